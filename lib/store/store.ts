@@ -1,0 +1,136 @@
+/**
+ * What a store keeps, and what every implementation of it promises.
+ *
+ * A store holds three kinds of things:
+ *
+ * - **entries**: an encoded result under one key, sealed with the stamps that it was filled under;
+ * - **stamps**: a random token, one a table and one a dependency. An entry is valid while every stamp in its
+ *   seal is still there, unchanged. Invalidating is deleting a stamp: one small operation, whatever hangs on it;
+ * - **registries**: for each table the schemes that readers use, and the marks of writers in flight.
+ *
+ * Missing always means *miss*. A stamp is random, so one that is made again never equals an old one.
+ *
+ * Two levels of stamps are enough. Every entry carries its tables' stamps beside those of its dependencies, so
+ * that a whole table can be dropped at once, also when the registry (and with it the knowledge of which
+ * dependencies exist) is gone.
+ */
+export interface Store {
+  /** The payload of an entry whose seal still holds, or `undefined`: a miss. */
+  read(address: EntryAddress): Promise<Uint8Array | undefined>;
+
+  /**
+   * Takes a lease after a miss, *before* the database is asked: registers missing schemes, creates missing
+   * stamps, and tells whether the result may be stored at all.
+   *
+   * @param ttl how long the stamps must outlive this moment, in seconds (the longest timeout of the entry)
+   */
+  lease(address: EntryAddress, ttl: number): Promise<Lease>;
+
+  /**
+   * Stores a result under the seal of a lease. Unconditional: if a stamp has changed since the lease, the entry
+   * can never validate.
+   *
+   * @param timeout seconds
+   */
+  fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void>;
+
+  /**
+   * What a writer does after its last statement and before COMMIT: deletes the stamps of every dependency that
+   * an old or new row satisfies and, in the same atomic step, records itself as in flight on these tables.
+   * While it is, nobody is given a lease on what it touches.
+   */
+  mark(writer: Writer, changes: readonly TableChange[]): Promise<void>;
+
+  /** What a writer does after COMMIT or ROLLBACK: it is no longer in flight. Settling twice does no harm. */
+  settle(writerId: string, tables: readonly string[]): Promise<void>;
+
+  /** Ends a quarantine (see {@link Refusal}); does nothing if the registry has been made anew since. */
+  lift(quarantine: Quarantine): Promise<void>;
+
+  /** Drops everything that depends on these tables. */
+  drop(tables: readonly string[]): Promise<void>;
+
+  /** Drops everything that this store has written, and nothing else. */
+  clear(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** Where an entry is, and what it depends on. */
+export interface EntryAddress {
+  /** the entry's key, without the store's own prefix */
+  readonly key: string;
+  /** at least one; each table at most once */
+  readonly tables: readonly TableDependencies[];
+}
+
+export interface TableDependencies {
+  /** full name: database identity, schema and table */
+  readonly table: string;
+  /** at least one; the dependency on the whole table has no columns and no values */
+  readonly dependencies: readonly Dependency[];
+}
+
+/** A conjunction of equalities with its values: `category = 7 and status = 'published'`. */
+export interface Dependency {
+  readonly scheme: Scheme;
+  /** the values in the order of the scheme's columns, encoded (see `encodeValues`); `''` for the whole table */
+  readonly values: string;
+}
+
+/** The columns that a conjunction compares by equality, sorted; none for the whole table. */
+export interface Scheme {
+  /** the columns, encoded (see `schemeOf`); `''` for the whole table */
+  readonly id: string;
+  readonly columns: readonly string[];
+}
+
+/** The stamps that an entry was, or will be, filled under, in the order of its address. Opaque. */
+export type Seal = string;
+
+export type Lease = { readonly granted: true; readonly seal: Seal } | Refusal;
+
+/**
+ * Why a result may not be stored.
+ *
+ * - `writers`: these writers are in flight on what it depends on.
+ * - `quarantines`: the registry of a table was missing, so marks of writers in flight may have been lost with it.
+ *   It may be trusted again once every transaction that was running when it was made anew has ended.
+ */
+export interface Refusal {
+  readonly granted: false;
+  readonly writers: readonly InFlight[];
+  readonly quarantines: readonly Quarantine[];
+}
+
+export interface Quarantine {
+  readonly table: string;
+  /** which incarnation of the registry */
+  readonly nonce: string;
+}
+
+export interface Writer {
+  /** unique, random */
+  readonly id: string;
+  /** the database's id of its transaction, by which others can learn its fate; without one, only time can tell */
+  readonly xid: string | undefined;
+}
+
+export interface InFlight extends Writer {
+  /** by the store's own clock, in milliseconds */
+  readonly age: number;
+  /** the tables whose registries it was found on */
+  readonly tables: readonly string[];
+}
+
+export interface TableChange {
+  readonly table: string;
+  /**
+   * The encoded values of a scheme that the changed rows had or have, or `undefined` if that cannot be told: then
+   * everything that depends on the table is dropped.
+   */
+  touched(scheme: Scheme): ReadonlySet<string> | undefined;
+}
+
+/** The scheme without columns: the dependency on a whole table. */
+export const WHOLE_TABLE: Scheme = { id: '', columns: [] };
