@@ -41,6 +41,12 @@ export interface Store {
    */
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void>;
 
+  /**
+   * The schemes that readers of a table use, as far as this process knows: it asks the store the first time only. A
+   * hint for what is worth reading before a write; {@link mark} does not rely on it.
+   */
+  schemes(table: string): Promise<readonly Scheme[]>;
+
   /** What a writer does after COMMIT or ROLLBACK: it is no longer in flight. Settling twice does no harm. */
   settle(writerId: string, tables: readonly string[]): Promise<void>;
 

@@ -1,0 +1,192 @@
+import type { TableChange } from '../store/store.js';
+import type { Image, Row } from './image.js';
+import { type Counts, TableJournal, tableChange } from './table_journal.js';
+
+/** A row before or after a change; `'unknown'` if it was there, but nothing of it is known. */
+export type RowState = Image | 'unknown';
+
+/** Without an old state the row was inserted, without a new one it was deleted. */
+export type RowChange =
+  | { readonly old: RowState; readonly new?: RowState | undefined }
+  | { readonly old?: undefined; readonly new: RowState };
+
+/** Beyond these, all of a table counts as changed. */
+export interface JournalLimits {
+  /** remembered rows a table, old and new ones counted each */
+  readonly rows: number;
+  /** characters of these rows' values */
+  readonly characters: number;
+}
+
+export interface TableSummary extends Readonly<Counts> {
+  readonly table: string;
+  /** it is not known which rows, or there were too many to remember */
+  readonly wide: boolean;
+}
+
+/** What happened since a savepoint, up to the next one. */
+interface Layer {
+  /** `undefined` for the transaction itself */
+  readonly savepoint: string | undefined;
+  readonly tables: Map<string, TableJournal>;
+}
+
+const DEFAULT_LIMITS: JournalLimits = { rows: 10_000, characters: 4_000_000 };
+
+/**
+ * What one transaction has changed so far. It follows savepoints as PostgreSQL does, and is bounded: a table of which
+ * too much was changed is remembered as a whole.
+ */
+export class Journal {
+  readonly #limits: JournalLimits;
+  /** never empty; the first one is the transaction itself */
+  #layers: Layer[] = [newLayer(undefined)];
+  #xid: string | undefined;
+
+  constructor(limits: JournalLimits = DEFAULT_LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** The transaction's id, if an image has told it. */
+  get xid(): string | undefined {
+    return this.#xid;
+  }
+
+  get isEmpty(): boolean {
+    return this.#layers.every(layer => layer.tables.size === 0);
+  }
+
+  /**
+   * A row was inserted, updated or deleted.
+   *
+   * @param table its full name, as the store knows it
+   */
+  record(table: string, change: RowChange): void {
+    const journal = this.#journalOf(table);
+    journal.counts[change.old ? (change.new ? 'updated' : 'deleted') : 'inserted']++;
+    this.#remember(table, journal, change.old);
+    this.#remember(table, journal, change.new);
+  }
+
+  /**
+   * A row was updated, and only what it is now is known. In the columns that were not set, it was the same before.
+   *
+   * @param set all columns that may have changed: with those that the database generates from others, or that
+   * triggers set
+   */
+  recordUpdate(table: string, image: Image, set: Iterable<string>): void {
+    const journal = this.#journalOf(table);
+    journal.counts.updated++;
+    journal.addUnknown(set);
+    this.#remember(table, journal, image);
+  }
+
+  /** Anything in the table may have changed. */
+  widen(table: string): void {
+    this.#journalOf(table).widen();
+  }
+
+  savepoint(name: string): void {
+    this.#layers.push(newLayer(name));
+  }
+
+  /** Forgets what happened since the savepoint, which remains. One that is not known changes nothing. */
+  rollbackTo(name: string): void {
+    const at = this.#indexOf(name);
+    if (at > 0) {
+      this.#layers = [...this.#layers.slice(0, at), newLayer(name)];
+    }
+  }
+
+  /** Ends the savepoint and those made since; what happened counts for what is around it. */
+  release(name: string): void {
+    const at = this.#indexOf(name);
+    if (at > 0) {
+      for (const layer of this.#layers.splice(at)) {
+        absorb(this.#top, layer);
+      }
+    }
+  }
+
+  /** What is to be told to a store before COMMIT. A view: it follows what is recorded later. */
+  changes(): TableChange[] {
+    return [...this.#tables()].map(([table, parts]) => tableChange(table, parts));
+  }
+
+  /** A summary for events. */
+  describe(): TableSummary[] {
+    return [...this.#tables()].map(([table, parts]) => ({
+      table,
+      inserted: sum(parts.map(part => part.counts.inserted)),
+      updated: sum(parts.map(part => part.counts.updated)),
+      deleted: sum(parts.map(part => part.counts.deleted)),
+      wide: parts.some(part => part.wide),
+    }));
+  }
+
+  get #top(): Layer {
+    return this.#layers.at(-1)!;
+  }
+
+  #indexOf(savepoint: string): number {
+    return this.#layers.findLastIndex(layer => layer.savepoint === savepoint);
+  }
+
+  #journalOf(table: string): TableJournal {
+    return getOrCreate(this.#top.tables, table, () => new TableJournal());
+  }
+
+  #tables(): Map<string, TableJournal[]> {
+    const tables = new Map<string, TableJournal[]>();
+    for (const layer of this.#layers) {
+      for (const [table, journal] of layer.tables) {
+        getOrCreate(tables, table, () => []).push(journal);
+      }
+    }
+    return tables;
+  }
+
+  #remember(table: string, journal: TableJournal, state: RowState | undefined): void {
+    if (state === 'unknown') {
+      journal.addUnknown('all');
+    } else if (state) {
+      this.#xid = state.xid;
+      this.#addRow(table, journal, state.row);
+    }
+  }
+
+  #addRow(table: string, journal: TableJournal, row: Row): void {
+    const parts = this.#layers.flatMap(layer => layer.tables.get(table) ?? []);
+    if (parts.some(part => part.wide)) {
+      return;
+    }
+    journal.add(row);
+    const tooMany = sum(parts.map(part => part.rows.length)) > this.#limits.rows;
+    if (tooMany || sum(parts.map(part => part.characters)) > this.#limits.characters) {
+      journal.widen();
+    }
+  }
+}
+
+function newLayer(savepoint: string | undefined): Layer {
+  return { savepoint, tables: new Map() };
+}
+
+function absorb(earlier: Layer, later: Layer): void {
+  for (const [table, journal] of later.tables) {
+    getOrCreate(earlier.tables, table, () => new TableJournal()).absorb(journal);
+  }
+}
+
+function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
+  }
+  return value;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,81 @@
+import { IMAGE_COLUMN } from './image.js';
+import { quoteName } from './names.js';
+import type { Delete, Insert, Range, Update } from './statement.js';
+import { tokenize } from './tokens.js';
+
+/** A statement as it is sent. */
+export interface Query {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+/** By what the columns of the table that a statement writes are qualified in it, quoted. */
+export function columnQualifier(statement: Insert | Update | Delete): string {
+  return quoteName(statement.alias ?? statement.table.name);
+}
+
+/**
+ * The same statement, with one more column at the end of its output: {@link IMAGE_COLUMN}. Its parameters are the
+ * same. A statement without RETURNING has rows then, where it had none.
+ */
+export function returningSql(statement: Insert | Update | Delete, expression: string): string {
+  const { sql, returning, end } = statement;
+  const column = `${expression} as ${quoteName(IMAGE_COLUMN)}`;
+  return returning
+    ? `${sql.slice(0, returning.end)}, ${column}${sql.slice(returning.end)}`
+    : `${sql.slice(0, end)} returning ${column}${sql.slice(end)}`;
+}
+
+/**
+ * The query that locks the rows which an UPDATE would change now, as strongly as it will (or a bit less, where it
+ * changes a key), and gives an expression of each.
+ *
+ * Rows that start to match between the two statements are not among them: whoever compares must find each updated
+ * row, by its key, among the locked ones.
+ *
+ * @param limit the most rows; ask for one more than you will take to learn whether there are more
+ * @param parameters of the statement
+ * @returns `undefined` if the UPDATE joins other tables
+ */
+export function lockingSql(
+  update: Update,
+  expression: string,
+  limit: number,
+  parameters: readonly unknown[] = [],
+): Query | undefined {
+  if (update.from) {
+    return undefined;
+  }
+  const table = update.sql.slice(update.target.start, update.target.end);
+  const { sql: condition, parameters: used } = extract(update.sql, update.where, parameters);
+  const where = condition && ` where (${condition})`;
+  return {
+    sql: `select ${expression} as ${quoteName(IMAGE_COLUMN)} from ${table}${where} limit ${limit} for no key update`,
+    parameters: used,
+  };
+}
+
+/** Part of a statement as a text of its own, whose parameters count from `$1` again. */
+export function extract(sql: string, range: Range | undefined, parameters: readonly unknown[]): Query {
+  return range ? renumber(sql.slice(range.start, range.end), parameters) : { sql: '', parameters: [] };
+}
+
+/** Makes `$5 … $2 … $5` into `$1 … $2 … $1`, and drops the parameters that are not used. */
+export function renumber(sql: string, parameters: readonly unknown[]): Query {
+  const numbers = new Map<string, string>();
+  const used: unknown[] = [];
+  let renumbered = '';
+  let at = 0;
+  for (const token of tokenize(sql) ?? []) {
+    if (token.kind === 'parameter') {
+      const old = sql.slice(token.start, token.end);
+      if (!numbers.has(old)) {
+        used.push(parameters[Number(old.slice(1)) - 1]);
+        numbers.set(old, `$${used.length}`);
+      }
+      renumbered += sql.slice(at, token.start) + numbers.get(old);
+      at = token.end;
+    }
+  }
+  return { sql: renumbered + sql.slice(at), parameters: used };
+}

@@ -1,0 +1,23 @@
+export type { Backend } from './backend.js';
+export {
+  type Bypass,
+  type CallDecision,
+  mergeCalls,
+  type ParsedCall,
+  parseCall,
+  requireProfile,
+  resolveCall,
+} from './call.js';
+export { CacheopsError } from './error.js';
+export type {
+  CacheopsOptions,
+  CallOptions,
+  MemoryOptions,
+  Op,
+  PrefixQuery,
+  Profile,
+} from './options.js';
+export type { ParsedProfile } from './profile.js';
+export { checkProfileKeys, type EntityIdentity, type ResolvedProfile, resolveProfile } from './profiles.js';
+export type { RedisClient, RedisConnection } from './redis.js';
+export { type ResolvedOptions, validateOptions } from './validate.js';

@@ -1,0 +1,143 @@
+import type { Store } from '../store/store.js';
+import type { RedisClient, RedisConnection } from './redis.js';
+
+/**
+ * What a query asks for.
+ *
+ * - `get`: one row (`findOne` and its kin, loading of references)
+ * - `fetch`: rows (`find` and its kin, populating, collections)
+ * - `count`
+ * - `aggregate`: `countBy`, aggregates of a query builder
+ * - `exists`
+ */
+export type Op = 'get' | 'fetch' | 'count' | 'aggregate' | 'exists';
+
+/** What is cached of an entity, and for how long. */
+export interface Profile {
+  /**
+   * The operations that are cached without being asked to. `'all'` is every one, `[]` none: then only queries
+   * that ask for it are cached.
+   *
+   * Default: `'all'` for {@link Cached}, `[]` in `profiles`.
+   */
+  ops?: 'all' | Op | readonly Op[];
+  /** How long a result may be used, in seconds; a whole number, at least 1. There is no default: give it here or in `defaults`. */
+  timeout?: number;
+}
+
+/**
+ * What a call, or a repository's scope, says about caching.
+ *
+ * - `false`: ask the database; nothing is read from the cache nor stored in it.
+ * - `true`: cache this, whatever the profile's ops are.
+ * - an object: the same, with another timeout, or for these ops only.
+ */
+export type CallOptions = boolean | Profile;
+
+/** What a prefix may be made from. */
+export interface PrefixQuery {
+  /** name of the entity that is asked for */
+  readonly entity: string;
+  /** full names of the tables that the result depends on */
+  readonly tables: readonly string[];
+  /** name of the database */
+  readonly database: string;
+}
+
+export interface MemoryOptions {
+  /** What the results kept in memory may take up, in bytes. Default: 64 MiB */
+  maxSize?: number;
+}
+
+/** The options of the extension. At most one of `redis`, `memory` and `store` may be given; without any, `memory`. */
+export interface CacheopsOptions {
+  /**
+   * Keeps results in Redis, which all processes share: a URL, options of ioredis, or a `Redis` or `Cluster` of
+   * ioredis that you made. What you made you also close.
+   */
+  redis?: string | RedisConnection | RedisClient;
+
+  /** Keeps results in the memory of this process. Only for a program that runs as a single process. */
+  memory?: MemoryOptions;
+
+  /** A store of your own, or one that several ORMs of this process share. */
+  store?: Store;
+
+  /**
+   * Begins every key. A function separates results (by tenant, say), but not their invalidation: a write reaches
+   * those of every prefix.
+   *
+   * Default: `'cacheops:'`
+   */
+  prefix?: string | ((query: PrefixQuery) => string);
+
+  /** Completes profiles: what they leave out is taken from here. It does not by itself make anything cached. */
+  defaults?: Profile;
+
+  /**
+   * Profiles by entity. A key is
+   *
+   * - the name of an entity: `User`;
+   * - a pattern of such names: `News*`, where `*` stands for any characters or none;
+   * - the same with a database schema: `auth.User`, `auth.*`. What follows the dot may also be the name of a table.
+   *
+   * `null` is *never*: such an entity is not cached, even if a call asks for it.
+   *
+   * Where several speak of one entity, each of ops and timeout is taken from the first that gives it:
+   *
+   * 1. its exact profile here (of several, the one with the longest key)
+   * 2. its decorator {@link Cached}, or the nearest one that its class inherits
+   * 3. its pattern: the one with the most characters that are not `*`; of equals, the last
+   * 4. `defaults`
+   *
+   * `null` in 1 or 2 wins over everything, so that nobody opens by configuration what the code has closed. A
+   * pattern's `null` counts only where there is neither 1 nor 2.
+   *
+   * An exact key that no entity has is an error; a pattern without an entity is a warning.
+   *
+   * @example
+   * ```ts
+   * profiles: {
+   *   User: { ops: 'get', timeout: 900 },
+   *   'auth.*': { ops: ['get', 'fetch'] },
+   *   'News*': {},   // only when a call asks for it
+   *   Secret: null,  // never
+   * }
+   * ```
+   */
+  profiles?: Readonly<Record<string, Profile | null>>;
+
+  /**
+   * `false`: nothing is cached. Writes invalidate all the same, because other processes may cache.
+   *
+   * Default: true
+   */
+  enabled?: boolean;
+
+  /**
+   * What becomes of a write when the store cannot be told of it: `'degrade'` lets it commit, and delivers the
+   * invalidation before the store is trusted again; `'throw'` fails its transaction. Reads go to the database
+   * either way.
+   *
+   * Default: `'degrade'`
+   */
+  onStoreFailure?: 'degrade' | 'throw';
+
+  /** How long the store may take for one answer, in milliseconds; at least 1. Default: 250 */
+  storeTimeout?: number;
+
+  /** How long a store that failed is left alone, in milliseconds. Default: 1000 */
+  retryAfter?: number;
+
+  /**
+   * A query whose condition has more alternatives (conjunctions of its disjunctive normal form) than this depends
+   * on whole tables. At least 1; default: 32
+   */
+  maxConjunctions?: number;
+
+  /** A list (`$in`) with more values than this does not narrow what a query depends on. At least 1; default: 100 */
+  maxIn?: number;
+
+  /** A bulk write that touches more rows than this invalidates everything of its table. At least 1; default: 10000 */
+  maxRows?: number;
+}

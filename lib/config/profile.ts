@@ -1,0 +1,55 @@
+import { checkInteger, checkKeys, list, show } from './check.js';
+import { CacheopsError } from './error.js';
+import { didYouMean } from './nearest.js';
+import type { Op } from './options.js';
+
+/** A profile as checked: each field is what was given, or `undefined`. */
+export interface ParsedProfile {
+  readonly ops: ReadonlySet<Op> | undefined;
+  /** seconds */
+  readonly timeout: number | undefined;
+}
+
+const OPS: readonly Op[] = ['get', 'fetch', 'count', 'aggregate', 'exists'];
+const FIELDS: readonly string[] = ['ops', 'timeout'];
+
+export const ALL_OPS: ReadonlySet<Op> = new Set(OPS);
+export const NO_OPS: ReadonlySet<Op> = new Set();
+
+/**
+ * @param where whose profile it is, for the message
+ * @throws CacheopsError
+ */
+export function parseProfile(value: unknown, where: string): ParsedProfile {
+  checkKeys(value, FIELDS, where);
+  return {
+    ops: value.ops === undefined ? undefined : parseOps(value.ops, `${where}: ops`),
+    timeout:
+      value.timeout === undefined
+        ? undefined
+        : checkInteger(value.timeout, 1, `${where}: timeout`, 'seconds'),
+  };
+}
+
+function parseOps(value: unknown, where: string): ReadonlySet<Op> {
+  if (value === 'all') {
+    return ALL_OPS;
+  }
+  const ops = typeof value === 'string' ? [value] : value;
+  if (!Array.isArray(ops)) {
+    throw new CacheopsError(`${where}: ${show(value)} is neither an op nor a list of ops. ${CHOICE}`);
+  }
+  for (const op of ops) {
+    if (!isOp(op)) {
+      const hint = typeof op === 'string' && op !== 'all' ? didYouMean(op, [...OPS, 'all']) : '';
+      throw new CacheopsError(`${where}: ${show(op)} is no op.${hint} ${CHOICE}`);
+    }
+  }
+  return new Set(ops);
+}
+
+const CHOICE = `The ops are ${list(OPS)}; 'all', outside of a list, is all of them.`;
+
+function isOp(value: unknown): value is Op {
+  return ALL_OPS.has(value as Op);
+}

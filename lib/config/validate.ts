@@ -1,0 +1,107 @@
+import { type Backend, backendOf } from './backend.js';
+import { checkInteger, checkKeys, isObject, list, show } from './check.js';
+import { CacheopsError } from './error.js';
+import { didYouMean } from './nearest.js';
+import type { CacheopsOptions, PrefixQuery } from './options.js';
+import { type ProfileKey, parseKey } from './pattern.js';
+import { type ParsedProfile, parseProfile } from './profile.js';
+
+/** The options as checked, with their defaults. */
+export interface ResolvedOptions {
+  readonly backend: Backend;
+  readonly prefix: string | ((query: PrefixQuery) => string);
+  readonly defaults: ParsedProfile;
+  /** in the order in which they were given */
+  readonly profiles: readonly ProfileRule[];
+  readonly enabled: boolean;
+  readonly onStoreFailure: 'degrade' | 'throw';
+  /** milliseconds */
+  readonly storeTimeout: number;
+  /** milliseconds */
+  readonly retryAfter: number;
+  readonly maxConjunctions: number;
+  readonly maxIn: number;
+  readonly maxRows: number;
+}
+
+export interface ProfileRule extends ProfileKey {
+  readonly profile: ParsedProfile | null;
+}
+
+// typed by their keys, so that an option that is added must be added here
+const OPTIONS = Object.keys({
+  redis: true,
+  memory: true,
+  store: true,
+  prefix: true,
+  defaults: true,
+  profiles: true,
+  enabled: true,
+  onStoreFailure: true,
+  storeTimeout: true,
+  retryAfter: true,
+  maxConjunctions: true,
+  maxIn: true,
+  maxRows: true,
+} satisfies Record<keyof CacheopsOptions, true>);
+
+/**
+ * Checks the options of the extension and completes them with their defaults. Connects to nothing.
+ *
+ * @throws CacheopsError at the first option that is wrong
+ */
+export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions {
+  checkKeys(options as unknown, OPTIONS, 'cacheops()');
+  const { prefix = 'cacheops:', defaults = {}, profiles = {} } = options;
+  const { enabled = true, onStoreFailure = 'degrade', storeTimeout = 250, retryAfter = 1000 } = options;
+  const { maxConjunctions = 32, maxIn = 100, maxRows = 10_000 } = options;
+  return {
+    backend: backendOf(options),
+    prefix: checkPrefix(prefix),
+    defaults: parseProfile(defaults, 'defaults'),
+    profiles: rulesOf(profiles),
+    enabled: oneOf(enabled, [true, false], 'enabled'),
+    onStoreFailure: oneOf(onStoreFailure, ['degrade', 'throw'], 'onStoreFailure'),
+    storeTimeout: checkInteger(storeTimeout, 1, 'storeTimeout', 'milliseconds'),
+    retryAfter: checkInteger(retryAfter, 0, 'retryAfter', 'milliseconds'),
+    maxConjunctions: checkInteger(maxConjunctions, 1, 'maxConjunctions'),
+    maxIn: checkInteger(maxIn, 1, 'maxIn'),
+    maxRows: checkInteger(maxRows, 1, 'maxRows'),
+  };
+}
+
+function checkPrefix(prefix: unknown): ResolvedOptions['prefix'] {
+  if (typeof prefix !== 'string' && typeof prefix !== 'function') {
+    throw new CacheopsError(`prefix: ${show(prefix)} is neither a string nor a function that gives one.`);
+  }
+  return prefix as ResolvedOptions['prefix'];
+}
+
+function oneOf<T>(value: T, choices: readonly T[], where: string): T {
+  if (!choices.includes(value)) {
+    const words = choices.filter(choice => typeof choice === 'string');
+    const hint = typeof value === 'string' ? didYouMean(value, words) : '';
+    throw new CacheopsError(
+      `${where}: ${show(value)} is none of its values.${hint} They are ${list(choices.map(show))}.`,
+    );
+  }
+  return value;
+}
+
+function rulesOf(profiles: unknown): ProfileRule[] {
+  if (!isObject(profiles)) {
+    throw new CacheopsError(
+      `profiles: ${show(profiles)} is no object. Give profiles by entity: { User: { ops: 'get' } }.`,
+    );
+  }
+  return Object.entries(profiles)
+    .filter(([, profile]) => profile !== undefined)
+    .map(([key, profile]) => ruleOf(key, profile));
+}
+
+function ruleOf(key: string, profile: unknown): ProfileRule {
+  if (key.trim() === '') {
+    throw new CacheopsError(`profiles: ${show(key)} names no entity. Give the name of one, or a pattern.`);
+  }
+  return { ...parseKey(key), profile: profile === null ? null : parseProfile(profile, `profiles['${key}']`) };
+}

@@ -1,0 +1,78 @@
+import { show } from '../config/check.js';
+import { CacheopsError } from '../config/error.js';
+import type { Profile } from '../config/options.js';
+import { parseProfile } from '../config/profile.js';
+import { type AnyClass, nameOf } from './lineage.js';
+import { rememberDecorated } from './stray.js';
+
+/** A class decorator for both flavours: of the standard, and of `experimentalDecorators`. */
+export type CachedDecorator = (target: AnyClass, context?: ClassDecoratorContext) => void;
+
+// registered, so that two copies of this package in one program understand each other
+const PROFILE = Symbol.for('mikro-orm-cacheops/profile');
+
+/**
+ * Declares what is cached of an entity. Before or after `@Entity()`, with `@mikro-orm/decorators/es` as well as
+ * with `/legacy`. Subclasses inherit it, unless they have one of their own, which replaces it.
+ *
+ * Without `ops`, they are those of `defaults`, or else all. `null` is *never*: such an entity is not cached even
+ * if a call asks for it, and no configuration changes that.
+ *
+ * @throws CacheopsError if the profile is wrong, or if what it stands on is no class
+ *
+ * @example
+ * ```ts
+ * @Entity()
+ * @Cached({ ops: ['get', 'fetch'], timeout: 3600 })
+ * class Article { … }
+ * ```
+ */
+export function Cached(profile: Profile | null = {}): CachedDecorator {
+  if (typeof profile === 'function') {
+    throw new CacheopsError(`@Cached on ${nameOf(profile)}: the parentheses are missing. Write @Cached().`);
+  }
+  return function decorate(target: AnyClass, context?: ClassDecoratorContext, ...rest: unknown[]) {
+    if (rest.length > 0 || !isClass(target, context)) {
+      throw new CacheopsError(`@Cached() on ${placeOf(target, context)}: it belongs on an entity's class.`);
+    }
+    const name = nameOf(target);
+    if (Object.hasOwn(target, PROFILE)) {
+      throw new CacheopsError(`@Cached() on ${name}: it has one already. Leave one of them out.`);
+    }
+    const value = profile === null ? null : checkedCopy(profile, name);
+    Object.defineProperty(target, PROFILE, { value });
+    rememberDecorated(target);
+  };
+}
+
+/** What {@link Cached} says of this very class, whatever those say that it extends; `undefined` without it. */
+export function ownDecoratedProfile(target: AnyClass): Profile | null | undefined {
+  return Object.hasOwn(target, PROFILE) ? decoratedProfile(target) : undefined;
+}
+
+/** What {@link Cached} says of a class, or of the nearest class that it extends; `undefined` without any. */
+export function decoratedProfile(target: AnyClass): Profile | null | undefined {
+  return (target as { [PROFILE]?: Profile | null })[PROFILE];
+}
+
+function checkedCopy(profile: Profile, name: string): Profile {
+  const { ops, timeout } = parseProfile(profile, `@Cached() on ${name}`);
+  return Object.freeze({ ...(ops && { ops: Object.freeze([...ops]) }), ...(timeout && { timeout }) });
+}
+
+/** A legacy decorator of a method gets the method's name, a standard one a context that tells. */
+function isClass(target: unknown, context: unknown): boolean {
+  return (
+    typeof target === 'function' &&
+    (context === undefined || (typeof context === 'object' && (context as DecoratorContext).kind === 'class'))
+  );
+}
+
+function placeOf(target: unknown, context: unknown): string {
+  if (typeof context === 'object' && context !== null) {
+    const { kind, name } = context as DecoratorContext;
+    return `the ${kind} ${String(name)}`;
+  }
+  const owner = typeof target === 'function' ? target : (target as object | undefined)?.constructor;
+  return owner ? `${nameOf(owner)}.${String(context ?? 'constructor')}` : show(target);
+}

@@ -1,0 +1,16 @@
+/** Any class, also an abstract one or one whose constructor is private. */
+export interface AnyClass {
+  readonly name: string;
+  readonly prototype: object;
+}
+
+/** A class and those that it extends, nearest first. */
+export function* lineageOf(target: AnyClass): Generator<AnyClass> {
+  for (let next = target; next && next !== Function.prototype; next = Object.getPrototypeOf(next)) {
+    yield next;
+  }
+}
+
+export function nameOf(target: { readonly name: string }): string {
+  return target.name || 'a class without a name';
+}

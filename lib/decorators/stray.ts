@@ -1,0 +1,55 @@
+import { type EntityMetadata, EntitySchema, MetadataStorage } from '@mikro-orm/core';
+import { list } from '../config/check.js';
+import { CacheopsError } from '../config/error.js';
+import { type AnyClass, lineageOf, nameOf } from './lineage.js';
+
+// weak, so that a class which a test or a reload leaves behind is not kept
+const unchecked = new Set<WeakRef<AnyClass>>();
+
+export function rememberDecorated(target: AnyClass): void {
+  unchecked.add(new WeakRef(target));
+}
+
+/**
+ * Looks for `@Cached()` on a class that is no entity, where it would silently do nothing. An entity that this ORM
+ * has not discovered is not suspicious, since it may belong to another one; nor is a class that an entity extends.
+ * Each class is looked at once.
+ *
+ * @param discovered the entities of an ORM
+ * @throws CacheopsError
+ */
+export function checkDecorated(discovered: Iterable<AnyClass>): void {
+  const entities = [...discovered, ...knownClasses()].filter(target => !metadataOf(target)?.embeddable);
+  const used = new Set(entities.flatMap(entity => [...lineageOf(entity)]));
+  const strays: AnyClass[] = [];
+  for (const reference of unchecked) {
+    const target = reference.deref();
+    if (target && !used.has(target)) {
+      strays.push(target);
+    }
+  }
+  unchecked.clear();
+  if (strays.length > 0) {
+    throw new CacheopsError(
+      `@Cached() on ${list(strays.map(nameOf))}: it belongs on an entity's class. Add @Entity(), or take it away.`,
+    );
+  }
+}
+
+/** Those of every ORM in this program, also before their discovery. */
+function knownClasses(): AnyClass[] {
+  const decorated = Object.values(MetadataStorage.getMetadata()).map(
+    meta => meta.class as Optional<AnyClass>,
+  );
+  const schemas = [...EntitySchema.REGISTRY.keys()] as AnyClass[];
+  return [...decorated.filter(target => !!target), ...schemas];
+}
+
+function metadataOf(target: AnyClass): Optional<EntityMetadata> {
+  if (Object.hasOwn(target, MetadataStorage.META_SYMBOL)) {
+    return (target as { [MetadataStorage.META_SYMBOL]?: EntityMetadata })[MetadataStorage.META_SYMBOL];
+  }
+  return EntitySchema.REGISTRY.get(target)?.meta;
+}
+
+type Optional<T> = T | undefined;

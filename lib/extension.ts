@@ -1,0 +1,47 @@
+import type { MikroORM } from '@mikro-orm/core';
+import { type CacheopsOptions, type ResolvedOptions, validateOptions } from './config/index.js';
+import { install } from './orm/install.js';
+import { MemoryStore } from './store/memory/memory_store.js';
+import { RedisStore } from './store/redis/redis_store.js';
+import type { Store } from './store/store.js';
+
+/** An extension as `MikroORM.init({ extensions })` takes it. */
+export interface Extension {
+  register(orm: MikroORM<any>): void;
+}
+
+/**
+ * Caches what the ORM reads, and drops it when the data behind it changes.
+ *
+ * ```ts
+ * const orm = await MikroORM.init({
+ *   entities: [Article, Author],
+ *   extensions: [cacheops({ redis: 'redis://127.0.0.1:6379/1', defaults: { timeout: 3600 } })],
+ * });
+ * ```
+ *
+ * @throws CacheopsError at once if an option is wrong; and from `MikroORM.init`, if a profile does not fit the
+ * entities, or if the database is not PostgreSQL
+ */
+export function cacheops(options: CacheopsOptions = {}): Extension {
+  const resolved = validateOptions(options);
+  return {
+    register(orm) {
+      const { backend } = resolved;
+      const store = backend.kind === 'store' ? backend.store : makeStore(resolved);
+      install(orm, resolved, store, backend.kind !== 'store');
+    },
+  };
+}
+
+function makeStore({ backend, prefix, storeTimeout }: ResolvedOptions): Store {
+  if (backend.kind === 'redis') {
+    const source = backend.client ?? backend.connection;
+    return new RedisStore(source as never, {
+      // a function separates entries only: it is part of their keys
+      ...(typeof prefix === 'string' && { prefix }),
+      commandTimeout: storeTimeout,
+    });
+  }
+  return new MemoryStore(backend.kind === 'memory' && backend.maxSize ? { maxSize: backend.maxSize } : {});
+}

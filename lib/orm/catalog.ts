@@ -1,0 +1,175 @@
+import type { TableName } from '../query/select.js';
+import { type Comparable, comparableOf } from '../values/comparable.js';
+
+/** Runs one statement outside of all transactions and gives its rows. */
+export type Ask = (sql: string) => Promise<Record<string, any>[]>;
+
+/** A table as the database knows it. */
+export interface Table {
+  /** database identity, schema and name: how the table is called in stores */
+  readonly fullName: string;
+  readonly schema: string;
+  readonly name: string;
+  /** columns whose equality in JavaScript is the database's */
+  readonly columns: readonly ComparableColumn[];
+  readonly kinds: ReadonlyMap<string, Comparable>;
+  /** how SQL writes the columns' types */
+  readonly types: ReadonlyMap<string, string>;
+  /** columns that the database computes from others */
+  readonly generated: readonly string[];
+  /** the primary key's columns, if all of them are comparable */
+  readonly key: readonly string[] | undefined;
+  /** an ordinary or partitioned table: what stands in it changes by writes to it, and in no other way */
+  readonly plain: boolean;
+  readonly partitioned: boolean;
+  /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
+  readonly readable: boolean;
+  readonly rowSecurity: boolean;
+  /** a trigger may change what is stored in other columns than those that a statement sets */
+  readonly rewritten: boolean;
+  /** itself, and the tables that it is a partition or an heir of */
+  readonly ancestors: readonly string[];
+  readonly heirs: readonly string[];
+  /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
+  readonly onDelete: readonly ForeignKey[];
+  readonly onUpdate: readonly ForeignKey[];
+}
+
+export interface ComparableColumn {
+  readonly name: string;
+  readonly kind: Comparable;
+}
+
+export interface ForeignKey {
+  /** full name of the table that refers */
+  readonly from: string;
+  /** does the action delete the rows that refer (CASCADE), or only change them (SET NULL, SET DEFAULT)? */
+  readonly deletes: boolean;
+  /** columns of the table referred to */
+  readonly referenced: readonly string[];
+}
+
+/**
+ * What the database says of itself: columns with their real types, privileges, foreign keys, heirs. Entity metadata
+ * may say otherwise (a hand-written migration, a citext column mapped as a string), and being wrong about it would
+ * mean stale reads.
+ */
+export interface Catalog {
+  /** names the database, however it is reached: cluster and database name */
+  readonly database: string;
+  readonly user: string;
+  readonly readCommitted: boolean;
+  readonly tables: ReadonlyMap<string, Table>;
+  /** finds a table by the name it has in SQL */
+  resolve(name: TableName): Table | undefined;
+  /** all tables of that name, in whatever schema */
+  named(name: string): readonly Table[];
+}
+
+export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {
+  const [server] = await ask(SERVER);
+  const database = `${server!.name}@${identity ?? BigInt(server!.system).toString(36)}`;
+  const rows = await ask(TABLES);
+  const tables = new Map<string, Table>();
+  const byOid = new Map(rows.map(row => [row.oid as string, row]));
+  const fullName = (row: Record<string, any>) => `${database}/${row.schema}.${row.name}`;
+  const nameOf = (oid: string) => (byOid.has(oid) ? fullName(byOid.get(oid)!) : undefined);
+  const foreignKeys = (keys: any[], action: 'd' | 'u'): ForeignKey[] =>
+    keys
+      .filter(key => 'cnd'.includes(key[action]) && byOid.has(key.from))
+      .map(key => ({
+        from: nameOf(key.from)!,
+        deletes: action === 'd' && key.d === 'c',
+        referenced: key.referenced,
+      }));
+
+  for (const row of rows) {
+    const columns: ComparableColumn[] = [];
+    for (const column of row.columns as any[]) {
+      const kind = comparableOf({ name: column.type, category: column.category, deterministic: column.det });
+      if (kind) {
+        columns.push({ name: column.name, kind });
+      }
+    }
+    const kinds = new Map(columns.map(column => [column.name, column.kind]));
+    const key = row.key as string[] | null;
+    tables.set(fullName(row), {
+      fullName: fullName(row),
+      schema: row.schema,
+      name: row.name,
+      columns,
+      kinds,
+      types: new Map(row.columns.map((column: any) => [column.name, column.sql])),
+      generated: row.columns.filter((column: any) => column.generated).map((column: any) => column.name),
+      partitioned: row.kind === 'p',
+      key: key?.every(column => kinds.has(column)) ? key : undefined,
+      plain: row.kind === 'r' || row.kind === 'p',
+      readable: row.readable && !row.security,
+      rowSecurity: row.security,
+      rewritten: row.rewritten,
+      ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
+      heirs: closure(row.oid, oid => byOid.get(oid)?.children ?? []).flatMap(oid => nameOf(oid) ?? []),
+      onDelete: foreignKeys(row.references, 'd'),
+      onUpdate: foreignKeys(row.references, 'u'),
+    });
+  }
+
+  const bySchema = new Map([...tables.values()].map(table => [`${table.schema}.${table.name}`, table]));
+  const byName = Map.groupBy(tables.values(), table => table.name);
+  return {
+    database,
+    user: server!.user,
+    readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
+    tables,
+    resolve({ schema, name }) {
+      for (const candidate of schema === undefined ? (server!.path as string[]) : [schema]) {
+        const table = bySchema.get(`${candidate}.${name}`);
+        if (table) {
+          return table;
+        }
+      }
+      return undefined;
+    },
+    named: name => byName.get(name) ?? [],
+  };
+}
+
+/** Everything that a relation leads to, itself included. */
+function closure(start: string, next: (item: string) => readonly string[]): string[] {
+  const found = new Set([start]);
+  for (const item of found) {
+    for (const reached of next(item)) {
+      found.add(reached);
+    }
+  }
+  return [...found];
+}
+
+const SERVER = `
+  select current_database() as name, current_user as user, current_schemas(true)::text[] as path,
+         current_setting('default_transaction_isolation') as isolation,
+         (select system_identifier::text from pg_control_system()) as system`;
+
+const TABLES = `
+  select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
+         c.relrowsecurity as security,
+         has_table_privilege(c.oid, 'select') as readable,
+         exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 3 = 3
+           and g.tgtype & 16 = 16) as rewritten,
+         coalesce((select json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
+             'det', coalesce(l.collisdeterministic, true),
+             'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum)
+           from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
+           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
+         (select json_agg(a.attname) from pg_index i
+           join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+           where i.indrelid = c.oid and i.indisprimary) as key,
+         coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
+         coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
+         coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
+             'referenced', (select json_agg(a.attname) from pg_attribute a
+               where a.attrelid = c.oid and a.attnum = any (k.confkey))))
+           from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid), '[]') as references
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
+    and n.nspname not like 'pg_toast%'`;

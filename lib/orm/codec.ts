@@ -1,0 +1,57 @@
+import { Packr } from 'msgpackr';
+
+/**
+ * Results as the driver gives them (rows in database form, or a count), as bytes.
+ *
+ * Encoded before the rows are handed out and decoded anew for every hit, because hydration keeps and changes parts
+ * of what it is given.
+ */
+const packr = new Packr({
+  moreTypes: true, // undefined, which hydration tells from an absent key
+  useBigIntExtension: true,
+  copyBuffers: true,
+});
+
+/** @returns `undefined` if something in it would not come back the same */
+export function encodeResult(result: unknown): Uint8Array | undefined {
+  return isStorable(result, 0) ? packr.pack(result) : undefined;
+}
+
+/** @throws whatever `msgpackr` throws on bytes that are not its own */
+export function decodeResult(payload: Uint8Array): unknown {
+  return packr.unpack(payload);
+}
+
+const MAX_DEPTH = 64;
+
+function isStorable(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'number':
+      return !Object.is(value, -0); // it would come back as 0
+    case 'string':
+    case 'boolean':
+    case 'undefined':
+    case 'bigint':
+      return true;
+    case 'object':
+      return value === null || (depth < MAX_DEPTH && isStorableObject(value, depth));
+    default:
+      return false;
+  }
+}
+
+function isStorableObject(value: object, depth: number): boolean {
+  if (Array.isArray(value)) {
+    return value.every(item => isStorable(item, depth + 1));
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) {
+    for (const key in value) {
+      if (key === '__proto__' || !isStorable((value as Record<string, unknown>)[key], depth + 1)) {
+        return false;
+      }
+    }
+    return Object.getOwnPropertySymbols(value).length === 0;
+  }
+  return prototype === Date.prototype || prototype === Buffer.prototype;
+}

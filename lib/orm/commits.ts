@@ -1,0 +1,159 @@
+import { randomBytes } from 'node:crypto';
+import type { Store, TableChange, Writer } from '../store/store.js';
+import type { Arbiter } from './arbiter.js';
+import type { CatalogSource } from './database.js';
+import type { CacheopsEvents } from './events.js';
+import type { Session, TransactionState } from './session.js';
+import type { TrackedConnection } from './tracked_dialect.js';
+import { plainQuery } from './writes.js';
+
+export interface CommitParts {
+  readonly store: Store;
+  readonly arbiter: Arbiter;
+  readonly database: CatalogSource;
+  readonly events: CacheopsEvents;
+  readonly background: (work: Promise<unknown>) => void;
+}
+
+/**
+ * The end of a transaction: mark, COMMIT, settle.
+ *
+ * What can happen in between, and what becomes of it:
+ * - dies before the mark: nothing was committed, the database rolls back;
+ * - dies after the mark: the marks stand, and nothing is stored under them, until somebody asks the database for the
+ *   fate of the transaction that they name;
+ * - COMMIT fails, or its answer is lost: the same, only that it is we who ask.
+ */
+export class Commits {
+  readonly #parts: CommitParts;
+
+  constructor(parts: CommitParts) {
+    this.#parts = parts;
+  }
+
+  /** @param options.prepared COMMIT follows later and elsewhere (PREPARE TRANSACTION): the marks stay */
+  async commit(
+    connection: TrackedConnection,
+    commit: () => Promise<unknown>,
+    options: { prepared?: boolean } = {},
+  ): Promise<void> {
+    const { session } = connection;
+    const { transaction } = session;
+    if (transaction) {
+      this.#hearSecondWitness(transaction);
+    }
+    if (!transaction || transaction.journal.isEmpty) {
+      try {
+        await commit();
+      } finally {
+        session.transaction = undefined;
+      }
+      return;
+    }
+    const { store, arbiter, background } = this.#parts;
+    const xid = transaction.journal.xid ?? (await this.#askXid(connection));
+    const changes = transaction.journal.changes();
+    const tables = changes.map(({ table }) => table);
+    const writer: Writer = { id: newWriterId(), xid };
+    transaction.writer = writer;
+    await store.mark(writer, changes);
+    try {
+      await commit();
+    } catch (error) {
+      background(arbiter.watch(writer, tables));
+      throw error;
+    } finally {
+      session.transaction = undefined;
+    }
+    // not awaited: reads of this process come after it on the store's connection, and others only miss
+    background(options.prepared ? arbiter.watch(writer, tables) : this.#settle(writer, tables));
+    this.#report(transaction.journal.describe(), [...transaction.announced.keys()]);
+  }
+
+  async rollback(session: Session, rollback: () => Promise<unknown>): Promise<void> {
+    const { transaction } = session;
+    const { arbiter, background } = this.#parts;
+    const writer = transaction?.writer;
+    const tables = writer ? transaction.journal.changes().map(({ table }) => table) : [];
+    session.transaction = undefined;
+    try {
+      await rollback();
+    } catch (error) {
+      if (writer) {
+        background(arbiter.watch(writer, tables));
+      }
+      throw error;
+    }
+    if (writer) {
+      background(this.#settle(writer, tables));
+    }
+  }
+
+  /** For writes that no transaction of ours is around: marked without a name by which the database would know them. */
+  async announce(changes: readonly TableChange[]): Promise<Writer> {
+    const writer: Writer = { id: newWriterId(), xid: undefined };
+    await this.#parts.store.mark(writer, changes);
+    return writer;
+  }
+
+  /** After such a write, whatever came of it. */
+  async conclude(writer: Writer, tables: readonly string[]): Promise<void> {
+    await this.#settle(writer, tables);
+    this.#report(
+      tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
+      [],
+    );
+  }
+
+  /** Tables that the unit of work said it would write, and of which no statement was understood. */
+  #hearSecondWitness({ announced, journal, tables }: TransactionState): void {
+    for (const name of [...announced.values()].flat()) {
+      const table = this.#parts.database.current?.resolve(name);
+      if (table && !tables.has(table.fullName)) {
+        journal.widen(table.fullName);
+      }
+    }
+  }
+
+  async #settle(writer: Writer, tables: readonly string[]): Promise<void> {
+    try {
+      await this.#parts.store.settle(writer.id, tables);
+    } catch (error) {
+      this.#parts.events.reportError('settle', error); // somebody will ask the database instead
+    }
+  }
+
+  async #askXid(connection: TrackedConnection): Promise<string> {
+    const { rows } = await connection.inner.executeQuery<{ xid: string }>(
+      plainQuery('select pg_current_xact_id()::text as xid'),
+    );
+    return rows[0]!.xid;
+  }
+
+  #report(
+    summaries: readonly {
+      table: string;
+      inserted: number;
+      updated: number;
+      deleted: number;
+      wide: boolean;
+    }[],
+    entities: readonly string[],
+  ): void {
+    const { events } = this.#parts;
+    events.stats.invalidations++;
+    events.announce('invalidation', () => ({
+      tables: summaries.map(({ wide, ...counts }) => ({ ...counts, all: wide })),
+      entities,
+    }));
+  }
+}
+
+/** Anything in this table. */
+export function anyChange(table: string): TableChange {
+  return { table, touched: () => undefined };
+}
+
+export function newWriterId(): string {
+  return randomBytes(12).toString('base64url');
+}

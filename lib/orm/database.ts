@@ -1,0 +1,47 @@
+import { type Ask, type Catalog, loadCatalog } from './catalog.js';
+
+/**
+ * The catalog as it was last read. Whoever reads it anew does so on a connection of its own, because in a
+ * single-connection database (PGlite) a second one would wait for the first forever.
+ */
+export class CatalogSource {
+  #catalog: Catalog | undefined;
+  #loading: Promise<Catalog> | undefined;
+  readonly #identity: () => Promise<string | undefined>;
+
+  /** @param identity names the database where the server's own identifier does not tell it from others */
+  constructor(identity: () => Promise<string | undefined>) {
+    this.#identity = identity;
+  }
+
+  get current(): Catalog | undefined {
+    return this.#catalog;
+  }
+
+  async get(ask: Ask): Promise<Catalog> {
+    return this.#catalog ?? this.#load(ask);
+  }
+
+  /** For a name that the catalog does not have: the table may be newer than it. */
+  async refreshed(ask: Ask): Promise<Catalog> {
+    this.forget();
+    return this.#load(ask);
+  }
+
+  /** The schema may have changed. */
+  forget(): void {
+    this.#catalog = undefined;
+    this.#loading = undefined;
+  }
+
+  async #load(ask: Ask): Promise<Catalog> {
+    const loading = this.#identity().then(identity => loadCatalog(ask, identity));
+    this.#loading = loading;
+    const catalog = await loading;
+    // forgotten meanwhile: good enough for who asked, but not for those who come later
+    if (this.#loading === loading) {
+      this.#catalog = catalog;
+    }
+    return catalog;
+  }
+}

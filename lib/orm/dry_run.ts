@@ -1,0 +1,55 @@
+import type { AbstractSqlConnection, AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
+import { currentScope, type DryRun, withScope } from './scope.js';
+
+/**
+ * Learns what SQL a read compiles to by letting the driver do everything but send it. So it is the very code that
+ * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
+ */
+export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
+  const run: DryRun = { statements: [], filtersJoins: false };
+  await withScope({ dryRun: run }, read);
+  return run;
+}
+
+/** Makes a driver's connections and query builders take part in dry runs. */
+export function supportDryRuns(
+  driver: AbstractSqlDriver,
+  connections: readonly AbstractSqlConnection[],
+): void {
+  for (const connection of connections) {
+    const { execute, transactional } = connection;
+    connection.execute = function (query, params, method, ctx, loggerContext) {
+      const run = currentScope().dryRun;
+      if (!run) {
+        return execute.call(this, query, params, method, ctx, loggerContext) as never;
+      }
+      const prepared = this.getPlatform().formatQuery(String(query), (params ?? []) as readonly unknown[]);
+      run.statements.push(prepared);
+      return Promise.resolve(method === 'all' ? [] : undefined) as never;
+    };
+    connection.transactional = function (callback, options) {
+      return currentScope().dryRun
+        ? callback(undefined as never)
+        : (transactional.call(this, callback, options) as never);
+    };
+  }
+
+  const { createQueryBuilder } = driver;
+  driver.createQueryBuilder = function (this: AbstractSqlDriver, ...args: never[]) {
+    const builder = (createQueryBuilder as (...args: never[]) => QueryBuilder).apply(this, args);
+    const run = currentScope().dryRun;
+    if (run) {
+      const { applyJoinedFilters } = builder;
+      builder.applyJoinedFilters = function (this: QueryBuilder, ...filterArgs) {
+        run.filtersJoins ||= (this as unknown as BuilderState).state.autoJoinedPaths.length > 0;
+        return applyJoinedFilters.apply(this, filterArgs);
+      };
+    }
+    return builder as never;
+  } as typeof createQueryBuilder;
+}
+
+/** The part of a query builder's state that is looked at. */
+interface BuilderState {
+  readonly state: { readonly autoJoinedPaths: readonly string[] };
+}

@@ -1,0 +1,61 @@
+import type { EntityName } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import { parseCall } from '../config/index.js';
+import { withRepositoryMethods } from './repository.js';
+import { withScope } from './scope.js';
+
+type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
+
+/** Where the options of the methods that read stand among their arguments. */
+const OPTIONS_AT: Readonly<Record<string, number>> = {
+  find: 2,
+  findAll: 1,
+  findAndCount: 2,
+  findByCursor: 1,
+  findOne: 2,
+  findOneOrFail: 2,
+  count: 2,
+  populate: 2,
+};
+
+/**
+ * The ORM's EntityManager, whose reads pass the option `cacheops` on to the queries that populate their result, and
+ * whose repositories can be scoped.
+ */
+export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClass {
+  class CachedEntityManager extends Base {
+    override getRepository(entityName: EntityName<any>): any {
+      return withRepositoryMethods(super.getRepository(entityName) as never);
+    }
+
+    /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */
+    override refresh(...args: any[]): Promise<any> {
+      return withScope({ call: false }, () => (super.refresh as any)(...args));
+    }
+
+    /** Reads of pivot tables do not say whose they are. */
+    override withSessionContext(...args: any[]): Promise<any> {
+      return withScope({ em: this.getContext(false) as never }, () =>
+        (super.withSessionContext as any)(...args),
+      );
+    }
+  }
+  // the name is seen in messages and stack traces
+  Object.defineProperty(CachedEntityManager, 'name', { value: Base.name });
+  for (const [method, position] of Object.entries(OPTIONS_AT)) {
+    const inherited = (Base.prototype as any)[method] as (...args: any[]) => any;
+    Object.defineProperty(CachedEntityManager.prototype, method, {
+      configurable: true,
+      writable: true,
+      value: function (this: unknown, ...args: any[]) {
+        const cacheops = args[position]?.cacheops;
+        if (cacheops === undefined) {
+          return inherited.apply(this, args);
+        }
+        const call = parseCall(cacheops, `em.${method}(): cacheops`);
+        return withScope({ call }, () => inherited.apply(this, args));
+      },
+    });
+  }
+  return CachedEntityManager;
+}

@@ -1,0 +1,100 @@
+import { EventEmitter } from 'node:events';
+import type { Op } from '../config/index.js';
+
+export interface ReadEvent {
+  readonly entity: string;
+  readonly op: Op;
+  /** where the answer came from */
+  readonly source: 'cache' | 'database';
+  /** why it was not in the cache, or not asked of it */
+  readonly reason?: string;
+  readonly key?: string;
+  /** what the result depends on, in words: `article(category=7)` */
+  readonly dependencies?: readonly string[];
+  /** how long it took, in milliseconds */
+  readonly duration: number;
+}
+
+export interface FillEvent {
+  readonly entity: string;
+  readonly op: Op;
+  readonly key: string;
+  readonly dependencies: readonly string[];
+  /** bytes */
+  readonly size: number;
+  /** seconds */
+  readonly timeout: number;
+}
+
+export interface InvalidationEvent {
+  /** what was dropped: a table's dependencies by rows, or everything of it */
+  readonly tables: readonly {
+    readonly table: string;
+    readonly inserted: number;
+    readonly updated: number;
+    readonly deleted: number;
+    /** everything that depends on the table was dropped */
+    readonly all: boolean;
+  }[];
+  /** the entities that the unit of work said it would write, by name */
+  readonly entities: readonly string[];
+}
+
+export interface ErrorEvent {
+  /** what was attempted */
+  readonly operation: string;
+  readonly error: unknown;
+}
+
+export interface CacheopsEventMap {
+  read: [ReadEvent];
+  fill: [FillEvent];
+  invalidation: [InvalidationEvent];
+  error: [ErrorEvent];
+}
+
+/** Counts since the program began. */
+export interface CacheopsStats {
+  hits: number;
+  misses: number;
+  /** queries that were not asked of the cache */
+  bypassed: number;
+  fills: number;
+  /** results that were not stored, because a writer was in flight on what they depend on */
+  refused: number;
+  /** transactions that were told to the store */
+  invalidations: number;
+  errors: number;
+}
+
+export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
+  readonly stats: CacheopsStats = {
+    hits: 0,
+    misses: 0,
+    bypassed: 0,
+    fills: 0,
+    refused: 0,
+    invalidations: 0,
+    errors: 0,
+  };
+
+  /** Payloads are only made if somebody listens; a listener that throws is an error of its own. */
+  announce<K extends keyof CacheopsEventMap>(name: K, payload: () => CacheopsEventMap[K][0]): void {
+    if (this.listenerCount(name) === 0) {
+      return;
+    }
+    try {
+      this.emit(name, ...([payload()] as never));
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /** An error of the cache is never the application's: without a listener, it is only counted. */
+  reportError(operation: string, error: unknown): void {
+    this.stats.errors++;
+    this.announce('error', () => ({ operation, error }));
+  }
+}

@@ -1,0 +1,227 @@
+import type { Configuration, MikroORM } from '@mikro-orm/core';
+import {
+  type AbstractSqlConnection,
+  AbstractSqlDriver,
+  BasePostgreSqlPlatform,
+  Kysely,
+} from '@mikro-orm/sql';
+import type { Dialect } from 'kysely';
+import { CacheopsError, type ResolvedOptions } from '../config/index.js';
+import { checkDecorated } from '../decorators/stray.js';
+import { GuardedStore } from '../store/guarded_store.js';
+import type { Store } from '../store/store.js';
+import { Arbiter } from './arbiter.js';
+import { Background } from './background.js';
+import type { Ask } from './catalog.js';
+import { anyChange, Commits } from './commits.js';
+import { CatalogSource } from './database.js';
+import { supportDryRuns } from './dry_run.js';
+import { cachedEntityManager } from './entity_manager.js';
+import { CacheopsEvents } from './events.js';
+import { Cacheops, EXTENSION } from './handle.js';
+import { embeddedIdentity } from './identity.js';
+import { Invalidation } from './invalidation.js';
+import { Profiles } from './profiles.js';
+import { Reads } from './reads.js';
+import { CachedRepository, PROFILES } from './repository.js';
+import { withScope } from './scope.js';
+import { FlushSubscriber } from './subscriber.js';
+import { TrackedDialect } from './tracked_dialect.js';
+import { Writes } from './writes.js';
+
+/**
+ * Puts the parts together and between the ORM and its driver. Called in the constructor of MikroORM, before
+ * discovery; it connects to nothing.
+ *
+ * @param store made here, or the user's own
+ * @param owned whether closing the ORM closes the store
+ */
+export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Store, owned: boolean): void {
+  const driver = checkDriver(orm);
+  const { config } = orm;
+  const connections = connectionsOf(driver);
+  const events = new CacheopsEvents();
+  const background = new Background(error => events.reportError('background', error));
+  const guarded = new GuardedStore(store, {
+    onStoreFailure: options.onStoreFailure,
+    retryAfter: options.retryAfter,
+    report: (operation, error) => events.reportError(operation, error),
+  });
+  const ask: Ask = sql =>
+    withScope({ witness: undefined, dryRun: undefined }, () => driver.getConnection('write').execute(sql));
+  const database = new CatalogSource(() => embeddedIdentity(driver));
+  const arbiter = new Arbiter(guarded, ask, events);
+  const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
+  const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
+  const writes = new Writes({ database, store: guarded, commits, arbiter, limits });
+  const profiles = new Profiles(options, () => driver.getMetadata());
+
+  trackConnections(connections, config, writes);
+  trackDumps(connections, commits, database, ask);
+  supportDryRuns(driver, connections);
+  new Reads({
+    driver,
+    database,
+    profiles,
+    store: guarded,
+    arbiter,
+    events,
+    limits: options,
+    enabled: options.enabled,
+    background: background.add,
+  }).install();
+
+  config.set('subscribers', [...config.get('subscribers'), new FlushSubscriber()]);
+  if (!config.getAll().entityRepository) {
+    config.set('entityRepository', CachedRepository as never);
+  }
+  useEntityManager(driver);
+  checkProfilesOnDiscovery(config, profiles);
+
+  const invalidation = new Invalidation(driver, database, guarded, ask, events);
+  const close = async () => {
+    arbiter.close();
+    await background.idle();
+    if (owned) {
+      await guarded.close();
+    }
+  };
+  closeWith(driver, close, () => database.forget());
+  const handle = new Cacheops({ events, invalidation, idle: () => background.idle(), close });
+  config.registerExtension(EXTENSION, () => handle);
+  config.registerExtension(PROFILES, () => profiles);
+}
+
+/** What the values of a transaction's remembered rows may take up, in characters. */
+const MAX_CHARACTERS = 4_000_000;
+
+function checkDriver(orm: MikroORM<any>): AbstractSqlDriver {
+  const { driver } = orm;
+  if (!(driver instanceof AbstractSqlDriver) || !(driver.getPlatform() instanceof BasePostgreSqlPlatform)) {
+    throw new CacheopsError(
+      `cacheops(): ${driver.constructor.name} is not supported. Use @mikro-orm/postgresql or @mikro-orm/pglite.`,
+    );
+  }
+  return driver as AbstractSqlDriver;
+}
+
+function connectionsOf(driver: AbstractSqlDriver): AbstractSqlConnection[] {
+  const { connection, replicas } = driver as unknown as {
+    connection: AbstractSqlConnection;
+    replicas: AbstractSqlConnection[];
+  };
+  return [connection, ...replicas];
+}
+
+interface DialectSource {
+  createKyselyDialect(options: unknown): Dialect | Promise<Dialect>;
+  readonly options: { driverOptions?: unknown };
+}
+
+/** Every connection is made from a dialect, be it the ORM's or the user's. */
+function trackConnections(
+  connections: readonly AbstractSqlConnection[],
+  config: Configuration,
+  writes: Writes,
+): void {
+  const tracked = (dialect: Dialect) => new TrackedDialect(dialect, writes);
+  const trackOptions = (given: unknown): unknown => {
+    if (typeof given === 'function') {
+      return () => trackOptions(given());
+    }
+    if (given instanceof Kysely) {
+      throw new CacheopsError(
+        'cacheops(): driverOptions is a Kysely instance, whose transactions cannot be seen. Pass its dialect instead.',
+      );
+    }
+    return typeof given === 'object' && given !== null && 'createDriver' in given
+      ? tracked(given as Dialect)
+      : given;
+  };
+  for (const connection of connections as unknown as DialectSource[]) {
+    const { createKyselyDialect } = connection;
+    connection.createKyselyDialect = function (this: DialectSource, given: unknown) {
+      const dialect = createKyselyDialect.call(this, given);
+      return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
+    };
+    if (connection.options.driverOptions !== undefined) {
+      connection.options.driverOptions = trackOptions(connection.options.driverOptions);
+    }
+  }
+  const given = config.get('driverOptions');
+  const ours = trackOptions(given);
+  if (ours !== given) {
+    config.set('driverOptions', ours as never);
+  }
+}
+
+/** PGlite runs dumps past all connections. */
+function trackDumps(
+  connections: readonly AbstractSqlConnection[],
+  commits: Commits,
+  database: CatalogSource,
+  ask: Ask,
+): void {
+  for (const connection of connections) {
+    const { executeDump } = connection;
+    connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
+      const tables = [...(await database.get(ask)).tables.keys()];
+      const writer = await commits.announce(tables.map(anyChange));
+      try {
+        await executeDump.call(this, dump);
+      } finally {
+        database.forget();
+        await commits.conclude(writer, tables);
+      }
+    };
+  }
+}
+
+function useEntityManager(driver: AbstractSqlDriver): void {
+  const { createEntityManager } = driver;
+  driver.createEntityManager = function (this: AbstractSqlDriver, useContext?: boolean) {
+    const plain = createEntityManager.call(this, useContext) as unknown as object;
+    const EntityManager = cachedEntityManager(plain.constructor as never);
+    return new EntityManager(this.config, this, this.getMetadata(), useContext) as never;
+  } as typeof createEntityManager;
+}
+
+function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): void {
+  const discovery = config.get('discovery');
+  const { afterDiscovered } = discovery;
+  const logger = () => config.getLogger();
+  config.set('discovery', {
+    ...discovery,
+    afterDiscovered(storage, platform) {
+      const check = () => {
+        for (const warning of profiles.check(storage)) {
+          logger().warn('info', `cacheops: ${warning}`);
+        }
+        checkDecorated([...storage.getAll().values()].map(meta => meta.class as never));
+      };
+      const result = afterDiscovered?.(storage, platform);
+      return result instanceof Promise ? result.then(check) : check();
+    },
+  });
+}
+
+/** The ORM has no hook for its end. Reconnecting closes the driver too, and goes on afterwards. */
+function closeWith(driver: AbstractSqlDriver, close: () => Promise<void>, forget: () => void): void {
+  const { close: closeDriver, reconnect } = driver;
+  let reconnecting = false;
+  driver.reconnect = async function (this: AbstractSqlDriver, options?: never) {
+    reconnecting = true;
+    try {
+      return (await reconnect.call(this, options)) as never;
+    } finally {
+      reconnecting = false;
+      forget(); // it may lead elsewhere now
+    }
+  };
+  driver.close = async function (this: AbstractSqlDriver, force?: boolean) {
+    if (!reconnecting) {
+      await close();
+    }
+    await closeDriver.call(this, force);
+  };
+}

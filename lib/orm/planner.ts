@@ -1,0 +1,242 @@
+import { hash } from 'node:crypto';
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import { LRUCache } from 'lru-cache';
+import type { PrefixQuery, ResolvedOptions } from '../config/index.js';
+import { type Columns, readCondition } from '../query/condition.js';
+import { dependenciesOf } from '../query/dependencies.js';
+import { readSelect } from '../query/select.js';
+import { serialise, shapeOf } from '../query/serialise.js';
+import type { EntryAddress } from '../store/store.js';
+import type { Catalog } from './catalog.js';
+import { definitionDigest } from './definition.js';
+import { dryRun } from './dry_run.js';
+
+/** One call of the driver, as it arrives there. */
+export interface ReadCall {
+  readonly kind: 'find' | 'count';
+  readonly meta: EntityMetadata;
+  /** the condition on `meta`, if it is one */
+  readonly where: unknown;
+  /** everything else that decides about the result */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly em: SqlEntityManager;
+  /** asks the driver */
+  readonly run: () => Promise<unknown>;
+}
+
+/** What is known of a query before anybody is asked: where its result would be, and what that depends on. */
+export interface Planned {
+  readonly cacheable: true;
+  readonly address: EntryAddress;
+  /** Is this SQL the one that was planned for? Asked of what has really been sent. */
+  confirms(statements: readonly string[]): boolean;
+}
+
+export interface NotCacheable {
+  readonly cacheable: false;
+  readonly reason: string;
+}
+
+/** What all queries of one shape have in common. */
+interface Shape {
+  /** how often each table stands in the SQL */
+  readonly occurrences: ReadonlyMap<string, number>;
+  /** Is everything that decides about the result in the condition and the options? */
+  readonly closed: boolean;
+}
+
+export type Limits = Pick<ResolvedOptions, 'maxConjunctions' | 'maxIn' | 'prefix'>;
+
+const MAX_REMEMBERED_TEXT = 2048;
+
+/**
+ * From a query to its key and dependencies.
+ *
+ * Compiling SQL costs more than everything else on a hit, so it is done once a *shape*: the SQL tells which tables
+ * the ORM makes of it, and whether the query's own text is enough for a key. Where it is not (a join brings filters
+ * with it, whose parameters stand in no option), the SQL itself is the key, every time.
+ */
+export class Planner {
+  readonly #catalog: Catalog;
+  readonly #limits: Limits;
+  readonly #driver: AbstractSqlDriver;
+  readonly #environment: string;
+  readonly #forbidden: ReadonlyMap<string, string>;
+  readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
+  readonly #plans = new LRUCache<string, Planned | NotCacheable>({ max: 10_000 });
+
+  /** @param forbidden names of entities that are never cached, by the full names of their tables */
+  constructor(
+    driver: AbstractSqlDriver,
+    catalog: Catalog,
+    limits: Limits,
+    forbidden: ReadonlyMap<string, string>,
+  ) {
+    this.#forbidden = forbidden;
+    this.#catalog = catalog;
+    this.#limits = limits;
+    this.#driver = driver;
+    const definition = definitionDigest(driver.getMetadata(), driver.config);
+    this.#environment = JSON.stringify([catalog.database, catalog.user, definition]);
+  }
+
+  plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
+    const text = serialise([call.where, call.options]);
+    const session = serialise(call.em.getSessionContext());
+    if (text === undefined) {
+      return this.#planBySql(call, session);
+    }
+    const identity = `${call.kind} ${call.meta.className} ${session} ${text}`;
+    return this.#plans.get(identity) ?? this.#planByText(call, session, identity);
+  }
+
+  async #planByText(
+    call: ReadCall,
+    session: string | undefined,
+    identity: string,
+  ): Promise<Planned | NotCacheable> {
+    const sketch = `${call.kind} ${call.meta.className} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    let shape = this.#shapes.get(sketch);
+    if (!shape) {
+      shape = await this.#shapeOf(call);
+      this.#shapes.set(sketch, shape);
+    }
+    if ('reason' in shape) {
+      return shape;
+    }
+    if (!shape.closed) {
+      return this.#planBySql(call, session);
+    }
+    const { occurrences } = shape;
+    const plan: Planned = {
+      cacheable: true,
+      address: this.#address(call, identity, occurrences),
+      confirms: statements => {
+        const sent = this.#occurrencesIn(statements);
+        return sent instanceof Map && isCovered(sent, occurrences);
+      },
+    };
+    if (identity.length <= MAX_REMEMBERED_TEXT) {
+      this.#plans.set(identity, plan);
+    }
+    return plan;
+  }
+
+  async #planBySql(call: ReadCall, session: string | undefined): Promise<Planned | NotCacheable> {
+    // the same SQL maps to other results under other hints
+    const mapping = serialise(MAPPING.map(name => call.options[name]));
+    if (mapping === undefined || (session === undefined && call.em.getSessionContext())) {
+      return { cacheable: false, reason: 'options that have no key' };
+    }
+    const { statements } = await dryRun(call.run);
+    const occurrences = this.#occurrencesIn(statements);
+    if (!(occurrences instanceof Map)) {
+      return occurrences;
+    }
+    const identity = `${call.kind} ${call.meta.className} ${session} sql ${mapping} ${statements.join(';')}`;
+    return {
+      cacheable: true,
+      address: this.#address(call, identity, occurrences),
+      confirms: sent => sent.length === statements.length && sent.every((sql, i) => sql === statements[i]),
+    };
+  }
+
+  async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
+    const { statements, filtersJoins } = await dryRun(call.run);
+    const occurrences = this.#occurrencesIn(statements);
+    return occurrences instanceof Map ? { occurrences, closed: !filtersJoins } : occurrences;
+  }
+
+  #occurrencesIn(statements: readonly string[]): Map<string, number> | NotCacheable {
+    if (statements.length === 0) {
+      return { cacheable: false, reason: 'nothing that asks the database' };
+    }
+    const occurrences = new Map<string, number>();
+    for (const sql of statements) {
+      const select = readSelect(sql);
+      if ('reason' in select) {
+        return { cacheable: false, reason: select.reason };
+      }
+      for (const name of select.tables) {
+        const table = this.#catalog.resolve(name);
+        if (!table?.plain) {
+          return { cacheable: false, reason: `${name.name}, which is not a table` };
+        }
+        const forbidden = this.#forbidden.get(table.fullName);
+        if (forbidden) {
+          return { cacheable: false, reason: `rows of ${forbidden}, which is never cached` };
+        }
+        if (table.rowSecurity) {
+          return { cacheable: false, reason: `row-level security on ${name.name}` };
+        }
+        occurrences.set(table.fullName, (occurrences.get(table.fullName) ?? 0) + 1);
+      }
+    }
+    return occurrences.size > 0 ? occurrences : { cacheable: false, reason: 'no table' };
+  }
+
+  #address(call: ReadCall, identity: string, occurrences: ReadonlyMap<string, number>): EntryAddress {
+    const columns = columnsOf(this.#catalog, call.options.schema ?? this.#driver.config.get('schema'));
+    const condition = readCondition(call.meta, call.where, columns, this.#limits.maxIn);
+    const tables = dependenciesOf(
+      condition.formula,
+      condition.sources,
+      occurrences,
+      this.#limits.maxConjunctions,
+    );
+    const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
+    const { prefix } = this.#limits;
+    const tenant = typeof prefix === 'function' ? prefix(prefixQuery(call, tables, this.#catalog)) : '';
+    return { key: `${tenant}${call.meta.className}:${digest}`, tables };
+  }
+}
+
+function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Catalog): PrefixQuery {
+  return {
+    entity: call.meta.className,
+    tables: tables.map(({ table }) => table),
+    database: catalog.database.slice(0, catalog.database.lastIndexOf('@')),
+  };
+}
+
+/** Options which change what is made of the rows, and not the SQL. */
+const MAPPING = [
+  'populate',
+  'fields',
+  'exclude',
+  'first',
+  'last',
+  'before',
+  'after',
+  'strategy',
+  '_partitionLimit',
+];
+
+/** Numbers that only turn up as literals. */
+const LITERALS = new Set(['limit', 'offset']);
+
+function optionsShape(options: Readonly<Record<string, unknown>>): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}:${LITERALS.has(name) ? typeof value : serialise(value)}`)
+    .join();
+}
+
+function isCovered(sent: ReadonlyMap<string, number>, planned: ReadonlyMap<string, number>): boolean {
+  return [...sent].every(([table, count]) => planned.get(table) === count);
+}
+
+/** @param runtimeSchema of entities that do not name one themselves */
+function columnsOf(catalog: Catalog, runtimeSchema: unknown): Columns {
+  return {
+    tableOf(meta) {
+      // a table per type: properties are spread over several tables
+      if (meta.inheritanceType === 'tpt' || meta.virtual) {
+        return undefined;
+      }
+      const schema = meta.schema && meta.schema !== '*' ? meta.schema : (runtimeSchema as string | undefined);
+      return catalog.resolve({ schema, name: meta.tableName })?.fullName;
+    },
+    kindOf: (table, column) => catalog.tables.get(table)?.kinds.get(column),
+  };
+}

@@ -1,0 +1,81 @@
+import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
+import {
+  checkProfileKeys,
+  type EntityIdentity,
+  type ResolvedOptions,
+  type ResolvedProfile,
+  resolveProfile,
+} from '../config/index.js';
+import { declaredProfile } from '../decorators/declared.js';
+import type { Catalog } from './catalog.js';
+
+/** The profiles of the entities of one ORM. Resolved when they are asked for: entities may be discovered late. */
+export class Profiles {
+  readonly #options: ResolvedOptions;
+  readonly #metadata: () => MetadataStorage;
+  readonly #resolved = new WeakMap<
+    EntityMetadata,
+    { readonly profile: ResolvedProfile | null | undefined }
+  >();
+
+  constructor(options: ResolvedOptions, metadata: () => MetadataStorage) {
+    this.#options = options;
+    this.#metadata = metadata;
+  }
+
+  of(meta: EntityMetadata): ResolvedProfile | null | undefined {
+    let resolved = this.#resolved.get(meta);
+    if (!resolved) {
+      resolved = { profile: resolveProfile(identify(meta, this.#metadata()), this.#options) };
+      this.#resolved.set(meta, resolved);
+    }
+    return resolved.profile;
+  }
+
+  /**
+   * Resolves all of them, so that what is wrong is said at the start.
+   *
+   * @returns warnings
+   * @throws CacheopsError
+   */
+  check(metadata: MetadataStorage): string[] {
+    const entities = entitiesOf(metadata);
+    const warnings = checkProfileKeys(
+      entities.map(meta => identify(meta, metadata)),
+      this.#options,
+    );
+    for (const meta of entities) {
+      resolveProfile(identify(meta, metadata), this.#options);
+    }
+    return warnings;
+  }
+
+  /** Names of entities that are never cached, by the full names of their tables. */
+  forbiddenTables(catalog: Catalog, schema: string | undefined): Map<string, string> {
+    const forbidden = new Map<string, string>();
+    for (const meta of entitiesOf(this.#metadata())) {
+      const table = catalog.resolve({ schema: meta.schema ?? schema, name: meta.tableName });
+      if (table && this.of(meta) === null) {
+        forbidden.set(table.fullName, meta.className);
+      }
+    }
+    return forbidden;
+  }
+}
+
+function entitiesOf(metadata: MetadataStorage): EntityMetadata[] {
+  return [...metadata.getAll().values()].filter(
+    meta => !meta.pivotTable && !meta.embeddable && !!meta.tableName,
+  );
+}
+
+function identify(meta: EntityMetadata, metadata: MetadataStorage): EntityIdentity {
+  return {
+    className: meta.className,
+    tableName: meta.tableName,
+    schema: meta.schema ?? DEFAULT_SCHEMA,
+    declared: declaredProfile(meta.class as never, target => metadata.find(target as never)?.cacheops),
+  };
+}
+
+const DEFAULT_SCHEMA = 'public';

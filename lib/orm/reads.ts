@@ -1,0 +1,303 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import { type CallDecision, mergeCalls, type Op, parseCall, resolveCall } from '../config/index.js';
+import type { EntryAddress, Lease, Seal, Store } from '../store/store.js';
+import type { Arbiter } from './arbiter.js';
+import type { Ask, Catalog } from './catalog.js';
+import { decodeResult, encodeResult } from './codec.js';
+import type { CatalogSource } from './database.js';
+import type { CacheopsEvents, ReadEvent } from './events.js';
+import { describeDependencies } from './explain.js';
+import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
+import type { Profiles } from './profiles.js';
+import { currentScope, withScope } from './scope.js';
+import { type Session, sessionOf } from './session.js';
+
+export interface ReadParts {
+  readonly driver: AbstractSqlDriver;
+  readonly database: CatalogSource;
+  readonly profiles: Profiles;
+  readonly store: Store;
+  readonly arbiter: Arbiter;
+  readonly events: CacheopsEvents;
+  readonly limits: Limits;
+  readonly enabled: boolean;
+  /** for what goes on after an answer was given */
+  readonly background: (work: Promise<unknown>) => void;
+}
+
+type Options = Record<PropertyKey, any>;
+
+/** One read, as it arrives at the driver. */
+interface Request {
+  readonly kind: ReadCall['kind'];
+  readonly op: Op;
+  readonly meta: EntityMetadata;
+  /** the entity that it is about: for a pivot table, the one behind it */
+  readonly subject: EntityMetadata;
+  readonly where: unknown;
+  readonly options: Options;
+  readonly em: SqlEntityManager;
+  /** asks the database */
+  readonly run: (change?: Options) => Promise<unknown>;
+  readonly started: number;
+}
+
+const FIND_ONE = Symbol('find one');
+
+/**
+ * Serves the driver's reads from the store: `find` and `count`, which nearly everything that the EntityManager reads
+ * comes down to.
+ *
+ * The order of a miss is the protocol's: lease, then database, then fill.
+ */
+export class Reads {
+  readonly #parts: ReadParts;
+  #planner: { readonly catalog: Catalog; readonly planner: Planner } | undefined;
+
+  constructor(parts: ReadParts) {
+    this.#parts = parts;
+  }
+
+  /** Puts itself between the driver and its callers. */
+  install(): void {
+    const driver = this.#parts.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
+    const { find, findOne, count, loadFromPivotTable } = driver;
+    driver.findOne = (entityName, where, options) =>
+      findOne!.call(driver, entityName, where, { ...options, [FIND_ONE]: true });
+    driver.find = (entityName, where, options = {}) => {
+      const run = (change?: Options) => find!.call(driver, entityName, where, { ...options, ...change });
+      return this.#serve('find', options[FIND_ONE] ? 'get' : 'fetch', entityName, where, options, run);
+    };
+    driver.count = (entityName, where, options = {}) => {
+      const run = (change?: Options) => count!.call(driver, entityName, where, { ...options, ...change });
+      return this.#serve('count', 'count', entityName, where, options, run);
+    };
+    driver.loadFromPivotTable = (prop, ...rest) =>
+      withScope({ pivot: prop.targetMeta }, () => loadFromPivotTable!.call(driver, prop, ...rest));
+  }
+
+  #serve(
+    kind: ReadCall['kind'],
+    op: Op,
+    entityName: unknown,
+    where: unknown,
+    options: Options,
+    run: Request['run'],
+  ): Promise<unknown> {
+    const { dryRun, pivot, em: scoped } = currentScope();
+    const meta = this.#parts.driver.getMetadata().get(entityName as never) as EntityMetadata;
+    // the driver also reads for itself (in a flush, say): then it names no EntityManager
+    const em: SqlEntityManager | undefined = options.em ?? (pivot && meta.pivotTable ? scoped : undefined);
+    if (dryRun || !em) {
+      return run();
+    }
+    const subject = options.em ? meta : pivot!;
+    return this.#answer({ kind, op, meta, subject, where, options, em, run, started: performance.now() });
+  }
+
+  async #answer(request: Request): Promise<unknown> {
+    const { events } = this.#parts;
+    const decision = this.#decide(request);
+    if (!decision.cached) {
+      return this.#bypass(request, decision.reason);
+    }
+    const ask = this.#asker(request.options);
+    const session: Session | undefined = request.options.ctx && (await sessionOf(request.options.ctx));
+    const obstacle = await this.#obstacle(request, session, ask);
+    if (obstacle) {
+      return this.#bypass(request, obstacle);
+    }
+    const planner = await this.#currentPlanner(ask);
+    const plan = await planner.plan({ ...request, options: relevant(request.options) });
+    if (!plan.cacheable) {
+      return this.#bypass(request, plan.reason);
+    }
+    const found = await this.#read(plan.address);
+    if (found) {
+      events.stats.hits++;
+      this.#report(request, 'cache', undefined, plan.address);
+      return found.result;
+    }
+    events.stats.misses++;
+    const result = await this.#miss(request, plan, decision.timeout, session, ask);
+    this.#report(request, 'database', 'miss', plan.address);
+    return result;
+  }
+
+  #decide({ op, subject, options }: Request): CallDecision {
+    const scope = currentScope();
+    // a call's options are a scope to the queries that populate its result
+    const around = mergeCalls(scope.call, scope.repository);
+    const call =
+      options.cacheops === undefined
+        ? undefined
+        : parseCall(options.cacheops, `${subject.className}: cacheops`);
+    return resolveCall(subject.className, op, this.#parts.profiles.of(subject), around, call);
+  }
+
+  /** Why this read, though its entity is cached, has to ask the database. */
+  async #obstacle(
+    { options, meta }: Request,
+    session: Session | undefined,
+    ask: Ask,
+  ): Promise<string | undefined> {
+    if (!this.#parts.enabled || currentScope().disabled) {
+      return 'disabled';
+    }
+    if (meta.virtual) {
+      return 'a virtual entity';
+    }
+    if (options.lockMode) {
+      return 'a lock';
+    }
+    if (options.refresh) {
+      return 'a refresh';
+    }
+    if (!options.ctx) {
+      return undefined;
+    }
+    const { readCommitted } = await this.#parts.database.get(ask);
+    return session ? session.whyNotCached(readCommitted) : 'a transaction that cannot be seen';
+  }
+
+  async #miss(
+    request: Request,
+    plan: Planned,
+    timeout: number,
+    session: Session | undefined,
+    ask: Ask,
+  ): Promise<unknown> {
+    const { driver } = this.#parts;
+    // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
+    const seal = await this.#lease(plan.address, timeout, ask);
+    const witness: string[] = [];
+    // a replica may lag behind what the lease has seen
+    const onPrimary =
+      (driver as unknown as { replicas: unknown[] }).replicas.length > 0 && !request.options.ctx;
+    const result = await withScope({ witness }, () =>
+      request.run(onPrimary ? { connectionType: 'write' } : undefined),
+    );
+    // a transaction may have written at the same time as it read
+    const clean = !session?.transaction?.wrote && (session === undefined) === !request.options.ctx;
+    if (seal !== undefined && clean && (!session || session.transaction) && plan.confirms(witness)) {
+      this.#fill(request, plan.address, seal, result, timeout);
+    }
+    return result;
+  }
+
+  async #read(address: EntryAddress): Promise<{ readonly result: unknown } | undefined> {
+    try {
+      const payload = await this.#parts.store.read(address);
+      return payload && { result: decodeResult(payload) };
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
+  }
+
+  async #lease(address: EntryAddress, timeout: number, ask: Ask): Promise<Seal | undefined> {
+    const { store, arbiter, events } = this.#parts;
+    try {
+      let lease: Lease = await store.lease(address, timeout);
+      if (!lease.granted && (await arbiter.resolve(lease, ask))) {
+        lease = await store.lease(address, timeout);
+      }
+      if (lease.granted) {
+        return lease.seal;
+      }
+      events.stats.refused++;
+    } catch (error) {
+      events.reportError('lease', error);
+    }
+    return undefined;
+  }
+
+  #fill(request: Request, address: EntryAddress, seal: Seal, result: unknown, timeout: number): void {
+    const { store, events, background } = this.#parts;
+    const payload = encodeResult(result);
+    if (!payload) {
+      return;
+    }
+    const filled = () => {
+      events.stats.fills++;
+      events.announce('fill', () => ({
+        entity: request.subject.className,
+        op: request.op,
+        key: address.key,
+        dependencies: describeDependencies(address),
+        size: payload.length,
+        timeout,
+      }));
+    };
+    const failed = (error: unknown) => events.reportError('fill', error);
+    // not awaited: the next read comes after it on the store's connection
+    background(store.fill(address, seal, payload, timeout).then(filled, failed));
+  }
+
+  async #bypass(request: Request, reason: string): Promise<unknown> {
+    this.#parts.events.stats.bypassed++;
+    const result = await request.run();
+    this.#report(request, 'database', reason);
+    return result;
+  }
+
+  async #currentPlanner(ask: Ask): Promise<Planner> {
+    const { database, driver, limits, profiles } = this.#parts;
+    const catalog = await database.get(ask);
+    if (this.#planner?.catalog !== catalog) {
+      const forbidden = profiles.forbiddenTables(catalog, driver.config.get('schema'));
+      this.#planner = { catalog, planner: new Planner(driver, catalog, limits, forbidden) };
+    }
+    return this.#planner.planner;
+  }
+
+  /** In the transaction, if there is one: a database with a single connection has no other. */
+  #asker({ ctx }: Options): Ask {
+    const connection = this.#parts.driver.getConnection('write');
+    return sql => withScope({ witness: undefined }, () => connection.execute(sql, [], 'all', ctx));
+  }
+
+  #report(
+    request: Request,
+    source: ReadEvent['source'],
+    reason: string | undefined,
+    address?: EntryAddress,
+  ): void {
+    this.#parts.events.announce('read', () => ({
+      entity: request.subject.className,
+      op: request.op,
+      source,
+      ...(reason !== undefined && { reason }),
+      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
+      duration: performance.now() - request.started,
+    }));
+  }
+}
+
+/** What decides how a query is sent, logged or merged, and not what it gives. */
+const IRRELEVANT = new Set([
+  'em',
+  'ctx',
+  'logging',
+  'loggerContext',
+  'cacheops',
+  'cache',
+  'signal',
+  'inflightQueryAbortStrategy',
+  'connectionType',
+  'flushMode',
+  'refresh',
+  'filters', // those of the root are in the condition by now, those of joins in the SQL
+  'disableIdentityMap',
+]);
+
+function relevant(options: Options): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const name of Object.keys(options)) {
+    if (!IRRELEVANT.has(name) && options[name] !== undefined) {
+      kept[name] = options[name];
+    }
+  }
+  return kept;
+}

@@ -1,0 +1,42 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { ParsedCall } from '../config/index.js';
+
+/** What holds for everything that is called from here, however deep: it follows async context. */
+export interface Scope {
+  /** options of the call, which also reach the queries that populate its result */
+  readonly call?: ParsedCall | undefined;
+  /** options of a repository's scope */
+  readonly repository?: ParsedCall | undefined;
+  /** nothing is read from the cache nor stored in it */
+  readonly disabled?: boolean;
+  /** writes are not told to the store */
+  readonly silent?: boolean;
+  /** statements are collected instead of sent: see `dry_run.ts` */
+  readonly dryRun?: DryRun | undefined;
+  /** a pivot table is read for the sake of this entity */
+  readonly pivot?: EntityMetadata | undefined;
+  /** whose session it is, for reads that do not say so */
+  readonly em?: SqlEntityManager | undefined;
+  /** the statements that a read has sent */
+  readonly witness?: string[] | undefined;
+}
+
+export interface DryRun {
+  readonly statements: string[];
+  /** a join that brings the target's filters with it, which no option tells of */
+  filtersJoins: boolean;
+}
+
+const storage = new AsyncLocalStorage<Scope>();
+const EMPTY: Scope = {};
+
+export function currentScope(): Scope {
+  return storage.getStore() ?? EMPTY;
+}
+
+/** Runs a function with some of the scope changed. */
+export function withScope<T>(change: Scope, run: () => T): T {
+  return storage.run({ ...currentScope(), ...change }, run);
+}

@@ -1,0 +1,175 @@
+import type {
+  CompiledQuery,
+  DatabaseConnection,
+  DatabaseIntrospector,
+  Dialect,
+  DialectAdapter,
+  Driver,
+  Kysely,
+  QueryCompiler,
+  QueryResult,
+  TransactionSettings,
+} from 'kysely';
+import type { IsolationLevel } from '../changes/statement.js';
+import { type Session, trackSession } from './session.js';
+import type { Writes } from './writes.js';
+
+/**
+ * A dialect whose connections tell of every statement and of every transaction.
+ *
+ * This is the one place that everything passes which is sent to the database: the unit of work, native statements,
+ * query builders, raw SQL, kysely and its own transactions. Methods of the ORM above it can be gone around; only
+ * what talks to the connection pool itself is not seen here.
+ */
+export class TrackedDialect implements Dialect {
+  readonly #dialect: Dialect;
+  readonly #writes: Writes;
+
+  constructor(dialect: Dialect, writes: Writes) {
+    this.#dialect = dialect;
+    this.#writes = writes;
+  }
+
+  createDriver(): Driver {
+    return new TrackedDriver(this.#dialect.createDriver(), this.#writes);
+  }
+
+  createAdapter(): DialectAdapter {
+    return this.#dialect.createAdapter();
+  }
+
+  createIntrospector(db: Kysely<any>): DatabaseIntrospector {
+    return this.#dialect.createIntrospector(db);
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return this.#dialect.createQueryCompiler();
+  }
+}
+
+class TrackedDriver implements Driver {
+  readonly #driver: Driver;
+  readonly #writes: Writes;
+  /** one wrapper a connection, so that what is known of it stays with it */
+  readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
+
+  constructor(driver: Driver, writes: Writes) {
+    this.#driver = driver;
+    this.#writes = writes;
+  }
+
+  async init(...args: Parameters<Driver['init']>): Promise<void> {
+    await this.#driver.init(...args);
+  }
+
+  async acquireConnection(...args: Parameters<Driver['acquireConnection']>): Promise<DatabaseConnection> {
+    const connection = await this.#driver.acquireConnection(...args);
+    let tracked = this.#connections.get(connection);
+    if (!tracked) {
+      tracked = new TrackedConnection(this.#driver, connection, this.#writes);
+      this.#connections.set(connection, tracked);
+    }
+    return tracked;
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.beginTransaction(inner, settings);
+    this.#writes.begin(session, settings.isolationLevel as IsolationLevel | undefined);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    const tracked = connection as TrackedConnection;
+    await this.#writes.commit(tracked, () => this.#driver.commitTransaction(tracked.inner));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    const tracked = connection as TrackedConnection;
+    await this.#writes.rollback(tracked, () => this.#driver.rollbackTransaction(tracked.inner));
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.savepoint!(inner, name, compileQuery);
+    session.transaction?.journal.savepoint(name);
+  }
+
+  async rollbackToSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.rollbackToSavepoint!(inner, name, compileQuery);
+    session.transaction?.journal.rollbackTo(name);
+  }
+
+  async releaseSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.releaseSavepoint!(inner, name, compileQuery);
+    session.transaction?.journal.release(name);
+  }
+
+  async releaseConnection(connection: DatabaseConnection, ...rest: unknown[]): Promise<void> {
+    await (this.#driver.releaseConnection as (...args: unknown[]) => Promise<void>)(
+      (connection as TrackedConnection).inner,
+      ...rest,
+    );
+  }
+
+  async destroy(...args: Parameters<Driver['destroy']>): Promise<void> {
+    await this.#driver.destroy(...args);
+  }
+}
+
+/** A connection, and what is known of its session. */
+export class TrackedConnection implements DatabaseConnection {
+  readonly inner: DatabaseConnection;
+  readonly session: Session;
+  readonly #driver: Driver;
+  readonly #writes: Writes;
+  // the optional part of the interface is there only where the connection has it
+  readonly cancelQuery: DatabaseConnection['cancelQuery'];
+  readonly collectSessionInfo: DatabaseConnection['collectSessionInfo'];
+  readonly killSession: DatabaseConnection['killSession'];
+
+  constructor(driver: Driver, inner: DatabaseConnection, writes: Writes) {
+    this.#driver = driver;
+    this.inner = inner;
+    this.#writes = writes;
+    this.session = trackSession(this);
+    this.cancelQuery = inner.cancelQuery?.bind(inner);
+    this.collectSessionInfo = inner.collectSessionInfo?.bind(inner);
+    this.killSession = inner.killSession?.bind(inner);
+  }
+
+  executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
+    return this.#writes.execute(this, query, options) as Promise<QueryResult<R>>;
+  }
+
+  streamQuery<R>(
+    ...args: Parameters<DatabaseConnection['streamQuery']>
+  ): AsyncIterableIterator<QueryResult<R>> {
+    return this.#writes.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
+  }
+
+  /** Begins a transaction for one statement. */
+  async begin(): Promise<void> {
+    await this.#driver.beginTransaction(this.inner, {});
+    this.#writes.begin(this.session, undefined);
+  }
+
+  async commit(): Promise<void> {
+    await this.#writes.commit(this, () => this.#driver.commitTransaction(this.inner));
+  }
+
+  async rollback(): Promise<void> {
+    await this.#writes.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
+  }
+}
+
+export type StatementOptions = Parameters<DatabaseConnection['executeQuery']>[1];

@@ -1,0 +1,339 @@
+import type { CompiledQuery, QueryResult } from 'kysely';
+import type { JournalLimits } from '../changes/journal.js';
+import {
+  type Delete,
+  type Insert,
+  type IsolationLevel,
+  type Other,
+  parseStatement,
+  type Statement,
+  type Transaction,
+  type Truncate,
+  type Update,
+} from '../changes/statement.js';
+import type { Store } from '../store/store.js';
+import { allAffected } from './affected.js';
+import type { Arbiter } from './arbiter.js';
+import type { Ask, Catalog, Table } from './catalog.js';
+import { anyChange, type Commits } from './commits.js';
+import type { CatalogSource } from './database.js';
+import { writeRows } from './row_writes.js';
+import { currentScope } from './scope.js';
+import type { Session, TransactionState } from './session.js';
+import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
+
+export interface WriteParts {
+  readonly database: CatalogSource;
+  readonly store: Store;
+  readonly commits: Commits;
+  readonly arbiter: Arbiter;
+  readonly limits: JournalLimits;
+}
+
+type Result = QueryResult<any>;
+type Write = Insert | Update | Delete | Truncate | Other;
+
+/**
+ * Follows every statement of every connection: learns from those that write which rows they change, and tells the
+ * store of them before their transaction commits.
+ */
+export class Writes {
+  readonly #parts: WriteParts;
+
+  constructor(parts: WriteParts) {
+    this.#parts = parts;
+  }
+
+  begin(session: Session, isolation: IsolationLevel | undefined): void {
+    session.begin(isolation, this.#parts.limits);
+  }
+
+  async commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void> {
+    await this.#parts.commits.commit(connection, commit);
+  }
+
+  async rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void> {
+    await this.#parts.commits.rollback(connection.session, rollback);
+  }
+
+  async execute(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    options?: StatementOptions,
+  ): Promise<Result> {
+    const { session } = connection;
+    currentScope().witness?.push(query.sql);
+    const send = () => connection.inner.executeQuery(query, options);
+    if (isPlainSelect(query.sql) && !session.syntaxChanged) {
+      return send();
+    }
+    const statement = session.syntaxChanged ? UNREADABLE : parseStatement(query.sql, query.parameters);
+    switch (statement.kind) {
+      case 'read': {
+        const result = await send();
+        session.apply(statement.effects);
+        return result;
+      }
+      case 'session': {
+        const result = await send();
+        session.apply(statement.effects);
+        return result;
+      }
+      case 'transaction':
+        return this.#control(connection, statement, send);
+      default:
+        return this.#write(connection, statement, query, options, send);
+    }
+  }
+
+  /** A stream is for reading. What else is streamed changes it is not known which rows. */
+  async *stream<T>(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    stream: () => AsyncIterableIterator<T>,
+  ): AsyncIterableIterator<T> {
+    const statement = parseStatement(query.sql, query.parameters);
+    if (statement.kind !== 'read' && statement.kind !== 'session' && statement.kind !== 'transaction') {
+      if (!connection.session.transaction) {
+        yield* this.#withoutTransaction(connection, statement, stream);
+        return;
+      }
+      const { catalog, tables } = await this.#tablesOf(connection, statement);
+      widen(connection.session.transaction, allAffected(catalog, tables));
+    }
+    yield* stream();
+  }
+
+  /** BEGIN, COMMIT and the like as plain statements. */
+  async #control(
+    connection: TrackedConnection,
+    statement: Transaction,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { session } = connection;
+    const journal = session.transaction?.journal;
+    let result: Result | undefined;
+    const sendOnce = async () => {
+      result = await send();
+    };
+    switch (statement.command) {
+      case 'commit':
+        await this.#parts.commits.commit(connection, sendOnce);
+        break;
+      case 'prepare':
+        await this.#parts.commits.commit(connection, sendOnce, { prepared: true });
+        break;
+      case 'rollback':
+        await this.#parts.commits.rollback(session, sendOnce);
+        break;
+      default:
+        await sendOnce();
+    }
+    if (statement.command === 'begin' || statement.chain) {
+      this.begin(session, statement.isolation);
+    } else if (statement.command === 'savepoint') {
+      journal?.savepoint(statement.name!);
+    } else if (statement.command === 'rollback to') {
+      journal?.rollbackTo(statement.name!);
+    } else if (statement.command === 'release') {
+      journal?.release(statement.name!);
+    }
+    return result!;
+  }
+
+  async #write(
+    connection: TrackedConnection,
+    statement: Write,
+    query: CompiledQuery,
+    options: StatementOptions,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { transaction } = connection.session;
+    if (currentScope().silent) {
+      if (transaction) {
+        transaction.wrote = true;
+      }
+      return send();
+    }
+    if (transaction) {
+      transaction.wrote = true;
+      return this.#writeIn(transaction, connection, statement, query, options, send);
+    }
+    if (statement.kind === 'other' && !statement.writes) {
+      const result = await send();
+      connection.session.apply(statement.effects);
+      return result;
+    }
+    if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
+      return this.#alone(connection, statement, send);
+    }
+    await connection.begin();
+    let result: Result;
+    try {
+      result = await this.#write(connection, statement, query, options, send);
+    } catch (error) {
+      await connection.rollback().catch(() => undefined); // the connection may be gone
+      throw error;
+    }
+    try {
+      await connection.commit();
+    } catch (error) {
+      await connection.rollback().catch(() => undefined);
+      throw error;
+    }
+    return result;
+  }
+
+  async #writeIn(
+    transaction: TransactionState,
+    connection: TrackedConnection,
+    statement: Write,
+    query: CompiledQuery,
+    options: StatementOptions,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { session } = connection;
+    const { catalog, tables } = await this.#tablesOf(connection, statement);
+    for (const table of tables) {
+      transaction.tables.add(table.fullName);
+    }
+    if (statement.kind !== 'other' && statement.kind !== 'truncate') {
+      const [table] = tables;
+      const traceable = tables.length === 1 && table!.readable && table!.plain && !session.roleChanged;
+      if (traceable) {
+        const ask = (sql: string, parameters: readonly unknown[]) =>
+          connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
+        const schemes = () => this.#parts.store.schemes(table!.fullName);
+        const maxRows = this.#parts.limits.rows;
+        return writeRows({
+          statement,
+          table: table!,
+          catalog,
+          journal: transaction.journal,
+          query,
+          ask,
+          schemes,
+          maxRows,
+        });
+      }
+    }
+    const result = await send();
+    // a statement that touched no row has changed nothing, wherever it would have
+    if (statement.kind === 'other' || statement.kind === 'truncate' || result.numAffectedRows !== 0n) {
+      widen(transaction, allAffected(catalog, tables));
+    }
+    if (statement.kind === 'other') {
+      session.apply(statement.effects);
+      this.#afterOther(statement);
+    }
+    return result;
+  }
+
+  /** What cannot run in a transaction of ours: the store is told before and after. */
+  async #alone(
+    connection: TrackedConnection,
+    statement: Other,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    let result: Result | undefined;
+    const run = async function* () {
+      result = await send();
+    };
+    for await (const _ of this.#withoutTransaction(connection, statement, run)) {
+      // nothing is yielded
+    }
+    connection.session.apply(statement.effects);
+    return result!;
+  }
+
+  async *#withoutTransaction<T>(
+    connection: TrackedConnection,
+    statement: Write,
+    run: () => AsyncIterable<T>,
+  ): AsyncIterableIterator<T> {
+    const { catalog, tables } = await this.#tablesOf(connection, statement);
+    const affected = [...allAffected(catalog, tables)];
+    const writer = await this.#parts.commits.announce(affected.map(anyChange));
+    try {
+      yield* run();
+    } finally {
+      if (statement.kind === 'other') {
+        this.#afterOther(statement);
+      }
+      await this.#parts.commits.conclude(writer, affected);
+    }
+  }
+
+  #afterOther(statement: Other): void {
+    if (statement.ddl) {
+      this.#parts.database.forget();
+    }
+  }
+
+  /** The tables that a statement names, as far as they are known. */
+  async #tablesOf(
+    connection: TrackedConnection,
+    statement: Write,
+  ): Promise<{ catalog: Catalog; tables: Table[] }> {
+    const ask: Ask = async sql => (await connection.inner.executeQuery<any>(plainQuery(sql))).rows;
+    const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
+    const catalog = await this.#parts.database.get(ask);
+    const tables = find(catalog);
+    if (tables.length > 0 || statement.kind === 'other') {
+      return { catalog, tables };
+    }
+    const refreshed = await this.#parts.database.refreshed(ask);
+    return { catalog: refreshed, tables: find(refreshed) };
+  }
+}
+
+function findTables(catalog: Catalog, statement: Write, session: Session): Table[] {
+  if (statement.kind === 'other') {
+    return statement.opaque
+      ? [...catalog.tables.values()]
+      : [...statement.names].flatMap(name => catalog.named(name));
+  }
+  const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
+  const tables = names.flatMap(name =>
+    name.schema === undefined && session.searchPathChanged
+      ? catalog.named(name.name)
+      : (catalog.resolve(name) ?? []),
+  );
+  // what a view or a foreign table writes to, its name does not tell
+  return tables.every(table => table.plain) ? tables : [...catalog.tables.values()];
+}
+
+function widen(transaction: TransactionState, tables: Iterable<string>): void {
+  for (const table of tables) {
+    transaction.journal.widen(table);
+  }
+}
+
+/** The quick answer to whether a statement is worth parsing: nearly all are not. */
+function isPlainSelect(sql: string): boolean {
+  return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
+}
+
+const UNREADABLE: Other = {
+  kind: 'other',
+  names: new Set(),
+  opaque: true,
+  writes: true,
+  ddl: true,
+  transactional: false,
+  controlsTransaction: true,
+  effects: undefined,
+};
+
+/** A statement of our own. */
+export function plainQuery(sql: string): CompiledQuery {
+  const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] };
+  return {
+    sql,
+    parameters: [],
+    query,
+    queryId: { queryId: `cacheops${sql.length}` },
+  } as unknown as CompiledQuery;
+}
+
+export type { Statement };

@@ -1,0 +1,274 @@
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import { type Comparable, canonicalOfParameter } from '../values/comparable.js';
+import { ANYTHING, and, type Formula, or, type Source } from './formula.js';
+
+/** What a condition is read against: the database's own view of its tables. */
+export interface Columns {
+  /** the full name of an entity's table, or `undefined` if its rows are not in one plain table */
+  tableOf(meta: EntityMetadata): string | undefined;
+  /** `undefined` if the column may not narrow */
+  kindOf(table: string, column: string): Comparable | undefined;
+}
+
+export interface Condition {
+  readonly formula: Formula;
+  /** every occurrence of a table that the formula speaks of, the root first */
+  readonly sources: readonly Source[];
+}
+
+/**
+ * Reads a WHERE in the form in which the driver gets it (property names; `$and`, `$or`, `$not`; scalars for
+ * equality; custom types already converted). Everything that is not understood for certain is `anything`.
+ *
+ * @param maxIn a list with more values than this does not narrow
+ */
+export function readCondition(
+  meta: EntityMetadata,
+  where: unknown,
+  columns: Columns,
+  maxIn: number,
+): Condition {
+  const table = columns.tableOf(meta);
+  if (table === undefined) {
+    return { formula: ANYTHING, sources: [] };
+  }
+  const reader = new ConditionReader(columns, maxIn);
+  const root = reader.source(table);
+  const formula = reader.read(meta, primaryKeyCondition(meta, where), {
+    source: root,
+    negated: false,
+    mode: 'row',
+  });
+  return { formula, sources: reader.sources };
+}
+
+/**
+ * - `row`: the source is the row itself, as in the root.
+ * - `joined`: it is joined to one row by its key, and may be missing (an outer join), so that NULL fixes nothing.
+ * - `joined to many`: moreover, conditions in different groups may be about different rows.
+ */
+type Mode = 'row' | 'joined' | 'joined to many';
+
+interface Place {
+  readonly source: Source;
+  readonly negated: boolean;
+  readonly mode: Mode;
+}
+
+class ConditionReader {
+  readonly sources: Source[] = [];
+  readonly #columns: Columns;
+  readonly #maxIn: number;
+
+  constructor(columns: Columns, maxIn: number) {
+    this.#columns = columns;
+    this.#maxIn = maxIn;
+  }
+
+  source(table: string): Source {
+    const source = { table };
+    this.sources.push(source);
+    return source;
+  }
+
+  /** An object's keys are joined by AND, under a negation (De Morgan) by OR. */
+  read(meta: EntityMetadata, where: unknown, place: Place): Formula {
+    if (!isRecord(where)) {
+      return ANYTHING;
+    }
+    const parts = Reflect.ownKeys(where).map(key =>
+      typeof key === 'string' ? this.#entry(meta, key, where[key], place) : ANYTHING,
+    );
+    return place.negated ? or(parts) : and(parts);
+  }
+
+  #entry(meta: EntityMetadata, key: string, value: unknown, place: Place): Formula {
+    if (key.startsWith('$')) {
+      return this.#group(meta, key, value, place);
+    }
+    const prop = meta.properties[key as never] as EntityProperty | undefined;
+    if (prop) {
+      return this.#property(prop, value, place);
+    }
+    const keys = key.split('~~~').map(name => meta.properties[name as never] as EntityProperty | undefined);
+    return keys.length > 1 && keys.every(isKeyColumn)
+      ? this.#fields(
+          keys.flatMap(keyProp => keyProp!.fieldNames),
+          value,
+          place,
+        )
+      : ANYTHING;
+  }
+
+  #group(meta: EntityMetadata, operator: string, value: unknown, place: Place): Formula {
+    if (place.mode === 'joined to many') {
+      return ANYTHING;
+    }
+    if (operator === '$not') {
+      return this.read(meta, value, { ...place, negated: !place.negated });
+    }
+    if ((operator !== '$and' && operator !== '$or') || !Array.isArray(value) || value.length === 0) {
+      return ANYTHING;
+    }
+    const parts = value.map(part => this.read(meta, part, place));
+    return (operator === '$and') !== place.negated ? and(parts) : or(parts);
+  }
+
+  #property(prop: EntityProperty, value: unknown, place: Place): Formula {
+    switch (prop.kind) {
+      case 'scalar':
+        return isNarrowing(prop) ? this.#fields(prop.fieldNames, value, place) : ANYTHING;
+      case 'embedded':
+        return prop.object || prop.array || !isRecord(value) ? ANYTHING : this.#embedded(prop, value, place);
+      case 'm:1':
+      case '1:1':
+      case '1:m':
+      case 'm:n':
+        return prop.polymorphic || prop.formula ? ANYTHING : this.#relation(prop, value, place);
+      default:
+        return ANYTHING;
+    }
+  }
+
+  #embedded(prop: EntityProperty, value: Record<PropertyKey, unknown>, place: Place): Formula {
+    const parts = Reflect.ownKeys(value).map(key => {
+      const child = typeof key === 'string' ? prop.embeddedProps[key] : undefined;
+      return child ? this.#property(child, value[key], place) : ANYTHING;
+    });
+    return place.negated ? or(parts) : and(parts);
+  }
+
+  #relation(prop: EntityProperty, value: unknown, place: Place): Formula {
+    const owning = prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner);
+    if (!isRecord(value) || isOperators(value)) {
+      return owning ? this.#fields(prop.joinColumns, value, place) : ANYTHING;
+    }
+    const target = prop.targetMeta!;
+    const keys = Reflect.ownKeys(value);
+    if (owning && keys.length > 0 && keys.every(key => target.primaryKeys.includes(key as never))) {
+      const parts = keys.map(key => this.#foreignKey(prop, target, key as string, value[key], place));
+      return place.negated ? or(parts) : and(parts);
+    }
+    const table = this.#columns.tableOf(target);
+    if (table === undefined || place.negated) {
+      return ANYTHING;
+    }
+    const many = prop.kind === '1:m' || prop.kind === 'm:n' || place.mode === 'joined to many';
+    return this.read(target, value, {
+      source: this.source(table),
+      negated: false,
+      mode: many ? 'joined to many' : 'joined',
+    });
+  }
+
+  /** `{ author: { id: 7 } }` is about the column that refers to it. */
+  #foreignKey(
+    prop: EntityProperty,
+    target: EntityMetadata,
+    key: string,
+    value: unknown,
+    place: Place,
+  ): Formula {
+    const keyProp = target.properties[key as never] as EntityProperty;
+    const names = keyProp.fieldNames.map(name => prop.joinColumns[prop.referencedColumnNames.indexOf(name)]);
+    return isKeyColumn(keyProp) && names.every(name => name !== undefined)
+      ? this.#fields(names as string[], value, place)
+      : ANYTHING;
+  }
+
+  /** Equality with a value, or with one of several; for several columns, values are tuples. */
+  #fields(fields: readonly string[], value: unknown, place: Place): Formula {
+    if (isRecord(value)) {
+      const parts = Reflect.ownKeys(value).map(operator =>
+        this.#operator(fields, operator, value[operator], place),
+      );
+      return parts.length === 0 ? ANYTHING : place.negated ? or(parts) : and(parts);
+    }
+    if (Array.isArray(value) && fields.length === 1) {
+      return ANYTHING; // an array column's value, or a form that this is not meant for
+    }
+    return place.negated ? ANYTHING : this.#equals(fields, [value], place);
+  }
+
+  #operator(fields: readonly string[], operator: PropertyKey, value: unknown, place: Place): Formula {
+    if (place.negated) {
+      return operator === '$ne' ? this.#equals(fields, [value], place) : ANYTHING;
+    }
+    if (operator === '$eq') {
+      return this.#equals(fields, [value], place);
+    }
+    return operator === '$in' && Array.isArray(value) ? this.#equals(fields, value, place) : ANYTHING;
+  }
+
+  #equals(fields: readonly string[], values: readonly unknown[], place: Place): Formula {
+    if (values.length > this.#maxIn) {
+      return ANYTHING;
+    }
+    if (fields.length === 1) {
+      return this.#columnEquals(fields[0]!, values, place);
+    }
+    const tuples = values.map(value =>
+      Array.isArray(value) ? value.flat(Number.POSITIVE_INFINITY) : [value],
+    );
+    if (tuples.some(tuple => tuple.length !== fields.length)) {
+      return ANYTHING;
+    }
+    return or(
+      tuples.map(tuple => and(fields.map((field, i) => this.#columnEquals(field, [tuple[i]], place)))),
+    );
+  }
+
+  #columnEquals(column: string, values: readonly unknown[], place: Place): Formula {
+    const kind = this.#columns.kindOf(place.source.table, column);
+    if (!kind) {
+      return ANYTHING;
+    }
+    const canonical = values.map(value => canonicalOfParameter(kind, value));
+    if (canonical.includes(undefined) || (place.mode !== 'row' && canonical.includes(null))) {
+      return ANYTHING;
+    }
+    return {
+      type: 'equals',
+      source: place.source,
+      column,
+      values: [...new Set(canonical as (string | null)[])],
+    };
+  }
+}
+
+/** A bare key, as `em.find(Article, 34)` may arrive. */
+function primaryKeyCondition(meta: EntityMetadata, where: unknown): unknown {
+  const bare = where !== null && (typeof where !== 'object' || Array.isArray(where));
+  return bare ? { [meta.primaryKeys.join('~~~')]: where } : where;
+}
+
+/** False where SQL stands between the value and the column. */
+function isNarrowing(prop: EntityProperty): boolean {
+  return (
+    prop.persist !== false &&
+    !prop.formula &&
+    prop.fieldNames?.length === 1 &&
+    !prop.stiFieldNames &&
+    !prop.customType?.convertToDatabaseValueSQL &&
+    !prop.customType?.convertToJSValueSQL
+  );
+}
+
+function isKeyColumn(prop: EntityProperty | undefined): boolean {
+  return (
+    prop !== undefined &&
+    (prop.kind === 'scalar' ? isNarrowing(prop) : prop.kind === 'm:1' || prop.kind === '1:1')
+  );
+}
+
+function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return false;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function isOperators(value: Record<PropertyKey, unknown>): boolean {
+  return Reflect.ownKeys(value).some(key => typeof key === 'string' && key.startsWith('$'));
+}

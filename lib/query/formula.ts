@@ -1,0 +1,91 @@
+import type { Canonical } from '../values/comparable.js';
+
+/**
+ * A condition as far as it narrows: what is not understood is `anything`, which every row satisfies.
+ *
+ * The one law of this room: a formula may be satisfied by more rows than the condition it stands for, never by
+ * fewer.
+ */
+export type Formula =
+  | { readonly type: 'anything' }
+  | {
+      readonly type: 'equals';
+      readonly source: Source;
+      readonly column: string;
+      readonly values: readonly Canonical[];
+    }
+  | { readonly type: 'and' | 'or'; readonly parts: readonly Formula[] };
+
+/** One occurrence of a table in a query: the root, or one relation that the condition goes through. */
+export interface Source {
+  readonly table: string;
+}
+
+/** A conjunction over several sources: for each of them the columns that are fixed. */
+export type Conjunction = ReadonlyMap<Source, ReadonlyMap<string, Canonical>>;
+
+export const ANYTHING: Formula = { type: 'anything' };
+
+export function and(parts: readonly Formula[]): Formula {
+  const narrowing = parts.filter(part => part.type !== 'anything');
+  return narrowing.length === 0
+    ? ANYTHING
+    : narrowing.length === 1
+      ? narrowing[0]!
+      : { type: 'and', parts: narrowing };
+}
+
+export function or(parts: readonly Formula[]): Formula {
+  return parts.length === 1 ? parts[0]! : { type: 'or', parts };
+}
+
+/**
+ * The disjunctive normal form.
+ *
+ * @param limit the most conjunctions that may come of it; a factor that would exceed it is left out (which widens
+ *   the conjunctions that it would have narrowed), and a sum that exceeds it is one conjunction without conditions
+ */
+export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] {
+  switch (formula.type) {
+    case 'anything':
+      return [EMPTY];
+    case 'equals':
+      return formula.values.length > limit
+        ? [EMPTY]
+        : formula.values.map(value => new Map([[formula.source, new Map([[formula.column, value]])]]));
+    case 'or': {
+      const sum = formula.parts.flatMap(part => disjunctiveForm(part, limit));
+      return sum.length > limit ? [EMPTY] : sum;
+    }
+    case 'and': {
+      // small factors first: if one has to be left out, it should be the largest
+      const factors = formula.parts
+        .map(part => disjunctiveForm(part, limit))
+        .sort((a, b) => a.length - b.length);
+      return factors.reduce(
+        (product, factor) =>
+          product.length * factor.length > limit
+            ? product
+            : product.flatMap(a => factor.map(b => merge(a, b))),
+        [EMPTY],
+      );
+    }
+  }
+}
+
+const EMPTY: Conjunction = new Map();
+
+/**
+ * Where two conditions fix one column to different values, the first is kept: no row satisfies both, and one is
+ * wide enough.
+ */
+function merge(a: Conjunction, b: Conjunction): Conjunction {
+  if (a.size === 0 || b.size === 0) {
+    return a.size === 0 ? b : a;
+  }
+  const merged = new Map(a);
+  for (const [source, columns] of b) {
+    merged.set(source, new Map([...columns, ...(a.get(source) ?? [])]));
+  }
+  return merged;
+}

@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { Dependency, EntryAddress } from './store.js';
+
+/**
+ * What things are called in a store.
+ *
+ * | key | what it is |
+ * |---|---|
+ * | `t:{T}` | the registry of table T |
+ * | `g:{T}` | the stamp of the table as a whole |
+ * | `c:{T}:8:category:7` | the stamp of a dependency: length of the scheme's id, that id, the values |
+ * | `e:…` | an entry |
+ *
+ * Different things never share a key, whatever characters their names are made of. Long names are digested. The
+ * braces make everything of one table live in one slot of a Redis Cluster.
+ */
+export class Keys {
+  readonly #entry: string;
+  readonly #digestedEntry: string;
+  readonly #tables = new Map<string, TableKeys>();
+
+  /** @param prefix begins every key */
+  constructor(readonly prefix: string) {
+    this.#entry = `${prefix}e:`;
+    this.#digestedEntry = `${prefix}e#`;
+  }
+
+  entry(key: string): string {
+    return isPlain(key, LONGEST_KEY) ? this.#entry + key : this.#digestedEntry + digest(key);
+  }
+
+  of(table: string): TableKeys {
+    let keys = this.#tables.get(table);
+    if (!keys) {
+      const tag = tagOf(table);
+      keys = {
+        registry: `${this.prefix}t:{${tag}}`,
+        stamp: `${this.prefix}g:{${tag}}`,
+        dependencies: `${this.prefix}c:{${tag}}`,
+      };
+      this.#tables.set(table, keys);
+    }
+    return keys;
+  }
+
+  /** Everything that decides about an entry: itself, then for each table its stamp and those of its dependencies. */
+  ofAddress(address: EntryAddress): string[] {
+    const keys = [this.entry(address.key)];
+    for (const { table, dependencies } of address.tables) {
+      const own = this.of(table);
+      keys.push(own.stamp);
+      for (const dependency of dependencies) {
+        keys.push(own.dependencies + dependencyId(dependency.scheme.id, dependency.values));
+      }
+    }
+    return keys;
+  }
+}
+
+export interface TableKeys {
+  readonly registry: string;
+  readonly stamp: string;
+  /** what the keys of dependencies' stamps begin with; a {@link dependencyId} follows */
+  readonly dependencies: string;
+}
+
+/** A dependency's name within its table. Injective: the length says where the scheme's id ends. */
+export function dependencyId(schemeId: string, values: string): string {
+  const name = `:${schemeId.length}:${schemeId}:${values}`;
+  // a digest follows a character that no plain name begins with
+  return isPlain(name, LONGEST_ID) ? name : `#${digest(name)}`;
+}
+
+export function idOf(dependency: Dependency): string {
+  return dependencyId(dependency.scheme.id, dependency.values);
+}
+
+/** A scheme's name in the registry of its table. */
+export function schemeId(id: string): string {
+  return isPlain(id, LONGEST_ID) ? `:${id}` : `#${digest(id)}`;
+}
+
+const LONGEST_KEY = 512;
+const LONGEST_ID = 200;
+
+/** Half a surrogate pair has no UTF-8: all of them would become the same key. */
+function isPlain(name: string, longest: number): boolean {
+  return name.length <= longest && name.isWellFormed();
+}
+
+function tagOf(table: string): string {
+  return isPlain(table, LONGEST_ID) ? table.replace(/[%{}#]/g, encodeURIComponent) : `#${digest(table)}`;
+}
+
+function digest(name: string): string {
+  return createHash('sha256').update(name, 'utf16le').digest('base64url');
+}

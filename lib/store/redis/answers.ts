@@ -1,0 +1,66 @@
+import type { TableLease } from '../leases.js';
+import type { InFlight } from '../store.js';
+import { type KnownSchemes, parseScheme } from './schemes.js';
+
+/** What the script of a lease answered. */
+export type LeaseAnswer = OtherEpoch | TableLease;
+
+/** What the script of a mark answered. */
+export type MarkAnswer =
+  | OtherEpoch
+  | { readonly kind: 'marked' }
+  | ({ readonly kind: 'schemes' } & KnownSchemes);
+
+/** The registry was made in another epoch than the one that was given. */
+export interface OtherEpoch {
+  readonly kind: 'epoch';
+}
+
+export function parseLease(reply: unknown): LeaseAnswer {
+  const [kind, ...rest] = listFrom(reply);
+  switch (kind) {
+    case 'epoch':
+      return { kind };
+    case 'quarantine':
+      return { kind, nonce: rest[0] };
+    case 'granted':
+      return { kind, stamps: rest };
+    case 'writers':
+      return { kind, writers: writersFrom(rest) };
+    default:
+      throw nonsense(reply);
+  }
+}
+
+export function parseMark(reply: unknown): MarkAnswer {
+  const [kind, ...rest] = listFrom(reply);
+  switch (kind) {
+    case 'epoch':
+    case 'marked':
+      return { kind };
+    case 'schemes':
+      return { kind, version: rest[0], schemes: rest.slice(1).map(parseScheme) };
+    default:
+      throw nonsense(reply);
+  }
+}
+
+/** @param flat id, xid (or `''`) and age of each */
+function writersFrom(flat: readonly any[]): Omit<InFlight, 'tables'>[] {
+  const writers: Omit<InFlight, 'tables'>[] = [];
+  for (let i = 0; i < flat.length; i += 3) {
+    writers.push({ id: flat[i], xid: flat[i + 1] || undefined, age: flat[i + 2] });
+  }
+  return writers;
+}
+
+function listFrom(reply: unknown): any[] {
+  if (!Array.isArray(reply)) {
+    throw nonsense(reply);
+  }
+  return reply;
+}
+
+function nonsense(reply: unknown): Error {
+  return new Error(`Redis answered what no script of ours answers: ${reply}`);
+}

@@ -1,0 +1,177 @@
+import type { Redis } from 'ioredis';
+import { createClient, DISCONNECT_TIMEOUT, type RedisSource } from './client.js';
+import { epochOf } from './identity.js';
+
+/** A connection to a server that is known, from the moment it is until either is another. */
+export interface Session {
+  readonly client: Redis;
+  readonly epoch: string;
+}
+
+/** The longest wait before connecting again, in milliseconds. */
+const LONGEST_DELAY = 2000;
+
+/**
+ * Connects when first asked to, and again whenever the connection was lost. Nothing is sent by it before the server
+ * has told who it is, and an answer counts only while the session that it was asked in is still the present one.
+ */
+export class Connection {
+  /** the present session, if there is one */
+  session: Session | undefined;
+  #client: Promise<Redis> | undefined;
+  /** what those who wait for a session wait for */
+  #next = pending<Session>();
+  #lastError: unknown;
+  #failures = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    readonly source: RedisSource,
+    readonly commandTimeout: number,
+  ) {}
+
+  /**
+   * The present session, or the next one.
+   *
+   * @throws Error if there is none within the time a command may take, or an attempt to connect fails
+   */
+  async open(): Promise<Session> {
+    if (this.#closing) {
+      throw new Error('it is closed.');
+    }
+    if (this.session) {
+      return this.session;
+    }
+    const next = this.#next.promise;
+    const timer = pending<never>();
+    const timeout = setTimeout(() => timer.reject(this.#noConnection()), this.commandTimeout);
+    try {
+      await Promise.race([this.#start(), timer.promise]);
+      return await Promise.race([next, timer.promise]);
+    } finally {
+      clearTimeout(timeout);
+    }
+  }
+
+  /** Asks the server once more who it is, and returns the session that there is then. */
+  async confirm(session: Session): Promise<Session> {
+    const epoch = epochOf(await session.client.info());
+    if (this.session !== session) {
+      return this.open();
+    }
+    if (epoch !== session.epoch) {
+      this.session = { client: session.client, epoch };
+    }
+    return this.session;
+  }
+
+  /** Ends a session because its server is of no more use, and connects again. */
+  abandon(session: Session): void {
+    if (this.session === session) {
+      this.session = undefined;
+      session.client.disconnect(true);
+    }
+  }
+
+  /** Waits for the answers to what has been sent, but for no longer than a command may take. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.session = undefined;
+    this.#fail(new Error('it was closed.'));
+    const client = await this.#client?.catch(() => undefined);
+    if (!client || client.status === 'end') {
+      return;
+    }
+    const { promise: end, resolve } = Promise.withResolvers<void>();
+    client.once('end', resolve);
+    if (client.status === 'ready') {
+      await client.quit().catch(() => {});
+    }
+    client.disconnect();
+    // it tells no end if it was about to connect again; then only its own timer is left to wait for
+    const timeout = setTimeout(resolve, 2 * DISCONNECT_TIMEOUT);
+    await end;
+    clearTimeout(timeout);
+  }
+
+  async #start(): Promise<void> {
+    this.#client ??= this.#create();
+    const client = await this.#client;
+    // it ends by itself where no Sentinel answers
+    if (!this.#closing && (client.status === 'wait' || client.status === 'end')) {
+      client.connect().catch(() => {});
+    }
+  }
+
+  async #create(): Promise<Redis> {
+    try {
+      const client = await createClient(this.source, this.commandTimeout, () => this.#delay());
+      client.on('error', error => {
+        this.#lastError = error;
+      });
+      client.on('ready', () => this.#meet(client));
+      client.on('close', () => {
+        this.session = undefined;
+        this.#fail(this.#noConnection());
+      });
+      client.on('end', () => this.#fail(this.#noConnection()));
+      return client;
+    } catch (error) {
+      // so that the next one tries again
+      this.#client = undefined;
+      throw error;
+    }
+  }
+
+  async #meet(client: Redis): Promise<void> {
+    try {
+      const epoch = epochOf(await client.info());
+      if (client.status !== 'ready' || this.#closing) {
+        return;
+      }
+      this.session = { client, epoch };
+      this.#failures = 0;
+      this.#lastError = undefined;
+      this.#next.resolve(this.session);
+      this.#next = pending();
+    } catch (error) {
+      this.#lastError = error;
+      this.#fail(this.#noConnection());
+      client.disconnect(true);
+    }
+  }
+
+  #fail(error: Error): void {
+    this.#next.reject(error);
+    this.#next = pending();
+  }
+
+  /** Doubles with every failure. At random, so that not all processes come back at the same moment. */
+  #delay(): number {
+    this.#failures++;
+    return Math.min(10 * 2 ** this.#failures, LONGEST_DELAY) * (0.5 + Math.random() / 2);
+  }
+
+  #noConnection(): Error {
+    const cause = this.#lastError;
+    const reason =
+      cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : undefined;
+    return new Error(
+      reason
+        ? `there is no connection to Redis: ${reason}`
+        : `there is no connection to Redis within ${this.commandTimeout} ms.`,
+      { cause },
+    );
+  }
+}
+
+/** Whoever waits may give up before it is settled, so that a rejection which nobody hears is no error. */
+function pending<T>(): PromiseWithResolvers<T> {
+  const deferred = Promise.withResolvers<T>();
+  deferred.promise.catch(() => {});
+  return deferred;
+}

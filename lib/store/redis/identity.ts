@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Tells what server answers, from its `INFO`, as an *epoch*: it is another one after every restart and every
+ * promotion to a master. Stamps of another epoch count for nothing, because what a server has loaded from disk, or
+ * a replica has received before it was promoted, may lack the latest invalidations.
+ *
+ * The run id alone would not do: a server that is demoted and promoted again, without a restart in between, keeps
+ * it, but takes another replication id.
+ *
+ * @throws Error if it cannot be used
+ */
+export function epochOf(info: unknown): string {
+  const fields = parse(String(info));
+  const runId = fields.get('run_id');
+  if (!runId) {
+    throw new Error('its INFO has no run_id, without which a restart with old data cannot be told.');
+  }
+  if (fields.get('redis_mode') === 'cluster' || fields.get('cluster_enabled') === '1') {
+    throw new Error(`it is a node of a Redis Cluster. ${NO_CLUSTER}`);
+  }
+  const role = fields.get('role');
+  if (role !== 'master') {
+    throw new Error(
+      `its role is '${role}', not 'master': a replica lags behind. Connect to the master, or through Sentinel.`,
+    );
+  }
+  const identity = `${runId} ${fields.get('master_replid')}`;
+  return createHash('sha256').update(identity).digest('base64url').slice(0, 16);
+}
+
+export const NO_CLUSTER =
+  'Redis Cluster is not supported: connect to a single server, or to one that Sentinel watches over.';
+
+function parse(info: string): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const line of info.split('\r\n')) {
+    const colon = line.indexOf(':');
+    if (colon > 0) {
+      fields.set(line.slice(0, colon), line.slice(colon + 1));
+    }
+  }
+  return fields;
+}

@@ -1,0 +1,237 @@
+import { Keys } from '../keys.js';
+import { joinLeases } from '../leases.js';
+import { limitsFrom, type TableLimits } from '../limits.js';
+import type { EntryAddress, Lease, Quarantine, Scheme, Seal, Store, TableChange, Writer } from '../store.js';
+import { StoreError } from '../store_error.js';
+import { touchedBy } from '../touched.js';
+import { type MarkAnswer, type OtherEpoch, parseLease, parseMark } from './answers.js';
+import { type Asker, leaseCall, liftCall, markCall, settleCall } from './calls.js';
+import { checkSource, keyPrefixOf, type RedisSource } from './client.js';
+import { Connection, type Session } from './connection.js';
+import { decodeEntry, encodeEntry } from './entry.js';
+import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
+import { type Call, run } from './scripts.js';
+
+export interface RedisStoreOptions extends Partial<TableLimits> {
+  /** begins every key. Default: `'cacheops:'` */
+  readonly prefix?: string;
+  /** how long a connection, or an answer, is waited for, in milliseconds. Default: 250 */
+  readonly commandTimeout?: number;
+}
+
+/** How often a writer takes notice of schemes that were registered meanwhile, before it touches everything. */
+const MARK_ATTEMPTS = 4;
+
+/**
+ * Keeps everything in Redis, for all processes that use the same server, database and prefix.
+ *
+ * What Redis may lose is lost safely. Whatever is missing is a miss; stamps that another server process has made, or
+ * this one before it became master, count for nothing, so that neither old data from disk nor a replica that lagged
+ * when it was promoted is believed; and a connection is not used before it is known what server it leads to.
+ *
+ * It connects when first used.
+ */
+export class RedisStore implements Store {
+  readonly #keys: Keys;
+  readonly #limits: TableLimits;
+  readonly #connection: Connection;
+  readonly #knownSchemes = new Map<string, KnownSchemes>();
+  readonly #atWork = new Set<Promise<unknown>>();
+  #closed = false;
+
+  /**
+   * @param source URL, options of ioredis, or a client whose options are taken: it is not used itself
+   * @throws Error if it is a client of a Redis Cluster
+   */
+  constructor(source: RedisSource, options: RedisStoreOptions = {}) {
+    checkSource(source);
+    this.#keys = new Keys(keyPrefixOf(source) + (options.prefix ?? 'cacheops:'));
+    this.#limits = limitsFrom(options);
+    this.#connection = new Connection(source, options.commandTimeout ?? 250);
+  }
+
+  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    try {
+      this.#check();
+      const session = this.#connection.session ?? (await this.#connection.open());
+      const keys = this.#keys.ofAddress(address);
+      const replies = await session.client.mgetBuffer(keys);
+      if (this.#connection.session !== session || replies?.length !== keys.length) {
+        return undefined;
+      }
+      return isOfEpoch(session.epoch, address, replies) ? decodeEntry(keys[0]!, replies) : undefined;
+    } catch (error) {
+      throw new StoreError('read', error);
+    }
+  }
+
+  lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    return this.#do('lease', async session => {
+      const leases = await this.#ask(session, parseLease, asker =>
+        address.tables.map(table => leaseCall(this.#keys, asker, table, milliseconds(ttl), this.#limits)),
+      );
+      return joinLeases(address.tables, leases);
+    });
+  }
+
+  fill({ key }: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    const entryKey = this.#keys.entry(key);
+    // at once, because the payload is the caller's again when this returns
+    const entry = encodeEntry(entryKey, seal, payload);
+    return this.#do('fill', async ({ client }) => {
+      await client.set(entryKey, entry, 'PX', milliseconds(timeout));
+    });
+  }
+
+  mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    return this.#do('mark', async session => {
+      let left = changes;
+      for (let attempt = 1; left.length > 0; attempt++) {
+        const isLast = attempt === MARK_ATTEMPTS;
+        const answers = await this.#ask(session, parseMark, asker =>
+          left.map(change => this.#markCall(asker, writer, change, isLast)),
+        );
+        left = left.filter(({ table }, i) => this.#learn(table, answers[i]!));
+      }
+    });
+  }
+
+  async schemes(table: string): Promise<readonly Scheme[]> {
+    return this.#knownSchemes.get(table)?.schemes ?? [];
+  }
+
+  settle(writerId: string, tables: readonly string[]): Promise<void> {
+    return this.#do('settle', async ({ client }) => {
+      await run(
+        client,
+        tables.map(table => settleCall(this.#keys, table, writerId)),
+      );
+    });
+  }
+
+  lift({ table, nonce }: Quarantine): Promise<void> {
+    return this.#do('lift', async ({ client }) => {
+      await run(client, [liftCall(this.#keys, table, nonce)]);
+    });
+  }
+
+  drop(tables: readonly string[]): Promise<void> {
+    return this.#do('drop', async ({ client }) => {
+      if (tables.length > 0) {
+        await client.del(tables.map(table => this.#keys.of(table).stamp));
+      }
+    });
+  }
+
+  clear(): Promise<void> {
+    return this.#do('clear', async ({ client }) => {
+      const pattern = `${escapeGlob(this.#keys.prefix)}[ectg][:#]*`;
+      let cursor = '0';
+      do {
+        const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000);
+        if (keys.length > 0) {
+          await client.unlink(keys);
+        }
+        cursor = String(next);
+      } while (cursor !== '0');
+    });
+  }
+
+  /** Waits for what is under way. What the user gave to make the connection from stays open. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#atWork);
+    await this.#connection.close();
+  }
+
+  #check(): void {
+    if (this.#closed) {
+      throw new Error('it is closed.');
+    }
+  }
+
+  async #do<T>(operation: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const working = this.#inSession(work);
+    this.#atWork.add(working);
+    try {
+      return await working;
+    } catch (error) {
+      throw new StoreError(operation, error);
+    } finally {
+      this.#atWork.delete(working);
+    }
+  }
+
+  async #inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    this.#check();
+    const session = await this.#connection.open();
+    try {
+      return await work(session);
+    } catch (error) {
+      if (error instanceof Error && error.message.startsWith('READONLY')) {
+        // it has become a replica: look for the master
+        this.#connection.abandon(session);
+      }
+      throw error;
+    }
+  }
+
+  /** Runs scripts that depend on the epoch, and again if it is not what the session takes it for. */
+  async #ask<T extends { readonly kind: string }>(
+    session: Session,
+    parse: (reply: unknown) => T | OtherEpoch,
+    calls: (asker: Asker) => readonly Call[],
+  ): Promise<T[]> {
+    const ask = async ({ client, epoch }: Session, sure: boolean) =>
+      (await run(client, calls({ epoch, sure }))).map(parse);
+
+    const answers = await ask(session, false);
+    if (answers.every(isOfSameEpoch)) {
+      return answers;
+    }
+    const again = await ask(await this.#connection.confirm(session), true);
+    if (again.every(isOfSameEpoch)) {
+      return again;
+    }
+    throw new Error('Redis doubts an epoch that it has just told.');
+  }
+
+  #markCall(asker: Asker, writer: Writer, change: TableChange, everything: boolean): Call {
+    const { version, schemes } = this.#knownSchemes.get(change.table) ?? NO_SCHEMES;
+    const touched = everything ? undefined : touchedBy(change, schemes, this.#limits.maxTouched);
+    return markCall(this.#keys, asker, change.table, writer, touched, version);
+  }
+
+  /** Whether there was something to learn, so that the mark has to be made again. */
+  #learn(table: string, answer: MarkAnswer): boolean {
+    if (answer.kind === 'schemes') {
+      this.#knownSchemes.set(table, answer);
+    }
+    return answer.kind === 'schemes';
+  }
+}
+
+function isOfSameEpoch<T extends { readonly kind: string }>(answer: T | OtherEpoch): answer is T {
+  return answer.kind !== 'epoch';
+}
+
+/** Whether all tables' stamps were made by the server that answers, in its time as a master. */
+function isOfEpoch(epoch: string, { tables }: EntryAddress, replies: readonly (Buffer | null)[]): boolean {
+  let at = 1;
+  for (const { dependencies } of tables) {
+    const stamp = replies[at];
+    if (!stamp || stamp.toString('latin1', 0, epoch.length) !== epoch) {
+      return false;
+    }
+    at += 1 + dependencies.length;
+  }
+  return true;
+}
+
+function milliseconds(seconds: number): number {
+  return Math.max(1, Math.ceil(seconds * 1000));
+}
+
+function escapeGlob(text: string): string {
+  return text.replace(/[*?[\]\\^]/g, '\\$&');
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+export interface Script {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** One call of a script. All keys that it touches are declared, and are of one table: so, of one slot. */
+export interface Call {
+  readonly script: Script;
+  readonly keys: readonly string[];
+  readonly args: readonly (string | number)[];
+}
+
+const shared = read('registry');
+
+export const LEASE = script('lease');
+export const MARK = script('mark');
+export const SETTLE = script('settle');
+export const LIFT = script('lift');
+
+/**
+ * Runs all of them in one round trip, or in a second one those that the server does not have. It keeps them until
+ * it restarts or somebody flushes them. Not `defineCommand`, because that takes up a call later on whatever
+ * connection there is then.
+ *
+ * @throws the first error that the server answered
+ */
+export async function run(client: Redis, calls: readonly Call[]): Promise<unknown[]> {
+  const replies = await send(client, calls, ({ script }) => ['evalsha', script.sha]);
+  const unknown = [...replies.keys()].filter(i => isNoScript(replies[i]));
+  const again = await send(
+    client,
+    unknown.map(i => calls[i]!),
+    ({ script }) => ['eval', script.source],
+  );
+  for (const [i, reply] of again.entries()) {
+    replies[unknown[i]!] = reply;
+  }
+  return replies.map(reply => {
+    if (reply instanceof Error) {
+      throw reply;
+    }
+    return reply;
+  });
+}
+
+async function send(
+  client: Redis,
+  calls: readonly Call[],
+  how: (call: Call) => ['eval' | 'evalsha', string],
+): Promise<unknown[]> {
+  if (calls.length === 0) {
+    return [];
+  }
+  const pipeline = client.pipeline();
+  for (const call of calls) {
+    const [command, script] = how(call);
+    pipeline[command](script, call.keys.length, ...call.keys, ...call.args);
+  }
+  const results = await pipeline.exec();
+  return calls.map((_, i) => results?.[i]?.[0] ?? results?.[i]?.[1]);
+}
+
+function isNoScript(reply: unknown): boolean {
+  return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
+}
+
+function script(name: string): Script {
+  const source = shared + read(name);
+  return { source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+function read(name: string): string {
+  return readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
+}

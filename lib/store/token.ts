@@ -1,0 +1,16 @@
+import { randomFillSync } from 'node:crypto';
+
+const BYTES = 12;
+/** One call for many tokens, since it is the call that takes the time. */
+const pool = Buffer.allocUnsafe(BYTES * 256);
+let used = pool.length;
+
+/** Ninety-six random bits, as sixteen characters that need no escaping anywhere. No two are equal. */
+export function token(): string {
+  if (used === pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += BYTES;
+  return pool.toString('base64url', used - BYTES, used);
+}

@@ -1,0 +1,188 @@
+import { expect } from 'chai';
+import { assert, constantFrom, property } from 'fast-check';
+import {
+  type CallDecision,
+  mergeCalls,
+  type ParsedCall,
+  parseCall,
+  requireProfile,
+  resolveCall,
+} from '../../lib/config/call.js';
+import { CacheopsError } from '../../lib/config/error.js';
+import type { CallOptions, Op } from '../../lib/config/options.js';
+import type { ResolvedProfile } from '../../lib/config/profiles.js';
+
+const profile: ResolvedProfile = { ops: new Set(['get', 'count']), timeout: 60 };
+const manual: ResolvedProfile = { ops: new Set(), timeout: 60 };
+
+interface Query {
+  op: Op;
+  scope?: CallOptions;
+  call?: CallOptions;
+}
+
+function decide(of: ResolvedProfile | null | undefined, { op, scope, call }: Query): CallDecision {
+  const parsed = [scope, call].map(o => (o === undefined ? undefined : parseCall(o, 'here')));
+  return resolveCall('User', op, of, parsed[0], parsed[1]);
+}
+
+const cached = (timeout: number) => ({ cached: true, timeout });
+const bypassed = (reason: string) => ({ cached: false, reason });
+
+describe('resolveCall', () => {
+  it('follows the profile where nothing else is said', () => {
+    expect(decide(profile, { op: 'get' })).to.deep.equal(cached(60));
+    expect(decide(profile, { op: 'fetch' })).to.deep.equal(bypassed('ops'));
+    expect(decide(manual, { op: 'get' })).to.deep.equal(bypassed('ops'));
+    expect(decide(null, { op: 'get' })).to.deep.equal(bypassed('never'));
+    expect(decide(undefined, { op: 'get' })).to.deep.equal(bypassed('unconfigured'));
+  });
+
+  it('goes to the database where the call or the scope says so', () => {
+    for (const of of [profile, manual, null, undefined]) {
+      expect(decide(of, { op: 'get', call: false })).to.deep.equal(bypassed('call'));
+      expect(decide(of, { op: 'get', scope: false })).to.deep.equal(bypassed('scope'));
+      expect(decide(of, { op: 'get', scope: true, call: false })).to.deep.equal(bypassed('call'));
+    }
+  });
+
+  it('caches whatever a call asks for, whatever the ops of the profile', () => {
+    expect(decide(manual, { op: 'fetch', call: true })).to.deep.equal(cached(60));
+    expect(decide(profile, { op: 'fetch', call: true })).to.deep.equal(cached(60));
+    expect(decide(manual, { op: 'exists', call: { timeout: 5 } })).to.deep.equal(cached(5));
+    expect(decide(manual, { op: 'exists', call: {} })).to.deep.equal(cached(60));
+  });
+
+  it('caches whatever is asked for in a scope, whatever the ops of the profile', () => {
+    expect(decide(manual, { op: 'fetch', scope: true })).to.deep.equal(cached(60));
+    expect(decide(manual, { op: 'fetch', scope: { timeout: 5 } })).to.deep.equal(cached(5));
+  });
+
+  it('takes the ops of a call or a scope in place of those of the profile', () => {
+    expect(decide(profile, { op: 'count', scope: { ops: ['fetch'] } })).to.deep.equal(bypassed('ops'));
+    expect(decide(profile, { op: 'fetch', scope: { ops: ['fetch'] } })).to.deep.equal(cached(60));
+    expect(decide(profile, { op: 'get', call: { ops: 'fetch' } })).to.deep.equal(bypassed('ops'));
+    expect(decide(profile, { op: 'get', call: { ops: [] } })).to.deep.equal(bypassed('ops'));
+  });
+
+  it('lets the call win over the scope, for each option by itself', () => {
+    const scope = { ops: ['count'], timeout: 30 } as const;
+    expect(decide(profile, { op: 'count', scope, call: { timeout: 5 } })).to.deep.equal(cached(5));
+    expect(decide(profile, { op: 'get', scope, call: { timeout: 5 } })).to.deep.equal(bypassed('ops'));
+    expect(decide(profile, { op: 'get', scope, call: { ops: 'get' } })).to.deep.equal(cached(30));
+    expect(decide(profile, { op: 'get', scope, call: true })).to.deep.equal(cached(30));
+    expect(decide(profile, { op: 'fetch', scope: false, call: true })).to.deep.equal(cached(60));
+    expect(decide(profile, { op: 'fetch', scope: false, call: { timeout: 5 } })).to.deep.equal(cached(5));
+    expect(decide(profile, { op: 'fetch', scope: true, call: { timeout: 5 } })).to.deep.equal(cached(5));
+  });
+
+  it('refuses a call that asks for an entity without a profile', () => {
+    for (const call of [true, {}, { timeout: 5 }]) {
+      expect(() => decide(undefined, { op: 'get', call })).to.throw(CacheopsError, /^User has no profile/);
+      expect(() => decide(null, { op: 'get', call })).to.throw(CacheopsError, /^User is never cached/);
+    }
+  });
+
+  it('lets a scope pass by entities without a profile, which relations may lead to', () => {
+    expect(decide(undefined, { op: 'get', scope: true })).to.deep.equal(bypassed('unconfigured'));
+    expect(decide(null, { op: 'get', scope: { timeout: 5 } })).to.deep.equal(bypassed('never'));
+  });
+});
+
+describe('mergeCalls', () => {
+  const parsed = constantFrom<ParsedCall | undefined>(
+    undefined,
+    true,
+    false,
+    ...[undefined, new Set<Op>(), new Set<Op>(['get', 'count'])].flatMap(ops =>
+      [undefined, 5, 6].map(timeout => ({ ops, timeout })),
+    ),
+  );
+
+  it('has nothing to say where nobody says anything', () => {
+    expect(mergeCalls(undefined, undefined)).to.equal(undefined);
+  });
+
+  it('keeps what only one of them says', async () => {
+    await assert(
+      property(parsed, one => {
+        expect(mergeCalls(one, undefined)).to.equal(one);
+        expect(mergeCalls(undefined, one)).to.equal(one);
+      }),
+    );
+  });
+
+  it('decides as a call inside a scope does', async () => {
+    await assert(
+      property(parsed, parsed, constantFrom<Op>('get', 'fetch'), (inner, outer, op) => {
+        const apart = resolveCall('User', op, profile, outer, inner);
+        const together = resolveCall('User', op, profile, undefined, mergeCalls(inner, outer));
+        expect(together.cached).to.equal(apart.cached);
+        expect(together.cached && together.timeout).to.equal(apart.cached && apart.timeout);
+      }),
+    );
+  });
+
+  it('does not matter in which order three of them are merged', async () => {
+    const decisions = (call: ParsedCall | undefined) =>
+      (['get', 'fetch'] as const).map(op => resolveCall('User', op, profile, undefined, call));
+    // `false` in the middle hides what is outside of it
+    const middle = parsed.filter(options => options !== false);
+    await assert(
+      property(parsed, middle, parsed, (a, b, c) => {
+        const [first, last] = [mergeCalls(mergeCalls(a, b), c), mergeCalls(a, mergeCalls(b, c))];
+        expect(decisions(first)).to.deep.equal(decisions(last));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe('requireProfile', () => {
+  it('accepts a profile', () => {
+    expect(() => requireProfile('User', manual)).not.to.throw();
+  });
+
+  it('says how to give one', () => {
+    expect(() => requireProfile('User', undefined)).to.throw(
+      CacheopsError,
+      'User has no profile, so that it cannot be cached. Decorate it with @Cached({ ops: [] }), or add ' +
+        'profiles: { User: {} } to the options: then it is cached when a call asks for it.',
+    );
+    expect(() => requireProfile('User', null)).to.throw(
+      CacheopsError,
+      'User is never cached, because its profile is null. Do not ask for it, or give it a profile.',
+    );
+  });
+});
+
+describe('parseCall', () => {
+  it('takes a boolean or a profile', () => {
+    expect(parseCall(true, 'here')).to.equal(true);
+    expect(parseCall(false, 'here')).to.equal(false);
+    expect(parseCall({ ops: 'get', timeout: 5 }, 'here')).to.deep.equal({
+      ops: new Set(['get']),
+      timeout: 5,
+    });
+    expect(parseCall({}, 'here')).to.deep.equal({ ops: undefined, timeout: undefined });
+  });
+
+  it('refuses everything else, saying where', () => {
+    for (const value of [60, 'get', null, undefined, () => true]) {
+      expect(() => parseCall(value, 'find(User)')).to.throw(
+        CacheopsError,
+        /^find\(User\): .* is neither true, false nor an object with ops and timeout\.$/,
+      );
+    }
+    expect(() => parseCall(['get'], 'find(User)')).to.throw(CacheopsError, /^find\(User\): .* is no object/);
+    expect(() => parseCall({ ttl: 5 }, 'find(User)')).to.throw(CacheopsError, /there is no option 'ttl'/);
+    expect(() => parseCall({ timeout: 0 }, 'find(User)')).to.throw(
+      CacheopsError,
+      /^find\(User\): timeout: 0 /,
+    );
+    expect(() => parseCall({ ops: ['exist'] }, 'find(User)')).to.throw(
+      CacheopsError,
+      /Did you mean 'exists'\?/,
+    );
+  });
+});

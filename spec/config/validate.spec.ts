@@ -1,0 +1,294 @@
+import { expect } from 'chai';
+import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { CacheopsError } from '../../lib/config/error.js';
+import type { CacheopsOptions } from '../../lib/config/options.js';
+import { validateOptions } from '../../lib/config/validate.js';
+import type { Store } from '../../lib/store/store.js';
+
+/** Options as they come from JavaScript. */
+function refusal(options: unknown): string {
+  try {
+    validateOptions(options as CacheopsOptions);
+  } catch (error) {
+    expect(error).to.be.instanceOf(CacheopsError);
+    return (error as Error).message;
+  }
+  throw new Error('these options were accepted');
+}
+
+const nothing = async () => undefined as never;
+const store: Store = {
+  read: nothing,
+  schemes: nothing,
+  lease: nothing,
+  fill: nothing,
+  mark: nothing,
+  settle: nothing,
+  lift: nothing,
+  drop: nothing,
+  clear: nothing,
+  close: nothing,
+};
+
+describe('validateOptions', () => {
+  describe('defaults', () => {
+    it('needs no options', () => {
+      const expected = {
+        backend: { kind: 'memory', maxSize: undefined },
+        prefix: 'cacheops:',
+        defaults: { ops: undefined, timeout: undefined },
+        profiles: [],
+        enabled: true,
+        onStoreFailure: 'degrade',
+        storeTimeout: 250,
+        retryAfter: 1000,
+        maxConjunctions: 32,
+        maxIn: 100,
+        maxRows: 10_000,
+      };
+      expect(validateOptions()).to.deep.equal(expected);
+      expect(validateOptions({})).to.deep.equal(expected);
+    });
+
+    it('takes an option that is undefined for one that is not there', () => {
+      const options = {
+        redis: undefined,
+        prefix: undefined,
+        maxIn: undefined,
+        profiles: { User: undefined },
+      };
+      expect(validateOptions(options as unknown as CacheopsOptions)).to.deep.equal(validateOptions());
+    });
+
+    it('takes what is given', () => {
+      const options = validateOptions({
+        prefix: 'blog:',
+        enabled: false,
+        onStoreFailure: 'throw',
+        storeTimeout: 1,
+        retryAfter: 0,
+        maxConjunctions: 1,
+        maxIn: 2,
+        maxRows: 3,
+      });
+      expect(options).to.include({
+        prefix: 'blog:',
+        enabled: false,
+        onStoreFailure: 'throw',
+        storeTimeout: 1,
+        retryAfter: 0,
+        maxConjunctions: 1,
+        maxIn: 2,
+        maxRows: 3,
+      });
+    });
+  });
+
+  describe('typos', () => {
+    it('refuses an unknown option and names the nearest', () => {
+      expect(refusal({ profile: {} })).to.match(
+        /^cacheops\(\): there is no option 'profile'\. Did you mean 'profiles'\? The options are redis, memory, /,
+      );
+    });
+
+    it('refuses an unknown field of a profile, naming the entity', () => {
+      expect(refusal({ profiles: { User: { timout: 3 } } })).to.equal(
+        "profiles['User']: there is no option 'timout'. Did you mean 'timeout'? The options are ops and timeout.",
+      );
+      expect(refusal({ defaults: { opts: [] } })).to.match(
+        /^defaults: there is no option 'opts'\. Did you mean 'ops'\?/,
+      );
+      expect(refusal({ memory: { max: 3 } })).to.match(/^memory: there is no option 'max'/);
+    });
+
+    it('refuses an unknown op and names the nearest', () => {
+      expect(refusal({ profiles: { User: { ops: 'fecth' } } })).to.equal(
+        "profiles['User']: ops: 'fecth' is no op. Did you mean 'fetch'? " +
+          "The ops are get, fetch, count, aggregate and exists; 'all', outside of a list, is all of them.",
+      );
+      expect(refusal({ defaults: { ops: ['get', 'al'] } })).to.match(/^defaults: ops: 'al' is no op\./);
+    });
+
+    it("refuses 'all' in a list, where it reads as one op among others", () => {
+      expect(refusal({ defaults: { ops: ['all'] } })).to.match(
+        /^defaults: ops: 'all' is no op\. The ops are /,
+      );
+    });
+
+    it('refuses an unknown policy and names the nearest', () => {
+      expect(refusal({ onStoreFailure: 'trow' })).to.equal(
+        "onStoreFailure: 'trow' is none of its values. Did you mean 'throw'? They are 'degrade' and 'throw'.",
+      );
+    });
+  });
+
+  describe('types', () => {
+    for (const options of [null, 7, 'redis://127.0.0.1', [], true]) {
+      it(`refuses ${JSON.stringify(options)} for options`, () => {
+        expect(refusal(options)).to.match(/^cacheops\(\): .* is no object\./);
+      });
+    }
+
+    for (const name of ['storeTimeout', 'retryAfter', 'maxConjunctions', 'maxIn', 'maxRows']) {
+      for (const value of [-1, 1.5, NaN, Infinity, 2 ** 31, '100', null, 7n]) {
+        it(`refuses ${typeof value === 'string' ? `'${value}'` : value} for ${name}`, () => {
+          expect(refusal({ [name]: value })).to.match(new RegExp(`^${name}: .* is not a whole number`));
+        });
+      }
+    }
+
+    for (const name of ['storeTimeout', 'maxConjunctions', 'maxIn', 'maxRows']) {
+      it(`refuses 0 for ${name}`, () => {
+        expect(refusal({ [name]: 0 })).to.match(/: 0 is not .* Give one from 1 to 2147483647\.$/);
+      });
+    }
+
+    for (const timeout of [0, -5, 0.5, NaN, Infinity, 2 ** 31, '60', null]) {
+      it(`refuses ${JSON.stringify(timeout)} for a timeout`, () => {
+        expect(refusal({ profiles: { User: { timeout } } })).to.match(
+          /^profiles\['User'\]: timeout: .* is not a whole number of seconds\. Give one from 1 to 2147483647\.$/,
+        );
+      });
+    }
+
+    for (const ops of [7, null, true, { get: true }, [7], [null], ['']]) {
+      it(`refuses ${JSON.stringify(ops)} for ops`, () => {
+        expect(refusal({ defaults: { ops } })).to.match(/^defaults: ops: .* is (neither an op|no op)/);
+      });
+    }
+
+    it('refuses what is neither a profile nor null', () => {
+      expect(refusal({ profiles: { User: 60 } })).to.match(/^profiles\['User'\]: 60 is no object\./);
+      expect(refusal({ profiles: { User: false } })).to.match(/^profiles\['User'\]: false is no object\./);
+      expect(refusal({ profiles: [{ ops: 'get' }] })).to.match(/^profiles: .* is no object\./);
+      expect(refusal({ profiles: null })).to.match(/^profiles: null is no object\./);
+      expect(refusal({ defaults: null })).to.match(/^defaults: null is no object\./);
+      expect(refusal({ defaults: [] })).to.match(/^defaults: \[\] is no object\./);
+    });
+
+    it('refuses a profile for a name without letters', () => {
+      expect(refusal({ profiles: { '': {} } })).to.match(/^profiles: '' names no entity\./);
+      expect(refusal({ profiles: { ' ': {} } })).to.match(/^profiles: ' ' names no entity\./);
+    });
+
+    it('refuses a flag that is no boolean, and a prefix that is no string', () => {
+      expect(refusal({ enabled: 'yes' })).to.match(
+        /^enabled: 'yes' is none of its values\. They are true and false\.$/,
+      );
+      expect(refusal({ enabled: null })).to.match(/^enabled: null /);
+      expect(refusal({ prefix: 7 })).to.match(/^prefix: 7 is neither a string nor a function/);
+      expect(refusal({ prefix: null })).to.match(/^prefix: null /);
+    });
+  });
+
+  describe('profiles', () => {
+    it('reads ops as a word, a list or all', () => {
+      const { profiles, defaults } = validateOptions({
+        defaults: { ops: ['get', 'get'], timeout: 60 },
+        profiles: { A: { ops: 'all' }, B: { ops: 'count' }, C: { ops: [] }, D: null, E: { timeout: 1 } },
+      });
+      expect(defaults).to.deep.equal({ ops: new Set(['get']), timeout: 60 });
+      expect(profiles.map(({ text, profile }) => [text, profile])).to.deep.equal([
+        ['A', { ops: new Set(['get', 'fetch', 'count', 'aggregate', 'exists']), timeout: undefined }],
+        ['B', { ops: new Set(['count']), timeout: undefined }],
+        ['C', { ops: new Set(), timeout: undefined }],
+        ['D', null],
+        ['E', { ops: undefined, timeout: 1 }],
+      ]);
+    });
+
+    it('keeps what it was given untouched, and does not change with it', () => {
+      const ops: ('get' | 'count')[] = ['get'];
+      const options = Object.freeze({ defaults: Object.freeze({ ops, timeout: 1 }) });
+      const { defaults } = validateOptions(options);
+      ops.push('count');
+      expect(defaults.ops).to.deep.equal(new Set(['get']));
+    });
+  });
+
+  describe('where results are kept', () => {
+    it('is one place only', () => {
+      expect(refusal({ redis: 'redis://127.0.0.1', memory: {} })).to.equal(
+        'redis and memory: results are kept in one place only. Give one of them.',
+      );
+      expect(refusal({ redis: 'redis://127.0.0.1', memory: {}, store })).to.match(
+        /^redis, memory and store: /,
+      );
+    });
+
+    it('may be memory of a size', () => {
+      expect(validateOptions({ memory: {} }).backend).to.deep.equal({ kind: 'memory', maxSize: undefined });
+      expect(validateOptions({ memory: { maxSize: 2 ** 40 } }).backend).to.deep.equal({
+        kind: 'memory',
+        maxSize: 2 ** 40,
+      });
+      for (const maxSize of [0, -1, 1.5, Infinity, '1 GB', null]) {
+        expect(refusal({ memory: { maxSize } })).to.match(
+          /^memory\.maxSize: .* is not a whole number of bytes\./,
+        );
+      }
+    });
+
+    it('may be a URL or options of ioredis', () => {
+      expect(validateOptions({ redis: 'redis://127.0.0.1:6379/1' }).backend).to.deep.equal({
+        kind: 'redis',
+        client: undefined,
+        connection: 'redis://127.0.0.1:6379/1',
+      });
+      const connection: RedisOptions = { host: 'cache', port: 6380, keyPrefix: 'x' };
+      expect(validateOptions({ redis: connection }).backend).to.deep.equal({
+        kind: 'redis',
+        client: undefined,
+        connection,
+      });
+    });
+
+    it('may be a Redis or a Cluster of ioredis, which it does not connect', () => {
+      const redis = new Redis({ lazyConnect: true });
+      const resp3 = new Redis({ lazyConnect: true, replyMapping: 'resp3' });
+      const cluster = new Cluster([], { lazyConnect: true });
+      expect(validateOptions({ redis }).backend).to.deep.equal({ kind: 'redis', client: redis });
+      expect(validateOptions({ redis: resp3 }).backend).to.include({ client: resp3 });
+      expect(validateOptions({ redis: cluster }).backend).to.include({ client: cluster });
+      expect([redis.status, cluster.status]).to.deep.equal(['wait', 'wait']);
+    });
+
+    it('is not a client of another kind, whose secrets no message shows', () => {
+      class OtherClient {
+        readonly password = 'hunter2';
+        sendCommand() {}
+      }
+      const message = refusal({ redis: new OtherClient() });
+      expect(message).to.equal(
+        'redis: an instance of OtherClient leads to no Redis. ' +
+          'Give a URL, options of ioredis, or a Redis or Cluster of ioredis.',
+      );
+      for (const redis of [7, true, '', ['redis://:hunter2@127.0.0.1']]) {
+        expect(refusal({ redis }))
+          .to.match(/^redis: .* leads to no Redis\./)
+          .and.not.include('hunter2');
+      }
+      expect(refusal({ redis: null })).to.match(/^redis: /);
+    });
+
+    it('may be a store of your own', () => {
+      expect(validateOptions({ store }).backend).to.deep.equal({ kind: 'store', store });
+      class Own {
+        async read() {}
+      }
+      expect(refusal({ store: new Own() })).to.equal(
+        'store: that is no Store. It lacks the methods schemes, lease, fill, mark, settle, lift, drop, clear and close.',
+      );
+      expect(refusal({ store: 'memory' })).to.match(/^store: that is no Store\./);
+    });
+  });
+});
+
+describe('CacheopsError', () => {
+  it('has a name of its own', () => {
+    const error = new CacheopsError('so');
+    expect(String(error)).to.equal('CacheopsError: so');
+    expect(error).to.be.instanceOf(Error);
+    expect(Object.keys(error)).to.deep.equal([]);
+  });
+});

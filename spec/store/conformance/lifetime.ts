@@ -1,0 +1,103 @@
+import { expect } from 'chai';
+import { StoreError } from '../../../lib/store/store_error.js';
+import { type MakeSubject, subjects } from '../subject.js';
+import {
+  ARTICLE,
+  articles,
+  cache,
+  category,
+  expectHit,
+  expectMiss,
+  LONG,
+  leaseGranted,
+  leaseRefused,
+  leaseTrusted,
+  touching,
+  trust,
+  writer,
+} from '../words.js';
+
+export function describeLifetime(makeSubject: MakeSubject): void {
+  const make = subjects(makeSubject);
+  const seven = articles(category('7'));
+
+  it('forgets an entry after its timeout', async () => {
+    const { store, pass } = await make();
+    const seal = await leaseTrusted(store, seven);
+    await store.fill(seven, seal, Buffer.from('seven'), 60);
+    await pass(50);
+    await expectHit(store, seven, 'seven');
+    await pass(20);
+
+    await expectMiss(store, seven);
+  });
+
+  it('misses once the stamps are gone, and makes others', async () => {
+    const { store, pass } = await make();
+    const seal = await leaseTrusted(store, seven, 60);
+    await store.fill(seven, seal, Buffer.from('seven'), 1000);
+    await pass(50);
+    await expectHit(store, seven, 'seven');
+    await pass(20);
+
+    await expectMiss(store, seven);
+    await leaseGranted(store, seven);
+    await expectMiss(store, seven);
+  });
+
+  it('keeps stamps for the longest of all leases', async () => {
+    const { store, pass } = await make();
+    await trust(store, seven);
+    await leaseGranted(store, seven, 10);
+    const seal = await leaseGranted(store, seven, 100);
+    expect(await leaseGranted(store, seven, 10)).to.equal(seal);
+    await store.fill(seven, seal, Buffer.from('seven'), 100);
+    await pass(90);
+
+    await expectHit(store, seven, 'seven');
+  });
+
+  it('keeps a writer in flight for as long as it does not settle', async () => {
+    const { store, pass } = await make();
+    await trust(store, seven);
+    await store.mark(writer(), [touching(ARTICLE, category('7'))]);
+    await pass(7 * 24 * 3600);
+
+    expect((await leaseRefused(store, seven)).writers).to.have.lengthOf(1);
+  });
+
+  it('takes a timeout of part of a second', async () => {
+    const { store, pass } = await make();
+    await store.fill(seven, await leaseTrusted(store, seven), Buffer.from('seven'), 0.0001);
+    await pass(1);
+
+    await expectMiss(store, seven);
+  });
+
+  it('does nothing any more once it is closed, and says so', async () => {
+    const { store } = await make();
+    await cache(store, seven, 'seven');
+    await store.close();
+    await store.close();
+    const attempts = {
+      read: () => store.read(seven),
+      lease: () => store.lease(seven, LONG),
+      fill: () => store.fill(seven, '', Buffer.of(), LONG),
+      mark: () => store.mark(writer(), [touching(ARTICLE)]),
+      settle: () => store.settle('w', [ARTICLE]),
+      lift: () => store.lift({ table: ARTICLE, nonce: 'n' }),
+      drop: () => store.drop([ARTICLE]),
+      clear: () => store.clear(),
+    };
+
+    for (const [operation, attempt] of Object.entries(attempts)) {
+      const error = await attempt().then(
+        () => undefined,
+        thrown => thrown,
+      );
+      expect(error, operation).to.be.instanceOf(StoreError);
+      expect(error.operation).to.equal(operation);
+      expect(error.message).to.contain('closed');
+    }
+  });
+}

@@ -1,0 +1,136 @@
+import { expect } from 'chai';
+import { type MakeSubject, subjects } from '../subject.js';
+import {
+  ALL,
+  ARTICLE,
+  AUTHOR,
+  articles,
+  cache,
+  category,
+  expectMiss,
+  LONG,
+  leaseGranted,
+  leaseRefused,
+  on,
+  query,
+  touching,
+  trust,
+  writer,
+} from '../words.js';
+
+export function describeQuarantine(makeSubject: MakeSubject): void {
+  const make = subjects(makeSubject);
+  const seven = articles(category('7'));
+  const joined = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
+  const registry = `t:{${ARTICLE}}`;
+
+  it('holds every new registry, for everybody and every scheme, until it is lifted', async () => {
+    const { store, other } = await make();
+    const refusal = await leaseRefused(store, seven);
+    expect(refusal.writers).to.deep.equal([]);
+    expect(refusal.quarantines).to.have.lengthOf(1);
+    expect(refusal.quarantines[0]!.table).to.equal(ARTICLE);
+
+    expect((await leaseRefused(other, seven)).quarantines).to.deep.equal(refusal.quarantines);
+    expect((await leaseRefused(other, articles(ALL))).quarantines).to.deep.equal(refusal.quarantines);
+    await other.lift(refusal.quarantines[0]!);
+    await leaseGranted(store, seven);
+    await leaseGranted(store, articles(ALL));
+  });
+
+  it('tells of each table’s', async () => {
+    const { store } = await make();
+    const { quarantines } = await leaseRefused(store, joined);
+    expect(quarantines.map(({ table }) => table)).to.have.members([ARTICLE, AUTHOR]);
+    await store.lift(quarantines.find(({ table }) => table === AUTHOR)!);
+
+    expect((await leaseRefused(store, joined)).quarantines.map(({ table }) => table)).to.deep.equal([
+      ARTICLE,
+    ]);
+  });
+
+  it('starts again when the registry is lost, and forgets all that depends on the table', async () => {
+    const { store, evict } = await make();
+    await cache(store, seven, 'seven');
+    await evict(registry);
+
+    await leaseRefused(store, articles(ALL));
+    await expectMiss(store, seven);
+  });
+
+  it('is not lifted by who means an earlier one', async () => {
+    const { store, evict } = await make();
+    const [first] = (await leaseRefused(store, seven)).quarantines;
+    await evict(registry);
+    const [second] = (await leaseRefused(store, seven)).quarantines;
+    expect(second!.nonce).not.to.equal(first!.nonce);
+
+    await store.lift(first!);
+    expect((await leaseRefused(store, seven)).quarantines).to.deep.equal([second]);
+    await store.lift(second!);
+    await leaseGranted(store, seven);
+  });
+
+  it('may be lifted twice, or never have been', async () => {
+    const { store } = await make();
+    const [quarantine] = (await leaseRefused(store, seven)).quarantines;
+    await store.lift({ table: 'no.such.table', nonce: quarantine!.nonce });
+    await store.lift(quarantine!);
+    await store.lift(quarantine!);
+
+    await leaseGranted(store, seven);
+  });
+
+  it('begins with a writer too, which is recorded and outlives it', async () => {
+    const { store, other } = await make();
+    const w = writer();
+    await other.mark(w, [touching(ARTICLE, category('7'))]);
+    const [quarantine] = (await leaseRefused(store, seven)).quarantines;
+    await store.lift(quarantine!);
+
+    expect((await leaseRefused(store, seven)).writers.map(({ id }) => id)).to.deep.equal([w.id]);
+    await other.settle(w.id, [ARTICLE]);
+    await leaseGranted(store, seven);
+  });
+
+  it('records writers while it lasts', async () => {
+    const { store } = await make();
+    const [quarantine] = (await leaseRefused(store, seven)).quarantines;
+    const w = writer();
+    await store.mark(w, [touching(ARTICLE, category('7'))]);
+    await store.lift(quarantine!);
+
+    expect((await leaseRefused(store, seven)).writers.map(({ id }) => id)).to.deep.equal([w.id]);
+    await leaseGranted(store, articles(category('8')));
+  });
+
+  it('makes worthless what was leased before it', async () => {
+    const { store, evict } = await make();
+    await trust(store, seven);
+    const seal = await leaseGranted(store, seven);
+    await evict(registry);
+    await trust(store, articles(ALL));
+    await store.fill(seven, seal, Buffer.from('old'), LONG);
+
+    await expectMiss(store, seven);
+  });
+
+  it('begins if a writer finds the registry lost, and forgets what that cannot know', async () => {
+    const { store, other, evict } = await make();
+    await cache(store, seven, 'seven');
+    await evict(registry);
+    await other.mark(writer(), [touching(ARTICLE)]);
+
+    await expectMiss(store, seven);
+    expect((await leaseRefused(store, seven)).quarantines).to.have.lengthOf(1);
+  });
+
+  it('begins anew after everything was cleared', async () => {
+    const { store, other } = await make();
+    await cache(store, joined, 'joined');
+    await other.clear();
+
+    await expectMiss(store, joined);
+    expect((await leaseRefused(store, joined)).quarantines).to.have.lengthOf(2);
+  });
+}

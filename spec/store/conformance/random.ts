@@ -1,0 +1,36 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { EVENTS } from '../model/events.js';
+import { World } from '../model/world.js';
+import { type MakeSubject, subjects } from '../subject.js';
+
+export function describeRandom(makeSubject: MakeSubject): void {
+  const make = subjects(makeSubject);
+  const numRuns = Number(process.env.CACHEOPS_RUNS ?? 200);
+
+  for (const [name, limits] of Object.entries({
+    'with room enough': {},
+    'with hardly room for schemes': { maxSchemes: 2 },
+    'with hardly room for what a writer touches': { maxTouched: 2 },
+  })) {
+    it(`never leads to a stale answer, ${name}`, async () => {
+      const subject = await make(limits);
+      let worlds = 0;
+      let hits = 0;
+      await fc.assert(
+        fc.asyncProperty(EVENTS, async events => {
+          const world = new World(subject, `world${worlds++}`);
+          for (const event of events) {
+            await world.play(event);
+            await world.check();
+          }
+          hits += world.hits;
+        }),
+        { numRuns },
+      );
+
+      // an answer that is never given is never stale
+      expect(hits).to.be.greaterThan(numRuns);
+    }).timeout(600_000);
+  }
+}

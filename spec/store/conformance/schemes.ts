@@ -1,0 +1,131 @@
+import { expect } from 'chai';
+import type { Scheme } from '../../../lib/store/store.js';
+import { type MakeSubject, subjects } from '../subject.js';
+import {
+  ARTICLE,
+  articles,
+  cache,
+  category,
+  expectHit,
+  expectMiss,
+  LONG,
+  leaseGranted,
+  leaseRefused,
+  scheme,
+  status,
+  touching,
+  trust,
+  writer,
+} from '../words.js';
+
+export function describeSchemes(makeSubject: MakeSubject): void {
+  const make = subjects(makeSubject);
+  const seven = articles(category('7'));
+  const fresh = articles(status('new'));
+
+  it('asks a writer about the schemes that readers use, with their columns', async () => {
+    const { store, other } = await make();
+    const both: Scheme = scheme('category', 'status');
+    await cache(store, articles({ scheme: both, values: '7,new' }), 'both');
+    await cache(other, seven, 'seven');
+    const asked = new Map<string, Scheme>();
+    await other.mark(writer(), [
+      {
+        table: ARTICLE,
+        touched: asking => {
+          asked.set(asking.id, asking);
+          return new Set();
+        },
+      },
+    ]);
+
+    expect([...asked.values()]).to.have.deep.members([both, category('7').scheme]);
+  });
+
+  it('has a writer heed schemes that were registered since it last wrote', async () => {
+    const { store, other } = await make();
+    await cache(store, seven, 'seven');
+    const first = writer();
+    await other.mark(first, [touching(ARTICLE, category('7'))]);
+    await other.settle(first.id, [ARTICLE]);
+    await cache(store, fresh, 'fresh');
+    await other.mark(writer(), [touching(ARTICLE, status('new'))]);
+
+    await expectMiss(store, fresh);
+    expect((await leaseRefused(store, fresh)).writers).to.have.lengthOf(1);
+  });
+
+  it('refuses every reader of a scheme that a writer in flight could not know, until it settles', async () => {
+    const { store, other } = await make();
+    await trust(store, seven);
+    const w = writer();
+    await store.mark(w, [touching(ARTICLE, category('7'))]);
+
+    for (const values of ['new', 'old', 'new']) {
+      for (const reader of [store, other]) {
+        const refusal = await leaseRefused(reader, articles(status(values)));
+        expect(refusal.writers.map(({ id }) => id)).to.deep.equal([w.id]);
+      }
+    }
+    await store.settle(w.id, [ARTICLE]);
+    await leaseGranted(store, fresh);
+  });
+
+  it('refuses them for each such writer, and not for those that came later', async () => {
+    const { store, other } = await make();
+    await trust(store, seven);
+    const [first, second, later] = [writer(), writer(), writer()];
+    await store.mark(first, [touching(ARTICLE)]);
+    await other.mark(second, [touching(ARTICLE)]);
+    await leaseRefused(store, fresh);
+    await other.mark(later, [touching(ARTICLE)]);
+    await store.settle(first.id, [ARTICLE]);
+
+    expect((await leaseRefused(store, fresh)).writers.map(({ id }) => id)).to.deep.equal([second.id]);
+    await store.settle(second.id, [ARTICLE]);
+    await leaseGranted(store, fresh);
+  });
+
+  it('does not starve a new scheme, although some writer is always in flight', async () => {
+    const { store, other } = await make();
+    await trust(store, seven);
+    let last = writer();
+    await other.mark(last, [touching(ARTICLE, category('7'))]);
+    await leaseRefused(store, fresh);
+    const next = writer();
+    await other.mark(next, [touching(ARTICLE, category('7'))]);
+    await other.settle(last.id, [ARTICLE]);
+    last = next;
+
+    await store.fill(fresh, await leaseGranted(store, fresh), Buffer.from('fresh'), LONG);
+    await expectHit(store, fresh, 'fresh');
+  });
+
+  it('refuses a query that mixes a scheme that is known and one that is not', async () => {
+    const { store } = await make();
+    await trust(store, seven);
+    const w = writer();
+    await store.mark(w, [touching(ARTICLE, category('8'))]);
+
+    await leaseRefused(store, articles(category('7'), status('new')));
+    await leaseGranted(store, seven);
+  });
+
+  it('keeps the tables’ schemes apart', async () => {
+    const { store, other } = await make();
+    await cache(store, seven, 'seven');
+    const asked: string[] = [];
+    await other.mark(writer(), [
+      {
+        table: 'another',
+        touched: ({ id }) => {
+          asked.push(id);
+          return new Set(['7']);
+        },
+      },
+    ]);
+
+    expect(asked).to.deep.equal([]);
+    await expectHit(store, seven, 'seven');
+  });
+}

@@ -1,0 +1,10 @@
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** A promise that is settled from outside. */
+export function deferred<T = void>(): Deferred<T> {
+  return Promise.withResolvers<T>();
+}

@@ -1,0 +1,26 @@
+// taken before any test can put a fake clock in their place
+const { setTimeout } = globalThis;
+const now = performance.now.bind(performance);
+
+/**
+ * Polls until `condition` holds, and returns the truthy value that it gave. An error that it throws is passed on.
+ *
+ * @param options.timeout how long to wait before failing, in milliseconds (default 5000)
+ * @param options.interval milliseconds between two looks (default 5)
+ */
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  { timeout = 5000, interval = 5 } = {},
+): Promise<T> {
+  const deadline = now() + timeout;
+  for (;;) {
+    const value = await condition();
+    if (value) {
+      return value;
+    }
+    if (now() > deadline) {
+      throw new Error(`Still not so after ${timeout} ms: ${condition}`);
+    }
+    await new Promise<void>(resolve => setTimeout(resolve, interval));
+  }
+}
