@@ -46,7 +46,7 @@ export class Commits {
       try {
         await commit();
       } finally {
-        session.transaction = undefined;
+        this.#end(session);
       }
       return;
     }
@@ -63,7 +63,7 @@ export class Commits {
       background(arbiter.watch(writer, tables));
       throw error;
     } finally {
-      session.transaction = undefined;
+      this.#end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
     background(options.prepared ? arbiter.watch(writer, tables) : this.#settle(writer, tables));
@@ -103,6 +103,13 @@ export class Commits {
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
       [],
     );
+  }
+
+  #end(session: Session): void {
+    if (session.transaction?.ddl) {
+      this.#parts.database.forget(); // until now, others have read the catalog as it was
+    }
+    session.transaction = undefined;
   }
 
   /** Tables that the unit of work said it would write, and of which no statement was understood. */

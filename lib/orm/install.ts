@@ -53,7 +53,8 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const arbiter = new Arbiter(guarded, ask, events);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
-  const writes = new Writes({ database, store: guarded, commits, arbiter, limits });
+  const rolesVary = config.get('sessionContext') === 'connection';
+  const writes = new Writes({ database, store: guarded, commits, limits, rolesVary });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
   trackConnections(connections, config, writes);

@@ -48,6 +48,8 @@ interface Shape {
 
 export type Limits = Pick<ResolvedOptions, 'maxConjunctions' | 'maxIn' | 'prefix'>;
 
+/** characters of remembered queries, each counted with what is kept for it */
+const MAX_REMEMBERED = 10_000_000;
 const MAX_REMEMBERED_TEXT = 2048;
 
 /**
@@ -64,7 +66,10 @@ export class Planner {
   readonly #environment: string;
   readonly #forbidden: ReadonlyMap<string, string>;
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
-  readonly #plans = new LRUCache<string, Planned | NotCacheable>({ max: 10_000 });
+  readonly #plans = new LRUCache<string, Planned | NotCacheable>({
+    maxSize: MAX_REMEMBERED,
+    sizeCalculation: (_, identity) => identity.length + 1000,
+  });
 
   /** @param forbidden names of entities that are never cached, by the full names of their tables */
   constructor(

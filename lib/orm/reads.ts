@@ -10,7 +10,7 @@ import type { CacheopsEvents, ReadEvent } from './events.js';
 import { describeDependencies } from './explain.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
-import { currentScope, withScope } from './scope.js';
+import { currentScope, Witness, withScope } from './scope.js';
 import { type Session, sessionOf } from './session.js';
 
 export interface ReadParts {
@@ -154,11 +154,13 @@ export class Reads {
     if (options.refresh) {
       return 'a refresh';
     }
-    if (!options.ctx) {
-      return undefined;
-    }
-    const { readCommitted } = await this.#parts.database.get(ask);
-    return session ? session.whyNotCached(readCommitted) : 'a transaction that cannot be seen';
+    return options.ctx && !session
+      ? 'a transaction that cannot be seen'
+      : this.#transactionObstacle(session, ask);
+  }
+
+  async #transactionObstacle(session: Session | undefined, ask: Ask): Promise<string | undefined> {
+    return session && session.whyNotCached((await this.#parts.database.get(ask)).readCommitted);
   }
 
   async #miss(
@@ -171,7 +173,7 @@ export class Reads {
     const { driver } = this.#parts;
     // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
     const seal = await this.#lease(plan.address, timeout, ask);
-    const witness: string[] = [];
+    const witness = new Witness();
     // a replica may lag behind what the lease has seen
     const onPrimary =
       (driver as unknown as { replicas: unknown[] }).replicas.length > 0 && !request.options.ctx;
@@ -179,8 +181,8 @@ export class Reads {
       request.run(onPrimary ? { connectionType: 'write' } : undefined),
     );
     // a transaction may have written at the same time as it read
-    const clean = !session?.transaction?.wrote && (session === undefined) === !request.options.ctx;
-    if (seal !== undefined && clean && (!session || session.transaction) && plan.confirms(witness)) {
+    const clean = !witness.peculiar && !(await this.#transactionObstacle(session, ask));
+    if (seal !== undefined && clean && plan.confirms(witness.statements)) {
       this.#fill(request, plan.address, seal, result, timeout);
     }
     return result;
@@ -290,6 +292,12 @@ const IRRELEVANT = new Set([
   'refresh',
   'filters', // those of the root are in the condition by now, those of joins in the SQL
   'disableIdentityMap',
+  // the entity loader's own, which populates from rows that were found
+  'visited',
+  'filtered',
+  'lookup',
+  'validate',
+  'ignoreLazyScalarProperties',
 ]);
 
 function relevant(options: Options): Record<string, unknown> {

@@ -172,12 +172,12 @@ class Tracer {
 
   #referencedChanged(before: Image, after: Image): boolean {
     const referenced = this.#write.table.onUpdate.flatMap(key => key.referenced);
-    return referenced.some(column => valueOf(before, column) !== valueOf(after, column));
+    return referenced.some(column => fieldOf(before, column) !== fieldOf(after, column));
   }
 
   #keyOf(image: Image): string | undefined {
     const { key } = this.#write.table;
-    return key && JSON.stringify(key.map(column => valueOf(image, column)));
+    return key && JSON.stringify(key.map(column => fieldOf(image, column)));
   }
 
   /** A row of an heir is a row of the tables that it inherits from. */
@@ -199,7 +199,7 @@ class Tracer {
   }
 }
 
-function valueOf(image: Image, column: string): string | null | undefined {
+function fieldOf(image: Image, column: string): string | null | undefined {
   const position = image.row.positions.get(column);
   return position === undefined ? undefined : image.row.values[position];
 }

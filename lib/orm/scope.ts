@@ -19,8 +19,20 @@ export interface Scope {
   readonly pivot?: EntityMetadata | undefined;
   /** whose session it is, for reads that do not say so */
   readonly em?: SqlEntityManager | undefined;
-  /** the statements that a read has sent */
-  readonly witness?: string[] | undefined;
+  /** sees the statements that a read sends */
+  readonly witness?: Witness | undefined;
+}
+
+/** Sees which statements are really sent, and over what sessions. */
+export class Witness {
+  readonly statements: string[] = [];
+  /** a session was not like the others, so that neither is what it answered */
+  peculiar = false;
+
+  see(sql: string, session: { readonly isPeculiar: boolean }): void {
+    this.statements.push(sql);
+    this.peculiar ||= session.isPeculiar;
+  }
 }
 
 export interface DryRun {

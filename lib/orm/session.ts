@@ -4,29 +4,59 @@ import { Journal, type JournalLimits } from '../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../changes/statement.js';
 import type { Writer } from '../store/store.js';
 
+/** Which settings of a session are not those that the catalog was read with. */
+export interface Changes {
+  readonly role: boolean;
+  readonly searchPath: boolean;
+  /** how isolated its transactions are by default */
+  readonly isolation: boolean;
+  /** how string constants are read: no statement is understood */
+  readonly syntax: boolean;
+}
+
+const NO_CHANGES: Changes = { role: false, searchPath: false, isolation: false, syntax: false };
+
 /** What is known of one physical connection to the database. */
 export class Session {
   transaction: TransactionState | undefined;
-  /** its role is not the one that the catalog was read with */
-  roleChanged = false;
-  searchPathChanged = false;
-  /** what its transactions' isolation is by default is not known */
-  isolationChanged = false;
-  /** string constants may be read in another way: no statement is understood */
-  syntaxChanged = false;
+  #changes: Changes;
 
-  begin(isolation: IsolationLevel | undefined, limits: JournalLimits): TransactionState {
-    this.transaction = new TransactionState(isolation, limits);
-    return this.transaction;
+  constructor(changes: Partial<Changes> = {}) {
+    this.#changes = { ...NO_CHANGES, ...changes };
   }
 
-  apply(effects: SessionEffects | undefined): void {
-    if (effects) {
-      this.roleChanged ||= effects.changesRole;
-      this.searchPathChanged ||= effects.changesSearchPath;
-      this.isolationChanged ||= effects.changesIsolation;
-      this.syntaxChanged ||= effects.changesSyntax;
+  /** Those of the session, and those that last until the end of the transaction. */
+  get changes(): Changes {
+    const { transaction } = this;
+    return transaction?.changes ? both(this.#changes, transaction.changes) : this.#changes;
+  }
+
+  begin(isolation: IsolationLevel | undefined, limits: JournalLimits): void {
+    this.transaction = new TransactionState(isolation, limits);
+  }
+
+  /** @param local until the end of the transaction; else for good, for whether a rollback undoes it is not followed */
+  apply(effects: SessionEffects | undefined, local = false): void {
+    if (!effects) {
+      return;
     }
+    const changes = {
+      role: effects.changesRole,
+      searchPath: effects.changesSearchPath,
+      isolation: effects.changesIsolation,
+      syntax: effects.changesSyntax,
+    };
+    if (local && this.transaction) {
+      this.transaction.changes = both(this.transaction.changes ?? NO_CHANGES, changes);
+    } else {
+      this.#changes = both(this.#changes, changes);
+    }
+  }
+
+  /** Whether what it answers may be other than what another session would be answered. */
+  get isPeculiar(): boolean {
+    const { role, searchPath, syntax } = this.changes;
+    return role || searchPath || syntax;
   }
 
   /**
@@ -35,7 +65,7 @@ export class Session {
    * @param readCommitted whether that is what transactions are by default
    */
   whyNotCached(readCommitted: boolean): string | undefined {
-    if (this.roleChanged || this.searchPathChanged || this.syntaxChanged) {
+    if (this.isPeculiar) {
       return 'a session with settings of its own';
     }
     const { transaction } = this;
@@ -46,15 +76,28 @@ export class Session {
       return 'a transaction that has written';
     }
     const { isolation } = transaction;
-    const committed = isolation ? isolation.startsWith('read') : readCommitted && !this.isolationChanged;
-    return committed ? undefined : 'a transaction with a snapshot of its own';
+    const committed = isolation?.startsWith('read') ?? readCommitted;
+    return committed && !this.changes.isolation ? undefined : 'a transaction with a snapshot of its own';
   }
+}
+
+function both(a: Changes, b: Changes): Changes {
+  return {
+    role: a.role || b.role,
+    searchPath: a.searchPath || b.searchPath,
+    isolation: a.isolation || b.isolation,
+    syntax: a.syntax || b.syntax,
+  };
 }
 
 /** One transaction, from BEGIN to its end. */
 export class TransactionState {
   readonly journal: Journal;
   readonly isolation: IsolationLevel | undefined;
+  /** settings that last until its end */
+  changes: Changes | undefined;
+  /** it has changed the schema */
+  ddl = false;
   /** it has sent something that is not a plain query */
   wrote = false;
   /** full names of the tables that its statements wrote to, or tried to */
@@ -73,10 +116,8 @@ export class TransactionState {
 const sessions = new WeakMap<DatabaseConnection, Session>();
 const sessionsByContext = new WeakMap<object, Session>();
 
-export function trackSession(connection: DatabaseConnection): Session {
-  const session = new Session();
+export function registerSession(connection: DatabaseConnection, session: Session): void {
   sessions.set(connection, session);
-  return session;
 }
 
 /** The session behind a transaction context of the ORM, or `undefined` if it is none of this extension's. */

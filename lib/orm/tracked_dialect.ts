@@ -11,7 +11,7 @@ import type {
   TransactionSettings,
 } from 'kysely';
 import type { IsolationLevel } from '../changes/statement.js';
-import { type Session, trackSession } from './session.js';
+import { registerSession, type Session } from './session.js';
 import type { Writes } from './writes.js';
 
 /**
@@ -141,7 +141,8 @@ export class TrackedConnection implements DatabaseConnection {
     this.#driver = driver;
     this.inner = inner;
     this.#writes = writes;
-    this.session = trackSession(this);
+    this.session = writes.newSession();
+    registerSession(this, this.session);
     this.cancelQuery = inner.cancelQuery?.bind(inner);
     this.collectSessionInfo = inner.collectSessionInfo?.bind(inner);
     this.killSession = inner.killSession?.bind(inner);

@@ -6,28 +6,27 @@ import {
   type IsolationLevel,
   type Other,
   parseStatement,
-  type Statement,
   type Transaction,
   type Truncate,
   type Update,
 } from '../changes/statement.js';
 import type { Store } from '../store/store.js';
 import { allAffected } from './affected.js';
-import type { Arbiter } from './arbiter.js';
 import type { Ask, Catalog, Table } from './catalog.js';
 import { anyChange, type Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
 import { writeRows } from './row_writes.js';
 import { currentScope } from './scope.js';
-import type { Session, TransactionState } from './session.js';
+import { Session, type TransactionState } from './session.js';
 import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
 
 export interface WriteParts {
   readonly database: CatalogSource;
   readonly store: Store;
   readonly commits: Commits;
-  readonly arbiter: Arbiter;
   readonly limits: JournalLimits;
+  /** connections change their role without a statement that is seen here */
+  readonly rolesVary: boolean;
 }
 
 type Result = QueryResult<any>;
@@ -42,6 +41,10 @@ export class Writes {
 
   constructor(parts: WriteParts) {
     this.#parts = parts;
+  }
+
+  newSession(): Session {
+    return new Session({ role: this.#parts.rolesVary });
   }
 
   begin(session: Session, isolation: IsolationLevel | undefined): void {
@@ -62,12 +65,12 @@ export class Writes {
     options?: StatementOptions,
   ): Promise<Result> {
     const { session } = connection;
-    currentScope().witness?.push(query.sql);
+    currentScope().witness?.see(query.sql, session);
     const send = () => connection.inner.executeQuery(query, options);
-    if (isPlainSelect(query.sql) && !session.syntaxChanged) {
+    if (isPlainSelect(query.sql) && !session.changes.syntax) {
       return send();
     }
-    const statement = session.syntaxChanged ? UNREADABLE : parseStatement(query.sql, query.parameters);
+    const statement = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
     switch (statement.kind) {
       case 'read': {
         const result = await send();
@@ -76,7 +79,7 @@ export class Writes {
       }
       case 'session': {
         const result = await send();
-        session.apply(statement.effects);
+        session.apply(statement.effects, /^\s*set\s+(local|transaction)\b/i.test(query.sql));
         return result;
       }
       case 'transaction':
@@ -93,15 +96,24 @@ export class Writes {
     stream: () => AsyncIterableIterator<T>,
   ): AsyncIterableIterator<T> {
     const statement = parseStatement(query.sql, query.parameters);
-    if (statement.kind !== 'read' && statement.kind !== 'session' && statement.kind !== 'transaction') {
-      if (!connection.session.transaction) {
-        yield* this.#withoutTransaction(connection, statement, stream);
-        return;
-      }
-      const { catalog, tables } = await this.#tablesOf(connection, statement);
-      widen(connection.session.transaction, allAffected(catalog, tables));
+    if (statement.kind === 'read' || statement.kind === 'session' || statement.kind === 'transaction') {
+      yield* stream();
+      return;
     }
-    yield* stream();
+    const { transaction } = connection.session;
+    if (transaction) {
+      transaction.wrote = true;
+      const { catalog, tables } = await this.#tablesOf(connection, statement);
+      widen(transaction, allAffected(catalog, tables));
+      yield* stream();
+      return;
+    }
+    const conclude = await this.#announce(connection, statement);
+    try {
+      yield* stream();
+    } finally {
+      await conclude();
+    }
   }
 
   /** BEGIN, COMMIT and the like as plain statements. */
@@ -199,7 +211,7 @@ export class Writes {
     }
     if (statement.kind !== 'other' && statement.kind !== 'truncate') {
       const [table] = tables;
-      const traceable = tables.length === 1 && table!.readable && table!.plain && !session.roleChanged;
+      const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
       if (traceable) {
         const ask = (sql: string, parameters: readonly unknown[]) =>
           connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
@@ -224,6 +236,7 @@ export class Writes {
     }
     if (statement.kind === 'other') {
       session.apply(statement.effects);
+      transaction.ddl ||= statement.ddl;
       this.#afterOther(statement);
     }
     return result;
@@ -235,33 +248,26 @@ export class Writes {
     statement: Other,
     send: () => Promise<Result>,
   ): Promise<Result> {
-    let result: Result | undefined;
-    const run = async function* () {
-      result = await send();
-    };
-    for await (const _ of this.#withoutTransaction(connection, statement, run)) {
-      // nothing is yielded
+    const conclude = await this.#announce(connection, statement);
+    try {
+      return await send();
+    } finally {
+      connection.session.apply(statement.effects);
+      await conclude();
     }
-    connection.session.apply(statement.effects);
-    return result!;
   }
 
-  async *#withoutTransaction<T>(
-    connection: TrackedConnection,
-    statement: Write,
-    run: () => AsyncIterable<T>,
-  ): AsyncIterableIterator<T> {
+  /** @returns what is to be done after the statement, whatever came of it */
+  async #announce(connection: TrackedConnection, statement: Write): Promise<() => Promise<void>> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
     const affected = [...allAffected(catalog, tables)];
     const writer = await this.#parts.commits.announce(affected.map(anyChange));
-    try {
-      yield* run();
-    } finally {
+    return async () => {
       if (statement.kind === 'other') {
         this.#afterOther(statement);
       }
       await this.#parts.commits.conclude(writer, affected);
-    }
+    };
   }
 
   #afterOther(statement: Other): void {
@@ -295,7 +301,7 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
   }
   const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
   const tables = names.flatMap(name =>
-    name.schema === undefined && session.searchPathChanged
+    name.schema === undefined && session.changes.searchPath
       ? catalog.named(name.name)
       : (catalog.resolve(name) ?? []),
   );
@@ -335,5 +341,3 @@ export function plainQuery(sql: string): CompiledQuery {
     queryId: { queryId: `cacheops${sql.length}` },
   } as unknown as CompiledQuery;
 }
-
-export type { Statement };

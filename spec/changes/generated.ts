@@ -2,9 +2,64 @@ import fc from 'fast-check';
 
 /** What would do harm if it were taken for SQL where it is not. */
 const NASTY = [
-  ...["'", "''", '"', '""', '\\', "\\'", '\\\\', '$', '$$', '$a$', '$1', '--', '/*', '*/', '\n', ';', ',', '(', ')', '['],
-  ...['returning', 'where', ' from ', 'set', 'update t set a = 1', ' into ', ' on conflict do nothing ', 'with', 'e', 'U&'],
-  ...['é', '€', '😀', 'A', 'a', '1', '1e', '.5', ' ', '\t', '\f', '=', '+', '-', '@', '?', ':', '::', '.', ']', "x'", "E'"],
+  ...[
+    "'",
+    "''",
+    '"',
+    '""',
+    '\\',
+    "\\'",
+    '\\\\',
+    '$',
+    '$$',
+    '$a$',
+    '$1',
+    '--',
+    '/*',
+    '*/',
+    '\n',
+    ';',
+    ',',
+    '(',
+    ')',
+    '[',
+  ],
+  ...[
+    'returning',
+    'where',
+    ' from ',
+    'set',
+    'update t set a = 1',
+    ' into ',
+    ' on conflict do nothing ',
+    'with',
+    'e',
+    'U&',
+  ],
+  ...[
+    'é',
+    '€',
+    '😀',
+    'A',
+    'a',
+    '1',
+    '1e',
+    '.5',
+    ' ',
+    '\t',
+    '\f',
+    '=',
+    '+',
+    '-',
+    '@',
+    '?',
+    ':',
+    '::',
+    '.',
+    ']',
+    "x'",
+    "E'",
+  ],
 ];
 
 /** Text made of pieces that mean something in SQL. */
@@ -16,7 +71,10 @@ export const anyGap = fc
     fc.oneof(
       fc.constantFrom(' ', '\n', '\t'),
       anySql.map(text => `--${text.replaceAll('\n', ' ')}\n`),
-      anySql.map(text => `/*${text.replaceAll('*/', '').replaceAll('/*', '').replaceAll('/', '').replaceAll('*', '')}*/`),
+      anySql.map(
+        text =>
+          `/*${text.replaceAll('*/', '').replaceAll('/*', '').replaceAll('/', '').replaceAll('*', '')}*/`,
+      ),
     ),
     { minLength: 1, maxLength: 3 },
   )
@@ -37,18 +95,24 @@ export const anyConstant: fc.Arbitrary<Constant> = fc
   .map(([value, way]): Constant => {
     const doubled = `'${value.replaceAll("'", "''")}'`;
     switch (way) {
-      case 'plain':
-        return string(doubled, value);
       case 'escape':
         return string(`E${doubled.replaceAll('\\', '\\\\')}`, value);
-      case 'dollar':
-        return value.includes('$x$') || value.endsWith('$x') ? string(doubled, value) : string(`$x$${value}$x$`, value);
       case 'continued':
-        return string(`E'\\''-- it's\n ${doubled.replaceAll("''", "\\'").replaceAll('\\', '\\\\')}`, value);
+        return string(`e''-- it's\n '${value.replaceAll(/[\\']/g, '\\$&')}'`, value);
+      case 'dollar':
+        return string(`${value}$x`.includes('$x$') ? doubled : `$x$${value}$x$`, value);
+      case 'name':
+        return Buffer.byteLength(value) < 63
+          ? name(`"${value.replaceAll('"', '""')}x"`, `${value}x`)
+          : string(doubled, value);
       default:
-        return { kind: 'name', sql: `"${value.replaceAll('"', '""')}x"`, text: `${value}x`, value: `${value}x` };
+        return string(doubled, value);
     }
   });
+
+function name(sql: string, value: string): Constant {
+  return { kind: 'name', sql, text: value, value };
+}
 
 function string(sql: string, value: string): Constant {
   return { kind: 'string', sql, text: sql, value };

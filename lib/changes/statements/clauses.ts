@@ -26,7 +26,7 @@ export function parseReturning(cursor: Cursor): { readonly returning: Range | un
     return cursor.atEnd ? { returning: undefined } : undefined;
   }
   // RETURNING WITH (OLD AS …) renames what an expression in it may refer to
-  const returning = cursor.isWord('with') ? undefined : cursor.skipTo(isReturning);
+  const returning = cursor.isWord('with') ? undefined : cursor.skipTo(isWhereOrReturning);
   return returning && cursor.atEnd ? { returning } : undefined;
 }
 

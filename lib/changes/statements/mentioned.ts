@@ -1,6 +1,10 @@
 import { foldWord, truncate } from '../names.js';
 import type { Token } from '../tokens.js';
 
+/** Two double quotes are one in a name. */
+const UP_TO_QUOTE = /^(?:[^"]|"")*/;
+/** Characters that a name may take up: 63, doubled. What is beyond is cut off. */
+const MAX_LENGTH = 128;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
 /** All names in a statement, and all that might be names in its string constants. */
@@ -23,23 +27,17 @@ export function namesInText(text: string): Set<string> {
   return names;
 }
 
-/** Each word as it is and folded, since it may be in quotes there or not. */
+/**
+ * Each word as it is and folded, since it may be in quotes there or not; and what follows each double quote, since
+ * which of them open and which close is not known.
+ */
 function addNamesOf(text: string, names: Set<string>): void {
   for (const [word] of text.matchAll(WORD)) {
     names.add(truncate(word));
     names.add(foldWord(word));
   }
-  if (text.includes('"')) {
-    for (const name of betweenQuotes(text)) {
-      names.add(truncate(name));
-    }
+  for (let quote = text.indexOf('"'); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    const name = UP_TO_QUOTE.exec(text.slice(quote + 1, quote + 1 + MAX_LENGTH))![0];
+    names.add(truncate(name.replaceAll('""', '"')));
   }
-}
-
-/** Which quotes open and which close is not known, so all that is between two of them. */
-function betweenQuotes(text: string): string[] {
-  const undoubled = text.replaceAll('""', '\0').split('"');
-  return [...undoubled.map(name => name.replaceAll('\0', '"')), ...text.split('"')].filter(
-    name => name !== '',
-  );
 }

@@ -127,6 +127,7 @@ export class MemoryStore implements Store {
   }
 
   async schemes(table: string): Promise<readonly Scheme[]> {
+    this.#check('schemes');
     return this.#registries.get(this.#keys.of(table).registry)?.schemes ?? [];
   }
 

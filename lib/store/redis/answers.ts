@@ -39,10 +39,19 @@ export function parseMark(reply: unknown): MarkAnswer {
     case 'marked':
       return { kind };
     case 'schemes':
-      return { kind, version: rest[0], schemes: rest.slice(1).map(parseScheme) };
+      return { kind, ...schemesFrom(rest) };
     default:
       throw nonsense(reply);
   }
+}
+
+export function parseSchemes(reply: unknown): KnownSchemes {
+  return schemesFrom(listFrom(reply));
+}
+
+/** @param flat version, then definitions */
+function schemesFrom([version, ...definitions]: readonly any[]): KnownSchemes {
+  return { version, schemes: definitions.map(parseScheme) };
 }
 
 /** @param flat id, xid (or `''`) and age of each */

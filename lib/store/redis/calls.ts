@@ -3,7 +3,7 @@ import { leastRoom, MAX_RECORDS, type TableLimits } from '../limits.js';
 import type { TableDependencies, Writer } from '../store.js';
 import { token } from '../token.js';
 import { defineScheme } from './schemes.js';
-import { type Call, LEASE, LIFT, MARK, SETTLE } from './scripts.js';
+import { type Call, LEASE, LIFT, MARK, SCHEMES, SETTLE } from './scripts.js';
 
 /** How long a registry lives after it was last used, in milliseconds. Its end costs a quarantine. */
 const REGISTRY_TTL = 30 * 24 * 3600 * 1000;
@@ -67,6 +67,10 @@ export function markCall(
       touched ? `:${version}` : 'everything',
     ],
   };
+}
+
+export function schemesCall(keys: Keys, table: string): Call {
+  return { script: SCHEMES, keys: [keys.of(table).registry], args: [] };
 }
 
 export function settleCall(keys: Keys, table: string, writerId: string): Call {

@@ -43,17 +43,14 @@ export function decodeEntry(key: string, replies: readonly (Buffer | null)[]): B
   let at = SEAL_AT;
   for (let i = 1; i < replies.length; i++) {
     const stamp = replies[i];
-    if (!stamp || at + stamp.length > end || at + stamp.length > entry.length) {
+    if (!stamp || (i > 1 && entry[at++] !== COMMA)) {
       return undefined;
     }
+    // beyond its end an entry has no bytes, so that nothing equals them
     for (let j = 0; j < stamp.length; j++) {
-      if (entry[at + j] !== stamp[j]) {
+      if (entry[at++] !== stamp[j]) {
         return undefined;
       }
-    }
-    at += stamp.length;
-    if (at < end && entry[at++] !== COMMA) {
-      return undefined;
     }
   }
   if (at !== end || entry.readUInt32BE(CHECKSUM_AT) !== checksum(key, entry)) {

@@ -18,16 +18,12 @@ if not open(tableStamp, epoch, sure, token) then
   return { 'epoch' }
 end
 
-local version = redis.call('HGET', registry, 'version')
-if not everything and extent ~= ':' .. version then
-  local schemes = decode(redis.call('HGET', registry, 'schemes'))
+if not everything and extent ~= ':' .. redis.call('HGET', registry, 'version') then
+  local known = knownSchemes()
   -- whoever knows nothing knows all there is of a registry without schemes
-  if next(schemes) then
-    local answer = { 'schemes', version }
-    for _, definition in pairs(schemes) do
-      answer[#answer + 1] = definition
-    end
-    return answer
+  if #known > 1 then
+    table.insert(known, 1, 'schemes')
+    return known
   end
 end
 

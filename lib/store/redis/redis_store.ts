@@ -4,8 +4,8 @@ import { limitsFrom, type TableLimits } from '../limits.js';
 import type { EntryAddress, Lease, Quarantine, Scheme, Seal, Store, TableChange, Writer } from '../store.js';
 import { StoreError } from '../store_error.js';
 import { touchedBy } from '../touched.js';
-import { type MarkAnswer, type OtherEpoch, parseLease, parseMark } from './answers.js';
-import { type Asker, leaseCall, liftCall, markCall, settleCall } from './calls.js';
+import { type MarkAnswer, type OtherEpoch, parseLease, parseMark, parseSchemes } from './answers.js';
+import { type Asker, leaseCall, liftCall, markCall, schemesCall, settleCall } from './calls.js';
 import { checkSource, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
 import { decodeEntry, encodeEntry } from './entry.js';
@@ -97,7 +97,17 @@ export class RedisStore implements Store {
   }
 
   async schemes(table: string): Promise<readonly Scheme[]> {
-    return this.#knownSchemes.get(table)?.schemes ?? [];
+    let known = this.#knownSchemes.get(table);
+    if (!known) {
+      known = await this.#do('schemes', async ({ client }) => {
+        const [reply] = await run(client, [schemesCall(this.#keys, table)]);
+        return parseSchemes(reply);
+      });
+      // a mark may have learnt more meanwhile
+      known = this.#knownSchemes.get(table) ?? known;
+      this.#knownSchemes.set(table, known);
+    }
+    return known.schemes;
   }
 
   settle(writerId: string, tables: readonly string[]): Promise<void> {

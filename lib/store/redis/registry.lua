@@ -70,6 +70,15 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- The version of the schemes, then the definition of each.
+local function knownSchemes()
+  local list = { redis.call('HGET', registry, 'version') or '' }
+  for _, definition in pairs(decode(redis.call('HGET', registry, 'schemes'))) do
+    list[#list + 1] = definition
+  end
+  return list
+end
+
 -- Makes the registry anew. The table's stamp goes, because nobody will delete the stamps of the schemes that were
 -- registered.
 local function renew(tableStamp, epoch, nonce)

@@ -18,6 +18,7 @@ const shared = read('registry');
 
 export const LEASE = script('lease');
 export const MARK = script('mark');
+export const SCHEMES = script('schemes');
 export const SETTLE = script('settle');
 export const LIFT = script('lift');
 

@@ -84,6 +84,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
       lease: () => store.lease(seven, LONG),
       fill: () => store.fill(seven, '', Buffer.of(), LONG),
       mark: () => store.mark(writer(), [touching(ARTICLE)]),
+      schemes: () => store.schemes(ARTICLE),
       settle: () => store.settle('w', [ARTICLE]),
       lift: () => store.lift({ table: ARTICLE, nonce: 'n' }),
       drop: () => store.drop([ARTICLE]),

@@ -4,6 +4,7 @@ import { type MakeSubject, subjects } from '../subject.js';
 import {
   ARTICLE,
   articles,
+  CATEGORY,
   cache,
   category,
   expectHit,
@@ -11,6 +12,7 @@ import {
   LONG,
   leaseGranted,
   leaseRefused,
+  STATUS,
   scheme,
   status,
   touching,
@@ -109,6 +111,25 @@ export function describeSchemes(makeSubject: MakeSubject): void {
 
     await leaseRefused(store, articles(category('7'), status('new')));
     await leaseGranted(store, seven);
+  });
+
+  it('tells a process that has not written yet the schemes that readers use', async () => {
+    const { store, other } = await make();
+    await cache(store, articles(category('7'), status('new')), 'cached');
+
+    expect(await other.schemes(ARTICLE)).to.have.deep.members([CATEGORY, STATUS]);
+    expect(await other.schemes('no.such.table')).to.deep.equal([]);
+  });
+
+  it('tells a process what it has learnt since, when it wrote', async () => {
+    const { store, other } = await make();
+    expect(await other.schemes(ARTICLE)).to.deep.equal([]);
+    await cache(store, seven, 'seven');
+    const w = writer();
+    await other.mark(w, [touching(ARTICLE)]);
+    await other.settle(w.id, [ARTICLE]);
+
+    expect(await other.schemes(ARTICLE)).to.deep.equal([CATEGORY]);
   });
 
   it('keeps the tables’ schemes apart', async () => {

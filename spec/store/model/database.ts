@@ -95,7 +95,7 @@ interface RowChange {
 }
 
 export class ModelTransaction {
-  readonly id = crypto.randomUUID();
+  readonly id: string = crypto.randomUUID();
 
   constructor(readonly changes: readonly RowChange[]) {}
 

@@ -1,0 +1,39 @@
+import { defineEntity, type MikroORM, p } from '@mikro-orm/postgresql';
+
+/** Rows that one author has written, and that one category holds. */
+export const PER_AUTHOR = 20;
+export const PER_CATEGORY = 200;
+
+const ROWS = 200_000;
+
+export const AUTHORS = ROWS / PER_AUTHOR;
+export const CATEGORIES = ROWS / PER_CATEGORY;
+
+/** An ordinary row: numbers, texts, times, a decimal, json. */
+export const Article = defineEntity({
+  name: 'Article',
+  properties: {
+    id: p.integer().primary(),
+    author: p.integer().index(),
+    category: p.integer().index(),
+    title: p.string(),
+    summary: p.text(),
+    status: p.string(),
+    price: p.decimal(),
+    views: p.bigint(),
+    published: p.datetime(),
+    attributes: p.json(),
+  },
+});
+
+/** Rows of one author or category lie next to each other: the database at its best. */
+export async function fillDatabase(orm: MikroORM): Promise<void> {
+  await orm.schema.create();
+  await orm.em.getConnection().execute(`
+    insert into article (id, author, category, title, summary, status, price, views, published, attributes)
+    select i, (i - 1) / ${PER_AUTHOR}, (i - 1) / ${PER_CATEGORY}, 'Article number ' || i, repeat('summary ', 12),
+           (array['draft', 'published', 'retired'])[1 + i % 3], i % 1000 / 10.0, i * 7,
+           timestamptz '2020-01-01' + i * interval '7 minutes', '{"words": 1200, "language": "en"}'
+    from generate_series(1, ${ROWS}) as i`);
+  await orm.em.getConnection().execute('vacuum analyze article');
+}
