@@ -131,7 +131,7 @@ export interface CacheopsOptions {
 
   /**
    * A query whose condition has more alternatives (conjunctions of its disjunctive normal form) than this depends
-   * on whole tables. At least 1; default: 32
+   * on whole tables. At least 1; default: 100
    */
   maxConjunctions?: number;
 

@@ -54,7 +54,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
   checkKeys(options as unknown, OPTIONS, 'cacheops()');
   const { prefix = 'cacheops:', defaults = {}, profiles = {} } = options;
   const { enabled = true, onStoreFailure = 'degrade', storeTimeout = 250, retryAfter = 1000 } = options;
-  const { maxConjunctions = 32, maxIn = 100, maxRows = 10_000 } = options;
+  const { maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
   return {
     backend: backendOf(options),
     prefix: checkPrefix(prefix),

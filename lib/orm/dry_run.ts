@@ -23,8 +23,9 @@ export function supportDryRuns(
       if (!run) {
         return execute.call(this, query, params, method, ctx, loggerContext) as never;
       }
-      const prepared = this.getPlatform().formatQuery(String(query), (params ?? []) as readonly unknown[]);
-      run.statements.push(prepared);
+      // as it would be sent: with what `onQuery` makes of it
+      const { formatted } = (this as unknown as Preparing).prepareQuery(query, params);
+      run.statements.push(formatted);
       return Promise.resolve(method === 'all' ? [] : undefined) as never;
     };
     connection.transactional = function (callback, options) {
@@ -47,6 +48,10 @@ export function supportDryRuns(
     }
     return builder as never;
   } as typeof createQueryBuilder;
+}
+
+interface Preparing {
+  prepareQuery(query: unknown, params: unknown): { readonly formatted: string };
 }
 
 /** The part of a query builder's state that is looked at. */

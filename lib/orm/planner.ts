@@ -64,6 +64,8 @@ export class Planner {
   readonly #limits: Limits;
   readonly #driver: AbstractSqlDriver;
   readonly #environment: string;
+  /** the user's `onQuery` may put anything into the SQL */
+  readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
   readonly #plans = new LRUCache<string, Planned | NotCacheable>({
@@ -82,6 +84,7 @@ export class Planner {
     this.#catalog = catalog;
     this.#limits = limits;
     this.#driver = driver;
+    this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
     const definition = definitionDigest(driver.getMetadata(), driver.config);
     this.#environment = JSON.stringify([catalog.database, catalog.user, definition]);
   }
@@ -150,7 +153,9 @@ export class Planner {
   async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
     const { statements, filtersJoins } = await dryRun(call.run);
     const occurrences = this.#occurrencesIn(statements);
-    return occurrences instanceof Map ? { occurrences, closed: !filtersJoins } : occurrences;
+    return occurrences instanceof Map
+      ? { occurrences, closed: !filtersJoins && !this.#isRewritten }
+      : occurrences;
   }
 
   #occurrencesIn(statements: readonly string[]): Map<string, number> | NotCacheable {

@@ -42,7 +42,7 @@ describe('validateOptions', () => {
         onStoreFailure: 'degrade',
         storeTimeout: 250,
         retryAfter: 1000,
-        maxConjunctions: 32,
+        maxConjunctions: 100,
         maxIn: 100,
         maxRows: 10_000,
       };

@@ -23,6 +23,8 @@ export class Connection {
   #next = pending<Session>();
   #lastError: unknown;
   #failures = 0;
+  /** when the next attempt to connect is due, by `performance.now` */
+  #nextAttempt = 0;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -33,7 +35,8 @@ export class Connection {
   /**
    * The present session, or the next one.
    *
-   * @throws Error if there is none within the time a command may take, or an attempt to connect fails
+   * @throws Error if there is none within the time that a command may take, or an attempt to connect fails; at once if
+   *   none will be made in that time
    */
   async open(): Promise<Session> {
     if (this.#closing) {
@@ -41,6 +44,9 @@ export class Connection {
     }
     if (this.session) {
       return this.session;
+    }
+    if (this.#nextAttempt > performance.now() + this.commandTimeout) {
+      throw this.#noConnection();
     }
     const next = this.#next.promise;
     const timer = pending<never>();
@@ -153,7 +159,9 @@ export class Connection {
   /** Doubles with every failure. At random, so that not all processes come back at the same moment. */
   #delay(): number {
     this.#failures++;
-    return Math.min(10 * 2 ** this.#failures, LONGEST_DELAY) * (0.5 + Math.random() / 2);
+    const delay = Math.min(10 * 2 ** this.#failures, LONGEST_DELAY) * (0.5 + Math.random() / 2);
+    this.#nextAttempt = performance.now() + delay;
+    return delay;
   }
 
   #noConnection(): Error {
