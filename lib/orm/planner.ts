@@ -211,17 +211,7 @@ function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Ca
 }
 
 /** Options which change what is made of the rows, and not the SQL. */
-const MAPPING = [
-  'populate',
-  'fields',
-  'exclude',
-  'first',
-  'last',
-  'before',
-  'after',
-  'strategy',
-  '_partitionLimit',
-];
+const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last', 'strategy', '_partitionLimit'];
 
 /** Numbers that only turn up as literals. */
 const LITERALS = new Set(['limit', 'offset']);

@@ -1,15 +1,18 @@
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
 /** Stands between a client and a server, and can be told to misbehave. */
-export interface Proxy {
+export interface RedisProxy {
   readonly url: string;
+  /** how many clients it has had */
+  readonly connections: number;
   /**
    * - `pass`: what the client and the server say goes on
    * - `stall`: what either says waits, until it passes again
-   * - `swallow`: the server hears the client, whose answers are lost
    */
-  mode: 'pass' | 'stall' | 'swallow';
+  mode: 'pass' | 'stall';
+  /** From now on the server hears the clients that are connected, but they do not hear it. */
+  swallow(): void;
   /** Says this to all clients. */
   say(bytes: string | Uint8Array): void;
   /** Ends all connections at once. */
@@ -18,11 +21,13 @@ export interface Proxy {
 }
 
 /** @param target port; without one, a server that accepts and never answers */
-export async function startProxy(target?: number): Promise<Proxy> {
+export async function startProxy(target?: number): Promise<RedisProxy> {
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
-  let mode: Proxy['mode'] = 'pass';
+  const deaf = new WeakSet<Socket>();
+  let mode: RedisProxy['mode'] = 'pass';
   const held: (() => void)[] = [];
+  let connections = 0;
 
   const keep = (socket: Socket) => {
     sockets.add(socket);
@@ -31,9 +36,12 @@ export async function startProxy(target?: number): Promise<Proxy> {
   };
   const forward = (from: Socket, to: Socket, isAnswer: boolean) => {
     from.on('data', data => {
-      if (mode === 'pass' || (mode === 'swallow' && !isAnswer)) {
+      if (isAnswer && deaf.has(to)) {
+        return;
+      }
+      if (mode === 'pass') {
         to.write(data);
-      } else if (mode === 'stall') {
+      } else {
         held.push(() => to.write(data));
       }
     });
@@ -41,6 +49,7 @@ export async function startProxy(target?: number): Promise<Proxy> {
   };
 
   const server: Server = createServer(client => {
+    connections++;
     keep(client);
     clients.add(client);
     client.on('close', () => clients.delete(client));
@@ -64,6 +73,9 @@ export async function startProxy(target?: number): Promise<Proxy> {
 
   return {
     url: `redis://127.0.0.1:${typeof address === 'object' && address?.port}`,
+    get connections() {
+      return connections;
+    },
     get mode() {
       return mode;
     },
@@ -73,6 +85,11 @@ export async function startProxy(target?: number): Promise<Proxy> {
         for (const release of held.splice(0)) {
           release();
         }
+      }
+    },
+    swallow() {
+      for (const client of clients) {
+        deaf.add(client);
       }
     },
     say(bytes) {

@@ -1,0 +1,180 @@
+import { expect } from 'chai';
+import sinon from 'sinon';
+import { GuardedStore, type GuardOptions } from '../../lib/store/guarded_store.js';
+import { MemoryStore } from '../../lib/store/memory/memory_store.js';
+import type { EntryAddress, Lease, Store } from '../../lib/store/store.js';
+import { WHOLE_TABLE } from '../../lib/store/store.js';
+
+const ADDRESS: EntryAddress = {
+  key: 'articles',
+  tables: [{ table: 'article', dependencies: [{ scheme: WHOLE_TABLE, values: '' }] }],
+};
+const CHANGE = { table: 'article', touched: () => undefined };
+const WRITER = { id: 'writer', xid: '7' };
+const RETRY_AFTER = 1000;
+
+/** A store that can be down, and counts what it is asked. */
+class FallibleStore extends MemoryStore {
+  isDown = false;
+  calls = 0;
+}
+for (const method of ['read', 'lease', 'fill', 'schemes', 'mark', 'settle', 'lift', 'drop', 'clear'] as const) {
+  const works = MemoryStore.prototype[method] as (...args: unknown[]) => Promise<unknown>;
+  Object.defineProperty(FallibleStore.prototype, method, {
+    async value(this: FallibleStore, ...args: unknown[]) {
+      this.calls++;
+      if (this.isDown) {
+        throw new Error('down');
+      }
+      return works.apply(this, args);
+    },
+  });
+}
+
+describe('the guarded store', () => {
+  let clock: sinon.SinonFakeTimers;
+  let store: FallibleStore;
+  let reports: string[];
+
+  beforeEach(() => {
+    clock = sinon.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout'] });
+    store = new FallibleStore();
+    reports = [];
+  });
+
+  afterEach(() => clock.restore());
+
+  function guard(onStoreFailure: GuardOptions['onStoreFailure'] = 'degrade'): GuardedStore {
+    return new GuardedStore(store, {
+      onStoreFailure,
+      retryAfter: RETRY_AFTER,
+      report: operation => reports.push(operation),
+    });
+  }
+
+  /** Puts a result into the store, as a reader would. */
+  async function fill(to: Store): Promise<void> {
+    let lease: Lease = await to.lease(ADDRESS, 60);
+    if (!lease.granted) {
+      await Promise.all(lease.quarantines.map(quarantine => to.lift(quarantine)));
+      lease = await to.lease(ADDRESS, 60);
+    }
+    expect(lease.granted).to.equal(true);
+    await to.fill(ADDRESS, (lease as { seal: string }).seal, Buffer.from('result'), 60);
+  }
+
+  /** Lets the attempt to recover, which goes on in the background, come to its end. */
+  async function recovered(guarded: GuardedStore): Promise<void> {
+    await guarded.read(ADDRESS);
+    await clock.tickAsync(0);
+  }
+
+  it('answers with a miss, and does not throw, while the store is down', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+
+    expect(await guarded.read(ADDRESS)).to.equal(undefined);
+    expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
+    await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60);
+    expect(await guarded.schemes('article')).to.deep.equal([]);
+    expect(reports).to.deep.equal(['read']);
+  });
+
+  it('asks a store that is down once, and not once a query', async () => {
+    const guarded = guard();
+    store.isDown = true;
+    for (let i = 0; i < 1000; i++) {
+      await guarded.read(ADDRESS);
+      await guarded.lease(ADDRESS, 60);
+    }
+    expect(store.calls).to.equal(1);
+  });
+
+  it('finds out in the background, after a while, that the store is back', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.read(ADDRESS);
+    store.isDown = false;
+
+    await clock.tickAsync(RETRY_AFTER - 1);
+    expect(await guarded.read(ADDRESS)).to.equal(undefined);
+    await clock.tickAsync(1);
+    await recovered(guarded);
+    expect(String(await guarded.read(ADDRESS))).to.equal('result');
+  });
+
+  it('fails the transaction of a writer that the store does not take, by `throw`', async () => {
+    const guarded = guard('throw');
+    store.isDown = true;
+    const failures: unknown[] = [];
+    for (let i = 0; i < 2; i++) {
+      await guarded.mark(WRITER, [CHANGE]).catch(error => failures.push(error));
+    }
+    expect(failures).to.have.length(2);
+  });
+
+  it('does not trust the store before it has delivered what the store has missed, by `degrade`', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    store.isDown = false;
+
+    expect(String(await store.read(ADDRESS)), 'what others still see').to.equal('result');
+    await clock.tickAsync(RETRY_AFTER);
+    expect(await guarded.read(ADDRESS), 'not trusted yet').to.equal(undefined);
+    await recovered(guarded);
+    expect(await guarded.read(ADDRESS)).to.equal(undefined);
+    expect(await store.read(ADDRESS), 'delivered').to.equal(undefined);
+  });
+
+  it('delivers after the transaction has ended, and trusts nothing before', async () => {
+    const guarded = guard();
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    store.isDown = false;
+    await clock.tickAsync(RETRY_AFTER);
+    await recovered(guarded);
+
+    // another process stores what it read before the COMMIT
+    await fill(store);
+    expect(await guarded.read(ADDRESS), 'the writer has not committed yet').to.equal(undefined);
+
+    await guarded.settle(WRITER.id, ['article']);
+    expect(await store.read(ADDRESS)).to.equal(undefined);
+    await fill(guarded);
+    expect(String(await guarded.read(ADDRESS))).to.equal('result');
+  });
+
+  it('tries again until it has delivered', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    for (let i = 0; i < 3; i++) {
+      await clock.tickAsync(RETRY_AFTER);
+      await recovered(guarded);
+    }
+    store.isDown = false;
+    await clock.tickAsync(RETRY_AFTER);
+    await recovered(guarded);
+    expect(await store.read(ADDRESS)).to.equal(undefined);
+    expect(reports).to.deep.equal(['mark', 'recover', 'recover', 'recover']);
+  });
+
+  it('tells who drops by hand that it did not work', async () => {
+    store.isDown = true;
+    const failures: unknown[] = [];
+    await guard()
+      .drop(['article'])
+      .catch(error => failures.push(error));
+    await guard()
+      .clear()
+      .catch(error => failures.push(error));
+    expect(failures.map(String)).to.deep.equal(['Error: down', 'Error: down']);
+  });
+});

@@ -1,0 +1,141 @@
+import { expect } from 'chai';
+import { redisUrl } from '../../support/servers.js';
+import {
+  ALL,
+  ARTICLE,
+  AUTHOR,
+  articles,
+  cache,
+  category,
+  expectHit,
+  expectMiss,
+  LONG,
+  leaseRefused,
+  on,
+  query,
+  touching,
+  trust,
+  writer,
+} from '../words.js';
+import { type RedisSubject, redisSubject } from './support.js';
+
+describe('What is kept in Redis', () => {
+  const seven = articles(category('7'));
+  const joined = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
+  const subjects: RedisSubject[] = [];
+
+  afterEach(async () => {
+    await Promise.all(subjects.splice(0).map(({ end }) => end()));
+  });
+
+  async function make(prefix?: string): Promise<RedisSubject> {
+    const subject = redisSubject(await redisUrl(), prefix === undefined ? {} : { prefix });
+    subjects.push(subject);
+    return subject;
+  }
+
+  it('goes away by itself one day', async () => {
+    const { store, client, prefix } = await make();
+    await cache(store, joined, 'joined', 100);
+    await store.mark(writer(), [touching(ARTICLE, category('8'))]);
+    await store.mark(writer(), [touching('another')]);
+
+    const keys = await client.keys(`${prefix}*`);
+    expect(keys).to.have.lengthOf(8);
+    for (const key of keys) {
+      const registry = key.startsWith(`${prefix}t:`);
+      expect(await client.ttl(key), key).to.be.within(
+        registry ? 29 * 86_400 : 90,
+        registry ? 30 * 86_400 : 100,
+      );
+    }
+  });
+
+  it('goes later than the entries that it vouches for', async () => {
+    const { store, client, prefix, key } = await make();
+    const years = 10 * 365 * 86_400;
+    await cache(store, seven, 'seven', years);
+    for (const found of await client.keys(`${prefix}*`)) {
+      expect(await client.ttl(found), found).to.be.within(years - 60, years);
+    }
+    // nor does a later, shorter lease change that
+    await cache(store, articles(category('8')), 'eight', 10);
+    expect(await client.ttl(key(`g:{${ARTICLE}}`))).to.be.within(years - 60, years);
+  });
+
+  it('is no stamp of what a writer in flight touches, nor of a table in quarantine', async () => {
+    const { store, client, key } = await make();
+    await leaseRefused(store, seven);
+    expect(await client.exists(key(`g:{${ARTICLE}}`), key(`c:{${ARTICLE}}:8:category:7`))).to.equal(0);
+    await trust(store, seven);
+    await store.mark(writer(), [touching(ARTICLE, category('7'))]);
+    await leaseRefused(store, seven);
+
+    expect(await client.exists(key(`c:{${ARTICLE}}:8:category:7`))).to.equal(0);
+  });
+
+  it('is nothing of a writer, once it has settled', async () => {
+    const { store, client, key } = await make();
+    await cache(store, joined, 'joined');
+    const before = await client.hkeys(key(`t:{${ARTICLE}}`));
+    const [first, second] = [writer(), writer()];
+    await store.mark(first, [touching(ARTICLE, category('7'), category('8'))]);
+    await store.mark(second, [{ table: ARTICLE, touched: () => undefined }]);
+    await store.mark(second, [touching(ARTICLE, category('7'))]);
+    await store.settle(first.id, [ARTICLE]);
+    await store.settle(second.id, [ARTICLE]);
+
+    expect(await client.hkeys(key(`t:{${ARTICLE}}`))).to.have.members(before);
+  });
+
+  it('is cleared without touching what is not ours', async () => {
+    const [ours, another] = [await make(), await make()];
+    const strangers = [`${ours.prefix}session:1`, `${ours.prefix}e`, `x${ours.prefix}e:1`];
+    await ours.client.mset(...strangers.flatMap(key => [key, 'theirs']));
+    await cache(ours.store, joined, 'joined');
+    await ours.store.fill({ ...seven, key: 'long '.repeat(1000) }, 'seal', Buffer.of(), LONG);
+    await cache(another.store, joined, 'another');
+    await ours.other.clear();
+
+    try {
+      await expectMiss(ours.store, joined);
+      await expectHit(another.store, joined, 'another');
+      expect(await ours.client.keys(`*${ours.prefix}*`)).to.have.members(strangers);
+    } finally {
+      await ours.client.del(...strangers);
+    }
+  });
+
+  it('is cleared by its prefix to the letter, whatever that means in a pattern', async () => {
+    const unique = crypto.randomUUID();
+    for (const [prefix, lookalike] of [
+      ['a*b:', 'axxb:'],
+      ['a?b:', 'axb:'],
+      ['[ab]:', 'a:'],
+      ['a\\*:', 'a*:'],
+      ['[^a]:', 'b:'],
+    ]) {
+      const [ours, theirs] = [await make(unique + prefix), await make(unique + lookalike)];
+      await cache(ours.store, seven, 'ours');
+      await cache(theirs.store, seven, 'theirs');
+      await ours.store.clear();
+
+      await expectMiss(ours.store, seven);
+      expect(await ours.client.exists(ours.key(`e:${seven.key}`))).to.equal(0);
+      await expectHit(theirs.store, seven, 'theirs');
+    }
+  });
+
+  it('is cleared also if it is much', async () => {
+    const { store, client, prefix } = await make();
+    await cache(store, seven, 'seven');
+    const pipeline = client.pipeline();
+    for (let i = 0; i < 5000; i++) {
+      pipeline.set(`${prefix}e:${i}`, 'entry');
+    }
+    await pipeline.exec();
+    await store.clear();
+
+    expect(await client.keys(`${prefix}*`)).to.deep.equal([]);
+  });
+});

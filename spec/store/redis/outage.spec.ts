@@ -1,0 +1,332 @@
+import { createServer } from 'node:net';
+import { expect } from 'chai';
+import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
+import type { Store } from '../../../lib/store/store.js';
+import { StoreError } from '../../../lib/store/store_error.js';
+import { freePort } from '../../support/free_port.js';
+import { redisUrl } from '../../support/servers.js';
+import { until } from '../../support/until.js';
+import {
+  ARTICLE,
+  articles,
+  cache,
+  category,
+  expectHit,
+  expectMiss,
+  LONG,
+  leaseGranted,
+  touching,
+  trust,
+  writer,
+} from '../words.js';
+import { type RedisProxy, startProxy } from './proxy.js';
+import { quietClient, type RedisSubject, redisSubject } from './support.js';
+
+describe('Redis in trouble', () => {
+  const seven = articles(category('7'));
+  const ends: (() => unknown)[] = [];
+
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) {
+      await end();
+    }
+  });
+
+  function storeAt(url: string, options: RedisStoreOptions = {}): RedisStore {
+    const store = new RedisStore(url, {
+      commandTimeout: 200,
+      prefix: `spec:${crypto.randomUUID()}:`,
+      ...options,
+    });
+    ends.push(() => store.close());
+    return store;
+  }
+
+  async function proxyTo(target?: number): Promise<RedisProxy> {
+    const proxy = await startProxy(target);
+    ends.push(() => proxy.stop());
+    return proxy;
+  }
+
+  async function behindProxy(options: RedisStoreOptions = {}): Promise<RedisSubject & { proxy: RedisProxy }> {
+    const url = await redisUrl();
+    const proxy = await proxyTo(Number(new URL(url).port || 6379));
+    const prefix = `spec:${crypto.randomUUID()}:`;
+    const direct = redisSubject(url, { prefix });
+    ends.push(() => direct.end());
+    const store = storeAt(proxy.url, { prefix, ...options });
+    return { ...direct, store, proxy };
+  }
+
+  const OPERATIONS: Record<string, (store: Store) => Promise<unknown>> = {
+    read: store => store.read(seven),
+    lease: store => store.lease(seven, LONG),
+    fill: store => store.fill(seven, 'seal', Buffer.of(), LONG),
+    mark: store => store.mark(writer(), [touching(ARTICLE)]),
+    schemes: store => store.schemes(ARTICLE),
+    settle: store => store.settle('w', [ARTICLE]),
+    lift: store => store.lift({ table: ARTICLE, nonce: 'nonce' }),
+    drop: store => store.drop([ARTICLE]),
+    clear: store => store.clear(),
+  };
+
+  function works(store: Store): Promise<boolean> {
+    return store.read(seven).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  async function expectAllToFail(store: Store, within: number): Promise<void> {
+    for (const [name, operate] of Object.entries(OPERATIONS)) {
+      const start = performance.now();
+      const error = await operate(store).then(
+        () => undefined,
+        thrown => thrown,
+      );
+      expect(error, name).to.be.instanceOf(StoreError);
+      expect(error.operation).to.equal(name);
+      expect(error.message).to.match(new RegExp(`^The store could not ${name}: `));
+      expect(error.cause).to.be.instanceOf(Error);
+      expect(performance.now() - start, name).to.be.lessThan(within);
+    }
+  }
+
+  it('fails every operation in time if nobody listens', async () => {
+    await expectAllToFail(storeAt(`redis://127.0.0.1:${await freePort()}`), 1000);
+  });
+
+  it('does not wait for a connection that will not be tried for longer than it would wait', async () => {
+    const store = storeAt(`redis://127.0.0.1:${await freePort()}`, { commandTimeout: 50 });
+    let waits = 0;
+    await until(async () => {
+      const start = performance.now();
+      await works(store);
+      waits++;
+      return performance.now() - start < 10 && waits > 5;
+    });
+    const start = performance.now();
+    for (let i = 0; i < 100; i++) {
+      expect(await works(store)).to.equal(false);
+    }
+
+    expect(performance.now() - start).to.be.lessThan(2500);
+  });
+
+  it('fails every operation in time if the server accepts and never answers', async () => {
+    const silent = await proxyTo();
+    await expectAllToFail(storeAt(silent.url), 1000);
+  });
+
+  it('fails every operation in time if the server stops answering', async () => {
+    const { store, proxy } = await behindProxy();
+    await trust(store, seven);
+    proxy.mode = 'stall';
+
+    await expectAllToFail(store, 1000);
+  });
+
+  it('goes on when the server answers again', async () => {
+    const { store, proxy } = await behindProxy();
+    await cache(store, seven, 'seven');
+    proxy.mode = 'stall';
+    await expectAllToFail(store, 1000);
+    proxy.mode = 'pass';
+
+    await until(() => works(store));
+    await cache(store, seven, 'seven again');
+    await expectHit(store, seven, 'seven again');
+  });
+
+  it('gives up a connection that stays silent, rather than wait for TCP to do so', async () => {
+    const { store, proxy } = await behindProxy();
+    await cache(store, seven, 'seven');
+    proxy.swallow();
+    const before = proxy.connections;
+    const read = await store.read(seven).catch(error => error);
+    expect(read).to.be.instanceOf(StoreError);
+    await until(() => proxy.connections > before);
+
+    await until(() => works(store));
+    await expectHit(store, seven, 'seven');
+  });
+
+  it('misses nothing that it marked, although the answer was lost', async () => {
+    const { store, other, proxy } = await behindProxy();
+    await cache(store, seven, 'seven');
+    await store.schemes(ARTICLE);
+    proxy.swallow();
+    const w = writer();
+    const error = await store.mark(w, [touching(ARTICLE, category('7'))]).catch(thrown => thrown);
+    expect(error).to.be.instanceOf(StoreError);
+
+    await until(async () => (await other.lease(seven, LONG)).granted === false);
+    await expectMiss(other, seven);
+    await other.settle(w.id, [ARTICLE]);
+    await leaseGranted(other, seven);
+  });
+
+  it('fails what is under way when the connection is cut, and connects again', async () => {
+    const { store, proxy } = await behindProxy({ commandTimeout: 5000 });
+    await cache(store, seven, 'seven');
+    proxy.mode = 'stall';
+    const underWay = Object.values(OPERATIONS).map(operate => operate(store).catch(error => error));
+    proxy.cut();
+    for (const outcome of await Promise.all(underWay)) {
+      expect(outcome).to.be.instanceOf(StoreError);
+    }
+    proxy.mode = 'pass';
+
+    await cache(store, seven, 'seven');
+    await expectHit(store, seven, 'seven');
+  });
+
+  it('connects again after the server has killed the connection', async () => {
+    const url = await redisUrl();
+    const subject = redisSubject(`${url}?connectionName=${crypto.randomUUID()}`);
+    ends.push(() => subject.end());
+    const { store, client } = subject;
+    await cache(store, seven, 'seven');
+    for (let round = 0; round < 3; round++) {
+      const [, own] = ((await client.client('LIST')) as string)
+        .split('\n')
+        .filter(
+          line => line.includes(`name=${client.options.connectionName}`) && !line.includes('cmd=client'),
+        )
+        .map(line => /^id=(\d+)/.exec(line)!)[0]!;
+      await client.client('KILL', 'ID', own!);
+      await until(() => works(store));
+    }
+
+    await expectHit(store, seven, 'seven');
+  });
+
+  it('bears a server that talks nonsense', async () => {
+    const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
+    await cache(store, seven, 'seven');
+    for (const nonsense of [
+      'HTTP/1.1 400 Bad Request\r\n\r\n',
+      '\0\0\0\r\n',
+      '*-5\r\n',
+      ':7\r\n',
+      '$3\r\nabc\r\n',
+    ]) {
+      const reading = store.read(seven).then(
+        payload => payload && String(payload),
+        error => error,
+      );
+      proxy.say(nonsense);
+      const outcome = await reading;
+      if (outcome !== undefined && outcome !== 'seven') {
+        expect(outcome).to.be.instanceOf(StoreError);
+      }
+      proxy.cut();
+      await until(() => works(store));
+    }
+
+    await cache(store, seven, 'seven');
+    await expectHit(store, seven, 'seven');
+  });
+
+  it('bears answers that belong to another question', async () => {
+    const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
+    const eight = articles(category('8'));
+    await cache(store, seven, 'seven');
+    await cache(store, eight, 'eight');
+    for (let round = 0; round < 5; round++) {
+      proxy.say('*3\r\n$-1\r\n$-1\r\n$-1\r\n');
+      for (const [address, result] of [
+        [seven, 'seven'],
+        [eight, 'eight'],
+      ] as const) {
+        const payload = await store.read(address).catch(() => undefined);
+        expect([undefined, result]).to.include(payload && String(payload));
+      }
+    }
+  });
+
+  it('fails if what listens is no Redis', async () => {
+    const server = createServer(socket => {
+      socket.on('error', () => {});
+      socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    });
+    const port = await freePort();
+    await new Promise<void>(resolve => server.listen(port, '127.0.0.1', resolve));
+    ends.push(() => server.close());
+
+    await expectAllToFail(storeAt(`redis://127.0.0.1:${port}`), 1000);
+  });
+
+  it('fails if the password is wrong', async () => {
+    const url = new URL(await redisUrl());
+    url.password = 'wrong';
+    url.username = 'nobody';
+    await expectAllToFail(storeAt(url.href), 1000);
+  });
+
+  describe('when somebody writes to its keys', () => {
+    const names = [`t:{${ARTICLE}}`, `g:{${ARTICLE}}`, `c:{${ARTICLE}}:8:category:7`, `e:${seven.key}`];
+    const meddling: Record<string, (subject: RedisSubject, key: string) => Promise<unknown>> = {
+      'a string': ({ client }, key) => client.set(key, 'something else'),
+      'an empty string': ({ client }, key) => client.set(key, ''),
+      'a hash': ({ client }, key) => client.hset(key, 'field', 'value'),
+      'a list': ({ client }, key) => client.rpush(key, 'value'),
+    };
+
+    for (const [what, meddle] of Object.entries(meddling)) {
+      for (const name of names) {
+        it(`serves nothing stale, and recovers, if ${name[0]} is ${what}`, async () => {
+          const subject = redisSubject(await redisUrl());
+          ends.push(() => subject.end());
+          const { store, other, client } = subject;
+          await cache(store, seven, 'old');
+          await client.del(subject.key(name));
+          await meddle(subject, subject.key(name));
+
+          // the registry alone does not decide about a hit
+          await (name.startsWith('t:') ? expectHit(store, seven, 'old') : expectMiss(store, seven));
+          const w = writer();
+          await other.mark(w, [touching(ARTICLE, category('7'))]);
+          await expectMiss(store, seven);
+          await other.settle(w.id, [ARTICLE]);
+          await expectMiss(store, seven);
+          await cache(store, seven, 'new');
+          await expectHit(store, seven, 'new');
+        });
+      }
+    }
+
+    it('neither settles nor lifts what is no registry', async () => {
+      const subject = redisSubject(await redisUrl());
+      ends.push(() => subject.end());
+      const { store, client } = subject;
+      await client.set(subject.key(names[0]!), 'something else');
+      await store.settle('w', [ARTICLE]);
+      await store.lift({ table: ARTICLE, nonce: 'something else' });
+
+      expect(await store.schemes(ARTICLE)).to.deep.equal([]);
+    });
+  });
+
+  it('does not make an unhandled error of any of this', async () => {
+    const client = quietClient(await redisUrl());
+    ends.push(() => client.disconnect());
+    const unhandled: unknown[] = [];
+    const note = (error: unknown) => unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      const { store, proxy } = await behindProxy();
+      await cache(store, seven, 'seven');
+      proxy.mode = 'stall';
+      const attempts = Object.values(OPERATIONS).map(operate => operate(store).catch(() => {}));
+      proxy.cut();
+      await store.close();
+      await Promise.all(attempts);
+      await new Promise(setImmediate);
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+
+    expect(unhandled).to.deep.equal([]);
+  });
+});
