@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
-import { AUTHORS, Article, CATEGORIES, PER_AUTHOR, PER_CATEGORY } from './article.js';
+import { Article, AUTHORS, CATEGORIES, PER_AUTHOR, PER_CATEGORY } from './article.js';
 
 /** One kind of query, about one of many keys. */
 export interface Query {

@@ -1,6 +1,6 @@
 import { MikroORM, type Options } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
-import { cacheops, type CacheopsOptions, MemoryStore } from '../lib/index.js';
+import { type CacheopsOptions, cacheops, MemoryStore } from '../lib/index.js';
 import { Article } from './article.js';
 import { answerFromShelf, redisShelf } from './floor.js';
 import { RedisResultCache } from './result_cache.js';
@@ -61,6 +61,9 @@ export function cached(options: CacheopsOptions): Options {
   return { extensions: [cacheops({ profiles, storeTimeout: 5000, ...options })] };
 }
 
-export function connect({ databaseUrl }: Pick<Places, 'databaseUrl'>, options: Options = {}): Promise<MikroORM> {
+export function connect(
+  { databaseUrl }: Pick<Places, 'databaseUrl'>,
+  options: Options = {},
+): Promise<MikroORM> {
   return MikroORM.init({ clientUrl: databaseUrl, entities: [Article], ...options });
 }

@@ -132,11 +132,18 @@ function canonicalDecimal(text: string): string {
   return match[1] === '-' && digits !== '0' ? `-${digits}` : digits;
 }
 
+/**
+ * A Date is sent as local time with an offset in whole minutes. Until 1972 there were time zones with odd seconds,
+ * where the database is told another instant for it.
+ */
+const WHOLE_MINUTES_SINCE = Date.UTC(1973);
+
 /** Microseconds since 1970. */
 function canonicalInstant(value: unknown): string | undefined {
   if (value instanceof Date) {
     const ms = value.getTime();
-    return Number.isNaN(ms) ? undefined : (BigInt(ms) * 1000n).toString();
+    // NaN is not either
+    return ms >= WHOLE_MINUTES_SINCE ? (BigInt(ms) * 1000n).toString() : undefined;
   }
   const match = typeof value === 'string' ? INSTANT.exec(value) : null;
   if (!match) {
