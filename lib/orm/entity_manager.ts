@@ -1,4 +1,4 @@
-import type { EntityName } from '@mikro-orm/core';
+import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
 import { withRepositoryMethods } from './repository.js';
@@ -49,13 +49,22 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
       writable: true,
       value: function (this: unknown, ...args: any[]) {
         const cacheops = args[position]?.cacheops;
-        if (cacheops === undefined) {
+        const loading = method === 'findOne' && isUnloaded(args[1]);
+        if (cacheops === undefined && !loading) {
           return inherited.apply(this, args);
         }
-        const call = parseCall(cacheops, `em.${method}(): cacheops`);
-        return withScope({ call }, () => inherited.apply(this, args));
+        const scope = {
+          ...(cacheops !== undefined && { call: parseCall(cacheops, `em.${method}(): cacheops`) }),
+          ...(loading && { loading }),
+        };
+        return withScope(scope, () => inherited.apply(this, args));
       },
     });
   }
   return CachedEntityManager;
+}
+
+/** `ref.load()` and `wrap(entity).init()` ask for the entity itself. */
+function isUnloaded(where: unknown): boolean {
+  return Utils.isEntity<object>(where) && !helper(where).__initialized;
 }

@@ -151,7 +151,7 @@ export class Reads {
     if (options.lockMode) {
       return 'a lock';
     }
-    if (options.refresh) {
+    if (options.refresh && !currentScope().loading) {
       return 'a refresh';
     }
     return options.ctx && !session

@@ -11,6 +11,8 @@ export interface Scope {
   readonly repository?: ParsedCall | undefined;
   /** nothing is read from the cache nor stored in it */
   readonly disabled?: boolean;
+  /** a reference is loaded for the first time: the ORM calls that a refresh, too */
+  readonly loading?: boolean;
   /** writes are not told to the store */
   readonly silent?: boolean;
   /** statements are collected instead of sent: see `dry_run.ts` */

@@ -5,6 +5,7 @@ import {
   type TransactionEventArgs,
 } from '@mikro-orm/core';
 import type { TableName } from '../changes/statement.js';
+import { currentScope } from './scope.js';
 import { sessionOf } from './session.js';
 
 type UnitOfWork = FlushEventArgs['uow'];
@@ -22,6 +23,9 @@ export class FlushSubscriber implements EventSubscriber {
   readonly #announced = new WeakMap<UnitOfWork, Map<string, readonly TableName[]>>();
 
   onFlush({ uow }: FlushEventArgs): void {
+    if (currentScope().silent) {
+      return;
+    }
     const entities = this.#announced.get(uow) ?? new Map<string, readonly TableName[]>();
     for (const { meta, type, payload } of uow.getChangeSets()) {
       const writes =

@@ -45,13 +45,13 @@ export async function createClient(
     retryStrategy: retryDelay,
     commandTimeout,
     connectTimeout: Math.max(1000, 4 * commandTimeout),
-    // a connection that stays silent for so long is given up, although TCP might keep it for a quarter of an hour
-    socketTimeout: Math.max(1000, 4 * commandTimeout),
     disconnectTimeout: DISCONNECT_TIMEOUT,
     enableReadyCheck: true,
     enableAutoPipelining: false,
     readOnly: false,
     monitor: false,
+    // ours does the same, and leaves no timer behind
+    socketTimeout: undefined,
     role: 'master',
     keyPrefix: '',
     stringNumbers: false,

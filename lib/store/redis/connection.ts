@@ -11,6 +11,9 @@ export interface Session {
 /** The longest wait before connecting again, in milliseconds. */
 const LONGEST_DELAY = 2000;
 
+/** What ioredis says of a command that took longer than its `commandTimeout`. */
+const TIMED_OUT = 'Command timed out';
+
 /**
  * Connects when first asked to, and again whenever the connection was lost. Nothing is sent by it before the server
  * has told who it is, and an answer counts only while the session that it was asked in is still the present one.
@@ -25,6 +28,8 @@ export class Connection {
   #failures = 0;
   /** when the next attempt to connect is due, by `performance.now` */
   #nextAttempt = 0;
+  /** since when, by `performance.now`, the present connection has read no more than this */
+  #silence: { readonly bytesRead: number; readonly since: number } | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -71,12 +76,30 @@ export class Connection {
     return this.session;
   }
 
-  /** Ends a session because its server is of no more use, and connects again. */
-  abandon(session: Session): void {
-    if (this.session === session) {
+  /** Takes notice of what failed in a session: it may mean that the connection is of no more use. */
+  complain(session: Session, error: unknown): void {
+    if (session !== this.session) {
+      return;
+    }
+    const message = error instanceof Error ? error.message : '';
+    // it has become a replica, so there is another master
+    if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isSilent(session))) {
       this.session = undefined;
       session.client.disconnect(true);
     }
+  }
+
+  /**
+   * Whether nothing at all was heard between two commands that timed out, the second of which was sent after the
+   * first had. TCP would keep such a connection for a quarter of an hour.
+   */
+  #isSilent({ client }: Session): boolean {
+    const { bytesRead } = client.stream;
+    const now = performance.now();
+    if (bytesRead !== this.#silence?.bytesRead) {
+      this.#silence = { bytesRead, since: now };
+    }
+    return now - this.#silence.since > this.commandTimeout;
   }
 
   /** Waits for the answers to what has been sent, but for no longer than a command may take. */
@@ -141,6 +164,7 @@ export class Connection {
       }
       this.session = { client, epoch };
       this.#failures = 0;
+      this.#silence = undefined;
       this.#lastError = undefined;
       this.#next.resolve(this.session);
       this.#next = pending();

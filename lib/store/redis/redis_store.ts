@@ -51,9 +51,10 @@ export class RedisStore implements Store {
   }
 
   async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    let session: Session | undefined;
     try {
       this.#check();
-      const session = this.#connection.session ?? (await this.#connection.open());
+      session = this.#connection.session ?? (await this.#connection.open());
       const keys = this.#keys.ofAddress(address);
       const replies = await session.client.mgetBuffer(keys);
       if (this.#connection.session !== session || replies?.length !== keys.length) {
@@ -61,7 +62,7 @@ export class RedisStore implements Store {
       }
       return isOfEpoch(session.epoch, address, replies) ? decodeEntry(keys[0]!, replies) : undefined;
     } catch (error) {
-      throw new StoreError('read', error);
+      throw this.#failure('read', error, session);
     }
   }
 
@@ -161,29 +162,31 @@ export class RedisStore implements Store {
   }
 
   async #do<T>(operation: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const working = this.#inSession(work);
+    const working = this.#inSession(operation, work);
     this.#atWork.add(working);
     try {
       return await working;
-    } catch (error) {
-      throw new StoreError(operation, error);
     } finally {
       this.#atWork.delete(working);
     }
   }
 
-  async #inSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    this.#check();
-    const session = await this.#connection.open();
+  async #inSession<T>(operation: string, work: (session: Session) => Promise<T>): Promise<T> {
+    let session: Session | undefined;
     try {
+      this.#check();
+      session = await this.#connection.open();
       return await work(session);
     } catch (error) {
-      if (error instanceof Error && error.message.startsWith('READONLY')) {
-        // it has become a replica: look for the master
-        this.#connection.abandon(session);
-      }
-      throw error;
+      throw this.#failure(operation, error, session);
     }
+  }
+
+  #failure(operation: string, error: unknown, session: Session | undefined): StoreError {
+    if (session) {
+      this.#connection.complain(session, error);
+    }
+    return new StoreError(operation, error);
   }
 
   /** Runs scripts that depend on the epoch, and again if it is not what the session takes it for. */
