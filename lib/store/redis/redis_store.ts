@@ -71,8 +71,19 @@ export class RedisStore implements Store {
       const leases = await this.#ask(session, parseLease, asker =>
         address.tables.map(table => leaseCall(this.#keys, asker, table, milliseconds(ttl), this.#limits)),
       );
+      this.#forgetOutdated(address);
       return joinLeases(address.tables, leases);
     });
+  }
+
+  /** A lease may have registered schemes: then what writers of this process know is asked for anew. */
+  #forgetOutdated({ tables }: EntryAddress): void {
+    for (const { table, dependencies } of tables) {
+      const known = this.#knownSchemes.get(table)?.schemes;
+      if (known && dependencies.some(({ scheme }) => !known.some(({ id }) => id === scheme.id))) {
+        this.#knownSchemes.delete(table);
+      }
+    }
   }
 
   fill({ key }: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
