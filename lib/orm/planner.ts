@@ -113,6 +113,9 @@ export class Planner {
     if ('reason' in shape) {
       return shape;
     }
+    if (CLOCK_IN_TEXT.test(identity)) {
+      return CLOCK;
+    }
     if (!shape.closed) {
       return this.#planBySql(call, session);
     }
@@ -141,6 +144,9 @@ export class Planner {
     const occurrences = this.#occurrencesIn(statements);
     if (!(occurrences instanceof Map)) {
       return occurrences;
+    }
+    if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
+      return CLOCK;
     }
     const identity = `${call.kind} ${call.meta.className} ${session} sql ${mapping} ${statements.join(';')}`;
     return {
@@ -209,6 +215,15 @@ function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Ca
     database: catalog.database.slice(0, catalog.database.lastIndexOf('@')),
   };
 }
+
+/**
+ * Strings which a date or time column may read by the clock: `today`, `now`, `tomorrow 12:00 UTC`. Of other columns
+ * they are just strings, which costs no more than that such a query is not cached.
+ */
+const CLOCK_WORD = String.raw`[\s\d:.,+/-]*(?:now|today|tomorrow|yesterday)(?:[\s\d:.,+/-][\s\d:.,+/\w-]*)?`;
+const CLOCK_IN_TEXT = new RegExp(`"${CLOCK_WORD}"(?!:)`, 'i');
+const CLOCK_IN_SQL = new RegExp(`'${CLOCK_WORD}'`, 'i');
+const CLOCK: NotCacheable = { cacheable: false, reason: 'a value that is read by the clock' };
 
 /** Options which change what is made of the rows, and not the SQL. */
 const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last', 'strategy', '_partitionLimit'];

@@ -12,9 +12,21 @@ export interface Changes {
   readonly isolation: boolean;
   /** how string constants are read: no statement is understood */
   readonly syntax: boolean;
+  /** what the same query is answered: time zone, formats … */
+  readonly answers: boolean;
 }
 
-const NO_CHANGES: Changes = { role: false, searchPath: false, isolation: false, syntax: false };
+const NO_CHANGES: Changes = {
+  role: false,
+  searchPath: false,
+  isolation: false,
+  syntax: false,
+  answers: false,
+};
+
+/** Settings that change how long a query takes, and not what it gives. What is named with a dot is the user's own. */
+const HARMLESS =
+  /\.|^(application_name|client_min_messages|\w+_timeout|synchronous_commit|enable_\w+|\w+_cost|jit\w*|\w*work_mem|temp_buffers|max_parallel_\w+|log_\w+|role|session_authorization|search_path|(default_)?transaction_\w+|set_config)$/;
 
 /** What is known of one physical connection to the database. */
 export class Session {
@@ -45,6 +57,7 @@ export class Session {
       searchPath: effects.changesSearchPath,
       isolation: effects.changesIsolation,
       syntax: effects.changesSyntax,
+      answers: !effects.settings?.every(name => HARMLESS.test(name)),
     };
     if (local && this.transaction) {
       this.transaction.changes = both(this.transaction.changes ?? NO_CHANGES, changes);
@@ -55,8 +68,8 @@ export class Session {
 
   /** Whether what it answers may be other than what another session would be answered. */
   get isPeculiar(): boolean {
-    const { role, searchPath, syntax } = this.changes;
-    return role || searchPath || syntax;
+    const { role, searchPath, syntax, answers } = this.changes;
+    return role || searchPath || syntax || answers;
   }
 
   /**
@@ -87,6 +100,7 @@ function both(a: Changes, b: Changes): Changes {
     searchPath: a.searchPath || b.searchPath,
     isolation: a.isolation || b.isolation,
     syntax: a.syntax || b.syntax,
+    answers: a.answers || b.answers,
   };
 }
 

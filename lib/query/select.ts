@@ -51,7 +51,7 @@ export function readSelect(sql: string): Select | Opaque {
       if (NOT_DETERMINED.has(token.text) && tokens[i - 1]?.text !== '.') {
         return { reason: `${token.text}, which is not the same at every time` };
       }
-      if (FORBIDDEN.has(token.text)) {
+      if (FORBIDDEN.has(token.text) && tokens[i - 1]?.text !== '.') {
         return { reason: `${token.text} in a query` };
       }
       if (token.text === 'from' || token.text === 'join') {
@@ -85,8 +85,8 @@ function readItem(tokens: readonly Token[], at: number): TableName | typeof SUBQ
     i++;
   }
   const first = tokens[i];
-  if (first?.kind === 'mark' && first.text === '(') {
-    return SUBQUERY;
+  if (isMark(first, '(')) {
+    return isWord(tokens[i - 1], 'only') ? undefined : SUBQUERY;
   }
   if (first?.kind !== 'name' && first?.kind !== 'word') {
     return undefined;
@@ -149,7 +149,8 @@ const NOT_DETERMINED = words(
    current_catalog current_schema tablesample`,
 );
 
-const FORBIDDEN = words('insert update delete merge into');
+// TABLE is short for SELECT * FROM
+const FORBIDDEN = words('insert update delete merge into table');
 
 /** Functions that give the same for the same arguments, always. */
 const PURE = words(
