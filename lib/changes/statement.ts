@@ -139,7 +139,7 @@ export interface Other {
   readonly ddl: boolean;
   /** false if it cannot, or may not be able to, run inside a transaction */
   readonly transactional: boolean;
-  /** it is several statements, and one of them begins or ends a transaction or a savepoint */
+  /** it begins or ends a transaction or a savepoint, among several statements or in a form that is not understood */
   readonly controlsTransaction: boolean;
   /** what it may do to the session */
   readonly effects: SessionEffects | undefined;

@@ -1,3 +1,4 @@
+import type { EntityProperty } from '@mikro-orm/core';
 import type { AbstractSqlConnection, AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
 import { currentScope, type DryRun, withScope } from './scope.js';
 
@@ -6,7 +7,7 @@ import { currentScope, type DryRun, withScope } from './scope.js';
  * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
  */
 export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
-  const run: DryRun = { statements: [], filtersJoins: false };
+  const run: DryRun = { statements: [], joins: false, filtersJoins: false };
   await withScope({ dryRun: run }, read);
   return run;
 }
@@ -42,7 +43,12 @@ export function supportDryRuns(
     if (run) {
       const { applyJoinedFilters } = builder;
       builder.applyJoinedFilters = function (this: QueryBuilder, ...filterArgs) {
-        run.filtersJoins ||= (this as unknown as BuilderState).state.autoJoinedPaths.length > 0;
+        const { state, getJoinForPath } = this as unknown as BuilderState;
+        const targets = state.autoJoinedPaths.map(path => getJoinForPath.call(this, path).prop.targetMeta);
+        run.joins ||= targets.length > 0;
+        run.filtersJoins ||= targets.some(
+          target => hasKeys(target?.filters) || hasKeys(driver.config.get('filters')),
+        );
         return applyJoinedFilters.apply(this, filterArgs);
       };
     }
@@ -54,7 +60,12 @@ interface Preparing {
   prepareQuery(query: unknown, params: unknown): { readonly formatted: string };
 }
 
-/** The part of a query builder's state that is looked at. */
+/** The part of a query builder that is looked at. */
 interface BuilderState {
   readonly state: { readonly autoJoinedPaths: readonly string[] };
+  getJoinForPath(path: string): { readonly prop: EntityProperty };
+}
+
+function hasKeys(filters: object | undefined): boolean {
+  return Object.keys(filters ?? {}).length > 0;
 }

@@ -1,6 +1,7 @@
 import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
+import { noteAddedFilter } from './added_filters.js';
 import { withRepositoryMethods } from './repository.js';
 import { withScope } from './scope.js';
 
@@ -26,6 +27,11 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
   class CachedEntityManager extends Base {
     override getRepository(entityName: EntityName<any>): any {
       return withRepositoryMethods(super.getRepository(entityName) as never);
+    }
+
+    override addFilter(...args: any[]): void {
+      noteAddedFilter(this.getDriver());
+      (super.addFilter as any)(...args);
     }
 
     /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */

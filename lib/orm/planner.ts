@@ -8,6 +8,7 @@ import { dependenciesOf } from '../query/dependencies.js';
 import { readSelect } from '../query/select.js';
 import { serialise, shapeOf } from '../query/serialise.js';
 import type { EntryAddress } from '../store/store.js';
+import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
@@ -44,6 +45,8 @@ interface Shape {
   readonly occurrences: ReadonlyMap<string, number>;
   /** Is everything that decides about the result in the condition and the options? */
   readonly closed: boolean;
+  /** Would filters be among it which are only registered later? */
+  readonly joins: boolean;
 }
 
 export type Limits = Pick<ResolvedOptions, 'maxConjunctions' | 'maxIn' | 'prefix'>;
@@ -95,7 +98,8 @@ export class Planner {
     if (text === undefined) {
       return this.#planBySql(call, session);
     }
-    const identity = `${call.kind} ${call.meta.className} ${session} ${text}`;
+    const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
+    const identity = `${filters}${call.kind} ${call.meta.className} ${session} ${text}`;
     return this.#plans.get(identity) ?? this.#planByText(call, session, identity);
   }
 
@@ -116,7 +120,7 @@ export class Planner {
     if (CLOCK_IN_TEXT.test(identity)) {
       return CLOCK;
     }
-    if (!shape.closed) {
+    if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
     }
     const { occurrences } = shape;
@@ -157,10 +161,10 @@ export class Planner {
   }
 
   async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
-    const { statements, filtersJoins } = await dryRun(call.run);
+    const { statements, joins, filtersJoins } = await dryRun(call.run);
     const occurrences = this.#occurrencesIn(statements);
     return occurrences instanceof Map
-      ? { occurrences, closed: !filtersJoins && !this.#isRewritten }
+      ? { occurrences, joins, closed: !filtersJoins && !this.#isRewritten }
       : occurrences;
   }
 

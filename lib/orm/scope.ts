@@ -39,7 +39,9 @@ export class Witness {
 
 export interface DryRun {
   readonly statements: string[];
-  /** a join that brings the target's filters with it, which no option tells of */
+  /** a condition joins other entities */
+  joins: boolean;
+  /** and brings their filters with them, which no option tells of */
   filtersJoins: boolean;
 }
 

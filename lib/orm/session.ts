@@ -26,7 +26,7 @@ const NO_CHANGES: Changes = {
 
 /** Settings that change how long a query takes, and not what it gives. What is named with a dot is the user's own. */
 const HARMLESS =
-  /\.|^(application_name|client_min_messages|\w+_timeout|synchronous_commit|enable_\w+|\w+_cost|jit\w*|\w*work_mem|temp_buffers|max_parallel_\w+|log_\w+|role|session_authorization|search_path|(default_)?transaction_\w+|set_config)$/;
+  /\.|^(application_name|client_min_messages|\w+_timeout|synchronous_commit|enable_\w+|\w+_cost|jit\w*|\w*work_mem|temp_buffers|max_parallel_\w+|log_\w+|names|client_encoding|session_replication_role|check_function_bodies|role|session_authorization|search_path|(default_)?transaction_\w+|set_config)$/;
 
 /** What is known of one physical connection to the database. */
 export class Session {

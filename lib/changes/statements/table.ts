@@ -8,7 +8,7 @@ export function parseTable(cursor: Cursor): TableName | undefined {
   }
   const first = cursor.takeName();
   const second = cursor.takeMark('.') ? cursor.takeName() : null;
-  if (first === undefined || second === undefined || cursor.isMark('.')) {
+  if (first === undefined || second === undefined) {
     return undefined;
   }
   return second === null ? { schema: undefined, name: first } : { schema: first, name: second };

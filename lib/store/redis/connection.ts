@@ -26,6 +26,7 @@ export class Connection {
   #next = pending<Session>();
   #lastError: unknown;
   #failures = 0;
+  #hasMet = false;
   /** when the next attempt to connect is due, by `performance.now` */
   #nextAttempt = 0;
   /** since when, by `performance.now`, the present connection has read no more than this */
@@ -55,13 +56,19 @@ export class Connection {
     }
     const next = this.#next.promise;
     const timer = pending<never>();
-    const timeout = setTimeout(() => timer.reject(this.#noConnection()), this.commandTimeout);
+    // not part of the wait: the first time, it loads a module
+    await this.#start();
+    const timeout = setTimeout(() => timer.reject(this.#noConnection()), this.#patience);
     try {
-      await Promise.race([this.#start(), timer.promise]);
       return await Promise.race([next, timer.promise]);
     } finally {
       clearTimeout(timeout);
     }
+  }
+
+  /** A program that starts is busy; so the first connection of all may take longer. */
+  get #patience(): number {
+    return this.#hasMet ? this.commandTimeout : Math.max(1000, 4 * this.commandTimeout);
   }
 
   /** Asks the server once more who it is, and returns the session that there is then. */
@@ -163,6 +170,7 @@ export class Connection {
         return;
       }
       this.session = { client, epoch };
+      this.#hasMet = true;
       this.#failures = 0;
       this.#silence = undefined;
       this.#lastError = undefined;
