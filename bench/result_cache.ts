@@ -1,9 +1,9 @@
 import type { CacheAdapter } from '@mikro-orm/core';
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { decodeResult, encodeResult } from '../lib/orm/codec.js';
 
 export interface ResultCacheOptions {
-  readonly client: Redis;
+  readonly url: string;
   readonly prefix: string;
 }
 
@@ -12,8 +12,9 @@ export class RedisResultCache implements CacheAdapter {
   readonly #client: Redis;
   readonly #prefix: string;
 
-  constructor({ client, prefix }: ResultCacheOptions) {
-    this.#client = client;
+  // a client would not do: the ORM copies these options, deeply
+  constructor({ url, prefix }: ResultCacheOptions) {
+    this.#client = new Redis(url);
     this.#prefix = prefix;
   }
 
@@ -31,4 +32,8 @@ export class RedisResultCache implements CacheAdapter {
   }
 
   clear(): void {}
+
+  close(): void {
+    this.#client.disconnect();
+  }
 }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Quarantine, Refusal, Store, Writer } from '../store/store.js';
 import type { Ask } from './catalog.js';
+import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 
 /** A writer in flight for longer than this, in milliseconds, is asked about. */
@@ -16,13 +17,16 @@ const PATIENCE = 500;
  */
 export class Arbiter {
   readonly #store: Store;
+  readonly #database: CatalogSource;
   readonly #ask: Ask;
   readonly #events: CacheopsEvents;
-  readonly #horizons = new LRUCache<string, bigint>({ max: 1000 });
+  /** by nonce of a quarantine: who has to end before it is over */
+  readonly #awaited = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
   #closed = false;
 
-  /** @param ask on a connection of its own */
-  constructor(store: Store, ask: Ask, events: CacheopsEvents) {
+  /** @param ask on a connection of its own: in a transaction, the database would tell of another moment */
+  constructor(store: Store, database: CatalogSource, ask: Ask, events: CacheopsEvents) {
+    this.#database = database;
     this.#store = store;
     this.#ask = ask;
     this.#events = events;
@@ -34,10 +38,10 @@ export class Arbiter {
    *
    * @returns whether it is worth asking for a lease again
    */
-  async resolve(refusal: Refusal, ask: Ask): Promise<boolean> {
+  async resolve(refusal: Refusal): Promise<boolean> {
     const [settled, lifted] = await Promise.all([
-      this.#settleOverdue(refusal, ask),
-      refusal.quarantines.length > 0 ? this.#liftQuarantines(refusal.quarantines, ask) : false,
+      this.#settleOverdue(refusal),
+      refusal.quarantines.length > 0 ? this.#liftQuarantines(refusal.quarantines) : false,
     ]);
     return settled || lifted;
   }
@@ -46,7 +50,7 @@ export class Arbiter {
   async watch(writer: Writer, tables: readonly string[]): Promise<void> {
     while (!this.#closed) {
       try {
-        if (writer.xid === undefined || (await this.#hasEnded([writer.xid], this.#ask)).has(writer.xid)) {
+        if (writer.xid === undefined || (await this.#hasEnded([writer.xid])).has(writer.xid)) {
           await this.#store.settle(writer.id, tables);
           return;
         }
@@ -61,49 +65,80 @@ export class Arbiter {
     this.#closed = true;
   }
 
-  async #settleOverdue({ writers }: Refusal, ask: Ask): Promise<boolean> {
+  async #settleOverdue({ writers }: Refusal): Promise<boolean> {
     const overdue = writers.filter(writer => writer.age >= (writer.xid === undefined ? LOST : OVERDUE));
     if (overdue.length === 0) {
       return false;
     }
     const xids = overdue.flatMap(writer => writer.xid ?? []);
-    const ended = xids.length > 0 ? await this.#hasEnded(xids, ask) : new Set<string>();
+    const ended = xids.length > 0 ? await this.#hasEnded(xids) : new Set<string>();
     const over = overdue.filter(writer => writer.xid === undefined || ended.has(writer.xid));
     await Promise.all(over.map(writer => this.#store.settle(writer.id, writer.tables)));
     return over.length > 0;
   }
 
-  /** Which of these transactions are not in progress any more: committed, rolled back, or too long ago to tell. */
-  async #hasEnded(xids: readonly string[], ask: Ask): Promise<Set<string>> {
-    const known = xids.filter(xid => /^\d+$/.test(xid)); // they come from the store
-    const list = known.map(xid => `('${xid}')`).join(', ');
-    const rows = await ask(
-      // an id that was not given out yet is of a database that this one has replaced; asking for its status is an error
-      `select xid from (values ${list}) as v (xid)
-       where case when xid::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-         then pg_xact_status(xid::xid8) is distinct from 'in progress' else true end`,
-    );
-    return new Set([...rows.map(row => row.xid as string), ...xids.filter(xid => !known.includes(xid))]);
+  /**
+   * Which of these transactions are not in progress any more: committed, rolled back, or never begun here (by a
+   * database that this one has replaced).
+   *
+   * The snapshot's xmax is not the next id to be given out, but only the one after the last that has ended. Whether a
+   * later one is running, its lock tells: a transaction holds it from when it gets its id until after it has ended
+   * for all others. (To ask for the status of an id that was not given out would be an error.)
+   */
+  async #hasEnded(xids: readonly string[]): Promise<Set<string>> {
+    const known = xids.filter(xid => /^\d{1,19}$/.test(xid)); // they come from the store
+    const ended = new Set(xids.filter(xid => !known.includes(xid)));
+    if (known.length > 0) {
+      const list = known.map(xid => `('${xid}')`).join(', ');
+      const rows = await this.#ask(`
+        select xid from (values ${list}) as v (xid)
+        where case when xid::xid8 < pg_snapshot_xmax(pg_current_snapshot())
+          then pg_xact_status(xid::xid8) is distinct from 'in progress'
+          else not exists (select from pg_locks where locktype = 'transactionid' and mode = 'ExclusiveLock'
+            and transactionid::text::bigint = xid::bigint & 4294967295) end`);
+      for (const { xid } of rows) {
+        ended.add(xid);
+      }
+    }
+    return ended;
   }
 
   /**
-   * A registry that was made anew may have forgotten writers in flight. All of them have a transaction id by then,
-   * so once every transaction that was running at that time has ended, nobody is forgotten.
+   * A registry that was made anew may have forgotten writers in flight. Whoever has written to a table holds a lock on
+   * it until after its changes are visible. So once every transaction that holds one now has ended, nobody is
+   * forgotten: who comes later is recorded in the new registry.
    */
-  async #liftQuarantines(quarantines: readonly Quarantine[], ask: Ask): Promise<boolean> {
-    const [row] = await ask(
-      `select pg_snapshot_xmin(pg_current_snapshot())::text as oldest, pg_snapshot_xmax(pg_current_snapshot())::text as next`,
-    );
+  async #liftQuarantines(quarantines: readonly Quarantine[]): Promise<boolean> {
+    const { tables } = await this.#database.get(this.#ask);
+    const oidsOf = ({ table }: Quarantine) =>
+      (tables.get(table)?.heirs ?? []).flatMap(heir => tables.get(heir)?.oid ?? []);
+    const holders = await this.#holders(quarantines.flatMap(oidsOf));
     const over = quarantines.filter(quarantine => {
-      const id = `${quarantine.table} ${quarantine.nonce}`;
-      let horizon = this.#horizons.get(id);
-      if (horizon === undefined) {
-        horizon = BigInt(row!.next);
-        this.#horizons.set(id, horizon);
-      }
-      return BigInt(row!.oldest) >= horizon;
+      const oids = oidsOf(quarantine);
+      const now = new Set(oids.flatMap(oid => holders.get(oid) ?? []));
+      const awaited = this.#awaited.get(quarantine.nonce) ?? now;
+      const still = new Set([...awaited].filter(holder => now.has(holder)));
+      this.#awaited.set(quarantine.nonce, still);
+      return oids.length > 0 && still.size === 0;
     });
     await Promise.all(over.map(quarantine => this.#store.lift(quarantine)));
     return over.length > 0;
+  }
+
+  /** The transactions that may have changed rows of these tables and have not ended, by the tables' oids. */
+  async #holders(oids: readonly string[]): Promise<Map<string, string[]>> {
+    const rows =
+      oids.length === 0
+        ? []
+        : await this.#ask(`
+      select relation::text as oid, virtualtransaction as holder from pg_locks
+      where locktype = 'relation' and relation in (${oids.join(', ')})
+        and database = (select oid from pg_database where datname = current_database())
+        and mode in ('RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`);
+    const holders = new Map<string, string[]>();
+    for (const { oid, holder } of rows) {
+      holders.set(oid, [...(holders.get(oid) ?? []), holder]);
+    }
+    return holders;
   }
 }

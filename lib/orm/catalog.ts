@@ -8,6 +8,8 @@ export type Ask = (sql: string) => Promise<Record<string, any>[]>;
 export interface Table {
   /** database identity, schema and name: how the table is called in stores */
   readonly fullName: string;
+  /** `pg_class.oid` */
+  readonly oid: string;
   readonly schema: string;
   readonly name: string;
   /** columns whose equality in JavaScript is the database's */
@@ -95,6 +97,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     const key = row.key as string[] | null;
     tables.set(fullName(row), {
       fullName: fullName(row),
+      oid: row.oid,
       schema: row.schema,
       name: row.name,
       columns,

@@ -50,7 +50,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const ask: Ask = sql =>
     withScope({ witness: undefined, dryRun: undefined }, () => driver.getConnection('write').execute(sql));
   const database = new CatalogSource(() => embeddedIdentity(driver));
-  const arbiter = new Arbiter(guarded, ask, events);
+  const arbiter = new Arbiter(guarded, database, ask, events);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const rolesVary = config.get('sessionContext') === 'connection';

@@ -172,7 +172,7 @@ export class Reads {
   ): Promise<unknown> {
     const { driver } = this.#parts;
     // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-    const seal = await this.#lease(plan.address, timeout, ask);
+    const seal = await this.#lease(plan.address, timeout, session !== undefined);
     const witness = new Witness();
     // a replica may lag behind what the lease has seen
     const onPrimary =
@@ -198,11 +198,14 @@ export class Reads {
     }
   }
 
-  async #lease(address: EntryAddress, timeout: number, ask: Ask): Promise<Seal | undefined> {
-    const { store, arbiter, events } = this.#parts;
+  async #lease(address: EntryAddress, timeout: number, inTransaction: boolean): Promise<Seal | undefined> {
+    const { store, arbiter, events, background } = this.#parts;
     try {
       let lease: Lease = await store.lease(address, timeout);
-      if (!lease.granted && (await arbiter.resolve(lease, ask))) {
+      if (!lease.granted && inTransaction) {
+        // the arbiter's connection may be the one that the transaction holds: it is for others, and later
+        background(arbiter.resolve(lease));
+      } else if (!lease.granted && (await arbiter.resolve(lease))) {
         lease = await store.lease(address, timeout);
       }
       if (lease.granted) {

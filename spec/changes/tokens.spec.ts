@@ -68,7 +68,7 @@ describe('the tokens of SQL', () => {
     ['a name with an escape of its own', `U&"d!0061ta" uescape '!'`],
     ['what versions of PostgreSQL read differently', '1returning x', '$1returning', '0xg', '1e'],
     ['characters that are in no SQL', 'a \\ b', '{', 'a\u0001', '$', 'a $ b'],
-    ['text that the server would not see the end of', 'select 1 \0; delete from a'],
+    ['text that the server would not see the end of', 'select 1 \0; delete from a', `select '\0'`],
     ['operators longer than there can be', '+'.repeat(64)],
   ];
   for (const [why, ...sqls] of notUnderstood) {

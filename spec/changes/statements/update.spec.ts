@@ -24,6 +24,7 @@ describe('UPDATE', () => {
     ['update t set a = case when x = 1 then 2 else a end where c', { ...t, where: 'c' }],
     ['update t set a = b is distinct from c where d', { ...t, where: 'd' }],
     ['update t set a = b is not distinct from c from d', { ...t, from: true }],
+    ['update t set a = b is not distinct from c where d', { ...t, where: 'd' }],
     ['update t set a = "distinct" from b', { ...t, from: true }],
     ['update t set a = x.distinct from b', { ...t, from: true }],
     [
@@ -108,6 +109,7 @@ describe('UPDATE', () => {
     'update Größe set a = 1'.replace('ö', 'Ö'),
     `update t set a = set_config('role', 'x', true)`,
     'update t set a = (with x as (delete from y returning z) select z from x)',
+    'update t set a = (with x as (merge into y using z on true when matched then do nothing) select 1)',
     'update',
     'update t',
   ];

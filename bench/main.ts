@@ -1,0 +1,45 @@
+import { Redis } from 'ioredis';
+import { freshDatabase, redisUrl, stopServers } from '../spec/support/servers.js';
+import { fillDatabase } from './article.js';
+import { measureFlushes } from './flushes.js';
+import { describeMachine } from './machine.js';
+import { measureReads } from './reads.js';
+import { report } from './report.js';
+import { makeSubjects, type Places } from './subjects.js';
+
+/*
+ * What a query and a flush cost, with and without the extension, and next to the least that they could cost. All of
+ * it one after another in one process, in rounds that measure everything, so that what else the machine does falls
+ * on all sides alike.
+ */
+
+const places: Places = {
+  databaseUrl: await freshDatabase('bench'),
+  redisUrl: await redisUrl(),
+  prefix: `bench:${crypto.randomUUID().slice(0, 8)}:`,
+};
+const client = new Redis(places.redisUrl);
+try {
+  const subjects = await makeSubjects(places, client);
+  try {
+    await fillDatabase(subjects.uncached);
+    const machine = await describeMachine(subjects.uncached, client);
+    const reads = await measureReads(subjects, client);
+    const flushes = await measureFlushes(subjects.uncached, places);
+    console.log(`${machine}\n\n${report(reads, flushes)}`);
+  } finally {
+    await Promise.all(Object.values(subjects).map(orm => orm.close()));
+  }
+} finally {
+  await removeKeys(client, places.prefix);
+  await client.quit();
+  await stopServers();
+}
+
+async function removeKeys(redis: Redis, prefix: string): Promise<void> {
+  for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 1000 })) {
+    if (keys.length > 0) {
+      await redis.unlink(keys);
+    }
+  }
+}

@@ -1,0 +1,219 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { conflictSql } from '../../lib/changes/conflict.js';
+import {
+  IMAGE_COLUMN,
+  type Image,
+  type ImageColumn,
+  ImageFormat,
+  withoutImage,
+} from '../../lib/changes/image.js';
+import { Journal } from '../../lib/changes/journal.js';
+import { columnQualifier, lockingSql, returningSql } from '../../lib/changes/rewrite.js';
+import { type Delete, type Insert, parseStatement, type Update } from '../../lib/changes/statement.js';
+import { tokenize } from '../../lib/changes/tokens.js';
+import { schemeOf } from '../../lib/values/encode.js';
+import { anyConstant, anyGap } from './generated.js';
+import { anyWrite, type GeneratedWrite, THINGS } from './generated_writes.js';
+import { connect, type Result, type Server } from './server.js';
+
+const COLUMNS: readonly ImageColumn[] = [
+  { name: 'id', kind: 'integer' },
+  { name: 'where', kind: 'text' },
+  { name: 'Re"turning', kind: 'decimal' },
+  { name: 'code', kind: 'padded' },
+  { name: 'flag', kind: 'boolean' },
+  { name: 'at', kind: 'instant' },
+  { name: 'twice', kind: 'integer' },
+];
+const TYPES = new Map([
+  ['id', 'integer'],
+  ['code', 'character(4)'],
+]);
+
+const format = new ImageFormat(COLUMNS);
+
+/** A row's values as one string. */
+const flat = (image: Image) => JSON.stringify(image.row.values);
+const keyOf = (image: Image) => image.row.values[0];
+
+describe('on a real database', () => {
+  let server: Server;
+  before(async () => {
+    server = await connect();
+    await server.query(THINGS);
+    await server.query(`
+      insert into "Some thing" (id, "where", code, flag, at)
+      select i, chr(96 + i), nullif(chr(96 + i), 'e'), i % 2 = 0, '2020-01-01' from generate_series(1, 6) i`);
+  });
+  after(() => server.close());
+
+  const imagesOf = (result: Result) => result.rows.map(row => format.read(row[IMAGE_COLUMN] as string));
+
+  const state = async () =>
+    imagesOf(await server.query(`select ${format.expression('t')} as "${IMAGE_COLUMN}" from "Some thing" t`));
+
+  /** What a step did, which is undone then: its result, or the error, and the rows of the table after it. */
+  async function trying<T>(step: () => Promise<T>) {
+    await server.query('begin');
+    const done = await step().then(
+      result => ({ result, error: undefined }),
+      (error: Error) => ({ result: undefined, error: error.message.split('\n').at(-1) }),
+    );
+    const rows = done.error === undefined ? await state() : [];
+    await server.query('rollback');
+    return { ...done, rows };
+  }
+
+  interface Traced {
+    readonly result: Result;
+    /** the rows that were locked before, if the statement could be asked for them */
+    readonly locked: Image[] | undefined;
+    readonly images: Image[];
+  }
+
+  /** Runs a write as it is run to learn what it changes. */
+  async function traced({ kind, sql, parameters }: GeneratedWrite): Promise<Traced> {
+    const statement = parseStatement(sql, parameters);
+    expect(statement.kind).to.equal(kind);
+    const write = statement as Insert | Update | Delete;
+    const expression = format.expression(columnQualifier(write));
+    const locking =
+      write.kind === 'update'
+        ? lockingSql(write, expression, 100, parameters)
+        : write.kind === 'insert'
+          ? conflictSql(write, TYPES, expression, parameters)
+          : undefined;
+    const locked = locking && imagesOf(await server.query(locking.sql, locking.parameters));
+    const upserts = write.kind === 'insert' && write.conflict.kind === 'update';
+    const rewritten = returningSql(write, format.expression(columnQualifier(write), upserts));
+    const { rows, affected } = await server.query(rewritten, parameters);
+    const images = imagesOf({ rows, affected });
+    return { locked, images, result: { rows: write.returning ? withoutImage(rows) : [], affected } };
+  }
+
+  /** The rows after a write, by what its images tell. */
+  function appliedTo(
+    before: readonly Image[],
+    { kind }: GeneratedWrite,
+    { locked, images }: Traced,
+  ): string[] {
+    const olds = {
+      // those that it locked, or those of the same key as what it updated
+      update: () => locked ?? before.filter(row => images.some(image => keyOf(image) === keyOf(row))),
+      delete: () => images,
+      insert: () => {
+        const updated = images.filter(image => image.inserted === false);
+        const known = locked ?? before;
+        const replaced = known.filter(row => updated.some(image => keyOf(image) === keyOf(row)));
+        expect(replaced, 'the old rows of those that were updated').to.have.length(updated.length);
+        return replaced;
+      },
+    };
+    const rest = before.map(flat);
+    for (const old of olds[kind]()) {
+      const at = rest.indexOf(flat(old));
+      expect(at, 'a row that there was').to.not.equal(-1);
+      rest.splice(at, 1);
+    }
+    return [...rest, ...(kind === 'delete' ? [] : images.map(flat))].sort();
+  }
+
+  it('images tell exactly what a write did, and nobody else notices that they were asked for', async () => {
+    const before = await state();
+    const done = { failed: 0, changing: 0, locking: 0, inserting: 0 };
+    await fc.assert(
+      fc.asyncProperty(anyWrite, async write => {
+        const plain = await trying(() => server.query(write.sql, write.parameters));
+        const watched = await trying(() => traced(write));
+
+        expect(watched.error).to.equal(plain.error);
+        if (plain.result && watched.result) {
+          expect(watched.result.result).to.deep.equal(plain.result);
+          const rows = plain.rows.map(flat).sort();
+          expect(watched.rows.map(flat).sort()).to.deep.equal(rows);
+          expect(appliedTo(before, write, watched.result)).to.deep.equal(rows);
+          done.changing += watched.result.images.length > 0 ? 1 : 0;
+          done.locking += watched.result.locked?.length ? 1 : 0;
+          done.inserting += watched.result.images.some(image => image.inserted) ? 1 : 0;
+        } else {
+          done.failed++;
+        }
+      }),
+      { numRuns: 600 },
+    );
+    // that all of it was about something
+    expect(done.changing).to.be.above(200);
+    expect(done.locking).to.be.above(50);
+    expect(done.inserting).to.be.above(3);
+    expect(done.failed).to.be.below(300);
+  });
+
+  it('constants are what the tokenizer takes for constants', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(anyConstant, anyGap), { minLength: 1, maxLength: 8 }),
+        async constants => {
+          const strings = constants.filter(([constant]) => constant.kind === 'string');
+          const names = constants.filter(([constant]) => constant.kind === 'name');
+          const sql = `select${strings.map(([{ sql }, gap], i) => `${gap}${sql}${gap}as c${i},`).join('')} 1 as one from (values (1)) as x (${names.map(([{ sql }], i) => sql.replace(/.$/s, `${i}"`)).join() || 'x'})`;
+          fc.pre(names.length < 2);
+          const { rows } = await server.query(sql);
+          expect(rows).to.deep.equal([
+            { ...Object.fromEntries(strings.map(([{ value }], i) => [`c${i}`, value])), one: 1 },
+          ]);
+          expect(tokenize(sql)!.filter(token => token.kind === 'string')).to.have.length(strings.length);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('the journal keeps what the database keeps, whatever happens to savepoints', async () => {
+    await server.query('create table kept (id int)');
+    const numbers = new ImageFormat([{ name: 'id', kind: 'integer' }]);
+    const step = fc.tuple(
+      fc.constantFrom('insert', 'insert', 'savepoint', 'rollback to', 'release'),
+      fc.constantFrom('a', 'b'),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 15 }), async steps => {
+        const journal = new Journal();
+        await server.query('begin');
+        for (const [id, [verb, name]] of steps.entries()) {
+          if (verb === 'insert') {
+            const insert = parseStatement(`insert into kept values (${id})`) as Insert;
+            const { rows } = await server.query(returningSql(insert, numbers.expression('"kept"')));
+            journal.record('kept', { new: numbers.read(rows[0]![IMAGE_COLUMN] as string) });
+          } else {
+            // what fails is a savepoint that there is not; `undone` brings the transaction back to life
+            await server.query('savepoint undone');
+            const failed = await server.query(`${verb} ${name}`).then(
+              () => false,
+              () => true,
+            );
+            if (failed) {
+              await server.query('rollback to undone');
+            }
+            follow(journal, verb, name);
+          }
+        }
+        const { rows } = await server.query('select distinct id::text from kept');
+        const ids = journal.changes()[0]?.touched(schemeOf(['id'])) ?? new Set();
+        await server.query('rollback');
+        expect([...ids].sort()).to.deep.equal(rows.map(row => row.id).sort());
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+function follow(journal: Journal, verb: string, name: string): void {
+  if (verb === 'savepoint') {
+    journal.savepoint(name);
+  } else if (verb === 'release') {
+    journal.release(name);
+  } else {
+    journal.rollbackTo(name);
+  }
+}
