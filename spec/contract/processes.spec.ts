@@ -1,0 +1,154 @@
+import { expect } from 'chai';
+import type { Child } from './processes/child.js';
+import { describeMoment, MOMENTS, runCrash } from './processes/crash.js';
+import { countFrom, inLanes } from './processes/lanes.js';
+import { type Patience, readAroundCommit } from './processes/patience.js';
+import { questions } from './processes/questions.js';
+import { ORDERS, type Race, runRace } from './processes/race.js';
+import { prepare, type Setting } from './processes/setting.js';
+import { runStress } from './processes/stress.js';
+
+// At least so many. The environment may ask for more.
+const RACES = countFrom('RACES', 1000);
+const CRASHES = countFrom('CRASHES', 1000);
+const READS = countFrom('READS', 6000);
+
+const MINUTE = 60_000;
+
+describe('C1, between processes: no stale read', function () {
+  this.timeout(5 * MINUTE + 100 * RACES);
+  const names = Object.keys(questions);
+  const rounds = Math.ceil(RACES / (names.length * ORDERS.length));
+  let setting: Setting;
+  let reader: Child;
+  let writer: Child;
+  let n = 0;
+
+  before(async () => {
+    setting = await prepare(rounds * names.length * ORDERS.length);
+    [reader, writer] = await Promise.all([setting.child(), setting.child()]);
+  });
+  after(() => setting[Symbol.asyncDispose]());
+
+  for (const question of names) {
+    it(`when a reader and a writer take their steps in any order (${question})`, async () => {
+      const races: Race[] = [];
+      for (let round = 0; round < rounds; round++) {
+        for (const order of ORDERS) {
+          races.push({ question, n: ++n, order, watched: round % 2 === 0 });
+        }
+      }
+      const stale: string[] = [];
+      let fills = 0;
+      let hits = 0;
+      await inLanes(4, races, async race => {
+        const outcome = await runRace({ setting, reader, writer }, race);
+        stale.push(...outcome.stale);
+        fills += Number(outcome.filled);
+        hits += outcome.hits;
+      });
+      expect(stale).to.deep.equal([]);
+      // it was put to the test: leases were granted, others refused, and what was stored has been believed
+      expect(fills).to.be.above(0).and.below(races.length);
+      expect(hits).to.be.above(races.length);
+    });
+  }
+});
+
+describe('C2, between processes: no stale read after a crash', function () {
+  this.timeout(5 * MINUTE + 200 * CRASHES);
+  /** They die together, with their process: so many real deaths as possible in a time that one may wait. */
+  const WRITERS = 5;
+  const kills = Math.ceil(CRASHES / WRITERS / MOMENTS.length);
+  let setting: Setting;
+  let reader: Child;
+  let lastRow = 0;
+
+  before(async () => {
+    setting = await prepare(kills * MOMENTS.length * WRITERS);
+    reader = await setting.child();
+  });
+  after(() => setting[Symbol.asyncDispose]());
+
+  for (const moment of MOMENTS) {
+    it(`of writers that are killed ${describeMoment(moment)}`, async () => {
+      const batches = Array.from({ length: kills }, () => Array.from({ length: WRITERS }, () => ++lastRow));
+      const wrong: string[] = [];
+      let committed = 0;
+      await inLanes(8, batches, async rows => {
+        const aftermath = await runCrash(setting, reader, { moment, rows });
+        wrong.push(...aftermath.wrong);
+        committed += aftermath.committed;
+      });
+      expect(wrong).to.deep.equal([]);
+      const { step, taking } = moment;
+      if (step === 'settle') {
+        expect(committed).to.equal(kills * WRITERS);
+      } else if (step === 'commit' && taking) {
+        expect(committed).to.be.above(0);
+      } else {
+        expect(committed).to.equal(0);
+      }
+    });
+  }
+});
+
+describe('C1, between processes: no stale read under load', function () {
+  this.timeout(5 * MINUTE + 50 * READS);
+  /** of a table without indexes to speak of: it takes the database milliseconds to find those that are read */
+  const ROWS = 20_000;
+  const HOT = 8;
+
+  it('of rows that several processes read slowly and write at the same time', async () => {
+    await using setting = await prepare(ROWS, { dawdle: 3 });
+    const [one, two, three, four] = await Promise.all(Array.from({ length: 4 }, () => setting.child()));
+    const tally = await runStress({
+      readers: [one!, two!],
+      writers: [three!, four!],
+      rows: Array.from({ length: HOT }, (_, i) => 1 + i * 1000),
+      reads: READS,
+    });
+    expect(tally.stale).to.deep.equal([]);
+    expect(tally.hits).to.be.above(tally.reads / 20);
+    expect(tally.writes).to.be.above(tally.reads / 50);
+    console.log(`      ${tally.reads} reads, ${tally.hits} hits, ${tally.writes} writes, 0 stale`);
+  });
+});
+
+describe('C1, between processes: no stale read, however long a writer takes', () => {
+  let setting: Setting;
+  let cast: Pick<Patience, 'setting' | 'reader' | 'writer'>;
+
+  before(async () => {
+    setting = await prepare(10);
+    const [reader, writer] = await Promise.all([setting.child(), setting.child()]);
+    cast = { setting, reader: reader!, writer: writer! };
+  });
+  after(() => setting[Symbol.asyncDispose]());
+
+  it('to commit after its mark', async () => {
+    // longer than a writer is left alone before others ask for its fate
+    const { before, after } = await readAroundCommit({ ...cast, row: 1, wait: 1500 });
+    expect(before.map(({ version }) => version))
+      .to.include(1)
+      .and.not.include(2);
+    expect(after.map(({ version }) => version))
+      .to.include(2)
+      .and.not.include(1);
+  });
+
+  it('to commit after the bookkeeping was lost', async () => {
+    const { before, after } = await readAroundCommit({
+      ...cast,
+      row: 2,
+      wait: 300,
+      meanwhile: () => setting.clear(),
+    });
+    expect(before.map(({ version }) => version))
+      .to.include(1)
+      .and.not.include(2);
+    expect(after.map(({ version }) => version))
+      .to.include(2)
+      .and.not.include(1);
+  });
+});

@@ -1,0 +1,94 @@
+import { until } from '../../support/until.js';
+import type { Child } from './child.js';
+import type { Setting } from './setting.js';
+import type { Step } from './steps.js';
+import { bumps, type Sight } from './tasks.js';
+
+/** When a writer dies: before a step, or *taking* it: it has been sent off, and its answer is never heard. */
+export interface Moment {
+  readonly step: Step;
+  readonly taking: boolean;
+}
+
+export const MOMENTS: readonly Moment[] = (['mark', 'commit', 'settle'] as const).flatMap(step => [
+  { step, taking: false },
+  { step, taking: true },
+]);
+
+export function describeMoment({ step, taking }: Moment): string {
+  return taking ? `as soon as '${step}' is sent` : `before '${step}'`;
+}
+
+export interface Crash {
+  readonly moment: Moment;
+  /** each of them has a writer, in a process that they share */
+  readonly rows: readonly number[];
+}
+
+export interface Aftermath {
+  /** versions that are older than what the database had said before they were asked for, or that never were */
+  readonly wrong: readonly string[];
+  /** writers whose transaction the database has committed */
+  readonly committed: number;
+  /** reads after the crash */
+  readonly reads: number;
+  readonly hits: number;
+}
+
+/** The query whose answer is in the cache, and the one whose answer is about to be. */
+const CACHED = 'by key';
+const SLOW = 'by category';
+
+/** A bound for how soon rows are cached again, in milliseconds: the arbiter asks after 1 s, the rest is patience. */
+const RESUMED_WITHIN = 20_000;
+
+/**
+ * Writers die by a real SIGKILL of their process, while their rows are in the cache, and while a reader in another
+ * process is about to store what it read before. Then that process and this one read until all rows are cached again.
+ */
+export async function runCrash(setting: Setting, reader: Child, { moment, rows }: Crash): Promise<Aftermath> {
+  const writer = await setting.child();
+  const before = await setting.storedVersions(rows);
+  for (const row of rows) {
+    await until(async () => (await setting.do<Sight>('look', CACHED, row)).hit);
+  }
+  const slow = rows.map(row => reader.stepwise<Sight>('look', SLOW, row));
+  await Promise.all(slow.map(reading => reading.upTo('fill')));
+  const writing = rows.map((row, i) => writer.stepwise('bump', bumps[i % bumps.length], row));
+  await Promise.all(writing.map(run => run.upTo(moment.step)));
+
+  await (moment.taking ? writer.dieTakingStep() : writer.kill());
+
+  const wrong: string[] = [];
+  const seen: Sight[] = [];
+  const look = async (who: Pick<Child, 'do'>): Promise<boolean> => {
+    const floors = await setting.storedVersions(rows);
+    const sights = await who.do<Sight[]>('lookAtAll', [CACHED, SLOW], rows);
+    seen.push(...sights);
+    const old = sights.filter(({ id, version }) => version < floors.get(id)!);
+    wrong.push(
+      ...old.map(sight => `${describe(moment, sight)}, when it was ${floors.get(sight.id)} already`),
+    );
+    return sights.every(({ hit }) => hit);
+  };
+  await look(setting);
+  await Promise.all(slow.map(reading => reading.toTheEnd()));
+  for (const who of [reader, setting]) {
+    await until(() => look(who), { timeout: RESUMED_WITHIN, interval: 600 });
+  }
+
+  const after = await setting.storedVersions(rows);
+  const invented = seen.filter(({ id, version }) => version > after.get(id)!);
+  wrong.push(...invented.map(sight => `${describe(moment, sight)}, which was never committed`));
+  return {
+    wrong,
+    committed: rows.filter(row => after.get(row) !== before.get(row)).length,
+    reads: seen.length,
+    hits: seen.filter(({ hit }) => hit).length,
+  };
+}
+
+function describe(moment: Moment, { id, way, version, hit }: Sight): string {
+  const source = hit ? 'the cache' : 'the database';
+  return `after a death ${describeMoment(moment)}, row ${id} ${way} from ${source}: version ${version}`;
+}

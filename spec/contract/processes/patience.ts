@@ -1,0 +1,47 @@
+import { until } from '../../support/until.js';
+import type { Child } from './child.js';
+import type { Setting } from './setting.js';
+import type { Sight } from './tasks.js';
+
+export interface Patience {
+  readonly setting: Setting;
+  readonly reader: Child;
+  readonly writer: Child;
+  readonly row: number;
+  /** how long others read before the writer commits, in milliseconds */
+  readonly wait: number;
+  /** done while the writer stands before its COMMIT */
+  meanwhile?(): Promise<unknown>;
+}
+
+/**
+ * A writer stands before its COMMIT while others go on reading what it changes. Nobody else writes: then PostgreSQL
+ * has no later transaction that has ended, by which the writer's own could be told to be a running one.
+ *
+ * @returns the versions that were given before the COMMIT, and after it
+ */
+export async function readAroundCommit(cast: Patience): Promise<{ before: Sight[]; after: Sight[] }> {
+  const { setting, reader, writer, row, wait } = cast;
+  const sights: Sight[] = [];
+  const look = async () => {
+    for (const who of [reader, setting]) {
+      sights.push(...(await who.do<Sight[]>('lookAtAll', ['by key', 'by category'], [row])));
+    }
+  };
+  const writing = writer.stepwise('bump', 'in raw SQL', row);
+  await writing.upTo('commit');
+  await cast.meanwhile?.();
+  const began = performance.now();
+  await until(
+    async () => {
+      await look();
+      return performance.now() - began >= wait;
+    },
+    { timeout: wait + 10_000, interval: 50 },
+  );
+  const before = sights.splice(0);
+  await writing.toTheEnd();
+  await look();
+  await look();
+  return { before, after: sights };
+}

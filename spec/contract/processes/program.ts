@@ -1,0 +1,78 @@
+/**
+ * A process that reads and writes as its parent tells it to, and that may be killed at any step.
+ *
+ * Argument: a {@link Place} as JSON.
+ */
+import { deferred } from '../../support/deferred.js';
+import { type Gate, gate } from '../../support/gate.js';
+import type { News, Order } from './messages.js';
+import { openOrm } from './open.js';
+import { followed, type Steps } from './steps.js';
+import { tasks } from './tasks.js';
+
+const { orm } = await openOrm(JSON.parse(process.argv[2]!));
+await orm.connect();
+const gates = new Map<number, Gate>();
+
+process.on('disconnect', () => process.exit());
+process.on('message', (order: Order) => {
+  switch (order.kind) {
+    case 'run':
+      void run(order);
+      break;
+    case 'go':
+      gates.get(order.id)!.open();
+      break;
+    case 'die':
+      die();
+  }
+});
+tell({ kind: 'ready' });
+
+async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promise<void> {
+  try {
+    tell({ kind: 'end', id, answer: await (stepwise ? runStepwise(id, task, args) : perform(task, args)) });
+  } catch (error) {
+    tell({ kind: 'failure', id, message: error instanceof Error ? error.stack! : String(error) });
+  }
+}
+
+/** Ends when nothing goes on in the background either. */
+async function runStepwise(id: number, task: string, args: readonly unknown[]): Promise<unknown> {
+  let earlier = Promise.resolve();
+  const steps: Steps = {
+    background: [],
+    async before(step) {
+      // one at a time
+      const turn = earlier;
+      const { promise, resolve } = deferred();
+      earlier = promise;
+      await turn;
+      const stop = gate();
+      gates.set(id, stop);
+      tell({ kind: 'stop', id, step });
+      await stop.pass();
+      resolve();
+    },
+  };
+  const answer = await followed(steps, () => perform(task, args));
+  await Promise.all(steps.background);
+  return answer;
+}
+
+function perform(task: string, args: readonly unknown[]): Promise<unknown> {
+  return tasks[task]!(orm.em.fork(), ...args);
+}
+
+function die(): void {
+  for (const stop of gates.values()) {
+    stop.open();
+  }
+  // Before this, everything that is waiting for no other process goes on; so bytes are on their way to the servers.
+  // What is answered to them would come after this.
+  setImmediate(() => process.kill(process.pid, 'SIGKILL'));
+}
+
+function tell(news: News): void {
+  process.send!(news);
+}

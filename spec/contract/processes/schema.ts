@@ -1,0 +1,79 @@
+import { defineEntity, MikroORM, p, type SqlEntityManager } from '@mikro-orm/postgresql';
+import type {} from '../../../lib/decorators/declared.js';
+
+const cacheops = { ops: 'all', timeout: 600 } as const;
+
+export const Author = defineEntity({
+  name: 'Author',
+  cacheops,
+  properties: {
+    id: p.integer().primary(),
+    name: p.string(),
+  },
+});
+
+/** The version counts the changes to a row, so that any two answers tell which of them is older. */
+export const Article = defineEntity({
+  name: 'Article',
+  cacheops,
+  properties: {
+    id: p.integer().primary(),
+    category: p.integer(),
+    title: p.string(),
+    version: p.integer(),
+    author: () => p.manyToOne(Author).ref(),
+  },
+});
+
+/** Has as many columns as it takes for every query to have a shape of its own. */
+export const Sample = defineEntity({
+  name: 'Sample',
+  cacheops,
+  properties: {
+    id: p.integer().primary(),
+    version: p.integer(),
+    a: p.integer(),
+    b: p.integer(),
+    c: p.integer(),
+    d: p.integer(),
+    e: p.integer(),
+    f: p.integer(),
+    g: p.integer(),
+  },
+});
+
+export const entities = [Article, Author, Sample];
+
+/**
+ * Makes the tables, and rows in them from 1 on, each with a category and an author of its own. Their number also says
+ * how slow a query by category is, since there is no index for it.
+ */
+export async function createTables(database: string, rows: number): Promise<void> {
+  const orm = await MikroORM.init({ clientUrl: database, entities });
+  try {
+    await orm.schema.create();
+    const all = `from generate_series(1, ${rows}) n`;
+    for (const insert of [
+      `into author (id, name) select n, 'old' ${all}`,
+      `into article (id, category, title, version, author_id) select n, n, 'old', 1, n ${all}`,
+      `into sample (id, version, a, b, c, d, e, f, g) select n, 1, n, n, n, n, n, n, n ${all}`,
+    ]) {
+      await orm.em.getConnection().execute(`insert ${insert}`);
+    }
+  } finally {
+    await orm.close();
+  }
+}
+
+/** What the database says, past the cache. */
+export async function storedVersions(
+  em: SqlEntityManager,
+  ids: readonly number[],
+): Promise<Map<number, number>> {
+  const rows = await em
+    .getConnection()
+    .execute<{ id: number; version: number }[]>(
+      `select id, version from article where id in (${ids.join()})`,
+    );
+  return new Map(rows.map(({ id, version }) => [id, version]));
+}

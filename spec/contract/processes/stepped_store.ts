@@ -1,0 +1,94 @@
+import { setTimeout } from 'node:timers/promises';
+import type {
+  EntryAddress,
+  Lease,
+  Quarantine,
+  Scheme,
+  Seal,
+  Store,
+  TableChange,
+  Writer,
+} from '../../../lib/store/store.js';
+import { currentSteps, type Step } from './steps.js';
+
+/**
+ * A real store, whose callers can be held before each step of the protocol. What they do between two of its methods
+ * (to ask the database, to commit) is held at the end of the first.
+ */
+export class SteppedStore implements Store {
+  readonly #store: Store;
+  readonly #dawdle: number;
+
+  /** @param dawdle how long to wait before every step that nobody follows, at most, in milliseconds */
+  constructor(store: Store, dawdle = 0) {
+    this.#store = store;
+    this.#dawdle = dawdle;
+  }
+
+  read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    return this.#store.read(address);
+  }
+
+  async lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    await this.#before('lease');
+    const lease = await this.#store.lease(address, ttl);
+    await this.#before('database');
+    return lease;
+  }
+
+  fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    const kept = Uint8Array.from(payload); // it is the caller's again when this returns
+    return inBackground(async () => {
+      await this.#before('fill');
+      await this.#store.fill(address, seal, kept, timeout);
+    });
+  }
+
+  async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    await this.#before('mark');
+    await this.#store.mark(writer, changes);
+    await this.#before('commit');
+  }
+
+  settle(writerId: string, tables: readonly string[]): Promise<void> {
+    return inBackground(async () => {
+      await this.#before('settle');
+      await this.#store.settle(writerId, tables);
+    });
+  }
+
+  schemes(table: string): Promise<readonly Scheme[]> {
+    return this.#store.schemes(table);
+  }
+
+  lift(quarantine: Quarantine): Promise<void> {
+    return this.#store.lift(quarantine);
+  }
+
+  drop(tables: readonly string[]): Promise<void> {
+    return this.#store.drop(tables);
+  }
+
+  clear(): Promise<void> {
+    return this.#store.clear();
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  async #before(step: Step): Promise<void> {
+    const steps = currentSteps();
+    if (steps) {
+      await steps.before(step);
+    } else if (this.#dawdle > 0) {
+      await setTimeout(Math.random() * this.#dawdle);
+    }
+  }
+}
+
+function inBackground(work: () => Promise<void>): Promise<void> {
+  const working = work();
+  currentSteps()?.background.push(working);
+  return working;
+}

@@ -1,0 +1,70 @@
+import type { Child } from './child.js';
+import { bumps, type Sight, ways } from './tasks.js';
+
+export interface Stress {
+  readonly readers: readonly Child[];
+  readonly writers: readonly Child[];
+  /** few, so that readers and writers meet */
+  readonly rows: readonly number[];
+  readonly reads: number;
+}
+
+export interface Tally {
+  /** reads that were given less than what was known to be committed when they began */
+  readonly stale: readonly string[];
+  readonly reads: number;
+  readonly hits: number;
+  readonly writes: number;
+}
+
+/** How many reads, or writes, a process has under way at the same time. */
+const LANES = { reader: 6, writer: 2 };
+
+/**
+ * Readers and writers of several processes at work on the same rows, none of them held anywhere.
+ *
+ * This process is the auditor: all that is committed or seen is told to it, and all reads are ordered by it. So when
+ * it orders a read it knows a version that is committed already, and older ones are stale. No clocks are compared,
+ * and nobody has to stand still.
+ */
+export async function runStress({ readers, writers, rows, reads }: Stress): Promise<Tally> {
+  const known = new Map(rows.map(row => [row, 1]));
+  const learn = (row: number, version: number) => known.set(row, Math.max(version, known.get(row)!));
+  const stale: string[] = [];
+  let ordered = 0;
+  let hits = 0;
+  let writes = 0;
+
+  const read = async (reader: Child) => {
+    while (ordered < reads) {
+      ordered++;
+      const row = pick(rows);
+      const way = pick(ways);
+      const floor = known.get(row)!;
+      const { version, hit } = await reader.do<Sight>('look', way, row);
+      hits += Number(hit);
+      if (version < floor) {
+        const source = hit ? 'the cache' : 'the database';
+        stale.push(`row ${row} ${way} from ${source}: version ${version}, when it was ${floor} already`);
+      }
+      // what was seen is committed, even if the writer has not heard of it yet
+      learn(row, version);
+    }
+  };
+  const write = async (writer: Child) => {
+    while (ordered < reads) {
+      const row = pick(rows);
+      learn(row, await writer.do<number>('bump', pick(bumps), row));
+      writes++;
+    }
+  };
+  await Promise.all([
+    ...readers.flatMap(reader => Array.from({ length: LANES.reader }, () => read(reader))),
+    ...writers.flatMap(writer => Array.from({ length: LANES.writer }, () => write(writer))),
+  ]);
+  return { stale, reads: ordered, hits, writes };
+}
+
+function pick<T>(items: readonly T[]): T {
+  return items[Math.floor(Math.random() * items.length)]!;
+}

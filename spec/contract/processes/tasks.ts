@@ -1,0 +1,81 @@
+import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { sourced } from './open.js';
+import { questions } from './questions.js';
+import { Article } from './schema.js';
+
+type EM = SqlEntityManager;
+type Task = (em: EM, ...args: any[]) => Promise<unknown>;
+
+export interface Answer {
+  readonly answer: unknown;
+  readonly hit: boolean;
+}
+
+/** A version of a row, as some read was answered. */
+export interface Sight {
+  readonly id: number;
+  readonly way: string;
+  readonly version: number;
+  readonly hit: boolean;
+}
+
+/** What a process can be told to do, with arguments and answers that JSON can carry. */
+export const tasks: Readonly<Record<string, Task>> = {
+  ask: (em, question: string, n: number): Promise<Answer> => sourced(() => questions[question]!.ask(em, n)),
+
+  async change(em, question: string, n: number) {
+    await questions[question]!.change(em, n);
+  },
+
+  look,
+
+  /** Looks at several rows in several ways. */
+  lookAtAll: (em, ways: readonly string[], ids: readonly number[]): Promise<Sight[]> =>
+    Promise.all(ids.flatMap(id => ways.map(way => look(em.fork(), way, id)))),
+
+  /** Makes the next version of a row, and returns it once it is committed. */
+  bump: (em, way: string, id: number) => BUMPS[way]!(em, id),
+};
+
+/** Reads of a row's version by different queries. */
+const WAYS: Readonly<Record<string, (em: EM, id: number) => Promise<{ version: number }>>> = {
+  'by key': (em, id) => em.findOneOrFail(Article, id),
+  'by category': async (em, id) => (await em.find(Article, { category: id }))[0]!,
+  joined: async (em, id) =>
+    (await em.find(Article, { author: id }, { populate: ['author'], strategy: 'joined' }))[0]!,
+};
+
+export const ways: readonly string[] = Object.keys(WAYS);
+
+async function look(em: EM, way: string, id: number): Promise<Sight> {
+  const { answer, hit } = await sourced(() => WAYS[way]!(em, id));
+  return { id, way, version: answer.version, hit };
+}
+
+const BUMPS: Readonly<Record<string, (em: EM, id: number) => Promise<number>>> = {
+  'by the unit of work': (em, id) =>
+    em.transactional(async inner => {
+      const article = await inner.findOneOrFail(Article, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      article.version++;
+      await inner.flush();
+      return article.version;
+    }),
+
+  natively: (em, id) =>
+    em.transactional(async inner => {
+      await inner.nativeUpdate(Article, id, { version: raw('version + 1') });
+      return (await inner.findOneOrFail(Article, id)).version;
+    }),
+
+  'in raw SQL': async (em, id) => {
+    const [row] = await em
+      .getConnection()
+      .execute<{ version: number }[]>(
+        'update article set version = version + 1 where id = ? returning version',
+        [id],
+      );
+    return row!.version;
+  },
+};
+
+export const bumps: readonly string[] = Object.keys(BUMPS);
