@@ -55,7 +55,9 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
       writable: true,
       value: function (this: unknown, ...args: any[]) {
         const cacheops = args[position]?.cacheops;
-        const loading = method === 'findOne' && isUnloaded(args[1]);
+        const loading =
+          (method === 'findOne' && isUnloaded(args[1])) ||
+          (method === 'populate' && isUnloadedCollection(args[0], args[1]));
         if (cacheops === undefined && !loading) {
           return inherited.apply(this, args);
         }
@@ -73,4 +75,15 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
 /** `ref.load()` and `wrap(entity).init()` ask for the entity itself. */
 function isUnloaded(where: unknown): boolean {
   return Utils.isEntity<object>(where) && !helper(where).__initialized;
+}
+
+/** `collection.init()` asks to populate its owner with itself. */
+function isUnloadedCollection(owner: unknown, populate: unknown): boolean {
+  const [path] = Array.isArray(populate) ? populate : [];
+  if (typeof path !== 'string' || !Utils.isEntity<object>(owner)) {
+    return false;
+  }
+  const [property] = path.split(/[.:]/);
+  const collection = (owner as Record<string, unknown>)[property!];
+  return Utils.isCollection(collection) && !collection.isInitialized();
 }

@@ -18,7 +18,17 @@ class FallibleStore extends MemoryStore {
   isDown = false;
   calls = 0;
 }
-for (const method of ['read', 'lease', 'fill', 'schemes', 'mark', 'settle', 'lift', 'drop', 'clear'] as const) {
+for (const method of [
+  'read',
+  'lease',
+  'fill',
+  'schemes',
+  'mark',
+  'settle',
+  'lift',
+  'drop',
+  'clear',
+] as const) {
   const works = MemoryStore.prototype[method] as (...args: unknown[]) => Promise<unknown>;
   Object.defineProperty(FallibleStore.prototype, method, {
     async value(this: FallibleStore, ...args: unknown[]) {

@@ -132,6 +132,16 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect(await other.schemes(ARTICLE)).to.deep.equal([CATEGORY]);
   });
 
+  it('tells a process of what its own readers have asked for since', async () => {
+    const { store } = await make();
+    expect(await store.schemes(ARTICLE)).to.deep.equal([]);
+    await cache(store, seven, 'seven');
+    expect(await store.schemes(ARTICLE)).to.deep.equal([CATEGORY]);
+    await cache(store, fresh, 'fresh');
+
+    expect(await store.schemes(ARTICLE)).to.have.deep.members([CATEGORY, STATUS]);
+  });
+
   it('keeps the tables’ schemes apart', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');

@@ -199,6 +199,17 @@ export function describeWriters(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).writers).to.have.lengthOf(1);
   });
 
+  it('bears a query that names a dependency twice, and a writer that names a table twice', async () => {
+    const { store } = await make();
+    const twice = articles(category('7'), status('new'), category('7'), category('8'));
+    await cache(store, twice, 'twice');
+    await expectHit(store, twice, 'twice');
+    await store.mark(writer(), [touching(ARTICLE, category('7')), touching(ARTICLE, category('7'))]);
+
+    await expectMiss(store, twice);
+    expect((await leaseRefused(store, twice)).writers).to.have.lengthOf(1);
+  });
+
   it('does nothing for a writer without changes', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');

@@ -80,6 +80,7 @@ describe('What is kept in Redis', () => {
     const before = await client.hkeys(key(`t:{${ARTICLE}}`));
     const [first, second] = [writer(), writer()];
     await store.mark(first, [touching(ARTICLE, category('7'), category('8'))]);
+    await store.mark(first, [touching(ARTICLE, category('9'))]);
     await store.mark(second, [{ table: ARTICLE, touched: () => undefined }]);
     await store.mark(second, [touching(ARTICLE, category('7'))]);
     await store.settle(first.id, [ARTICLE]);
