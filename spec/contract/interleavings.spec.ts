@@ -1,0 +1,81 @@
+import { expect } from 'chai';
+import type { Cast } from './interleavings/cast.js';
+import { CASTS, type CastName, LONG_CASTS } from './interleavings/casts.js';
+import { explore } from './interleavings/explore.js';
+import { StaleHit, tell } from './interleavings/flaw.js';
+import { Lockstep } from './interleavings/lockstep.js';
+import { allBut, RULES, type Rule } from './interleavings/rules.js';
+import { Sketch } from './interleavings/sketch.js';
+import { World } from './interleavings/world.js';
+
+/** For each rule, the cast that gets into trouble without it. */
+const IN_TROUBLE: Record<Rule, CastName> = {
+  'lease first': 'two writers, two readers and a crash',
+  'seal of the lease': 'two writers, two readers and a crash',
+  'locked old row': 'two writers of one row, and two readers',
+  'old row': 'two writers of one row, and two readers',
+  'new row': 'two writers, a reader and the loss of the registry',
+  'mark before COMMIT': 'two writers, two readers and a crash',
+  'settle after COMMIT': 'two writers, two readers and a crash',
+  'missing is a miss': 'two writers, two readers and a crash',
+  'unique stamps': 'a writer, two readers and the loss of anything',
+  'mark deletes': 'two writers, two readers and a crash',
+  'wide mark deletes': 'a writer that cannot tell what it touches, one that inserts, and two readers',
+  'record of a writer': 'two writers, two readers and a crash',
+  'record of a wide writer': 'a writer that cannot tell what it touches, one that inserts, and two readers',
+  'unknown schemes': 'two writers, and readers with schemes that were never seen before',
+  'forgotten schemes': 'a writer, and two readers with room for one scheme',
+  'lost registry, lease': 'a writer, two readers and the loss of anything',
+  'lost registry, mark': 'a writer, two readers and the loss of anything',
+  'quarantine, lease': 'a writer, two readers and the loss of anything',
+  'quarantine, mark': 'two writers, a reader and the loss of the registry',
+  'lift by nonce': 'a writer, two readers, a crash and the loss of the registry, beginning with nothing',
+  'fate, not age': 'two writers, two readers and a crash',
+  'fate of the newest': 'two writers, two readers and a crash',
+  'patient lift': 'a writer, two readers and the loss of anything',
+  'horizon past all': 'a writer, two readers and the loss of anything',
+  'horizon of its own': 'a writer, two readers and the loss of anything',
+};
+
+describe('C1, C2 and C3: the steps of readers and writers in every order', () => {
+  const casts: Record<string, Cast> = process.env.EXPLORE === 'long' ? { ...CASTS, ...LONG_CASTS } : CASTS;
+
+  for (const [name, cast] of Object.entries(casts)) {
+    it(`never lead to a stale hit: ${name}`, async function () {
+      const { interleavings, hits, flaw } = await explore(() => openOnMemoryStore(cast));
+
+      expect(flaw, tell(flaw)).to.equal(undefined);
+      // an answer that is never given is never stale
+      expect(hits).to.be.greaterThan(0);
+      this.test!.title += ` (${interleavings} interleavings)`;
+    }).timeout(3_600_000);
+  }
+
+  it('are all played, though histories that lead to the same state go on as one', async () => {
+    const { rows, cached, readers, writers } = CASTS['a writer, two readers and the loss of anything'];
+    const cast: Cast = { rows, cached, readers, writers, losses: { of: ['entry', 'registry'], count: 1 } };
+    const apart = await explore(() => openOnMemoryStore({ ...cast, readers: [readers[0]] }), false);
+    const merged = await explore(() => openOnMemoryStore({ ...cast, readers: [readers[0]] }));
+
+    expect(apart.flaw, tell(apart.flaw)).to.equal(undefined);
+    expect(merged.interleavings).to.equal(apart.interleavings);
+    expect(merged.hits).to.be.within(1, apart.hits - 1);
+  }).timeout(60_000);
+
+  for (const rule of Object.keys(RULES) as Rule[]) {
+    it(`lead to a stale hit unless ${RULES[rule]}`, async () => {
+      const { interleavings, flaw } = await explore(() => openOnSketch(CASTS[IN_TROUBLE[rule]], rule));
+
+      expect(flaw?.error, `${interleavings} interleavings, ${tell(flaw)}`).to.be.instanceOf(StaleHit);
+    }).timeout(60_000);
+  }
+});
+
+function openOnMemoryStore(cast: Cast): Promise<World> {
+  return World.open(cast, new Lockstep(cast.maxSchemes), allBut());
+}
+
+function openOnSketch(cast: Cast, broken: Rule): Promise<World> {
+  const keeps = allBut(broken);
+  return World.open(cast, new Sketch(keeps, cast.maxSchemes), keeps);
+}

@@ -1,0 +1,31 @@
+import type { TinyDatabase } from './database.js';
+import type { ExploredStore } from './explored_store.js';
+import type { Keeps } from './rules.js';
+
+/** Somebody who does one thing after the other, while others do theirs in between. */
+export interface Actor {
+  /** what may happen next; nothing if it is at its end, or has to wait */
+  steps(): readonly Step[];
+  /** all that decides what it will do; the same for two that may change places */
+  readonly state: unknown;
+}
+
+export interface Step {
+  readonly name: string;
+  take(): void | Promise<void>;
+}
+
+/** What actors share. */
+export interface Scene {
+  readonly store: ExploredStore;
+  readonly database: TinyDatabase;
+  readonly keeps: Keeps;
+  /** for each quarantine, the first transaction that began after it */
+  readonly horizons: Map<string, number>;
+  /** the keys of what was not in the store at some moment */
+  readonly missed: Set<string>;
+  /** how many writers may still die */
+  crashes: number;
+}
+
+export const TIMEOUT = 1000;

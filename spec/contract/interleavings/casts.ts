@@ -1,0 +1,159 @@
+import type { Cast } from './cast.js';
+import type { Row } from './database.js';
+import type { Kept } from './loss.js';
+import { where } from './query.js';
+import type { WriterPart } from './writer.js';
+
+const rows: readonly Row[] = [
+  { id: 'a', category: '1', title: 'old' },
+  { id: 'b', category: '2', title: 'old' },
+];
+
+const ONE = where({ category: '1' });
+const TWO = where({ category: '2' });
+const OLD = where({ title: 'old' });
+const ALL = where({});
+
+/** Stops to match ONE and OLD, and starts to match TWO. */
+const MOVE: WriterPart = { id: 'a', to: { category: '2', title: 'moved' } };
+const MOVE_ON: WriterPart = { id: 'a', to: { category: '3', title: 'moved on' } };
+const RENAME: WriterPart = { id: 'b', to: { category: '2', title: 'renamed' } };
+const INSERT: WriterPart = { id: 'c', to: { category: '1', title: 'new' } };
+const DELETE: WriterPart = { id: 'b', to: undefined };
+
+const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'registry'];
+
+/** Each is small enough for all of its histories to be played while one waits. */
+export const CASTS = {
+  'two writers, two readers and a crash': {
+    rows,
+    cached: [ALL],
+    writers: [MOVE, RENAME],
+    readers: [TWO, TWO],
+    crashes: 1,
+  },
+  'two writers of one row, and two readers': {
+    rows,
+    cached: [ALL, ONE],
+    writers: [MOVE, MOVE_ON],
+    readers: [TWO, ALL],
+  },
+  'a writer, two readers and the loss of anything': {
+    rows,
+    cached: [ONE, ALL],
+    writers: [MOVE],
+    readers: [ONE, TWO],
+    losses: { of: ANYTHING, count: 1 },
+  },
+  'two writers, a reader and the loss of the registry': {
+    rows,
+    cached: [TWO],
+    writers: [MOVE, RENAME],
+    readers: [TWO],
+    losses: { of: ['registry'], count: 1 },
+  },
+  'a writer, two readers, a crash and the loss of the registry, beginning with nothing': {
+    rows,
+    writers: [MOVE],
+    readers: [ONE, TWO],
+    crashes: 1,
+    losses: { of: ['registry'], count: 1 },
+  },
+  'two writers, and readers with schemes that were never seen before': {
+    rows,
+    cached: [ALL],
+    writers: [MOVE, RENAME],
+    readers: [TWO, OLD],
+  },
+  'a writer that rolls back, one that deletes, a reader and a crash': {
+    rows,
+    cached: [ONE],
+    writers: [{ ...MOVE, rollsBack: true }, DELETE],
+    readers: [TWO],
+    crashes: 1,
+  },
+  'a writer that cannot tell what it touches, one that inserts, and two readers': {
+    rows,
+    cached: [ONE, ALL],
+    writers: [{ ...MOVE, wide: true }, INSERT],
+    readers: [ONE, TWO],
+  },
+  'a writer, and two readers with room for one scheme': {
+    rows,
+    cached: [ONE],
+    writers: [MOVE],
+    readers: [ONE, OLD],
+    maxSchemes: 1,
+  },
+} as const satisfies Record<string, Cast>;
+
+export type CastName = keyof typeof CASTS;
+
+/** These take minutes. */
+export const LONG_CASTS: Record<string, Cast> = {
+  'two writers, two readers, a crash and the loss of anything': {
+    rows,
+    cached: [ONE, ALL],
+    writers: [MOVE, RENAME],
+    readers: [ONE, TWO],
+    crashes: 1,
+    losses: { of: ANYTHING, count: 1 },
+  },
+  'two writers of one row, two readers and two losses, beginning with nothing': {
+    rows,
+    writers: [MOVE, MOVE_ON],
+    readers: [TWO, TWO],
+    losses: { of: ['registry', 'table stamp'], count: 2 },
+  },
+  'a writer, three readers, a crash and two losses': {
+    rows,
+    cached: [ONE],
+    writers: [MOVE],
+    readers: [ONE, TWO, TWO],
+    crashes: 1,
+    losses: { of: ANYTHING, count: 2 },
+  },
+  'two writers of one row, two readers and a crash': {
+    rows,
+    cached: [ALL, ONE],
+    writers: [MOVE, MOVE_ON],
+    readers: [TWO, ALL],
+    crashes: 1,
+  },
+  'two writers, three readers and two crashes': {
+    rows,
+    cached: [ALL],
+    writers: [MOVE, RENAME],
+    readers: [TWO, TWO, ALL],
+    crashes: 2,
+  },
+  'three writers, two readers and a crash': {
+    rows,
+    cached: [ALL],
+    writers: [MOVE, { ...RENAME, rollsBack: true }, INSERT],
+    readers: [TWO, ALL],
+    crashes: 1,
+  },
+  'a writer that rolls back, one that deletes, two readers and a crash': {
+    rows,
+    cached: [ONE],
+    writers: [{ ...MOVE, rollsBack: true }, DELETE],
+    readers: [TWO, ALL],
+    crashes: 1,
+  },
+  'a writer, and three readers with room for one scheme': {
+    rows,
+    cached: [ONE],
+    writers: [MOVE],
+    readers: [ONE, OLD, ALL],
+    maxSchemes: 1,
+  },
+  'a wide writer, another, two readers and a loss, with room for one scheme': {
+    rows,
+    cached: [ONE],
+    writers: [{ ...MOVE, wide: true }, RENAME],
+    readers: [ONE, OLD],
+    losses: { of: ['registry', 'dependency stamp'], count: 1 },
+    maxSchemes: 1,
+  },
+};

@@ -1,0 +1,106 @@
+import { hash } from 'node:crypto';
+import type { Flaw } from './flaw.js';
+import type { World } from './world.js';
+
+export interface Exploration {
+  /** complete histories, from the first step to the last */
+  readonly interleavings: bigint;
+  /** answers of the cache, all of them checked */
+  readonly hits: number;
+  /** one with the shortest history, if there is any; nothing is explored beyond it */
+  readonly flaw: Flaw | undefined;
+}
+
+/** A point in one or more histories, by the way that was found to it first. */
+interface Moment {
+  readonly before: Moment | undefined;
+  /** which of the steps that were possible then */
+  readonly step: number;
+  /** how many histories lead here */
+  ways: bigint;
+}
+
+/**
+ * Plays a cast's steps in every order: first all histories of one step, then all of two and so on. Histories that have
+ * led to the same state go on as one.
+ *
+ * @param open the beginning; whatever comes later is played again from there
+ * @param mergesAlike if not, every single history is played to its end
+ */
+export async function explore(open: () => Promise<World>, mergesAlike = true): Promise<Exploration> {
+  let interleavings = 0n;
+  let hits = 0;
+  let moments: Moment[] = [{ before: undefined, step: -1, ways: 1n }];
+  while (moments.length > 0) {
+    const next = new Map<string, Moment>();
+    for (const before of moments) {
+      let world = await replay(open, before);
+      const choices = world.steps().length;
+      for (let step = 0; step < choices; step++) {
+        world = step === 0 ? world : await replay(open, before);
+        const moment: Moment = { before, step, ways: before.ways };
+        const error = await errorOf(async () => {
+          await world.take(world.steps()[step]!);
+          await world.check();
+        });
+        if (error) {
+          return { interleavings, hits, flaw: { error, history: await namesOf(open, moment) } };
+        }
+        hits += world.hits;
+        const state = mergesAlike ? hash('sha256', world.state, 'base64') : String(next.size);
+        const known = next.get(state);
+        if (known) {
+          known.ways += before.ways;
+        } else {
+          next.set(state, moment);
+        }
+      }
+      if (choices === 0) {
+        interleavings += before.ways;
+        const error = await errorOf(() => world.close());
+        if (error) {
+          return { interleavings, hits, flaw: { error, history: await namesOf(open, before) } };
+        }
+      }
+    }
+    moments = [...next.values()];
+  }
+  return { interleavings, hits, flaw: undefined };
+}
+
+async function replay(open: () => Promise<World>, moment: Moment): Promise<World> {
+  const world = await open();
+  for (const step of stepsTo(moment)) {
+    await world.take(world.steps()[step]!);
+  }
+  return world;
+}
+
+async function namesOf(open: () => Promise<World>, moment: Moment): Promise<string[]> {
+  const world = await open();
+  const names: string[] = [];
+  for (const index of stepsTo(moment)) {
+    const step = world.steps()[index]!;
+    names.push(step.name);
+    // the last one is that which goes wrong
+    await errorOf(() => world.take(step));
+  }
+  return names;
+}
+
+function stepsTo(moment: Moment): number[] {
+  const steps: number[] = [];
+  for (let at = moment; at.before; at = at.before) {
+    steps.push(at.step);
+  }
+  return steps.reverse();
+}
+
+async function errorOf(play: () => Promise<void>): Promise<Error | undefined> {
+  try {
+    await play();
+    return undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}

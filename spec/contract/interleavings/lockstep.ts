@@ -1,0 +1,87 @@
+import { MemoryStore } from '../../../lib/store/memory/memory_store.js';
+import type { EntryAddress, Lease, Quarantine, Seal, TableChange, Writer } from '../../../lib/store/store.js';
+import type { ExploredStore } from './explored_store.js';
+import { allBut } from './rules.js';
+import { Sketch } from './sketch.js';
+
+/**
+ * The memory store, with the sketch beside it. They have to give the same answers, but for the names of tokens; so
+ * the sketch, which can be looked into, tells which states are worth going on from.
+ */
+export class Lockstep implements ExploredStore {
+  readonly #store: MemoryStore;
+  readonly #sketch: Sketch;
+  /** the memory store's name of each of the sketch's seals and nonces */
+  readonly #names = new Map<string, string>();
+
+  constructor(maxSchemes?: number) {
+    this.#store = new MemoryStore({ now: () => 0, ...(maxSchemes !== undefined && { maxSchemes }) });
+    this.#sketch = new Sketch(allBut(), maxSchemes);
+  }
+
+  get state(): unknown {
+    return this.#sketch.state;
+  }
+
+  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    const found = await this.#store.read(address);
+    const expected = await this.#sketch.read(address);
+    agree('read', found && String(found), expected && String(expected));
+    return found;
+  }
+
+  async lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    const found = await this.#store.lease(address, ttl);
+    const expected = await this.#sketch.lease(address);
+    agree('lease', describe(found), describe(expected));
+    if (found.granted && expected.granted) {
+      this.#names.set(expected.seal, found.seal);
+    }
+    if (!found.granted && !expected.granted) {
+      for (const [i, { nonce }] of expected.quarantines.entries()) {
+        this.#names.set(nonce, found.quarantines[i]!.nonce);
+      }
+    }
+    return expected;
+  }
+
+  async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    await this.#store.fill(address, this.#names.get(seal)!, payload, timeout);
+    await this.#sketch.fill(address, seal, payload);
+  }
+
+  async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    await this.#store.mark(writer, changes);
+    await this.#sketch.mark(writer, changes);
+  }
+
+  async settle(writerId: string, tables: readonly string[]): Promise<void> {
+    await this.#store.settle(writerId, tables);
+    await this.#sketch.settle(writerId, tables);
+  }
+
+  async lift(quarantine: Quarantine): Promise<void> {
+    await this.#store.lift({ ...quarantine, nonce: this.#names.get(quarantine.nonce)! });
+    await this.#sketch.lift(quarantine);
+  }
+
+  evict(key: string): void {
+    this.#store.evict(key);
+    this.#sketch.evict(key);
+  }
+}
+
+function agree(method: string, found: unknown, expected: unknown): void {
+  if (found !== expected) {
+    throw new Error(`The memory store's ${method} gives ${found}; by the rules it is ${expected}`);
+  }
+}
+
+function describe(lease: Lease): string {
+  return lease.granted
+    ? 'granted'
+    : JSON.stringify({
+        writers: lease.writers.map(({ id, xid, tables }) => [id, xid, tables]).sort(),
+        quarantines: lease.quarantines.map(({ table }) => table),
+      });
+}

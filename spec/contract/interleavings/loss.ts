@@ -1,0 +1,54 @@
+import { Keys } from '../../../lib/store/keys.js';
+import type { Actor, Scene, Step } from './actor.js';
+import type { Query } from './query.js';
+
+export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'registry';
+
+/** Lets the store lose something, at any moment. */
+export class Loss implements Actor {
+  readonly #keys: readonly (readonly [Kept, string])[];
+  #left: number;
+
+  /**
+   * @param queries whose entries and stamps may be lost
+   * @param kinds of things that may be lost
+   * @param count of losses
+   */
+  constructor(
+    queries: readonly Query[],
+    kinds: readonly Kept[],
+    count: number,
+    readonly scene: Scene,
+  ) {
+    const keys = new Keys('');
+    const found = queries.flatMap(({ address }): [string, Kept][] => {
+      const [entry, tableStamp, dependencyStamp] = keys.ofAddress(address);
+      return [
+        [entry!, 'entry'],
+        [tableStamp!, 'table stamp'],
+        [dependencyStamp!, 'dependency stamp'],
+        [keys.of(address.tables[0]!.table).registry, 'registry'],
+      ];
+    });
+    this.#keys = Array.from(new Map(found), ([key, kind]) => [kind, key] as const).filter(([kind]) =>
+      kinds.includes(kind),
+    );
+    this.#left = count;
+  }
+
+  steps(): readonly Step[] {
+    return this.#left === 0
+      ? []
+      : this.#keys.map(([kind, key]) => ({
+          name: `the store loses the ${kind} ${key}`,
+          take: () => {
+            this.#left--;
+            this.scene.store.evict(key);
+          },
+        }));
+  }
+
+  get state(): unknown {
+    return this.#left;
+  }
+}

@@ -1,0 +1,41 @@
+/** The rules that readers, writers, the store and whoever decides about the dead have to keep, each of them for a reason. */
+export const RULES = {
+  'lease first': 'a reader takes its lease before it asks the database',
+  'seal of the lease': 'a reader fills under the stamps of its lease, not under those of the moment',
+
+  'locked old row': 'a writer learns what the row was once it has locked it',
+  'old row': 'a writer touches what the row was',
+  'new row': 'a writer touches what the row becomes',
+  'mark before COMMIT': 'a writer marks before COMMIT',
+  'settle after COMMIT': 'a writer settles after COMMIT',
+
+  'missing is a miss': 'a stamp that is missing makes a miss',
+  'unique stamps': 'a stamp that is made again differs from all before it',
+  'mark deletes': 'a mark deletes the stamps of what it touches',
+  'wide mark deletes': 'a mark that cannot tell what it touches deletes the stamp of the table',
+  'record of a writer': 'a lease is refused while a writer is in flight on what it is for',
+  'record of a wide writer':
+    'a lease is refused while a writer is in flight that cannot tell what it touches',
+  'unknown schemes': 'a lease is refused while a writer is in flight that did not know its scheme',
+  'forgotten schemes': 'the stamp of the table goes with a scheme that makes room for others',
+  'lost registry, lease': 'a lease that finds no registry deletes the stamp of the table',
+  'lost registry, mark': 'a mark that finds no registry deletes the stamp of the table',
+  'quarantine, lease': 'a registry that a lease makes anew is in quarantine',
+  'quarantine, mark': 'a registry that a mark makes anew is in quarantine',
+  'lift by nonce': 'only the quarantine that was asked about is lifted',
+
+  'fate, not age': 'a writer in flight is settled for only once the database has decided its fate',
+  'fate of the newest': 'a transaction may be running that is newer than all that have ended',
+  'patient lift': 'a quarantine is lifted only after the transactions that were running when it began',
+  'horizon past all': 'those are all whose ids were given out, also after the last that has ended',
+  'horizon of its own': 'each quarantine has a beginning of its own',
+} as const;
+
+export type Rule = keyof typeof RULES;
+
+/** Whether a rule is kept. */
+export type Keeps = (rule: Rule) => boolean;
+
+export function allBut(broken?: Rule): Keeps {
+  return rule => rule !== broken;
+}

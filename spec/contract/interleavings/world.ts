@@ -1,0 +1,130 @@
+import type { Actor, Scene, Step } from './actor.js';
+import type { Cast } from './cast.js';
+import { TinyDatabase } from './database.js';
+import type { ExploredStore } from './explored_store.js';
+import { StaleHit } from './flaw.js';
+import { Loss } from './loss.js';
+import type { Query } from './query.js';
+import { Reader } from './reader.js';
+import type { Keeps } from './rules.js';
+import { Writer } from './writer.js';
+
+/** A cast on its stage, at one moment of its history. */
+export class World {
+  hits = 0;
+  readonly #queries: readonly Query[];
+
+  private constructor(
+    readonly cast: Cast,
+    readonly scene: Scene,
+    readonly actors: readonly Actor[],
+  ) {
+    this.#queries = distinct([...cast.readers, ...(cast.cached ?? [])]);
+  }
+
+  static async open(cast: Cast, store: ExploredStore, keeps: Keeps): Promise<World> {
+    const { rows, cached, readers, writers, crashes = 0, losses } = cast;
+    const database = new TinyDatabase(rows);
+    const scene: Scene = { store, database, keeps, horizons: new Map(), missed: new Set(), crashes };
+    const world = new World(cast, scene, [
+      ...writers.map((part, i) => new Writer(`W${i + 1}`, part, scene)),
+      ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
+      ...(losses
+        ? [new Loss(distinct([...readers, ...(cached ?? [])]), losses.of, losses.count, scene)]
+        : []),
+    ]);
+    for (const query of cached ?? []) {
+      await world.#answer(query);
+    }
+    scene.missed.clear();
+    await world.#notice();
+    return world;
+  }
+
+  /** What may happen next. */
+  steps(): Step[] {
+    return this.actors.flatMap(actor => actor.steps());
+  }
+
+  async take(step: Step): Promise<void> {
+    await step.take();
+    await this.#notice();
+  }
+
+  /** @throws StaleHit if a read that starts now would be answered with what the database would not give */
+  async check(): Promise<void> {
+    for (const query of this.#queries) {
+      const payload = await this.scene.store.read(query.address);
+      if (payload) {
+        this.hits++;
+        const now = this.scene.database.select(query.wanted);
+        if (String(payload) !== now) {
+          throw new StaleHit(`${nameOf(query)} is answered with ${payload}, but is ${now}`);
+        }
+      }
+    }
+  }
+
+  /**
+   * What comes after the last step: whoever reads now fills the cache.
+   *
+   * @throws Error if something is left that keeps him from it
+   */
+  async close(): Promise<void> {
+    for (const query of this.#queries) {
+      // who ends a quarantine may still meet writers that have died
+      await this.#answer(query);
+      await this.#answer(query);
+      if (!(await this.scene.store.read(query.address))) {
+        throw new Error(`${nameOf(query)} is not cached any more, though everybody is done`);
+      }
+      await this.check();
+    }
+  }
+
+  async #notice(): Promise<void> {
+    const { store, missed } = this.scene;
+    for (const { address } of this.#queries) {
+      if (!missed.has(address.key) && !(await store.read(address))) {
+        missed.add(address.key);
+      }
+    }
+  }
+
+  /** The same for two moments that go on alike. */
+  get state(): string {
+    const { store, database, horizons, missed, crashes } = this.scene;
+    const text = JSON.stringify([
+      store.state,
+      // two readers of the same may change places
+      this.actors.map(actor => JSON.stringify(actor.state)).sort(),
+      database.state,
+      [...horizons],
+      [...missed].sort(),
+      crashes,
+    ]);
+    // tokens by the order in which they are found, not made
+    const tokens = new Map<string, string>();
+    return text.replace(/~\d+/g, token => {
+      const name = tokens.get(token) ?? `~${tokens.size}`;
+      tokens.set(token, name);
+      return name;
+    });
+  }
+
+  async #answer(query: Query): Promise<void> {
+    this.scene.missed.add(query.address.key);
+    const reader = new Reader('R', query, this.scene);
+    for (let steps = reader.steps(); steps.length > 0; steps = reader.steps()) {
+      await steps[0]!.take();
+    }
+  }
+}
+
+function nameOf({ wanted }: Query): string {
+  return `The query for ${JSON.stringify(wanted)}`;
+}
+
+function distinct(queries: readonly Query[]): Query[] {
+  return [...new Map(queries.map(query => [query.address.key, query])).values()];
+}

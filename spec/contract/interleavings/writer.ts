@@ -1,0 +1,129 @@
+import type { Scheme, TableChange } from '../../../lib/store/store.js';
+import { ARTICLE } from '../../store/words.js';
+import type { Actor, Scene, Step } from './actor.js';
+import type { Row, Transaction } from './database.js';
+import type { Keeps } from './rules.js';
+
+export interface WriterPart {
+  /** of the row */
+  readonly id: string;
+  /** what the row becomes; without it the row is deleted */
+  readonly to: Omit<Row, 'id'> | undefined;
+  readonly rollsBack?: boolean;
+  /** it cannot tell what it touches */
+  readonly wide?: boolean;
+}
+
+type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles';
+
+/** Writes one row in a transaction of its own: write, mark, COMMIT or ROLLBACK, settle. May die after each. */
+export class Writer implements Actor {
+  readonly #stages: Stage[];
+  #before: Row | undefined;
+  #transaction: Transaction | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly part: WriterPart,
+    readonly scene: Scene,
+  ) {
+    this.#stages = stagesOf(scene.keeps);
+  }
+
+  steps(): readonly Step[] {
+    const [stage] = this.#stages;
+    const mustWait = stage === 'writes' && this.scene.database.isLocked(this.part.id);
+    if (!stage || mustWait) {
+      return [];
+    }
+    return [this.#step(stage), ...this.#deaths(stage)];
+  }
+
+  get state(): unknown {
+    return [this.name, this.#stages, this.#stages.length > 0 && this.#before, this.#transaction?.xid];
+  }
+
+  #step(stage: Stage): Step {
+    const verb = stage === 'ends' ? (this.part.rollsBack ? 'rolls back' : 'commits') : stage;
+    return {
+      name: `${this.name} ${verb}`,
+      take: async () => {
+        await this.#go(stage);
+        this.#stages.shift();
+      },
+    };
+  }
+
+  /**
+   * Its death by itself is not seen, since it may as well be slow. What is: that the database ends its transaction,
+   * one way or, if its COMMIT has arrived, the other, and that nobody settles.
+   */
+  #deaths(next: Stage): Step[] {
+    const { database } = this.scene;
+    const transaction = this.#transaction;
+    if (!transaction || this.scene.crashes === 0) {
+      return [];
+    }
+    const death = (fate: string, end: () => void): Step => ({
+      name: `${this.name} dies, and ${fate}`,
+      take: () => {
+        end();
+        this.scene.crashes--;
+        this.#stages.length = 0;
+      },
+    });
+    if (transaction.status !== 'in progress') {
+      return [death('does not settle', () => {})];
+    }
+    const abort = death('is rolled back', () => database.abort(transaction));
+    const commit = death('its COMMIT arrives', () => database.commit(transaction));
+    return next === 'ends' && !this.part.rollsBack ? [abort, commit] : [abort];
+  }
+
+  async #go(stage: Stage): Promise<void> {
+    const { store, database, keeps } = this.scene;
+    const { id, to, rollsBack } = this.part;
+    switch (stage) {
+      case 'looks':
+        this.#before = database.get(id);
+        return;
+      case 'writes':
+        this.#transaction = database.write(id, to && { id, ...to });
+        if (keeps('locked old row')) {
+          this.#before = this.#transaction.before;
+        }
+        return;
+      case 'marks':
+        return store.mark({ id: this.name, xid: String(this.#transaction!.xid) }, [this.#change()]);
+      case 'ends':
+        return rollsBack ? database.abort(this.#transaction!) : database.commit(this.#transaction!);
+      case 'settles':
+        return store.settle(this.name, [ARTICLE]);
+    }
+  }
+
+  #change(): TableChange {
+    const { keeps } = this.scene;
+    const rows = [keeps('old row') && this.#before, keeps('new row') && this.#transaction!.after];
+    return {
+      table: ARTICLE,
+      touched: asked =>
+        this.part.wide ? undefined : new Set(rows.flatMap(row => (row ? valuesOf(asked, row) : []))),
+    };
+  }
+}
+
+function stagesOf(keeps: Keeps): Stage[] {
+  if (!keeps('mark before COMMIT')) {
+    return ['writes', 'ends', 'marks', 'settles'];
+  }
+  if (!keeps('settle after COMMIT')) {
+    return ['writes', 'marks', 'settles', 'ends'];
+  }
+  const stages: Stage[] = ['writes', 'marks', 'ends', 'settles'];
+  return keeps('locked old row') ? stages : ['looks', ...stages];
+}
+
+function valuesOf({ columns }: Scheme, row: Row): string {
+  return columns.map(column => row[column as keyof Row]).join();
+}

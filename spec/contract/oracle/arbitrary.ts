@@ -1,0 +1,34 @@
+import fc from 'fast-check';
+
+/** Some of these, in their order. */
+export function someOf<T>(values: readonly T[], min: number, max: number): fc.Arbitrary<T[]> {
+  return fc.subarray([...values], { minLength: min, maxLength: Math.min(max, values.length) });
+}
+
+/** One of these, each as often as its weight says. */
+export function weighted<T>(
+  ...choices: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<T>])[]
+): fc.Arbitrary<T> {
+  return fc.oneof(...choices.map(([weight, arbitrary]) => ({ weight, arbitrary })));
+}
+
+/** Nothing, mostly: it is there once in `often + 1` times. */
+export function seldom<T>(often: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.oneof({ weight: often, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+}
+
+/** Arbitraries by arguments, made once: making them takes longer than using them. */
+export function remembered<A extends string, B extends string | number, T>(
+  make: (a: A, b: B) => fc.Arbitrary<T>,
+): (a: A, b: B) => fc.Arbitrary<T> {
+  const made = new Map<string, fc.Arbitrary<T>>();
+  return (a, b) => {
+    const key = `${a} ${b}`;
+    let arbitrary = made.get(key);
+    if (!arbitrary) {
+      arbitrary = make(a, b);
+      made.set(key, arbitrary);
+    }
+    return arbitrary;
+  };
+}

@@ -1,0 +1,133 @@
+import { Keys } from '../../../lib/store/keys.js';
+import type {
+  EntryAddress,
+  Lease,
+  Quarantine,
+  Scheme,
+  Seal,
+  Store,
+  TableChange,
+  Writer,
+} from '../../../lib/store/store.js';
+import { type Gate, gate } from '../../support/gate.js';
+
+/** Deletes things from a store behind its back. */
+export interface Thief {
+  /** @param key as in `Keys` with no prefix */
+  evict(key: string): Promise<void>;
+  evictAll(): Promise<void>;
+}
+
+/** What all stores of a world have in common: the keys that they have used, and what is held back of their work. */
+export class Backstage {
+  /** keys of entries, stamps and registries, in the order of their first use */
+  readonly keys = new Set<string>();
+  /** whether what is stored, or settled, waits until it is released */
+  holdsFills = false;
+  holdsSettles = false;
+  readonly #names = new Keys('');
+  readonly #held: (() => Promise<void>)[] = [];
+  #pause: Gate | undefined;
+
+  see(address: EntryAddress): void {
+    for (const key of this.#names.ofAddress(address)) {
+      this.keys.add(key);
+    }
+    for (const { table } of address.tables) {
+      this.keys.add(this.#names.of(table).registry);
+    }
+  }
+
+  hold(work: () => Promise<void>): void {
+    this.#held.push(work);
+  }
+
+  async release(): Promise<void> {
+    this.holdsFills = this.holdsSettles = false;
+    for (const work of this.#held.splice(0)) {
+      await work();
+    }
+  }
+
+  /** Stops a reader that has got a lease. If it does not ask for one, nobody is stopped. */
+  async stopAfterLease(read: () => Promise<unknown>): Promise<Stopped> {
+    const pause = gate();
+    this.#pause = pause;
+    const done = read();
+    await Promise.race([pause.reached, done]);
+    this.#pause = undefined;
+    return { gate: pause, done };
+  }
+
+  async afterLease(): Promise<void> {
+    const pause = this.#pause;
+    this.#pause = undefined;
+    await pause?.pass();
+  }
+
+  async reset(): Promise<void> {
+    await this.release();
+    this.keys.clear();
+  }
+}
+
+export interface Stopped {
+  readonly gate: Gate;
+  readonly done: Promise<unknown>;
+}
+
+/** A store as it is, except that things take as long as the history says. */
+export class ObservedStore implements Store {
+  readonly #store: Store;
+  readonly #backstage: Backstage;
+
+  constructor(store: Store, backstage: Backstage) {
+    this.#store = store;
+    this.#backstage = backstage;
+  }
+
+  read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    this.#backstage.see(address);
+    return this.#store.read(address);
+  }
+
+  async lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    const lease = await this.#store.lease(address, ttl);
+    await this.#backstage.afterLease();
+    return lease;
+  }
+
+  async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    const fill = () => this.#store.fill(address, seal, payload, timeout);
+    await (this.#backstage.holdsFills ? this.#backstage.hold(fill) : fill());
+  }
+
+  mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    return this.#store.mark(writer, changes);
+  }
+
+  schemes(table: string): Promise<readonly Scheme[]> {
+    return this.#store.schemes(table);
+  }
+
+  async settle(writerId: string, tables: readonly string[]): Promise<void> {
+    const settle = () => this.#store.settle(writerId, tables);
+    await (this.#backstage.holdsSettles ? this.#backstage.hold(settle) : settle());
+  }
+
+  lift(quarantine: Quarantine): Promise<void> {
+    return this.#store.lift(quarantine);
+  }
+
+  drop(tables: readonly string[]): Promise<void> {
+    return this.#store.drop(tables);
+  }
+
+  clear(): Promise<void> {
+    return this.#store.clear();
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}

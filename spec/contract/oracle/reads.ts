@@ -1,0 +1,309 @@
+import fc from 'fast-check';
+import { seldom, someOf } from './arbitrary.js';
+import { conditions, keyOf, type Where, wheres } from './conditions.js';
+import { KINDS, type Kind, modelOf } from './model.js';
+
+/** A read, as it can be made through any EntityManager. */
+export type Read = Query | ListRead | ReferenceRead | PopulateRead;
+
+export interface Query {
+  readonly kind: 'query';
+  readonly how:
+    | 'find'
+    | 'findAll'
+    | 'findOne'
+    | 'findOneOrFail'
+    | 'findAndCount'
+    | 'findByCursor'
+    | 'count'
+    | 'countBy';
+  readonly entity: Kind;
+  readonly where: Where;
+  readonly options: Options;
+  readonly caching: Caching;
+  /** parameter of the EntityManager's filter `tenant` */
+  readonly tenant: number;
+}
+
+/** A collection of one entity. */
+export interface ListRead {
+  readonly kind: 'collection';
+  readonly how: 'init' | 'load' | 'matching' | 'loadItems' | 'loadCount';
+  readonly entity: Kind;
+  readonly owner: Where;
+  readonly collection: string;
+  readonly where: Where | undefined;
+  readonly options: Options;
+  readonly tenant: number;
+}
+
+/** A row by its reference, or by the reference that another row holds. */
+export interface ReferenceRead {
+  readonly kind: 'reference';
+  readonly entity: Kind;
+  readonly key: Where;
+  readonly relation: string | undefined;
+  readonly options: Options;
+  readonly tenant: number;
+}
+
+/** Relations loaded after the fact. */
+export interface PopulateRead {
+  readonly kind: 'populate';
+  readonly entity: Kind;
+  readonly where: Where;
+  readonly populate: readonly string[];
+  readonly options: Options;
+  readonly tenant: number;
+}
+
+export type Options = Readonly<Record<string, unknown>>;
+
+/** In whose words caching is asked for, or not. */
+export type Caching =
+  | 'profile'
+  | 'call'
+  | 'repository'
+  | 'repository of some ops'
+  | 'not'
+  | 'not, by repository';
+
+const caching: fc.Arbitrary<Caching> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant<Caching>('profile') },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<Caching>(
+      'call',
+      'repository',
+      'repository of some ops',
+      'not',
+      'not, by repository',
+    ),
+  },
+);
+
+const tenant = fc.constantFrom(1, 2);
+const HINTS: Readonly<Partial<Record<Kind, readonly string[]>>> = {
+  Article: [
+    'author',
+    'category',
+    'tags',
+    'comments',
+    'comments.author',
+    'translations',
+    'category.parent',
+    'tags:ref',
+    'author:ref',
+  ],
+  ArticleTranslation: ['article', 'article.author', 'article.tags'],
+  Author: ['articles', 'articles.category', 'articles.tags'],
+  Category: ['parent', 'children', 'parent.parent', 'children.children'],
+  Comment: ['article', 'author', 'article.category'],
+  Tag: ['articles', 'articles.author', 'articles:ref'],
+  Project: ['lead', 'budget', 'tasks', 'tasks.watchers', 'lead.articles'],
+  Budget: ['project', 'project.tasks', 'project.lead'],
+  Task: ['project', 'after', 'watchers', 'project.lead', 'notes', 'watchers:ref'],
+};
+
+function hints(kind: Kind): fc.Arbitrary<readonly string[] | undefined> {
+  const all = HINTS[kind];
+  return all ? seldom(1, someOf(all, 1, 3)) : fc.constant(undefined);
+}
+
+const strategy = seldom(3, fc.constantFrom('joined', 'select-in', 'balanced'));
+
+function order(kind: Kind): fc.Arbitrary<Record<string, unknown>[]> {
+  const { key, fields, toOne } = modelOf(kind);
+  const byKey = Object.keys(key).map(name => ({ [name]: 'asc' }));
+  const names = Object.keys(fields).filter(name => !fields[name]!.silent);
+  const direction = fc.constantFrom('asc', 'desc', 'desc nulls last');
+  const byField = fc
+    .tuple(fc.constantFrom(...names), direction)
+    .map(([name, how]) => [{ [name]: how }, ...byKey]);
+  const relations = Object.keys(toOne);
+  const byRelation = fc
+    .constantFrom(...relations, 'id')
+    .map(name => (name === 'id' ? byKey : [{ [name]: { id: 'desc' } }, ...byKey]));
+  return fc.oneof(
+    { weight: 3, arbitrary: fc.constant(byKey) },
+    { weight: 3, arbitrary: byField },
+    { weight: 1, arbitrary: byRelation },
+  );
+}
+
+/** What is loaded of the entities: `fields`, or `exclude`, or everything. */
+function selection(kind: Kind): fc.Arbitrary<Options> {
+  const model = modelOf(kind);
+  const own = [...Object.keys(model.fields), ...Object.keys(model.toOne)];
+  const deep = Object.entries(model.toOne).flatMap(([name, { target }]) =>
+    Object.keys(modelOf(target()).fields)
+      .slice(0, 2)
+      .map(field => `${name}.${field}`),
+  );
+  const some = someOf([...own, ...deep], 1, 4);
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.constant({}) },
+    { weight: 2, arbitrary: some.map(fields => ({ fields })) },
+    { weight: 1, arbitrary: someOf(own, 1, 3).map(exclude => ({ exclude })) },
+  );
+}
+
+function filters(kind: Kind): fc.Arbitrary<Options> {
+  const names = modelOf(kind).filters;
+  if (!names) {
+    return fc.constant({});
+  }
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.constant({}) },
+    { weight: 2, arbitrary: fc.constant({ filters: ['tenant'] }) },
+    { weight: 1, arbitrary: fc.constantFrom(1, 2).map(t => ({ filters: { tenant: { tenant: t } } })) },
+    ...(names.includes('open') ? [{ weight: 1, arbitrary: fc.constant({ filters: { open: true } }) }] : []),
+  );
+}
+
+function window(how: Query['how']): fc.Arbitrary<Options> {
+  if (how === 'findByCursor') {
+    return fc.oneof(
+      fc.integer({ min: 1, max: 3 }).map(first => ({ first })),
+      fc.integer({ min: 1, max: 3 }).map(last => ({ last })),
+      fc
+        .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }))
+        .map(([first, id]) => ({ first, after: { id } })),
+      fc.integer({ min: 1, max: 3 }).map(first => ({ first, includeCount: false })),
+    );
+  }
+  if (how !== 'find' && how !== 'findAll' && how !== 'findAndCount') {
+    return fc.constant({});
+  }
+  return fc.oneof(
+    { weight: 5, arbitrary: fc.constant({}) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map(limit => ({ limit })) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 0, max: 3 }))
+        .map(([limit, offset]) => ({ limit, offset })),
+    },
+  );
+}
+
+function query(kind: Kind): fc.Arbitrary<Query> {
+  const hows = [
+    'find',
+    'find',
+    'find',
+    'findAll',
+    'findOne',
+    'findOne',
+    'findOneOrFail',
+    'findAndCount',
+    'count',
+    'count',
+    'countBy',
+  ] as const;
+  const how = fc.constantFrom(
+    ...hows,
+    ...(Object.keys(modelOf(kind).key).length === 1 ? (['findByCursor'] as const) : []),
+  );
+  return how.chain(how => {
+    const base = {
+      kind: fc.constant('query' as const),
+      how: fc.constant(how),
+      entity: fc.constant(kind),
+      where: wheres(kind),
+      caching,
+      tenant,
+    };
+    if (how === 'count') {
+      return fc.record({ ...base, options: filters(kind) });
+    }
+    if (how === 'countBy') {
+      const groups = ['Article', 'Comment', 'Task'].includes(kind)
+        ? (Object.keys(modelOf(kind).toOne)[0] as string)
+        : Object.keys(modelOf(kind).fields)[0]!;
+      return fc.record({ ...base, options: fc.constant({ groupBy: groups }) });
+    }
+    const orderBy = how === 'findByCursor' ? fc.constant({ id: 'asc' }) : seldom(1, order(kind));
+    const options = fc
+      .tuple(hints(kind), strategy, orderBy, selection(kind), filters(kind), window(how))
+      .map(([populate, strategy, orderBy, ...rest]) =>
+        defined(Object.assign({ populate, strategy, orderBy }, ...rest)),
+      );
+    return fc.record({ ...base, options });
+  });
+}
+
+function collectionRead(kind: Kind): fc.Arbitrary<ListRead> {
+  const { toMany } = modelOf(kind);
+  return fc.constantFrom(...Object.keys(toMany)).chain(collection => {
+    const target = toMany[collection]!.target();
+    return fc.constantFrom('init', 'load', 'matching', 'loadItems', 'loadCount').chain(how => {
+      const narrowed = how === 'init' || how === 'matching' || how === 'loadCount';
+      const options: fc.Arbitrary<Options> =
+        how === 'loadCount'
+          ? fc.constant({})
+          : fc
+              .tuple(
+                hints(target),
+                how === 'matching' ? window('find') : fc.constant({}),
+                how === 'init' || how === 'matching' ? seldom(1, order(target)) : fc.constant(undefined),
+              )
+              .map(([populate, limits, orderBy]) => defined({ populate, ...limits, orderBy }));
+      return fc.record({
+        kind: fc.constant('collection' as const),
+        how: fc.constant(how as ListRead['how']),
+        entity: fc.constant(kind),
+        owner: keyOf(kind),
+        collection: fc.constant(collection),
+        where: narrowed ? seldom(1, conditions(target, 1)) : fc.constant(undefined),
+        options,
+        tenant,
+      });
+    });
+  });
+}
+
+function referenceRead(kind: Kind): fc.Arbitrary<ReferenceRead> {
+  const { toOne } = modelOf(kind);
+  const names = Object.keys(toOne);
+  return fc
+    .oneof(fc.constant(undefined), names.length > 0 ? fc.constantFrom(...names) : fc.constant(undefined))
+    .chain(relation => {
+      const target = relation ? toOne[relation]!.target() : kind;
+      return fc.record({
+        kind: fc.constant('reference' as const),
+        entity: fc.constant(kind),
+        key: keyOf(kind),
+        relation: fc.constant(relation),
+        options: hints(target).map(populate => defined({ populate })),
+        tenant,
+      });
+    });
+}
+
+function populateRead(kind: Kind): fc.Arbitrary<PopulateRead> {
+  return fc.record({
+    kind: fc.constant('populate' as const),
+    entity: fc.constant(kind),
+    where: conditions(kind, 0),
+    populate: someOf(HINTS[kind]!, 1, 2),
+    options: fc.tuple(strategy, filters(kind)).map(([strategy, rest]) => defined({ strategy, ...rest })),
+    tenant,
+  });
+}
+
+/** Articles are in the middle of it all. */
+const kinds = fc.constantFrom<Kind>(...KINDS, 'Article', 'Article', 'Article', 'Comment', 'Task', 'Project');
+const withLists = KINDS.filter(kind => Object.keys(modelOf(kind).toMany).length > 0);
+const withHints = KINDS.filter(kind => HINTS[kind]);
+
+export const reads: fc.Arbitrary<Read> = fc.oneof(
+  { weight: 12, arbitrary: kinds.chain(query) },
+  { weight: 3, arbitrary: fc.constantFrom(...withLists).chain(collectionRead) },
+  { weight: 2, arbitrary: kinds.chain(referenceRead) },
+  { weight: 2, arbitrary: fc.constantFrom(...withHints).chain(populateRead) },
+);
+
+function defined(options: Record<string, unknown>): Options {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

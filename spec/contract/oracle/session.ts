@@ -1,0 +1,167 @@
+import type { Transaction } from '@mikro-orm/core';
+import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
+import { deferred } from '../../support/deferred.js';
+
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
+/** How a transaction is begun. Inside another one, the first and the last make a savepoint of it. */
+export type Opening = 'transactional' | 'requires_new' | 'begin' | 'kysely';
+
+export type Outcome = 'commit' | 'rollback';
+
+/** A transaction that is open, or a savepoint in it. */
+interface Frame {
+  readonly em: SqlEntityManager;
+  end(outcome: Outcome): Promise<void>;
+}
+
+/** More would need more connections than there are. */
+const MAX_FRAMES = 3;
+
+/** A program at work: an EntityManager that it keeps, and the transactions that it has open, inside each other. */
+export class Session {
+  readonly orm: MikroORM;
+  #em: SqlEntityManager;
+  readonly #frames: Frame[] = [];
+
+  constructor(orm: MikroORM) {
+    this.orm = orm;
+    this.#em = orm.em.fork();
+  }
+
+  get em(): SqlEntityManager {
+    return this.#frames.at(-1)?.em ?? this.#em;
+  }
+
+  get context(): Transaction | undefined {
+    return this.em.getTransactionContext();
+  }
+
+  async open(how: Opening, isolationLevel: Isolation | undefined): Promise<void> {
+    if (this.#frames.length < MAX_FRAMES) {
+      this.#frames.push(await this.#begin(how, isolationLevel));
+    }
+  }
+
+  /** Ends the innermost transaction. If it cannot be committed, it is rolled back. */
+  async close(outcome: Outcome): Promise<void> {
+    await this.#frames.pop()?.end(outcome);
+  }
+
+  /** After an error: nobody knows what the EntityManager is worth, and a transaction is at its end. */
+  async giveUp(): Promise<void> {
+    const frame = this.#frames.pop();
+    if (frame) {
+      await frame.end('rollback').catch(() => undefined);
+    }
+    if (this.#frames.length === 0) {
+      this.#em = this.orm.em.fork();
+    }
+  }
+
+  async abandon(): Promise<void> {
+    while (this.#frames.length > 0) {
+      await this.giveUp();
+    }
+  }
+
+  #begin(how: Opening, isolationLevel: Isolation | undefined): Promise<Frame> {
+    const options = isolationLevel && !this.context ? { isolationLevel } : {};
+    switch (how) {
+      case 'transactional':
+        return callback(this.em, options);
+      case 'requires_new':
+        return callback(this.em, {
+          ...(isolationLevel && { isolationLevel }),
+          propagation: 'requires_new' as const,
+        });
+      case 'begin':
+        return this.context ? callback(this.em, {}) : begin(this.em, options);
+      case 'kysely':
+        return this.context ? savepoint(this.em) : kysely(this.em, isolationLevel);
+    }
+  }
+}
+
+const ROLLBACK = new Error('rolled back on purpose');
+
+/** `em.transactional()`, whose callback runs until the frame is ended. */
+async function callback(
+  outer: SqlEntityManager,
+  options: NonNullable<Parameters<SqlEntityManager['transactional']>[1]>,
+): Promise<Frame> {
+  const begun = deferred<SqlEntityManager>();
+  const ending = deferred();
+  const done = outer.transactional(async em => {
+    begun.resolve(em as SqlEntityManager);
+    await ending.promise;
+  }, options);
+  done.catch(begun.reject);
+  return {
+    em: await begun.promise,
+    async end(outcome) {
+      if (outcome === 'commit') {
+        ending.resolve();
+        await done;
+      } else {
+        ending.reject(ROLLBACK);
+        await done.catch(error => {
+          if (error !== ROLLBACK) {
+            throw error;
+          }
+        });
+      }
+    },
+  };
+}
+
+async function begin(em: SqlEntityManager, options: object): Promise<Frame> {
+  await em.begin(options);
+  return {
+    em,
+    async end(outcome) {
+      if (outcome === 'rollback') {
+        return em.rollback();
+      }
+      try {
+        await em.commit();
+      } catch (error) {
+        await em.rollback();
+        throw error;
+      }
+    },
+  };
+}
+
+/** A transaction of kysely's own. The ORM works in it if it is told to. */
+async function kysely(outer: SqlEntityManager, isolation: Isolation | undefined): Promise<Frame> {
+  const start = outer.getKysely().startTransaction();
+  const transaction = await (isolation ? start.setIsolationLevel(isolation) : start).execute();
+  return {
+    em: within(outer, transaction as never),
+    async end(outcome) {
+      await (outcome === 'commit' ? transaction.commit() : transaction.rollback()).execute();
+    },
+  };
+}
+
+let savepoints = 0;
+
+async function savepoint(outer: SqlEntityManager): Promise<Frame> {
+  const name = `kysely${savepoints++}`;
+  const transaction = outer.getTransactionContext<any>();
+  const inner = await transaction.savepoint(name).execute();
+  return {
+    em: within(outer, inner),
+    async end(outcome) {
+      await (outcome === 'commit' ? inner.releaseSavepoint(name) : inner.rollbackToSavepoint(name)).execute();
+    },
+  };
+}
+
+/** An EntityManager of the same ORM that works in a transaction, or in none. */
+export function within(em: SqlEntityManager, context: Transaction | undefined): SqlEntityManager {
+  const fork = em.fork({ clear: true });
+  fork.setTransactionContext(context as never);
+  return fork;
+}

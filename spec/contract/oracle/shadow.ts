@@ -1,0 +1,44 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { describeValue } from './snapshot.js';
+
+/**
+ * Asks the database again whatever a driver with a cache is asked, in the same transaction, and compares the rows.
+ * An EntityManager that has been at work for long merges them with what it knows, so that its entities do not tell.
+ */
+export class Shadow {
+  /** since they were last taken */
+  #differences: string[] = [];
+  #watches = false;
+
+  follow(orm: MikroORM): void {
+    const driver = orm.em.getDriver() as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
+    const plain = AbstractSqlDriver.prototype as unknown as typeof driver;
+    for (const method of ['find', 'count']) {
+      const cached = driver[method]!;
+      driver[method] = async (...args) => {
+        const given = await cached.apply(driver, args);
+        if (this.#watches) {
+          const found = describeValue(given);
+          const expected = describeValue(await plain[method]!.apply(driver, args));
+          if (found !== expected) {
+            this.#differences.push(`${method} of rows\n  cached:   ${found}\n  database: ${expected}`);
+          }
+        }
+        return given;
+      };
+    }
+  }
+
+  /** The differences that came up while this ran. */
+  async watch<T>(run: () => Promise<T>): Promise<{ result: T; differences: string[] }> {
+    this.#differences = [];
+    this.#watches = true;
+    try {
+      const result = await run();
+      return { result, differences: this.#differences };
+    } finally {
+      this.#watches = false;
+    }
+  }
+}

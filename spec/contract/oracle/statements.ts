@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import * as v from './values.js';
+
+/** SQL of the program's own. */
+export interface Statement {
+  readonly kind: 'sql';
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+const article = v.ids(8).stored;
+const author = v.ids(6).stored;
+const category = v.ids(6).stored;
+const tag = v.ids(5).stored;
+const project = v.ids(6).stored;
+const title = v.titles.stored;
+const status = fc.constantFrom('draft', 'published', 'archived');
+
+const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
+  ['update article set status = ? where id = ?', status, article],
+  ['update article set category_id = ?, views = views + 1 where category_id = ?', category, category],
+  ['update "article" as a set "title" = a."title" || \'!\' where a.author_id = ?', author],
+  ['update article set price = price * 1.1 where price is not null and status = ?', status],
+  [
+    'update article a set category_id = c.parent_id from category c where c.id = a.category_id and c.id = ?',
+    category,
+  ],
+  [
+    'update comment set approved = not approved where article_id in (select id from article where author_id = ?)',
+    author,
+  ],
+  ['update author set home_city = ?, reputation = reputation + 1 where id = ?', v.cities.stored, author],
+  ['update task set project_id = ? where project_id = ? returning id', project, project],
+  ["update content set type = 'post' where id = ?", v.ids(8).stored],
+  ['insert into tag (name) values (?)', fc.constantFrom('red', 'white')],
+  [
+    "insert into tag (name) values (?) on conflict (name) do update set name = excluded.name || '2'",
+    fc.constantFrom('red', 'white'),
+  ],
+  [
+    'insert into article_tags (article_id, tag_id) select id, ? from article where category_id = ? on conflict do nothing',
+    tag,
+    category,
+  ],
+  ['delete from article_tags where tag_id = ?', tag],
+  ['delete from comment using article a where a.id = comment.article_id and a.id = ?', article],
+  ['delete from category where id = ?', category],
+  [
+    "with gone as (delete from comment where author_id = ? returning article_id) update article set status = 'archived' where id in (select article_id from gone)",
+    author,
+  ],
+  [
+    'with moved as (select id from task where project_id = ?) update task set title = ? where id in (select id from moved)',
+    project,
+    title,
+  ],
+  [
+    'merge into project p using author a on a.id = p.lead_id and a.id = ? when matched then update set closed = true',
+    author,
+  ],
+  ['truncate comment'],
+  ['truncate article_tags, task_watchers'],
+  ['select id from article where id = ? for update', article],
+  ["do $$ begin update category set name = name || 'd' where id = 2; end $$"],
+];
+
+export const STATEMENTS: fc.Arbitrary<Statement> = fc
+  .constantFrom(...TEMPLATES)
+  .chain(([sql, ...parameters]) =>
+    fc.record({
+      kind: fc.constant('sql' as const),
+      sql: fc.constant(sql),
+      parameters: fc.tuple(...parameters),
+    }),
+  );

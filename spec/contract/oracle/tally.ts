@@ -1,0 +1,52 @@
+import type { Cacheops, CacheopsStats } from '../../../lib/index.js';
+
+/** What was done, and how much of it says anything. */
+export class Tally {
+  histories = 0;
+  steps = 0;
+  reads = 0;
+  /** reads that were not compared, because transactions got in each other's way */
+  skipped = 0;
+  /** reads of which both ways said the same error */
+  failedReads = 0;
+  writes = 0;
+  /** how often writes failed, by the name of the error */
+  readonly failures = new Map<string, number>();
+
+  fail(name: string): void {
+    this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
+  }
+
+  describe(handles: readonly Cacheops[], milliseconds: number): string {
+    const { hits, misses, bypassed, refused } = total(handles);
+    const failed = [...this.failures.values()].reduce((sum, n) => sum + n, 0);
+    const names = [...this.failures].map(([name, n]) => `${name} ${n}`).join(', ');
+    return [
+      `${this.histories} histories, ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped)`,
+      `${hits} hits, ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
+      `${this.writes} writes, ${percent(failed / this.writes)} failed (${names})`,
+    ].join('\n      ');
+  }
+}
+
+/** Of all queries that the driver was asked. */
+export function hitRate(handles: readonly Cacheops[]): number {
+  const { hits, misses, bypassed } = total(handles);
+  return hits / (hits + misses + bypassed);
+}
+
+function total(handles: readonly Cacheops[]): CacheopsStats {
+  const sum = { hits: 0, misses: 0, bypassed: 0, fills: 0, refused: 0, invalidations: 0, errors: 0 };
+  for (const handle of handles) {
+    const stats = handle.stats();
+    for (const name of Object.keys(sum) as (keyof CacheopsStats)[]) {
+      sum[name] += stats[name];
+    }
+  }
+  return sum;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

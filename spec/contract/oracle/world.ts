@@ -1,0 +1,291 @@
+import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
+import { MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { type Cacheops, cacheops, type Extension, getCacheops, type Store } from '../../../lib/index.js';
+import { type Attempt, attempt, isConflict, isOrdinary, nameOf } from './attempt.js';
+import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
+import { Backstage, ObservedStore, type Stopped, type Thief } from './observed_store.js';
+import { performRead } from './perform_read.js';
+import { performWrite } from './perform_write.js';
+import type { Read } from './reads.js';
+import { newRealm } from './realm.js';
+import { RESET } from './seed.js';
+import { Session, within } from './session.js';
+import { Shadow } from './shadow.js';
+import { pendingChanges, snapshot } from './snapshot.js';
+import { Tally } from './tally.js';
+
+export interface Backend extends Thief {
+  /** one for each ORM, on the same contents */
+  readonly stores: readonly Store[];
+  end(): Promise<void>;
+}
+
+/** The database and the cache disagree, or something happened that nobody expected. */
+export class Disagreement extends Error {}
+
+/** ORMs with a cache, as in several processes, and one without, on the same database. */
+export class World {
+  readonly tally = new Tally();
+  readonly #plain: MikroORM;
+  readonly #orms: readonly MikroORM[];
+  readonly #backend: Backend;
+  readonly #backstage: Backstage;
+  readonly #shadow: Shadow;
+  #sessions: Session[] = [];
+  #slow: Stopped[] = [];
+
+  private constructor(
+    plain: MikroORM,
+    orms: readonly MikroORM[],
+    backend: Backend,
+    backstage: Backstage,
+    shadow: Shadow,
+  ) {
+    this.#plain = plain;
+    this.#orms = orms;
+    this.#backend = backend;
+    this.#backstage = backstage;
+    this.#shadow = shadow;
+  }
+
+  /** @param clientUrl of an empty database */
+  static async create(clientUrl: string, backend: Backend): Promise<World> {
+    const first = await initialise(clientUrl);
+    await first.schema.create();
+    await first.em.execute(CONFIGURE);
+    await first.close();
+    // connections that were open before would not know the settings
+    const plain = await initialise(clientUrl);
+    const backstage = new Backstage();
+    const shadow = new Shadow();
+    const orms: MikroORM[] = [];
+    for (const store of backend.stores) {
+      const orm = await initialise(clientUrl, cacheops({ store: new ObservedStore(store, backstage) }));
+      shadow.follow(orm);
+      orms.push(orm);
+    }
+    return new World(plain, orms, backend, backstage, shadow);
+  }
+
+  get handles(): Cacheops[] {
+    return this.#orms.map(getCacheops);
+  }
+
+  async play({ queries, steps }: History, onStep: (step: Step) => void = () => {}): Promise<void> {
+    await this.#reset();
+    this.tally.histories++;
+    for (const step of steps) {
+      onStep(step);
+      this.tally.steps++;
+      await this.#step(step, queries);
+      await this.#idle();
+    }
+    await this.#goOn();
+  }
+
+  async close(): Promise<void> {
+    await this.#end();
+    await Promise.all([this.#plain, ...this.#orms].map(orm => orm.close(true)));
+  }
+
+  async #step(step: Step, queries: readonly Read[]): Promise<void> {
+    switch (step.kind) {
+      case 'read':
+        return this.#read(step, queries[step.query]!);
+      case 'write':
+        return this.#write(step);
+      case 'open':
+        return this.#transact(step.session, session => session.open(step.how, step.isolation));
+      case 'close':
+        return this.#transact(step.session, session => session.close(step.outcome));
+      case 'slow reader':
+        return this.#startSlowReader(step.session, queries[step.query]!);
+      case 'go on':
+        return this.#goOn();
+      case 'hold':
+        this.#backstage[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
+        return;
+      case 'evict': {
+        const keys = [...this.#backstage.keys];
+        for (const n of step.keys) {
+          if (keys.length > 0) {
+            await this.#backend.evict(keys[n % keys.length]!);
+          }
+        }
+        return;
+      }
+      case 'evict all':
+        return this.#backend.evictAll();
+    }
+  }
+
+  async #read({ session: index, em }: ReadStep, read: Read): Promise<void> {
+    const session = this.#sessions[index]!;
+    this.tally.reads++;
+    const failed = em === 'fresh' ? await this.#readFresh(session, read) : await this.#readOwn(session, read);
+    if (failed && session.context) {
+      await session.giveUp();
+    }
+  }
+
+  /** By EntityManagers that know nothing yet, so that everything about their results can be compared. */
+  async #readFresh(session: Session, read: Read): Promise<boolean> {
+    const { context } = session;
+    const cached = await readAndDescribe(within(session.em, context), read, true);
+    const plain = await readAndDescribe(within(this.#plain.em, context), read, false);
+    if ('error' in cached || 'error' in plain) {
+      if (isConflictOf(cached) || isConflictOf(plain)) {
+        this.tally.skipped++;
+        return true;
+      }
+      this.tally.failedReads++;
+    }
+    const found = describeAttempt(cached);
+    const expected = describeAttempt(plain);
+    if (found !== expected) {
+      throw new Disagreement(
+        `The cache gives another result than the database.\n${difference(found, expected)}`,
+      );
+    }
+    return 'error' in cached;
+  }
+
+  /** By the EntityManager that the session has been working with: rows are compared, and what it would write. */
+  async #readOwn({ em }: Session, read: Read): Promise<boolean> {
+    const clean = pendingChanges(em).length === 0;
+    const { result, differences } = await this.#shadow.watch(() =>
+      attempt(() => performRead(em, read, true)),
+    );
+    if ('error' in result && isConflict(result.error)) {
+      this.tally.skipped++;
+      return true;
+    }
+    if (differences.length > 0) {
+      throw new Disagreement(`The cache gives other rows than the database.\n${differences.join('\n')}`);
+    }
+    const pending = clean ? pendingChanges(em) : [];
+    if (pending.length > 0) {
+      throw new Disagreement(`After a read, a flush ${pending.join('\n')}`);
+    }
+    return 'error' in result;
+  }
+
+  async #write({ session: index, write }: WriteStep): Promise<void> {
+    this.tally.writes++;
+    await this.#transact(index, session => performWrite(session.em, write));
+  }
+
+  async #transact(index: number, work: (session: Session) => Promise<unknown>): Promise<void> {
+    const session = this.#sessions[index]!;
+    const result = await attempt(() => work(session));
+    if ('error' in result) {
+      this.tally.fail(nameOf(result.error));
+      if (!isOrdinary(result.error)) {
+        throw new Disagreement(`A write failed in a way that nobody expected: ${result.error}`, {
+          cause: result.error,
+        });
+      }
+      await session.giveUp();
+    }
+  }
+
+  async #startSlowReader(index: number, read: Read): Promise<void> {
+    const em = within(this.#sessions[index]!.em, undefined);
+    const reading = () => attempt(() => performRead(em, read, true));
+    this.#slow.push(await this.#backstage.stopAfterLease(reading));
+  }
+
+  async #goOn(): Promise<void> {
+    await this.#backstage.release();
+    for (const { gate, done } of this.#slow.splice(0)) {
+      gate.open();
+      await done;
+    }
+  }
+
+  /** What goes on in the background comes to its end, so that a history goes the same way each time. */
+  async #idle(): Promise<void> {
+    await Promise.all(this.handles.map(handle => handle.idle()));
+  }
+
+  async #end(): Promise<void> {
+    await this.#goOn();
+    for (const session of this.#sessions) {
+      await session.abandon();
+    }
+    await this.#idle();
+    await this.#backstage.reset();
+  }
+
+  async #reset(): Promise<void> {
+    await this.#end();
+    await this.#plain.em.execute(RESET);
+    await this.#backend.stores[0]!.clear();
+    this.#sessions = Array.from(
+      { length: SESSIONS },
+      (_, i) => new Session(this.#orms[i % this.#orms.length]!),
+    );
+  }
+}
+
+async function initialise(clientUrl: string, ...extensions: Extension[]): Promise<MikroORM> {
+  const { entities } = await newRealm(crypto.randomUUID());
+  const metadataProvider = ReflectMetadataProvider;
+  return MikroORM.init({
+    clientUrl,
+    entities: [...entities],
+    metadataProvider,
+    pool: { max: 30 },
+    extensions,
+  });
+}
+
+/**
+ * Without ORDER BY, rows come in the order in which they stand in the table, always: otherwise the planner may choose
+ * another one as the table grows. And who waits for a lock waits for another step, in vain.
+ */
+const SETTINGS = {
+  enable_hashagg: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  enable_indexscan: 'off',
+  enable_indexonlyscan: 'off',
+  enable_bitmapscan: 'off',
+  join_collapse_limit: '1',
+  // what is switched off counts as expensive, and worth compiling
+  jit: 'off',
+  synchronous_commit: 'off',
+  lock_timeout: '15ms',
+};
+
+const CONFIGURE = `do $$ begin ${Object.entries(SETTINGS)
+  .map(
+    ([name, value]) =>
+      `execute format('alter database %I set ${name} = %L', current_database(), '${value}');`,
+  )
+  .join(' ')} end $$`;
+
+async function readAndDescribe(em: SqlEntityManager, read: Read, cached: boolean): Promise<Attempt> {
+  return attempt(async () => snapshot(em, await performRead(em, read, cached)));
+}
+
+function isConflictOf(result: Attempt): boolean {
+  return 'error' in result && isConflict(result.error);
+}
+
+function describeAttempt(result: Attempt): string {
+  return 'error' in result ? `an error: ${nameOf(result.error)}, ${result.error}` : String(result.value);
+}
+
+/** The lines in which two texts differ. */
+function difference(found: string, expected: string): string {
+  const ours = found.split('\n');
+  const theirs = expected.split('\n');
+  const lines: string[] = [];
+  for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
+    if (ours[i] !== theirs[i]) {
+      lines.push(`  cached:   ${ours[i] ?? '(nothing)'}`, `  database: ${theirs[i] ?? '(nothing)'}`);
+    }
+  }
+  return lines.slice(0, 12).join('\n');
+}

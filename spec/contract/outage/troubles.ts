@@ -1,0 +1,39 @@
+import type { RedisServer } from '../../support/redis.js';
+import type { Wire } from './wire.js';
+
+/** A Redis of its own, and the way to it. */
+export interface Line {
+  readonly server: RedisServer;
+  readonly wire: Wire;
+}
+
+/** Something that happens to a store, and the end of it. */
+export interface Trouble {
+  begin(line: Line): unknown;
+  end(line: Line): unknown;
+}
+
+function onTheWire(mode: Wire['mode']): Trouble {
+  return {
+    begin: ({ wire }) => {
+      wire.mode = mode;
+    },
+    end: ({ wire }) => {
+      wire.mode = 'pass';
+    },
+  };
+}
+
+export const troubles: Readonly<Record<string, Trouble>> = {
+  'is killed, and comes back with what it had saved': {
+    begin: ({ server }) => server.kill9(),
+    end: ({ server }) => server.restart(),
+  },
+  'is frozen': {
+    begin: ({ server }) => process.kill(server.pid, 'SIGSTOP'),
+    end: ({ server }) => process.kill(server.pid, 'SIGCONT'),
+  },
+  stalls: onTheWire('stall'),
+  'is cut off': onTheWire('refuse'),
+  'talks nonsense': onTheWire('garble'),
+};
