@@ -29,6 +29,7 @@ function isStorable(value: unknown, depth: number): boolean {
     case 'number':
       return !Object.is(value, -0); // it would come back as 0
     case 'string':
+      return value.isWellFormed(); // half a surrogate pair, as json may hold, has no UTF-8
     case 'boolean':
     case 'undefined':
     case 'bigint':
@@ -47,7 +48,11 @@ function isStorableObject(value: object, depth: number): boolean {
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) {
     for (const key in value) {
-      if (key === '__proto__' || !isStorable((value as Record<string, unknown>)[key], depth + 1)) {
+      if (
+        key === '__proto__' ||
+        !key.isWellFormed() ||
+        !isStorable((value as Record<string, unknown>)[key], depth + 1)
+      ) {
         return false;
       }
     }

@@ -75,7 +75,8 @@ async function editList(em: SqlEntityManager, write: ListEdit): Promise<void> {
   if (!list) {
     return;
   }
-  if (write.initialised && !list.isInitialized()) {
+  // only `remove()` insists on it
+  if ((write.initialised || write.how === 'remove') && !list.isInitialized()) {
     await list.init();
   }
   const target = modelOf(write.entity).toMany[write.collection]!.target();
