@@ -12,9 +12,17 @@ const packr = new Packr({
   copyBuffers: true,
 });
 
-/** @returns `undefined` if something in it would not come back the same */
+/**
+ * Never throws: the database has answered by then, and whoever asked shall have the answer.
+ *
+ * @returns `undefined` if something in it would not come back the same
+ */
 export function encodeResult(result: unknown): Uint8Array | undefined {
-  return isStorable(result, 0) ? packr.pack(result) : undefined;
+  try {
+    return isStorable(result, 0) ? packr.pack(result) : undefined;
+  } catch {
+    return undefined; // too large, or something that its own methods break
+  }
 }
 
 /** @throws whatever `msgpackr` throws on bytes that are not its own */
@@ -41,6 +49,9 @@ function isStorable(value: unknown, depth: number): boolean {
   }
 }
 
+/** Keys that json may have, and that the encoder would take for what every object has. */
+const TAKEN_FOR_METHODS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'toJSON']);
+
 function isStorableObject(value: object, depth: number): boolean {
   if (Array.isArray(value)) {
     return value.every(item => isStorable(item, depth + 1));
@@ -49,7 +60,7 @@ function isStorableObject(value: object, depth: number): boolean {
   if (prototype === Object.prototype || prototype === null) {
     for (const key in value) {
       if (
-        key === '__proto__' ||
+        TAKEN_FOR_METHODS.has(key) ||
         !key.isWellFormed() ||
         !isStorable((value as Record<string, unknown>)[key], depth + 1)
       ) {

@@ -160,7 +160,7 @@ export class Reads {
   }
 
   async #transactionObstacle(session: Session | undefined, ask: Ask): Promise<string | undefined> {
-    return session && session.whyNotCached((await this.#parts.database.get(ask)).readCommitted);
+    return session?.whyNotCached((await this.#parts.database.get(ask)).readCommitted);
   }
 
   async #miss(
@@ -301,6 +301,7 @@ const IRRELEVANT = new Set([
   'lookup',
   'validate',
   'ignoreLazyScalarProperties',
+  'where', // of findAll(): it is the condition by now
 ]);
 
 function relevant(options: Options): Record<string, unknown> {

@@ -12,6 +12,7 @@ const rows: readonly Row[] = [
 const ONE = where({ category: '1' });
 const TWO = where({ category: '2' });
 const OLD = where({ title: 'old' });
+const ONE_OR_OLD = where({ category: '1' }, { title: 'old' });
 const ALL = where({});
 
 /** Stops to match ONE and OLD, and starts to match TWO. */
@@ -85,6 +86,13 @@ export const CASTS = {
     readers: [ONE, OLD],
     maxSchemes: 1,
   },
+  'a writer that inserts, and two readers, with room for fewer schemes than a query has': {
+    rows,
+    cached: [ONE],
+    writers: [INSERT],
+    readers: [ONE_OR_OLD, OLD],
+    maxSchemes: 1,
+  },
 } as const satisfies Record<string, Cast>;
 
 export type CastName = keyof typeof CASTS;
@@ -145,7 +153,7 @@ export const LONG_CASTS: Record<string, Cast> = {
     rows,
     cached: [ONE],
     writers: [MOVE],
-    readers: [ONE, OLD, ALL],
+    readers: [ONE_OR_OLD, OLD, ALL],
     maxSchemes: 1,
   },
   'a wide writer, another, two readers and a loss, with room for one scheme': {

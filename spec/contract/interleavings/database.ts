@@ -37,10 +37,8 @@ export class TinyDatabase {
   }
 
   /** What a statement that starts now gives. */
-  select(wanted: Partial<Row>): string {
-    const rows = [...this.#rows.values()].filter(row =>
-      Object.entries(wanted).every(([column, value]) => row[column as keyof Row] === value),
-    );
+  select(anyOf: readonly Partial<Row>[]): string {
+    const rows = [...this.#rows.values()].filter(row => anyOf.some(wanted => matches(row, wanted)));
     return JSON.stringify(rows.sort((x, y) => x.id.localeCompare(y.id)));
   }
 
@@ -90,6 +88,10 @@ export class TinyDatabase {
   get state(): unknown {
     return [[...this.#rows.values()].sort((x, y) => x.id.localeCompare(y.id)), this.#transactions];
   }
+}
+
+function matches(row: Row, wanted: Partial<Row>): boolean {
+  return Object.entries(wanted).every(([column, value]) => row[column as keyof Row] === value);
 }
 
 function isRunning({ status }: Transaction): boolean {

@@ -22,11 +22,11 @@ export class Loss implements Actor {
   ) {
     const keys = new Keys('');
     const found = queries.flatMap(({ address }): [string, Kept][] => {
-      const [entry, tableStamp, dependencyStamp] = keys.ofAddress(address);
+      const [entry, tableStamp, ...dependencyStamps] = keys.ofAddress(address);
       return [
         [entry!, 'entry'],
         [tableStamp!, 'table stamp'],
-        [dependencyStamp!, 'dependency stamp'],
+        ...dependencyStamps.map((stamp): [string, Kept] => [stamp, 'dependency stamp']),
         [keys.of(address.tables[0]!.table).registry, 'registry'],
       ];
     });

@@ -99,7 +99,7 @@ export class Reader implements Actor {
   }
 
   #select(): void {
-    this.#result = this.scene.database.select(this.query.wanted);
+    this.#result = this.scene.database.select(this.query.anyOf);
     this.#stage = this.#seal === undefined ? 'leases' : 'fills';
   }
 

@@ -18,6 +18,7 @@ export const RULES = {
     'a lease is refused while a writer is in flight that cannot tell what it touches',
   'unknown schemes': 'a lease is refused while a writer is in flight that did not know its scheme',
   'forgotten schemes': 'the stamp of the table goes with a scheme that makes room for others',
+  'schemes in use': 'a scheme of the query at hand does not make room for others',
   'lost registry, lease': 'a lease that finds no registry deletes the stamp of the table',
   'lost registry, mark': 'a mark that finds no registry deletes the stamp of the table',
   'quarantine, lease': 'a registry that a lease makes anew is in quarantine',

@@ -74,7 +74,7 @@ export class Sketch implements ExploredStore {
           dependency =>
             (touched === undefined && this.keeps('record of a wide writer')) ||
             (touched?.includes(idOf(dependency)) && this.keeps('record of a writer')) ||
-            (registry.schemes.get(dependency.scheme.id)!.blind.has(writer.id) &&
+            (registry.schemes.get(dependency.scheme.id)?.blind.has(writer.id) &&
               this.keeps('unknown schemes')),
         ),
       )
@@ -166,7 +166,8 @@ export class Sketch implements ExploredStore {
       schemes.set(id, known ?? { scheme, blind: new Set(writers.keys()) });
     }
     for (const id of schemes.keys()) {
-      if (schemes.size > this.maxSchemes && !wanted.has(id)) {
+      const mayGo = !wanted.has(id) || !this.keeps('schemes in use');
+      if (schemes.size > this.maxSchemes && mayGo) {
         schemes.delete(id);
         if (this.keeps('forgotten schemes')) {
           this.#stamps.delete(KEYS.of(table).stamp);

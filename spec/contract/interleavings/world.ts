@@ -57,7 +57,7 @@ export class World {
       const payload = await this.scene.store.read(query.address);
       if (payload) {
         this.hits++;
-        const now = this.scene.database.select(query.wanted);
+        const now = this.scene.database.select(query.anyOf);
         if (String(payload) !== now) {
           throw new StaleHit(`${nameOf(query)} is answered with ${payload}, but is ${now}`);
         }
@@ -121,8 +121,8 @@ export class World {
   }
 }
 
-function nameOf({ wanted }: Query): string {
-  return `The query for ${JSON.stringify(wanted)}`;
+function nameOf({ anyOf }: Query): string {
+  return `The query for ${JSON.stringify(anyOf)}`;
 }
 
 function distinct(queries: readonly Query[]): Query[] {

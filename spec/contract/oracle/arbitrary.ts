@@ -5,6 +5,15 @@ export function someOf<T>(values: readonly T[], min: number, max: number): fc.Ar
   return fc.subarray([...values], { minLength: min, maxLength: Math.min(max, values.length) });
 }
 
+/** An object as programs write it, with a prototype. */
+export function record<T, K extends keyof T = keyof T>(
+  properties: { readonly [P in keyof T]: fc.Arbitrary<T[P]> },
+  requiredKeys?: K[],
+): fc.Arbitrary<T> {
+  const constraints = { noNullPrototype: true, ...(requiredKeys && { requiredKeys }) };
+  return fc.record(properties, constraints as never) as fc.Arbitrary<T>;
+}
+
 /** One of these, each as often as its weight says. */
 export function weighted<T>(
   ...choices: readonly (readonly [weight: number, arbitrary: fc.Arbitrary<T>])[]

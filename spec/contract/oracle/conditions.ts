@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { remembered } from './arbitrary.js';
+import { record, remembered } from './arbitrary.js';
 import { type Field, type Kind, type Model, modelOf, type ToMany, type ToOne } from './model.js';
 import * as v from './values.js';
 
@@ -55,7 +55,7 @@ export function wheres(kind: Kind): Where$ {
 /** One row by its key. */
 export function keyOf(kind: Kind): Where$ {
   const { key } = modelOf(kind);
-  return fc.record(Object.fromEntries(Object.entries(key).map(([name, { asked }]) => [name, asked])));
+  return record(Object.fromEntries(Object.entries(key).map(([name, { asked }]) => [name, asked])));
 }
 
 function keyCondition(kind: Kind, { key }: Model): Where$ {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { record } from './arbitrary.js';
 import { type Read, reads } from './reads.js';
 import { Sequence } from './sequence.js';
 import type { Isolation, Opening, Outcome } from './session.js';
@@ -56,7 +57,7 @@ const query = fc.nat({ max: MAX_QUERIES - 1 });
 const steps: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 60,
-    arbitrary: fc.record({
+    arbitrary: record({
       kind: kind('read'),
       session,
       query,
@@ -66,10 +67,10 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       ),
     }),
   },
-  { weight: 18, arbitrary: fc.record({ kind: kind('write'), session, write: writes }) },
+  { weight: 18, arbitrary: record({ kind: kind('write'), session, write: writes }) },
   {
     weight: 4,
-    arbitrary: fc.record({
+    arbitrary: record({
       kind: kind('open'),
       session,
       how: fc.constantFrom<Opening>('transactional', 'requires_new', 'begin', 'kysely'),
@@ -84,26 +85,26 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 5,
-    arbitrary: fc.record({
+    arbitrary: record({
       kind: kind('close'),
       session,
       outcome: fc.constantFrom<Outcome>('commit', 'commit', 'rollback'),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: kind('slow reader'), session, query }) },
-  { weight: 2, arbitrary: fc.record({ kind: kind('go on') }) },
-  { weight: 1, arbitrary: fc.record({ kind: kind('hold'), what: fc.constantFrom('fills', 'settles') }) },
+  { weight: 1, arbitrary: record({ kind: kind('slow reader'), session, query }) },
+  { weight: 2, arbitrary: record({ kind: kind('go on') }) },
+  { weight: 1, arbitrary: record({ kind: kind('hold'), what: fc.constantFrom('fills', 'settles') }) },
   {
     weight: 2,
-    arbitrary: fc.record({
+    arbitrary: record({
       kind: kind('evict'),
       keys: fc.array(fc.nat({ max: 997 }), { minLength: 1, maxLength: 3 }),
     }),
   },
-  { weight: 0, arbitrary: fc.record({ kind: kind('evict all') }) },
+  { weight: 0, arbitrary: record({ kind: kind('evict all') }) },
 );
 
-export const histories: fc.Arbitrary<History> = fc.record({
+export const histories: fc.Arbitrary<History> = record({
   queries: fc.array(reads, { minLength: MAX_QUERIES, maxLength: MAX_QUERIES }),
   steps: new Sequence(steps, MIN_STEPS, MAX_STEPS),
 });

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { Keys } from '../../../lib/store/keys.js';
 import type {
   EntryAddress,
@@ -27,7 +28,7 @@ export class Backstage {
   holdsSettles = false;
   readonly #names = new Keys('');
   readonly #held: (() => Promise<void>)[] = [];
-  #pause: Gate | undefined;
+  readonly #stops = new AsyncLocalStorage<Gate>();
 
   see(address: EntryAddress): void {
     for (const key of this.#names.ofAddress(address)) {
@@ -49,20 +50,16 @@ export class Backstage {
     }
   }
 
-  /** Stops a reader that has got a lease. If it does not ask for one, nobody is stopped. */
+  /** Makes a read which stops whenever it has got a lease. */
   async stopAfterLease(read: () => Promise<unknown>): Promise<Stopped> {
-    const pause = gate();
-    this.#pause = pause;
-    const done = read();
-    await Promise.race([pause.reached, done]);
-    this.#pause = undefined;
-    return { gate: pause, done };
+    const stop = gate();
+    const done = this.#stops.run(stop, read);
+    await Promise.race([stop.reached, done]);
+    return { gate: stop, done };
   }
 
   async afterLease(): Promise<void> {
-    const pause = this.#pause;
-    this.#pause = undefined;
-    await pause?.pass();
+    await this.#stops.getStore()?.pass();
   }
 
   async reset(): Promise<void> {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { seldom, someOf } from './arbitrary.js';
+import { record, seldom, someOf } from './arbitrary.js';
 import { conditions, keyOf, type Where, wheres } from './conditions.js';
 import { KINDS, type Kind, modelOf } from './model.js';
 
@@ -134,7 +134,8 @@ function order(kind: Kind): fc.Arbitrary<Record<string, unknown>[]> {
 /** What is loaded of the entities: `fields`, or `exclude`, or everything. */
 function selection(kind: Kind): fc.Arbitrary<Options> {
   const model = modelOf(kind);
-  const own = [...Object.keys(model.fields), ...Object.keys(model.toOne)];
+  // without the discriminator, the ORM does not know what it has loaded
+  const own = [...Object.keys(model.fields), ...Object.keys(model.toOne)].filter(name => name !== 'type');
   const deep = Object.entries(model.toOne).flatMap(([name, { target }]) =>
     Object.keys(modelOf(target()).fields)
       .slice(0, 2)
@@ -215,13 +216,13 @@ function query(kind: Kind): fc.Arbitrary<Query> {
       tenant,
     };
     if (how === 'count') {
-      return fc.record({ ...base, options: filters(kind) });
+      return record({ ...base, options: filters(kind) });
     }
     if (how === 'countBy') {
       const groups = ['Article', 'Comment', 'Task'].includes(kind)
         ? (Object.keys(modelOf(kind).toOne)[0] as string)
         : Object.keys(modelOf(kind).fields)[0]!;
-      return fc.record({ ...base, options: fc.constant({ groupBy: groups }) });
+      return record({ ...base, options: fc.constant({ groupBy: groups }) });
     }
     const orderBy = how === 'findByCursor' ? fc.constant({ id: 'asc' }) : seldom(1, order(kind));
     const options = fc
@@ -229,7 +230,7 @@ function query(kind: Kind): fc.Arbitrary<Query> {
       .map(([populate, strategy, orderBy, ...rest]) =>
         defined(Object.assign({ populate, strategy, orderBy }, ...rest)),
       );
-    return fc.record({ ...base, options });
+    return record({ ...base, options });
   });
 }
 
@@ -249,7 +250,7 @@ function collectionRead(kind: Kind): fc.Arbitrary<ListRead> {
                 how === 'init' || how === 'matching' ? seldom(1, order(target)) : fc.constant(undefined),
               )
               .map(([populate, limits, orderBy]) => defined({ populate, ...limits, orderBy }));
-      return fc.record({
+      return record({
         kind: fc.constant('collection' as const),
         how: fc.constant(how as ListRead['how']),
         entity: fc.constant(kind),
@@ -270,7 +271,7 @@ function referenceRead(kind: Kind): fc.Arbitrary<ReferenceRead> {
     .oneof(fc.constant(undefined), names.length > 0 ? fc.constantFrom(...names) : fc.constant(undefined))
     .chain(relation => {
       const target = relation ? toOne[relation]!.target() : kind;
-      return fc.record({
+      return record({
         kind: fc.constant('reference' as const),
         entity: fc.constant(kind),
         key: keyOf(kind),
@@ -282,7 +283,7 @@ function referenceRead(kind: Kind): fc.Arbitrary<ReferenceRead> {
 }
 
 function populateRead(kind: Kind): fc.Arbitrary<PopulateRead> {
-  return fc.record({
+  return record({
     kind: fc.constant('populate' as const),
     entity: fc.constant(kind),
     where: conditions(kind, 0),

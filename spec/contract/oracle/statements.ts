@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { record } from './arbitrary.js';
 import * as v from './values.js';
 
 /** SQL of the program's own. */
@@ -67,7 +68,7 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
 export const STATEMENTS: fc.Arbitrary<Statement> = fc
   .constantFrom(...TEMPLATES)
   .chain(([sql, ...parameters]) =>
-    fc.record({
+    record({
       kind: fc.constant('sql' as const),
       sql: fc.constant(sql),
       parameters: fc.tuple(...parameters),

@@ -60,10 +60,11 @@ export const instants = spelt(
 export const days = of('2000-01-31', '1999-12-31', '2024-02-29');
 export const moments = of(new Date('2024-03-31T02:30:00Z'), new Date('2024-01-01T00:00:00.600Z'));
 export const slugs = of(new Slug(['a', 'b']), new Slug(['x']));
+/** keys in the order in which the database keeps them */
 export const settings = of(
-  { theme: 'dark', size: 1 },
+  { size: 1, theme: 'dark' },
   { theme: 'light' },
-  { tags: ['a'], deep: { n: null } },
+  { deep: { n: null }, tags: ['a'] },
 );
 export const addresses = of(
   { street: 'Main 1', city: 'Oslo', country: 'NO' },

@@ -1,6 +1,13 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import { MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
-import { type Cacheops, cacheops, type Extension, getCacheops, type Store } from '../../../lib/index.js';
+import {
+  type Cacheops,
+  cacheops,
+  type ErrorEvent,
+  type Extension,
+  getCacheops,
+  type Store,
+} from '../../../lib/index.js';
 import { type Attempt, attempt, isConflict, isOrdinary, nameOf } from './attempt.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
 import { Backstage, ObservedStore, type Stopped, type Thief } from './observed_store.js';
@@ -13,6 +20,7 @@ import { Session, within } from './session.js';
 import { Shadow } from './shadow.js';
 import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
+import type { Write } from './writes.js';
 
 export interface Backend extends Thief {
   /** one for each ORM, on the same contents */
@@ -33,6 +41,7 @@ export class World {
   readonly #shadow: Shadow;
   #sessions: Session[] = [];
   #slow: Stopped[] = [];
+  readonly #errors: ErrorEvent[] = [];
 
   private constructor(
     plain: MikroORM,
@@ -46,6 +55,9 @@ export class World {
     this.#backend = backend;
     this.#backstage = backstage;
     this.#shadow = shadow;
+    for (const { events } of this.handles) {
+      events.on('error', error => this.#errors.push(error));
+    }
   }
 
   /** @param clientUrl of an empty database */
@@ -79,6 +91,7 @@ export class World {
       this.tally.steps++;
       await this.#step(step, queries);
       await this.#idle();
+      this.#checkErrors();
     }
     await this.#goOn();
   }
@@ -133,12 +146,16 @@ export class World {
     const { context } = session;
     const cached = await readAndDescribe(within(session.em, context), read, true);
     const plain = await readAndDescribe(within(this.#plain.em, context), read, false);
-    if ('error' in cached || 'error' in plain) {
-      if (isConflictOf(cached) || isConflictOf(plain)) {
-        this.tally.skipped++;
+    if (isConflictOf(cached) || isConflictOf(plain)) {
+      this.tally.skipped++;
+      return true;
+    }
+    if ('error' in cached && 'error' in plain) {
+      this.tally.failedReads++;
+      // the first error has ended the transaction, so that the second is another one
+      if (context) {
         return true;
       }
-      this.tally.failedReads++;
     }
     const found = describeAttempt(cached);
     const expected = describeAttempt(plain);
@@ -164,23 +181,49 @@ export class World {
       throw new Disagreement(`The cache gives other rows than the database.\n${differences.join('\n')}`);
     }
     const pending = clean ? pendingChanges(em) : [];
-    if (pending.length > 0) {
+    if (pending.length > 0 && !(await this.#makesDirty(read))) {
       throw new Disagreement(`After a read, a flush ${pending.join('\n')}`);
     }
     return 'error' in result;
   }
 
-  async #write({ session: index, write }: WriteStep): Promise<void> {
-    this.tally.writes++;
-    await this.#transact(index, session => performWrite(session.em, write));
+  /** Whether the ORM would write what it has just read, without a cache too. */
+  async #makesDirty(read: Read): Promise<boolean> {
+    const em = within(this.#plain.em, undefined);
+    await attempt(() => performRead(em, read, false));
+    return pendingChanges(em).length > 0;
   }
 
-  async #transact(index: number, work: (session: Session) => Promise<unknown>): Promise<void> {
+  async #write({ session: index, write }: WriteStep): Promise<void> {
+    this.tally.writes++;
+    await this.#transact(
+      index,
+      session => performWrite(session.em, write),
+      () => this.#failsAnyway(write),
+    );
+  }
+
+  /** Whether the ORM does not manage without a cache either. */
+  async #failsAnyway(write: Write): Promise<boolean> {
+    const em = within(this.#plain.em, undefined);
+    await em.begin();
+    try {
+      return 'error' in (await attempt(() => performWrite(em, write)));
+    } finally {
+      await em.rollback();
+    }
+  }
+
+  async #transact(
+    index: number,
+    work: (session: Session) => Promise<unknown>,
+    fails: () => Promise<boolean> = async () => false,
+  ): Promise<void> {
     const session = this.#sessions[index]!;
     const result = await attempt(() => work(session));
     if ('error' in result) {
       this.tally.fail(nameOf(result.error));
-      if (!isOrdinary(result.error)) {
+      if (!isOrdinary(result.error) && !(await fails())) {
         throw new Disagreement(`A write failed in a way that nobody expected: ${result.error}`, {
           cause: result.error,
         });
@@ -200,6 +243,16 @@ export class World {
     for (const { gate, done } of this.#slow.splice(0)) {
       gate.open();
       await done;
+    }
+  }
+
+  /** The cache has no reason to fail. */
+  #checkErrors(): void {
+    const [error] = this.#errors.splice(0);
+    if (error) {
+      throw new Disagreement(`The cache failed to ${error.operation}: ${error.error}`, {
+        cause: error.error,
+      });
     }
   }
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { someOf } from './arbitrary.js';
+import { record, someOf } from './arbitrary.js';
 import { conditions, keyOf, type Where } from './conditions.js';
 import { KINDS, type Kind, modelOf } from './model.js';
 import { STATEMENTS, type Statement } from './statements.js';
@@ -126,13 +126,13 @@ function rowOf(kind: Kind, withKey: boolean): fc.Arbitrary<Data> {
     ...Object.keys(fields).filter(name => fields[name]!.required),
     ...Object.keys(toOne).filter(name => !toOne[name]!.nullable),
   ];
-  return fc.record({ ...settable(kind), ...keyed }, { requiredKeys: must });
+  return record({ ...settable(kind), ...keyed }, must);
 }
 
 function changesOf(kind: Kind): fc.Arbitrary<Data> {
   const properties = settable(kind);
   return someOf(Object.keys(properties), 1, 2).chain(names =>
-    fc.record(Object.fromEntries(names.map(name => [name, properties[name]!]))),
+    record(Object.fromEntries(names.map(name => [name, properties[name]!]))),
   );
 }
 
@@ -145,7 +145,7 @@ function plainChangesOf(kind: Kind): fc.Arbitrary<Data> {
 }
 
 const create = concrete.chain(entity =>
-  fc.record({
+  record({
     kind: fc.constant('create' as const),
     entity: fc.constant(entity),
     data: rowOf(entity, modelOf(entity).natural ?? false),
@@ -154,7 +154,7 @@ const create = concrete.chain(entity =>
 );
 
 const edit = kinds.chain(entity =>
-  fc.record({
+  record({
     kind: fc.constant('edit' as const),
     entity: fc.constant(entity),
     pick: fc.oneof(pick, keyOf(entity)),
@@ -164,7 +164,7 @@ const edit = kinds.chain(entity =>
 );
 
 const remove = kinds.chain(entity =>
-  fc.record({
+  record({
     kind: fc.constant('remove' as const),
     entity: fc.constant(entity),
     pick: fc.oneof<[fc.Arbitrary<number>, fc.Arbitrary<Where>]>(
@@ -178,7 +178,7 @@ const remove = kinds.chain(entity =>
 const listEdit = withLists.chain(entity => {
   const { toMany } = modelOf(entity);
   return fc.constantFrom(...Object.keys(toMany)).chain(collection =>
-    fc.record({
+    record({
       kind: fc.constant('list' as const),
       entity: fc.constant(entity),
       pick: fc.oneof(pick, keyOf(entity)),
@@ -194,7 +194,7 @@ const listEdit = withLists.chain(entity => {
 const via = fc.constantFrom<Via>('em', 'em', 'builder', 'kysely');
 
 const insert = concrete.chain(entity =>
-  fc.record({
+  record({
     kind: fc.constant('insert' as const),
     via: fc.constantFrom('em', 'builder'),
     entity: fc.constant(entity),
@@ -210,9 +210,7 @@ function updateData(entity: Kind, via: Via): fc.Arbitrary<Data> {
     { weight: 12, arbitrary: data },
     {
       weight: 1,
-      arbitrary: fc.record(
-        Object.fromEntries(Object.entries(key).map(([name, { stored }]) => [name, stored])),
-      ),
+      arbitrary: record(Object.fromEntries(Object.entries(key).map(([name, { stored }]) => [name, stored]))),
     },
   );
 }
@@ -230,7 +228,7 @@ function target(entity: Kind, via: Via): fc.Arbitrary<Where> {
 }
 
 const update = fc.tuple(kinds, via).chain(([entity, via]) =>
-  fc.record({
+  record({
     kind: fc.constant('update' as const),
     via: fc.constant(via),
     entity: fc.constant(entity),
@@ -240,7 +238,7 @@ const update = fc.tuple(kinds, via).chain(([entity, via]) =>
 );
 
 const remover = fc.tuple(kinds, via).chain(([entity, via]) =>
-  fc.record({
+  record({
     kind: fc.constant('delete' as const),
     via: fc.constant(via),
     entity: fc.constant(entity),
@@ -249,7 +247,7 @@ const remover = fc.tuple(kinds, via).chain(([entity, via]) =>
 );
 
 const upsert = concrete.chain(entity =>
-  fc.record({
+  record({
     kind: fc.constant('upsert' as const),
     via: fc.constantFrom('em', 'em', 'builder'),
     entity: fc.constant(entity),

@@ -40,6 +40,7 @@ async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promi
 /** Ends when nothing goes on in the background either. */
 async function runStepwise(id: number, task: string, args: readonly unknown[]): Promise<unknown> {
   let earlier = Promise.resolve();
+  let over = false;
   const steps: Steps = {
     background: [],
     async before(step) {
@@ -48,6 +49,9 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
       const { promise, resolve } = deferred();
       earlier = promise;
       await turn;
+      if (over) {
+        return; // it has failed
+      }
       const stop = gate();
       gates.set(id, stop);
       tell({ kind: 'stop', id, step });
@@ -55,9 +59,13 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
       resolve();
     },
   };
-  const answer = await followed(steps, () => perform(task, args));
-  await Promise.all(steps.background);
-  return answer;
+  try {
+    const answer = await followed(steps, () => perform(task, args));
+    await Promise.all(steps.background);
+    return answer;
+  } finally {
+    over = true;
+  }
 }
 
 function perform(task: string, args: readonly unknown[]): Promise<unknown> {

@@ -12,6 +12,8 @@ export interface Steps {
   before(step: Step): Promise<void>;
   /** Work that goes on after the caller was answered. */
   readonly background: Promise<unknown>[];
+  /** the id of the writer, once it has marked */
+  writer?: string;
 }
 
 const storage = new AsyncLocalStorage<Steps>();
