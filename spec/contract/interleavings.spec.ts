@@ -34,8 +34,7 @@ const IN_TROUBLE: Record<Rule, CastName> = {
   'fate, not age': 'two writers, two readers and a crash',
   'fate of the newest': 'two writers, two readers and a crash',
   'patient lift': 'a writer, two readers and the loss of anything',
-  'horizon past all': 'a writer, two readers and the loss of anything',
-  'horizon of its own': 'a writer, two readers and the loss of anything',
+  'wait of its own': 'a writer, two readers and the loss of anything',
 };
 
 describe('C1, C2 and C3: the steps of readers and writers in every order', () => {

@@ -20,8 +20,8 @@ export interface Scene {
   readonly store: ExploredStore;
   readonly database: TinyDatabase;
   readonly keeps: Keeps;
-  /** for each quarantine, the first transaction that began after it */
-  readonly horizons: Map<string, number>;
+  /** for each quarantine, who was in flight when it was found and still is */
+  readonly awaited: Map<string, readonly number[]>;
   /** the keys of what was not in the store at some moment */
   readonly missed: Set<string>;
   /** how many writers may still die */

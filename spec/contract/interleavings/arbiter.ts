@@ -7,25 +7,21 @@ export interface Verdict {
   readonly over: readonly Quarantine[];
 }
 
-/** Asks the database once, by one statement. */
-export function judge(refusal: Refusal, { database, horizons, keeps }: Scene): Verdict {
-  const { snapshot } = database;
-
+/** Asks the database once. */
+export function judge(refusal: Refusal, { database, awaited, keeps }: Scene): Verdict {
   const ended = refusal.writers.filter(({ xid }) => {
-    if (!keeps('fate, not age') || (Number(xid) >= snapshot.xmax && !keeps('fate of the newest'))) {
+    if (!keeps('fate, not age') || (Number(xid) >= database.xmax && !keeps('fate of the newest'))) {
       return true;
     }
     return database.status(Number(xid)) !== 'in progress';
   });
 
   const over = refusal.quarantines.filter(({ table, nonce }) => {
-    const id = keeps('horizon of its own') ? nonce : table;
-    let horizon = horizons.get(id);
-    if (horizon === undefined) {
-      horizon = keeps('horizon past all') ? database.nextXid : snapshot.xmax;
-      horizons.set(id, horizon);
-    }
-    return snapshot.xmin >= horizon || !keeps('patient lift');
+    const id = keeps('wait of its own') ? nonce : table;
+    const now = database.running;
+    const still = now.filter(xid => awaited.get(id)?.includes(xid) ?? true);
+    awaited.set(id, still);
+    return still.length === 0 || !keeps('patient lift');
   });
 
   return { ended, over };

@@ -13,14 +13,6 @@ export interface Transaction {
   status: 'in progress' | 'committed' | 'aborted';
 }
 
-/** As `pg_current_snapshot()`. Mind `xmax`: a transaction may be running that is newer. */
-export interface Snapshot {
-  /** the oldest transaction in progress */
-  readonly xmin: number;
-  /** the one after the newest transaction that has ended */
-  readonly xmax: number;
-}
-
 const FIRST_XID = 100;
 
 /** As much of PostgreSQL as the protocol sees: one table, READ COMMITTED, locks on rows, and ids of transactions. */
@@ -48,7 +40,7 @@ export class TinyDatabase {
 
   /** A transaction that has written this row, which must not be locked. */
   write(id: string, after: Row | undefined): Transaction {
-    const xid = this.nextXid;
+    const xid = FIRST_XID + this.#transactions.length;
     const transaction: Transaction = { xid, id, before: this.#rows.get(id), after, status: 'in progress' };
     this.#transactions.push(transaction);
     return transaction;
@@ -73,16 +65,15 @@ export class TinyDatabase {
     return this.#transactions[xid - FIRST_XID]!.status;
   }
 
-  get snapshot(): Snapshot {
+  /** As in a snapshot: the one after the last that has ended. Mind that one may be running that is newer. */
+  get xmax(): number {
     const ended = this.#transactions.filter(transaction => !isRunning(transaction));
-    const xmax = Math.max(FIRST_XID - 1, ...ended.map(({ xid }) => xid)) + 1;
-    const running = this.#transactions.filter(isRunning);
-    return { xmin: Math.min(xmax, ...running.map(({ xid }) => xid)), xmax };
+    return Math.max(FIRST_XID - 1, ...ended.map(({ xid }) => xid)) + 1;
   }
 
-  /** Who is given it, and so every id before it was given out, is known to who asks for one of his own. */
-  get nextXid(): number {
-    return FIRST_XID + this.#transactions.length;
+  /** Who has written to the table and not ended, as their locks on it tell. */
+  get running(): number[] {
+    return this.#transactions.filter(isRunning).map(({ xid }) => xid);
   }
 
   get state(): unknown {

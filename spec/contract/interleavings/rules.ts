@@ -27,9 +27,8 @@ export const RULES = {
 
   'fate, not age': 'a writer in flight is settled for only once the database has decided its fate',
   'fate of the newest': 'a transaction may be running that is newer than all that have ended',
-  'patient lift': 'a quarantine is lifted only after the transactions that were running when it began',
-  'horizon past all': 'those are all whose ids were given out, also after the last that has ended',
-  'horizon of its own': 'each quarantine has a beginning of its own',
+  'patient lift': 'a quarantine is lifted only after all have ended that had written when it was found',
+  'wait of its own': 'each quarantine waits for those whom it was found with, not for those of one before',
 } as const;
 
 export type Rule = keyof typeof RULES;

@@ -25,7 +25,7 @@ export class World {
   static async open(cast: Cast, store: ExploredStore, keeps: Keeps): Promise<World> {
     const { rows, cached, readers, writers, crashes = 0, losses } = cast;
     const database = new TinyDatabase(rows);
-    const scene: Scene = { store, database, keeps, horizons: new Map(), missed: new Set(), crashes };
+    const scene: Scene = { store, database, keeps, awaited: new Map(), missed: new Set(), crashes };
     const world = new World(cast, scene, [
       ...writers.map((part, i) => new Writer(`W${i + 1}`, part, scene)),
       ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
@@ -93,13 +93,13 @@ export class World {
 
   /** The same for two moments that go on alike. */
   get state(): string {
-    const { store, database, horizons, missed, crashes } = this.scene;
+    const { store, database, awaited, missed, crashes } = this.scene;
     const text = JSON.stringify([
       store.state,
       // two readers of the same may change places
       this.actors.map(actor => JSON.stringify(actor.state)).sort(),
       database.state,
-      [...horizons],
+      [...awaited],
       [...missed].sort(),
       crashes,
     ]);
