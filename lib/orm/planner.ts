@@ -88,7 +88,7 @@ export class Planner {
     this.#limits = limits;
     this.#driver = driver;
     this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
-    const definition = definitionDigest(driver.getMetadata(), driver.config);
+    const definition = definitionDigest(driver);
     this.#environment = JSON.stringify([catalog.database, catalog.user, definition]);
   }
 

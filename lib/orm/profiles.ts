@@ -51,12 +51,17 @@ export class Profiles {
   }
 
   /** Names of entities that are never cached, by the full names of their tables. */
-  forbiddenTables(catalog: Catalog, schema: string | undefined): Map<string, string> {
+  forbiddenTables(catalog: Catalog): Map<string, string> {
     const forbidden = new Map<string, string>();
     for (const meta of entitiesOf(this.#metadata())) {
-      const table = catalog.resolve({ schema: meta.schema ?? schema, name: meta.tableName });
-      if (table && this.of(meta) === null) {
-        forbidden.set(table.fullName, meta.className);
+      if (this.of(meta) !== null) {
+        continue;
+      }
+      // without a schema of its own, it may be asked for in any
+      const isFixed = meta.schema && meta.schema !== '*';
+      const table = isFixed && catalog.resolve({ schema: meta.schema, name: meta.tableName });
+      for (const { fullName } of isFixed ? (table ? [table] : []) : catalog.named(meta.tableName)) {
+        forbidden.set(fullName, meta.className);
       }
     }
     return forbidden;

@@ -251,7 +251,7 @@ export class Reads {
     const { database, driver, limits, profiles } = this.#parts;
     const catalog = await database.get(ask);
     if (this.#planner?.catalog !== catalog) {
-      const forbidden = profiles.forbiddenTables(catalog, driver.config.get('schema'));
+      const forbidden = profiles.forbiddenTables(catalog);
       this.#planner = { catalog, planner: new Planner(driver, catalog, limits, forbidden) };
     }
     return this.#planner.planner;

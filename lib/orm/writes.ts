@@ -67,7 +67,7 @@ export class Writes {
     const { session } = connection;
     currentScope().witness?.see(query.sql, session);
     const send = () => connection.inner.executeQuery(query, options);
-    if (isPlainSelect(query.sql) && !session.changes.syntax) {
+    if (isPlainSelect(query.sql)) {
       return send();
     }
     const statement = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
@@ -315,7 +315,10 @@ function widen(transaction: TransactionState, tables: Iterable<string>): void {
   }
 }
 
-/** The quick answer to whether a statement is worth parsing: nearly all are not. */
+/**
+ * The quick answer to whether a statement is worth parsing: nearly all are not. Without a semicolon it is one
+ * statement, however its strings are read.
+ */
 function isPlainSelect(sql: string): boolean {
   return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
 }

@@ -26,7 +26,7 @@ export const RULES = {
   'lift by nonce': 'only the quarantine that was asked about is lifted',
 
   'fate, not age': 'a writer in flight is settled for only once the database has decided its fate',
-  'fate of the newest': 'a transaction may be running that is newer than all that have ended',
+  'fate of the newest': 'a transaction counts as running also if it is newer than all that have ended',
   'patient lift': 'a quarantine is lifted only after all have ended that had written when it was found',
   'wait of its own': 'each quarantine waits for those whom it was found with, not for those of one before',
 } as const;
