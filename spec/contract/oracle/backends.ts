@@ -1,14 +1,18 @@
-import { MemoryStore, RedisStore } from '../../../lib/index.js';
+import { MemoryStore, RedisStore, type Store } from '../../../lib/index.js';
 import { quietClient } from '../../store/redis/support.js';
-import type { Backend } from './world.js';
+import type { Thief } from './observed_store.js';
 
-/** How many ORMs share the contents of a store. */
-const ORMS = 2;
+/** Where the ORMs of a world keep their results. */
+export interface Backend extends Thief {
+  /** The store of one of them, as another process would have it: they have the same contents. */
+  storeOf(orm: number): Store;
+  end(): Promise<void>;
+}
 
 export function memoryBackend(): Backend {
   const store = new MemoryStore();
   return {
-    stores: Array.from({ length: ORMS }, () => store),
+    storeOf: () => store,
     evict: async key => store.evict(key),
     evictAll: () => store.clear(),
     end: () => store.close(),
@@ -17,10 +21,10 @@ export function memoryBackend(): Backend {
 
 export function redisBackend(url: string): Backend {
   const prefix = `oracle:${crypto.randomUUID()}:`;
-  const stores = Array.from({ length: ORMS }, () => new RedisStore(url, { prefix, commandTimeout: 10_000 }));
+  const stores: RedisStore[] = [];
   const client = quietClient(url);
   return {
-    stores,
+    storeOf: orm => (stores[orm] ??= new RedisStore(url, { prefix, commandTimeout: 10_000 })),
     async evict(key) {
       await client.del(prefix + key);
     },
@@ -32,7 +36,7 @@ export function redisBackend(url: string): Backend {
       }
     },
     async end() {
-      await stores[0]!.clear();
+      await stores[0]?.clear();
       await Promise.all(stores.map(store => store.close()));
       client.disconnect();
     },

@@ -9,7 +9,7 @@ type Where$ = fc.Arbitrary<Where>;
 const conditionsOf = remembered((kind: Kind, depth: number): Where$ => {
   const model = modelOf(kind);
   const simple = [
-    { weight: 4, arbitrary: keyCondition(kind, model) },
+    { weight: 4, arbitrary: keyCondition(model) },
     ...Object.entries(model.fields)
       .filter(([, field]) => !field.silent)
       .map(([name, field]) => ({ weight: 2, arbitrary: fieldCondition(name, field) })),
@@ -52,19 +52,20 @@ export function wheres(kind: Kind): Where$ {
   return fc.oneof({ weight: 12, arbitrary: conditions(kind) }, { weight: 1, arbitrary: fc.constant({}) });
 }
 
-/** One row by its key. */
+/** One row by its key, in the form which it has in entities. */
 export function keyOf(kind: Kind): Where$ {
   const { key } = modelOf(kind);
-  return record(Object.fromEntries(Object.entries(key).map(([name, { asked }]) => [name, asked])));
+  return record(Object.fromEntries(Object.entries(key).map(([name, { stored }]) => [name, stored])));
 }
 
-function keyCondition(kind: Kind, { key }: Model): Where$ {
+function keyCondition({ key }: Model): Where$ {
   const names = Object.keys(key);
   const several = names.map(name =>
     fc.array(key[name]!.asked, { minLength: 0, maxLength: 4 }).map(list => ({ [name]: { $in: list } })),
   );
   const partial = names.map(name => key[name]!.asked.map(value => ({ [name]: value })));
-  return fc.oneof(keyOf(kind), ...several, ...(names.length > 1 ? partial : []));
+  const whole = record(Object.fromEntries(names.map(name => [name, key[name]!.asked])));
+  return fc.oneof(whole, ...several, ...(names.length > 1 ? partial : []));
 }
 
 function fieldCondition(name: string, { values: { asked }, nullable, ordered, text }: Field): Where$ {

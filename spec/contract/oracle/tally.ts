@@ -3,6 +3,8 @@ import type { Cacheops, CacheopsStats } from '../../../lib/index.js';
 /** What was done, and how much of it says anything. */
 export class Tally {
   histories = 0;
+  /** histories that went wrong, but just so without a cache */
+  quirks = 0;
   steps = 0;
   reads = 0;
   /** reads that were not compared, because transactions got in each other's way */
@@ -22,7 +24,7 @@ export class Tally {
     const failed = [...this.failures.values()].reduce((sum, n) => sum + n, 0);
     const names = [...this.failures].map(([name, n]) => `${name} ${n}`).join(', ');
     return [
-      `${this.histories} histories, ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.histories} histories (${this.quirks} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
       `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped)`,
       `${hits} hits, ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${names})`,

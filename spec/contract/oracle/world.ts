@@ -1,86 +1,71 @@
-import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
-import { MikroORM, type SqlEntityManager } from '@mikro-orm/postgresql';
-import {
-  type Cacheops,
-  cacheops,
-  type ErrorEvent,
-  type Extension,
-  getCacheops,
-  type Store,
-} from '../../../lib/index.js';
+import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
+import { type Cacheops, cacheops, type ErrorEvent, getCacheops } from '../../../lib/index.js';
 import { type Attempt, attempt, isConflict, isOrdinary, nameOf } from './attempt.js';
+import type { Backend } from './backends.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
-import { Backstage, ObservedStore, type Stopped, type Thief } from './observed_store.js';
+import { Backstage, ObservedStore, type Stopped } from './observed_store.js';
+import { initialise, prepare } from './orms.js';
 import { performRead } from './perform_read.js';
 import { performWrite } from './perform_write.js';
 import type { Read } from './reads.js';
-import { newRealm } from './realm.js';
 import { RESET } from './seed.js';
 import { Session, within } from './session.js';
 import { Shadow } from './shadow.js';
 import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
-import type { Write } from './writes.js';
-
-export interface Backend extends Thief {
-  /** one for each ORM, on the same contents */
-  readonly stores: readonly Store[];
-  end(): Promise<void>;
-}
 
 /** The database and the cache disagree, or something happened that nobody expected. */
 export class Disagreement extends Error {}
 
-/** ORMs with a cache, as in several processes, and one without, on the same database. */
+interface Parts {
+  /** without a cache */
+  readonly plain: MikroORM;
+  /** with one, as in several processes */
+  readonly orms: readonly MikroORM[];
+  readonly backend: Backend | undefined;
+  readonly backstage: Backstage;
+  readonly shadow: Shadow;
+}
+
+const ORMS = 2;
+
+/** ORMs with a cache, and one without, on the same database. */
 export class World {
   readonly tally = new Tally();
-  readonly #plain: MikroORM;
-  readonly #orms: readonly MikroORM[];
-  readonly #backend: Backend;
-  readonly #backstage: Backstage;
-  readonly #shadow: Shadow;
+  readonly #parts: Parts;
   #sessions: Session[] = [];
   #slow: Stopped[] = [];
   readonly #errors: ErrorEvent[] = [];
 
-  private constructor(
-    plain: MikroORM,
-    orms: readonly MikroORM[],
-    backend: Backend,
-    backstage: Backstage,
-    shadow: Shadow,
-  ) {
-    this.#plain = plain;
-    this.#orms = orms;
-    this.#backend = backend;
-    this.#backstage = backstage;
-    this.#shadow = shadow;
+  private constructor(parts: Parts) {
+    this.#parts = parts;
     for (const { events } of this.handles) {
       events.on('error', error => this.#errors.push(error));
     }
   }
 
-  /** @param clientUrl of an empty database */
-  static async create(clientUrl: string, backend: Backend): Promise<World> {
-    const first = await initialise(clientUrl);
-    await first.schema.create();
-    await first.em.execute(CONFIGURE);
-    await first.close();
-    // connections that were open before would not know the settings
+  /**
+   * @param clientUrl of an empty database
+   * @param backend left out, no ORM has a cache
+   */
+  static async create(clientUrl: string, backend?: Backend): Promise<World> {
+    await prepare(clientUrl);
     const plain = await initialise(clientUrl);
     const backstage = new Backstage();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
-    for (const store of backend.stores) {
-      const orm = await initialise(clientUrl, cacheops({ store: new ObservedStore(store, backstage) }));
+    for (let i = 0; i < ORMS; i++) {
+      const orm = backend
+        ? await initialise(clientUrl, cacheops({ store: new ObservedStore(backend.storeOf(i), backstage) }))
+        : await initialise(clientUrl);
       shadow.follow(orm);
       orms.push(orm);
     }
-    return new World(plain, orms, backend, backstage, shadow);
+    return new World({ plain, orms, backend, backstage, shadow });
   }
 
   get handles(): Cacheops[] {
-    return this.#orms.map(getCacheops);
+    return this.#parts.backend ? this.#parts.orms.map(getCacheops) : [];
   }
 
   async play({ queries, steps }: History, onStep: (step: Step) => void = () => {}): Promise<void> {
@@ -93,12 +78,24 @@ export class World {
       await this.#idle();
       this.#checkErrors();
     }
-    await this.#goOn();
+    await this.#end();
+    await this.#audit(queries);
   }
 
   async close(): Promise<void> {
     await this.#end();
-    await Promise.all([this.#plain, ...this.#orms].map(orm => orm.close(true)));
+    const { plain, orms } = this.#parts;
+    await Promise.all([plain, ...orms].map(orm => orm.close(true)));
+  }
+
+  /** All queries once more, when everything has come to rest. */
+  async #audit(queries: readonly Read[]): Promise<void> {
+    for (const session of this.#sessions.slice(0, ORMS)) {
+      for (const read of queries) {
+        this.tally.reads++;
+        await this.#readFresh(session, read);
+      }
+    }
   }
 
   async #step(step: Step, queries: readonly Read[]): Promise<void> {
@@ -116,19 +113,19 @@ export class World {
       case 'go on':
         return this.#goOn();
       case 'hold':
-        this.#backstage[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
+        this.#parts.backstage[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
         return;
       case 'evict': {
-        const keys = [...this.#backstage.keys];
+        const keys = [...this.#parts.backstage.keys];
         for (const n of step.keys) {
           if (keys.length > 0) {
-            await this.#backend.evict(keys[n % keys.length]!);
+            await this.#parts.backend?.evict(keys[n % keys.length]!);
           }
         }
         return;
       }
       case 'evict all':
-        return this.#backend.evictAll();
+        return this.#parts.backend?.evictAll();
     }
   }
 
@@ -144,8 +141,12 @@ export class World {
   /** By EntityManagers that know nothing yet, so that everything about their results can be compared. */
   async #readFresh(session: Session, read: Read): Promise<boolean> {
     const { context } = session;
-    const cached = await readAndDescribe(within(session.em, context), read, true);
-    const plain = await readAndDescribe(within(this.#plain.em, context), read, false);
+    const cached = await readAndDescribe(
+      within(session.em, context),
+      read,
+      this.#parts.backend !== undefined,
+    );
+    const plain = await readAndDescribe(within(this.#parts.plain.em, context), read, false);
     if (isConflictOf(cached) || isConflictOf(plain)) {
       this.tally.skipped++;
       return true;
@@ -170,8 +171,8 @@ export class World {
   /** By the EntityManager that the session has been working with: rows are compared, and what it would write. */
   async #readOwn({ em }: Session, read: Read): Promise<boolean> {
     const clean = pendingChanges(em).length === 0;
-    const { result, differences } = await this.#shadow.watch(() =>
-      attempt(() => performRead(em, read, true)),
+    const { result, differences } = await this.#parts.shadow.watch(() =>
+      attempt(() => performRead(em, read, this.#parts.backend !== undefined)),
     );
     if ('error' in result && isConflict(result.error)) {
       this.tally.skipped++;
@@ -181,49 +182,23 @@ export class World {
       throw new Disagreement(`The cache gives other rows than the database.\n${differences.join('\n')}`);
     }
     const pending = clean ? pendingChanges(em) : [];
-    if (pending.length > 0 && !(await this.#makesDirty(read))) {
+    if (pending.length > 0) {
       throw new Disagreement(`After a read, a flush ${pending.join('\n')}`);
     }
     return 'error' in result;
   }
 
-  /** Whether the ORM would write what it has just read, without a cache too. */
-  async #makesDirty(read: Read): Promise<boolean> {
-    const em = within(this.#plain.em, undefined);
-    await attempt(() => performRead(em, read, false));
-    return pendingChanges(em).length > 0;
-  }
-
   async #write({ session: index, write }: WriteStep): Promise<void> {
     this.tally.writes++;
-    await this.#transact(
-      index,
-      session => performWrite(session.em, write),
-      () => this.#failsAnyway(write),
-    );
+    await this.#transact(index, session => performWrite(session.em, write));
   }
 
-  /** Whether the ORM does not manage without a cache either. */
-  async #failsAnyway(write: Write): Promise<boolean> {
-    const em = within(this.#plain.em, undefined);
-    await em.begin();
-    try {
-      return 'error' in (await attempt(() => performWrite(em, write)));
-    } finally {
-      await em.rollback();
-    }
-  }
-
-  async #transact(
-    index: number,
-    work: (session: Session) => Promise<unknown>,
-    fails: () => Promise<boolean> = async () => false,
-  ): Promise<void> {
+  async #transact(index: number, work: (session: Session) => Promise<unknown>): Promise<void> {
     const session = this.#sessions[index]!;
     const result = await attempt(() => work(session));
     if ('error' in result) {
       this.tally.fail(nameOf(result.error));
-      if (!isOrdinary(result.error) && !(await fails())) {
+      if (!isOrdinary(result.error)) {
         throw new Disagreement(`A write failed in a way that nobody expected: ${result.error}`, {
           cause: result.error,
         });
@@ -234,12 +209,12 @@ export class World {
 
   async #startSlowReader(index: number, read: Read): Promise<void> {
     const em = within(this.#sessions[index]!.em, undefined);
-    const reading = () => attempt(() => performRead(em, read, true));
-    this.#slow.push(await this.#backstage.stopAfterLease(reading));
+    const reading = () => attempt(() => performRead(em, read, this.#parts.backend !== undefined));
+    this.#slow.push(await this.#parts.backstage.stopAfterLease(reading));
   }
 
   async #goOn(): Promise<void> {
-    await this.#backstage.release();
+    await this.#parts.backstage.release();
     for (const { gate, done } of this.#slow.splice(0)) {
       gate.open();
       await done;
@@ -267,56 +242,19 @@ export class World {
       await session.abandon();
     }
     await this.#idle();
-    await this.#backstage.reset();
+    await this.#parts.backstage.reset();
   }
 
   async #reset(): Promise<void> {
     await this.#end();
-    await this.#plain.em.execute(RESET);
-    await this.#backend.stores[0]!.clear();
+    await this.#parts.plain.em.execute(RESET);
+    await this.#parts.backend?.storeOf(0).clear();
     this.#sessions = Array.from(
       { length: SESSIONS },
-      (_, i) => new Session(this.#orms[i % this.#orms.length]!),
+      (_, i) => new Session(this.#parts.orms[i % this.#parts.orms.length]!),
     );
   }
 }
-
-async function initialise(clientUrl: string, ...extensions: Extension[]): Promise<MikroORM> {
-  const { entities } = await newRealm(crypto.randomUUID());
-  const metadataProvider = ReflectMetadataProvider;
-  return MikroORM.init({
-    clientUrl,
-    entities: [...entities],
-    metadataProvider,
-    pool: { max: 30 },
-    extensions,
-  });
-}
-
-/**
- * Without ORDER BY, rows come in the order in which they stand in the table, always: otherwise the planner may choose
- * another one as the table grows. And who waits for a lock waits for another step, in vain.
- */
-const SETTINGS = {
-  enable_hashagg: 'off',
-  enable_hashjoin: 'off',
-  enable_mergejoin: 'off',
-  enable_indexscan: 'off',
-  enable_indexonlyscan: 'off',
-  enable_bitmapscan: 'off',
-  join_collapse_limit: '1',
-  // what is switched off counts as expensive, and worth compiling
-  jit: 'off',
-  synchronous_commit: 'off',
-  lock_timeout: '15ms',
-};
-
-const CONFIGURE = `do $$ begin ${Object.entries(SETTINGS)
-  .map(
-    ([name, value]) =>
-      `execute format('alter database %I set ${name} = %L', current_database(), '${value}');`,
-  )
-  .join(' ')} end $$`;
 
 async function readAndDescribe(em: SqlEntityManager, read: Read, cached: boolean): Promise<Attempt> {
   return attempt(async () => snapshot(em, await performRead(em, read, cached)));
@@ -327,7 +265,9 @@ function isConflictOf(result: Attempt): boolean {
 }
 
 function describeAttempt(result: Attempt): string {
-  return 'error' in result ? `an error: ${nameOf(result.error)}, ${result.error}` : String(result.value);
+  return 'error' in result
+    ? `an error: ${nameOf(result.error)}, ${String(result.error).split('\n')[0]}`
+    : String(result.value);
 }
 
 /** The lines in which two texts differ. */
