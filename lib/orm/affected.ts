@@ -34,6 +34,18 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
   return affected;
 }
 
+/** What TRUNCATE may empty: with CASCADE, all that refers to these tables, and on from there. */
+export function truncated(catalog: Catalog, tables: Iterable<Table>): Set<string> {
+  const emptied = new Set([...tables].map(table => table.fullName));
+  for (const name of emptied) {
+    const table = catalog.tables.get(name);
+    for (const reached of table ? [...table.ancestors, ...table.heirs, ...table.referencedBy] : []) {
+      emptied.add(reached);
+    }
+  }
+  return emptied;
+}
+
 /** Everything that a statement may change of which only the tables are known. */
 export function allAffected(catalog: Catalog, tables: Iterable<Table>): Set<string> {
   const affected = new Set<string>();

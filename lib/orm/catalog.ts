@@ -33,6 +33,8 @@ export interface Table {
   readonly ancestors: readonly string[];
   readonly heirs: readonly string[];
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
+  /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
+  readonly referencedBy: readonly string[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
 }
@@ -112,6 +114,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       rewritten: row.rewritten,
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: closure(row.oid, oid => byOid.get(oid)?.children ?? []).flatMap(oid => nameOf(oid) ?? []),
+      referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
       onDelete: foreignKeys(row.references, 'd'),
       onUpdate: foreignKeys(row.references, 'u'),
     });

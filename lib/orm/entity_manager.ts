@@ -3,7 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
 import { noteAddedFilter } from './added_filters.js';
 import { withRepositoryMethods } from './repository.js';
-import { withScope } from './scope.js';
+import { type Scope, withScope } from './scope.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
 
@@ -61,10 +61,15 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
         if (cacheops === undefined && !loading) {
           return inherited.apply(this, args);
         }
-        const scope = {
-          ...(cacheops !== undefined && { call: parseCall(cacheops, `em.${method}(): cacheops`) }),
-          ...(loading && { loading }),
-        };
+        let scope: Scope;
+        try {
+          scope = {
+            ...(cacheops !== undefined && { call: parseCall(cacheops, `em.${method}(): cacheops`) }),
+            ...(loading && { loading }),
+          };
+        } catch (error) {
+          return Promise.reject(error); // as the ORM does with options that are wrong
+        }
         return withScope(scope, () => inherited.apply(this, args));
       },
     });

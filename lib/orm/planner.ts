@@ -109,6 +109,9 @@ export class Planner {
     identity: string,
   ): Promise<Planned | NotCacheable> {
     const sketch = `${call.kind} ${call.meta.className} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    if (CLOCK_IN_TEXT.test(identity)) {
+      return CLOCK; // before its SQL is taken for that of its shape
+    }
     let shape = this.#shapes.get(sketch);
     if (!shape) {
       shape = await this.#shapeOf(call);
@@ -116,9 +119,6 @@ export class Planner {
     }
     if ('reason' in shape) {
       return shape;
-    }
-    if (CLOCK_IN_TEXT.test(identity)) {
-      return CLOCK;
     }
     if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
@@ -163,6 +163,9 @@ export class Planner {
   async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
     const { statements, joins, filtersJoins } = await dryRun(call.run);
     const occurrences = this.#occurrencesIn(statements);
+    if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
+      return CLOCK; // a formula's, since it is not the query's
+    }
     return occurrences instanceof Map
       ? { occurrences, joins, closed: !filtersJoins && !this.#isRewritten }
       : occurrences;

@@ -125,12 +125,13 @@ export class Reads {
     return result;
   }
 
-  #decide({ op, subject, options }: Request): CallDecision {
+  #decide({ op, meta, subject, options }: Request): CallDecision {
     const scope = currentScope();
     // a call's options are a scope to the queries that populate its result
     const around = mergeCalls(scope.call, scope.repository);
+    // and are handed to the queries of pivot tables as they are
     const call =
-      options.cacheops === undefined
+      options.cacheops === undefined || subject !== meta
         ? undefined
         : parseCall(options.cacheops, `${subject.className}: cacheops`);
     return resolveCall(subject.className, op, this.#parts.profiles.of(subject), around, call);

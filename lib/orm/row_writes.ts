@@ -48,6 +48,7 @@ async function insert(write: RowWrite, tracer: Tracer): Promise<Result> {
   for (const image of images) {
     tracer.eachTable(name => write.journal.record(name, { new: image }));
   }
+  tracer.widenPartitions(images);
   return result;
 }
 
@@ -92,6 +93,7 @@ async function upsert(write: RowWrite, statement: Insert, tracer: Tracer): Promi
       tracer.eachTable(name => write.journal.record(name, { new: image }));
     }
   }
+  tracer.widenPartitions(images);
   tracer.recordUpdates(
     old,
     images.filter(image => !image.inserted),
@@ -183,6 +185,13 @@ class Tracer {
   /** A row of an heir is a row of the tables that it inherits from. */
   eachTable(record: (name: string) => void): void {
     this.#write.table.ancestors.forEach(record);
+  }
+
+  /** Where a row is inserted is decided by a partitioned table only; an heir gets none of what its parent gets. */
+  widenPartitions(images: readonly Image[]): void {
+    if (this.#write.table.partitioned) {
+      this.widenHeirs(images);
+    }
   }
 
   /** Rows of a table may be stored in its partitions, which have names of their own. */

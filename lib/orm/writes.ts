@@ -11,7 +11,7 @@ import {
   type Update,
 } from '../changes/statement.js';
 import type { Store } from '../store/store.js';
-import { allAffected } from './affected.js';
+import { allAffected, truncated } from './affected.js';
 import type { Ask, Catalog, Table } from './catalog.js';
 import { anyChange, type Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
@@ -104,7 +104,7 @@ export class Writes {
     if (transaction) {
       transaction.wrote = true;
       const { catalog, tables } = await this.#tablesOf(connection, statement);
-      widen(transaction, allAffected(catalog, tables));
+      widen(transaction, affectedBy(statement, catalog, tables));
       yield* stream();
       return;
     }
@@ -232,7 +232,7 @@ export class Writes {
     const result = await send();
     // a statement that touched no row has changed nothing, wherever it would have
     if (statement.kind === 'other' || statement.kind === 'truncate' || result.numAffectedRows !== 0n) {
-      widen(transaction, allAffected(catalog, tables));
+      widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
       session.apply(statement.effects);
@@ -260,7 +260,7 @@ export class Writes {
   /** @returns what is to be done after the statement, whatever came of it */
   async #announce(connection: TrackedConnection, statement: Write): Promise<() => Promise<void>> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
-    const affected = [...allAffected(catalog, tables)];
+    const affected = [...affectedBy(statement, catalog, tables)];
     const writer = await this.#parts.commits.announce(affected.map(anyChange));
     return async () => {
       if (statement.kind === 'other') {
@@ -307,6 +307,10 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
   );
   // what a view or a foreign table writes to, its name does not tell
   return tables.every(table => table.plain) ? tables : [...catalog.tables.values()];
+}
+
+function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
+  return statement.kind === 'truncate' ? truncated(catalog, tables) : allAffected(catalog, tables);
 }
 
 function widen(transaction: TransactionState, tables: Iterable<string>): void {

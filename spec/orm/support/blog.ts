@@ -22,6 +22,12 @@ export async function startBlog(options: Partial<StartOptions> = {}): Promise<St
   return join({ entities, ...options });
 }
 
+/** The blog as it was, and nothing of it in the cache. */
+export async function restoreBlog({ cache }: Started): Promise<void> {
+  await createBlog();
+  await cache.invalidateAll();
+}
+
 let script: string | undefined;
 
 /** Makes an empty embedded database, and the blog in it. From the second time on that takes no time. */

@@ -1,0 +1,63 @@
+import type { EntityManager } from '@mikro-orm/pglite';
+import { expect } from 'chai';
+import { sourcesOf } from './observe.js';
+import { snapshotOf } from './snapshot.js';
+import type { Started } from './start.js';
+
+export type Step = (em: EntityManager) => Promise<unknown>;
+
+/** A way to write, and what it does to results. */
+export interface WritePath {
+  readonly write: Step;
+  /** a query that has another result afterwards */
+  readonly changes: Step | readonly Step[];
+  /** queries which it has nothing to do with */
+  readonly keeps?: readonly Step[];
+  /** it may have changed more than rows, so that nothing is stored afterwards */
+  readonly opaque?: boolean;
+}
+
+/** What a write changes is read anew, what it does not change stays. */
+export async function expectNoticed(
+  started: Started,
+  { write, changes, keeps = [], opaque = false }: WritePath,
+): Promise<void> {
+  const changing = [changes].flat() as Step[];
+  const before = await Promise.all(changing.map(step => truth(started, step)));
+  for (const step of [...changing, ...keeps]) {
+    await cached(started, step);
+  }
+  await write(started.orm.em.fork());
+  for (const [i, step] of changing.entries()) {
+    const after = await truth(started, step);
+    expect(after, 'what the write was to change').not.to.equal(before[i]);
+    expect(await answer(started, step), 'read after the write').to.equal(after);
+  }
+  for (const step of keeps) {
+    const after = await truth(started, step);
+    const sources = await sourcesOf(started.cache, async () => {
+      expect(await answer(started, step)).to.equal(after);
+    });
+    expect(new Set(sources), 'what the write has nothing to do with').to.deep.equal(new Set(['cache']));
+  }
+  for (const step of opaque ? [] : [...changing, ...keeps]) {
+    // nothing is left behind that forbids to store it
+    await cached(started, step);
+  }
+}
+
+async function cached(started: Started, step: Step): Promise<void> {
+  await answer(started, step);
+  await started.cache.idle();
+  const sources = await sourcesOf(started.cache, () => answer(started, step));
+  expect(new Set(sources), 'what is read twice').to.deep.equal(new Set(['cache']));
+}
+
+async function answer({ orm }: Started, step: Step): Promise<string> {
+  const em = orm.em.fork();
+  return snapshotOf(em, await step(em));
+}
+
+function truth(started: Started, step: Step): Promise<string> {
+  return started.cache.disabled(() => answer(started, step));
+}
