@@ -75,7 +75,6 @@ export class Commits {
     const { arbiter, background } = this.#parts;
     const writer = transaction?.writer;
     const tables = writer ? transaction.journal.changes().map(({ table }) => table) : [];
-    session.transaction = undefined;
     try {
       await rollback();
     } catch (error) {
@@ -83,6 +82,8 @@ export class Commits {
         background(arbiter.watch(writer, tables));
       }
       throw error;
+    } finally {
+      this.#end(session);
     }
     if (writer) {
       background(this.#settle(writer, tables));
@@ -107,7 +108,7 @@ export class Commits {
 
   #end(session: Session): void {
     if (session.transaction?.ddl) {
-      this.#parts.database.forget(); // until now, others have read the catalog as it was
+      this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
     }
     session.transaction = undefined;
   }
