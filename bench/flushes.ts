@@ -20,8 +20,8 @@ interface Contender {
   readonly change: (article: { title: string; author: number }) => void;
 }
 
-const ROUNDS = 80;
-const WARM_UP = 15;
+const ROUNDS = 60;
+const WARM_UP = 10;
 const DEPENDENTS = [0, 100, 10_000];
 /** Rows that are not asked for elsewhere. */
 const FIRST_ROW = 6000 * PER_AUTHOR;

@@ -1,4 +1,4 @@
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { Utils } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
@@ -16,6 +16,8 @@ export async function describeMachine(orm: MikroORM, client: Redis): Promise<str
     `Node ${process.versions.node}`,
     `MikroORM ${Utils.getORMVersion()}`,
     `PostgreSQL ${server!.version.split(' ')[0]} (fsync ${server!.fsync})`,
-    `Redis ${redis}, all on this machine`,
+    `Redis ${redis}`,
+    // what else runs lengthens everything, and what waits for another process most
+    `all on this machine (load before: ${loadavg()[0]!.toFixed(1)})`,
   ].join(', ');
 }

@@ -10,7 +10,7 @@ export interface Reads {
   readonly roundTrip: Timings;
 }
 
-const ROUNDS = 60;
+const ROUNDS = 50;
 /** Before anything counts: until compilers and connections are warm. */
 const WARM_UP = 8;
 const PINGS = 20;

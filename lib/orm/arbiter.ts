@@ -117,7 +117,8 @@ export class Arbiter {
       const oids = oidsOf(quarantine);
       const now = new Set(oids.flatMap(oid => holders.get(oid) ?? []));
       const awaited = this.#awaited.get(quarantine.nonce) ?? now;
-      const still = new Set([...awaited].filter(holder => now.has(holder)));
+      // a prepared transaction is known by another name once the server has restarted
+      const still = new Set([...now].filter(holder => awaited.has(holder) || holder.startsWith('-1/')));
       this.#awaited.set(quarantine.nonce, still);
       return oids.length > 0 && still.size === 0;
     });

@@ -97,8 +97,16 @@ export class Commits {
     return writer;
   }
 
-  /** After such a write, whatever came of it. */
+  /**
+   * After such a write, whatever came of it. It is marked once more: should the store have lost the first mark, others
+   * may have stored what was before, since the database knows no transaction to wait for by that name.
+   */
   async conclude(writer: Writer, tables: readonly string[]): Promise<void> {
+    try {
+      await this.#parts.store.mark(writer, tables.map(anyChange));
+    } catch (error) {
+      this.#parts.events.reportError('mark', error); // it is too late to fail the write
+    }
     await this.#settle(writer, tables);
     this.#report(
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),

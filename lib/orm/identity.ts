@@ -12,7 +12,8 @@ export async function embeddedIdentity(driver: AbstractSqlDriver): Promise<strin
   if (driver.constructor.name !== 'PgliteDriver' || !connection.getNativeClient) {
     return undefined;
   }
-  const client = await connection.getNativeClient();
+  // with a dialect of the user's own there is no such client; then the connection has to do
+  const client = (await connection.getNativeClient().catch(() => undefined)) ?? driver.getConnection();
   let identity = instances.get(client);
   if (!identity) {
     identity = randomBytes(6).toString('hex');

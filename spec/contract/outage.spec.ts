@@ -1,8 +1,9 @@
 import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
-import type { CacheopsOptions } from '../../lib/index.js';
+import { Redis } from 'ioredis';
+import { type CacheopsOptions, getCacheops } from '../../lib/index.js';
 import { RedisStore } from '../../lib/store/redis/redis_store.js';
-import { startRedis } from '../support/redis.js';
+import { type RedisServer, startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
 import { openSubject, type Subject } from './outage/subject.js';
 import { type Line, troubles } from './outage/troubles.js';
@@ -204,6 +205,19 @@ describe('C7, when the store fails', function () {
     });
   }
 
+  it('because it comes back with what it knew before the last write, that is not served', async () => {
+    const server = await startRedis();
+    ends.push(() => server.stop());
+    const subject = await open({ redis: server.url, prefix, storeTimeout: 10_000, retryAfter: SOON });
+    await subject.lookUntilHit(row);
+    await saveNow(server);
+    expect(await subject.bump(row)).to.equal(2);
+    await getCacheops(subject.orm).idle();
+    await server.kill9();
+    await server.restart();
+    await expectOnly(2, subject);
+  });
+
   it('because answers break off at any byte, reads and writes go on', async () => {
     const subject = await behind({ retryAfter: 1 });
     await subject.lookUntilHit(row);
@@ -220,3 +234,12 @@ describe('C7, when the store fails', function () {
     await expectOnly(version, subject);
   });
 });
+
+async function saveNow({ url }: RedisServer): Promise<void> {
+  const client = new Redis(url);
+  try {
+    await client.save();
+  } finally {
+    client.disconnect();
+  }
+}

@@ -44,7 +44,20 @@ describe('the extension', () => {
   });
 
   describe('given a connection by the user', () => {
-    const dialect = () => new PGliteDialect({ pglite: embedded });
+    const dialect = () => new PGliteDialect({ pglite: unclosable });
+
+    /** Who is given a database must not close that of all other specs. */
+    async function unclosable(): Promise<any> {
+      const pglite = await embedded();
+      return {
+        query: pglite.query.bind(pglite),
+        transaction: pglite.transaction.bind(pglite),
+        close: async () => {},
+        closed: false,
+        ready: true,
+        waitReady: pglite.waitReady,
+      };
+    }
 
     it('refuses a Kysely instance, whose transactions it would not see', async () => {
       for (const driverOptions of [
@@ -73,8 +86,7 @@ describe('the extension', () => {
           await em.execute(`delete from tag where name = 'new'`);
           expect(await tags(started)).to.have.length(3);
         } finally {
-          // the dialect closes the database that it was given
-          await started.orm.em.getConnection().getClient().getExecutor();
+          await started.orm.close();
         }
       });
     }
@@ -181,7 +193,7 @@ describe('the extension', () => {
       em.create(Tag, { name: 'new' });
       await em.flush();
       expect(heard).to.deep.equal(['commit', 'flush']);
-      expect(em.constructor.name).to.equal('SqlEntityManager');
+      expect(em.constructor.name).to.equal('BasePostgreSqlEntityManager');
     } finally {
       await started.orm.close();
     }

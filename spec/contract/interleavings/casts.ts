@@ -135,11 +135,11 @@ export const LONG_CASTS: Record<string, Cast> = {
     readers: [TWO, TWO, ALL],
     crashes: 2,
   },
-  'three writers, two readers and a crash': {
+  'three writers, a reader and a crash': {
     rows,
     cached: [ALL],
     writers: [MOVE, { ...RENAME, rollsBack: true }, INSERT],
-    readers: [TWO, ALL],
+    readers: [TWO],
     crashes: 1,
   },
   'a writer that rolls back, one that deletes, two readers and a crash': {

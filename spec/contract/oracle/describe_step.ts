@@ -28,7 +28,8 @@ export function describeStep(step: Step, queries: History['queries']): string {
   }
 }
 
-function brief(value: unknown): string {
+/** A value on one line. */
+export function brief(value: unknown): string {
   const text = inspect(spellOut(value), { depth: 20, breakLength: Number.POSITIVE_INFINITY, compact: true });
   return text.replaceAll('\n', ' ');
 }

@@ -101,7 +101,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
       keys: fc.array(fc.nat({ max: 997 }), { minLength: 1, maxLength: 3 }),
     }),
   },
-  { weight: 0, arbitrary: record({ kind: kind('evict all') }) },
+  { weight: 1, arbitrary: record({ kind: kind('evict all') }) },
 );
 
 export const histories: fc.Arbitrary<History> = record({

@@ -107,7 +107,22 @@ const HINTS: Readonly<Partial<Record<Kind, readonly string[]>>> = {
 
 function hints(kind: Kind): fc.Arbitrary<readonly string[] | undefined> {
   const all = HINTS[kind];
-  return all ? seldom(1, someOf(all, 1, 3)) : fc.constant(undefined);
+  return all ? seldom(1, someHints(all, 3)) : fc.constant(undefined);
+}
+
+/** A relation is not loaded both as references and as entities. */
+function someHints(all: readonly string[], max: number): fc.Arbitrary<readonly string[]> {
+  return someOf(all, 1, max).map(some =>
+    some.filter(
+      hint =>
+        !hint.endsWith(':ref') ||
+        !some.some(other => relationOf(other) === relationOf(hint) && other !== hint),
+    ),
+  );
+}
+
+function relationOf(hint: string): string {
+  return hint.split(/[.:]/)[0]!;
 }
 
 const strategy = seldom(3, fc.constantFrom('joined', 'select-in', 'balanced'));
@@ -287,7 +302,7 @@ function populateRead(kind: Kind): fc.Arbitrary<PopulateRead> {
     kind: fc.constant('populate' as const),
     entity: fc.constant(kind),
     where: conditions(kind, 0),
-    populate: someOf(HINTS[kind]!, 1, 2),
+    populate: someHints(HINTS[kind]!, 2),
     options: fc.tuple(strategy, filters(kind)).map(([strategy, rest]) => defined({ strategy, ...rest })),
     tenant,
   });

@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { AbstractSqlDriver } from '@mikro-orm/sql';
+import { difference } from './difference.js';
 import { describeValue } from './snapshot.js';
 
 /**
@@ -22,7 +23,7 @@ export class Shadow {
           const found = describeValue(given);
           const expected = describeValue(await plain[method]!.apply(driver, args));
           if (found !== expected) {
-            this.#differences.push(`${method} of rows\n  cached:   ${found}\n  database: ${expected}`);
+            this.#differences.push(`${method}\n${difference(found, expected)}`);
           }
         }
         return given;

@@ -2,6 +2,8 @@ import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Cacheops, cacheops, type ErrorEvent, getCacheops } from '../../../lib/index.js';
 import { type Attempt, attempt, isConflict, isOrdinary, nameOf } from './attempt.js';
 import type { Backend } from './backends.js';
+import { brief } from './describe_step.js';
+import { difference } from './difference.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
 import { Backstage, ObservedStore, type Stopped } from './observed_store.js';
 import { initialise, prepare } from './orms.js';
@@ -162,7 +164,9 @@ export class World {
     const expected = describeAttempt(plain);
     if (found !== expected) {
       throw new Disagreement(
-        `The cache gives another result than the database.\n${difference(found, expected)}`,
+        `Asked ${brief(read)}
+the cache gives another result than the database.
+${difference(found, expected)}`,
       );
     }
     return 'error' in cached;
@@ -268,17 +272,4 @@ function describeAttempt(result: Attempt): string {
   return 'error' in result
     ? `an error: ${nameOf(result.error)}, ${String(result.error).split('\n')[0]}`
     : String(result.value);
-}
-
-/** The lines in which two texts differ. */
-function difference(found: string, expected: string): string {
-  const ours = found.split('\n');
-  const theirs = expected.split('\n');
-  const lines: string[] = [];
-  for (let i = 0; i < Math.max(ours.length, theirs.length); i++) {
-    if (ours[i] !== theirs[i]) {
-      lines.push(`  cached:   ${ours[i] ?? '(nothing)'}`, `  database: ${theirs[i] ?? '(nothing)'}`);
-    }
-  }
-  return lines.slice(0, 12).join('\n');
 }

@@ -7,7 +7,7 @@ import { deferred } from '../../support/deferred.js';
 import { type Gate, gate } from '../../support/gate.js';
 import type { News, Order } from './messages.js';
 import { openOrm } from './open.js';
-import { followed, type Steps } from './steps.js';
+import { followed, type Step, type Steps } from './steps.js';
 import { tasks } from './tasks.js';
 
 const { orm } = await openOrm(JSON.parse(process.argv[2]!));
@@ -40,6 +40,7 @@ async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promi
 /** Ends when nothing goes on in the background either. */
 async function runStepwise(id: number, task: string, args: readonly unknown[]): Promise<unknown> {
   let earlier = Promise.resolve();
+  const taken = new Set<Step>();
   let over = false;
   const steps: Steps = {
     background: [],
@@ -49,9 +50,12 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
       const { promise, resolve } = deferred();
       earlier = promise;
       await turn;
-      if (over) {
-        return; // it has failed
+      // a lease that was refused may be asked for again: that is part of the step; and what has failed stops nowhere
+      if (taken.has(step) || over) {
+        resolve();
+        return;
       }
+      taken.add(step);
       const stop = gate();
       gates.set(id, stop);
       tell({ kind: 'stop', id, step });

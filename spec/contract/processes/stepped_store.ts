@@ -32,7 +32,9 @@ export class SteppedStore implements Store {
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
     await this.#before('lease');
     const lease = await this.#store.lease(address, ttl);
-    await this.#before('database');
+    if (lease.granted) {
+      await this.#before('database');
+    }
     return lease;
   }
 

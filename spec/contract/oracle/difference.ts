@@ -1,0 +1,25 @@
+/** How much of two lines is shown around the place where they part, in characters. */
+const CONTEXT = 150;
+const LINES = 6;
+
+/** The lines in which two texts differ. */
+export function difference(found: string, expected: string): string {
+  const ours = found.split('\n');
+  const theirs = expected.split('\n');
+  const lines: string[] = [];
+  for (let i = 0; i < Math.max(ours.length, theirs.length) && lines.length < LINES; i++) {
+    const a = ours[i] ?? '(nothing)';
+    const b = theirs[i] ?? '(nothing)';
+    if (a !== b) {
+      const at = [...a].findIndex((character, j) => character !== b[j]);
+      const start = Math.max(0, (at < 0 ? a.length : at) - CONTEXT);
+      lines.push(`  cached:   ${cut(a, start)}\n  database: ${cut(b, start)}`);
+    }
+  }
+  return lines.join('\n');
+}
+
+function cut(line: string, start: number): string {
+  const end = start + 2 * CONTEXT;
+  return `${start > 0 ? '…' : ''}${line.slice(start, end)}${end < line.length ? '…' : ''}`;
+}

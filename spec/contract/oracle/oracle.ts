@@ -1,0 +1,58 @@
+import { freshDatabase } from '../../support/servers.js';
+import type { Backend } from './backends.js';
+import type { History } from './history.js';
+import { Disagreement, World } from './world.js';
+
+/**
+ * Plays histories, and judges.
+ *
+ * The ORM has ways of its own: it may find an entity changed that it has just read, or fail at a write that it should
+ * manage. What goes wrong in the same way without any cache is none of the cache's.
+ */
+export class Oracle {
+  readonly world: World;
+  readonly #backend: Backend;
+  #control: World | undefined;
+
+  private constructor(world: World, backend: Backend) {
+    this.world = world;
+    this.#backend = backend;
+  }
+
+  static async create(backend: Backend): Promise<Oracle> {
+    try {
+      return new Oracle(await World.create(await freshDatabase('oracle'), backend), backend);
+    } catch (error) {
+      await backend.end();
+      throw error;
+    }
+  }
+
+  /** @throws Disagreement */
+  async play(history: History): Promise<void> {
+    try {
+      await this.world.play(history);
+    } catch (error) {
+      if (!(error instanceof Disagreement && (await this.#isTheOrms(error, history)))) {
+        throw error;
+      }
+      this.world.tally.quirks++;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.world.close();
+    await this.#control?.close();
+    await this.#backend.end();
+  }
+
+  async #isTheOrms({ message }: Disagreement, history: History): Promise<boolean> {
+    this.#control ??= await World.create(await freshDatabase('oracle_control'));
+    try {
+      await this.#control.play(history);
+    } catch (error) {
+      return error instanceof Disagreement && error.message === message;
+    }
+    return false;
+  }
+}
