@@ -30,6 +30,8 @@ export class GuardedStore implements Store {
   readonly #pending = new Map<string, readonly string[]>();
   /** tables to drop before the store is trusted */
   readonly #undelivered = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #isEnded = false;
 
   constructor(store: Store, options: GuardOptions) {
     this.#store = store;
@@ -80,6 +82,7 @@ export class GuardedStore implements Store {
       }
     }
     if (this.#isClosed()) {
+      this.#tryLater();
       return; // if a mark stands after all, others learn from the database that its writer has ended
     }
     await this.#attempt('settle', () => this.#store.settle(writerId, tables), undefined);
@@ -104,8 +107,16 @@ export class GuardedStore implements Store {
     await this.#store.clear();
   }
 
+  /** Tries a last time to deliver what is owed. */
   async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     await this.#recovery;
+    if (this.#undelivered.size > 0) {
+      await this.#recover();
+    }
+    this.#isEnded = true;
+    clearTimeout(this.#timer);
     await this.#store.close();
   }
 
@@ -114,7 +125,8 @@ export class GuardedStore implements Store {
   }
 
   #isTrusted(): boolean {
-    if (this.#closedUntil === 0 && this.#pending.size === 0 && this.#undelivered.size === 0) {
+    const owesNothing = this.#pending.size === 0 && this.#undelivered.size === 0 && !this.#recovery;
+    if (this.#closedUntil === 0 && owesNothing) {
       return true;
     }
     if (!this.#isClosed()) {
@@ -132,16 +144,33 @@ export class GuardedStore implements Store {
   }
 
   async #deliver(): Promise<void> {
-    const tables = [...this.#undelivered];
-    try {
-      // also without tables: it shows that the store answers
-      await this.#store.drop(tables.length > 0 ? tables : [PROBE]);
-      for (const table of tables) {
-        this.#undelivered.delete(table);
+    do {
+      // taken out first: what is added meanwhile may be of the same table, and about a later write
+      const tables = [...this.#undelivered];
+      this.#undelivered.clear();
+      try {
+        // also without tables: it shows that the store answers
+        await this.#store.drop(tables.length > 0 ? tables : [PROBE]);
+        this.#closedUntil = 0;
+      } catch (error) {
+        for (const table of tables) {
+          this.#undelivered.add(table);
+        }
+        this.#fail('recover', error);
+        this.#tryLater();
+        return;
       }
-      this.#closedUntil = 0;
-    } catch (error) {
-      this.#fail('recover', error);
+    } while (this.#undelivered.size > 0);
+  }
+
+  /** Others may still be served what is to be dropped, however idle this process is. */
+  #tryLater(): void {
+    if (this.#undelivered.size > 0 && !this.#timer && !this.#isEnded) {
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        void this.#recover();
+      }, this.#options.retryAfter);
+      this.#timer.unref();
     }
   }
 

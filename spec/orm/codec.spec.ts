@@ -98,9 +98,10 @@ describe('an encoded result', () => {
       deep,
       '\ud800',
     ];
+    const hidden = Object.defineProperty({ id: 1 }, 'constructor', { value: Interval });
     const cyclic: unknown[] = [];
     cyclic.push(cyclic);
-    for (const value of [...values, cyclic, { [Symbol('a')]: 1 }, JSON.parse('{"__proto__": 1}')]) {
+    for (const value of [...values, cyclic, hidden, { [Symbol('a')]: 1 }, JSON.parse('{"__proto__": 1}')]) {
       expect(encodeResult([{ value }]), String(value)).to.equal(undefined);
     }
   });

@@ -47,7 +47,7 @@ describe('the guarded store', () => {
   let reports: string[];
 
   beforeEach(() => {
-    clock = sinon.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout'] });
+    clock = sinon.useFakeTimers({ toFake: ['performance', 'Date', 'setTimeout', 'clearTimeout'] });
     store = new FallibleStore();
     reports = [];
   });
@@ -157,6 +157,54 @@ describe('the guarded store', () => {
     expect(await store.read(ADDRESS)).to.equal(undefined);
     await fill(guarded);
     expect(String(await guarded.read(ADDRESS))).to.equal('result');
+  });
+
+  it('does not take a later write of the same table for delivered', async () => {
+    const guarded = guard();
+    const later = { id: 'later', xid: '8' };
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.mark(later, [CHANGE]);
+    store.isDown = false;
+    await clock.tickAsync(RETRY_AFTER);
+
+    const dropped = Promise.withResolvers<void>();
+    const drop = sinon.stub(store, 'drop').callsFake(async tables => {
+      await MemoryStore.prototype.drop.call(store, tables);
+      await dropped.promise;
+    });
+    const first = guarded.settle(WRITER.id, ['article']);
+    await clock.tickAsync(0);
+    drop.restore();
+    await fill(store); // a healthy process reads before the later writer commits
+    const second = guarded.settle(later.id, ['article']);
+    dropped.resolve();
+    await Promise.all([first, second]);
+    expect(await store.read(ADDRESS)).to.equal(undefined);
+  });
+
+  it('delivers also if it is never asked anything again', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    await clock.tickAsync(RETRY_AFTER);
+    store.isDown = false;
+    await clock.tickAsync(RETRY_AFTER);
+    expect(await store.read(ADDRESS)).to.equal(undefined);
+  });
+
+  it('delivers before it is closed', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    store.isDown = false;
+    const drop = sinon.spy(store, 'drop');
+    await guarded.close();
+    expect(drop.args).to.deep.equal([[['article']]]);
   });
 
   it('tries again until it has delivered', async () => {
