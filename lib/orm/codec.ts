@@ -67,7 +67,8 @@ function isStorableObject(value: object, depth: number): boolean {
         return false;
       }
     }
-    return Object.getOwnPropertySymbols(value).length === 0;
+    // what does not enumerate would be lost: the class of a joined row of several types, say
+    return Reflect.ownKeys(value).length === Object.keys(value).length;
   }
   return prototype === Date.prototype || prototype === Buffer.prototype;
 }

@@ -123,10 +123,15 @@ export class Commits {
 
   /** Tables that the unit of work said it would write, and of which no statement was understood. */
   #hearSecondWitness({ announced, journal, tables }: TransactionState): void {
+    const catalog = this.#parts.database.current;
     for (const name of [...announced.values()].flat()) {
-      const table = this.#parts.database.current?.resolve(name);
-      if (table && !tables.has(table.fullName)) {
-        journal.widen(table.fullName);
+      // without a schema of its own, an entity may be written in any
+      const named = catalog?.named(name.name) ?? [];
+      const meant = named.filter(table => name.schema === undefined || table.schema === name.schema);
+      if (!meant.some(table => tables.has(table.fullName))) {
+        for (const table of meant) {
+          journal.widen(table.fullName);
+        }
       }
     }
   }

@@ -11,7 +11,6 @@ import { Journal } from '../changes/journal.js';
 import { quoteName } from '../changes/names.js';
 import type { Store } from '../store/store.js';
 import { type Canonical, canonicalOfParameter } from '../values/comparable.js';
-import { allAffected } from './affected.js';
 import type { Ask, Table } from './catalog.js';
 import { newWriterId } from './commits.js';
 import type { CatalogSource } from './database.js';
@@ -40,9 +39,10 @@ export class Invalidation {
   }
 
   async object(entity: object, meta: EntityMetadata): Promise<void> {
-    const table = await this.#tableOf(meta);
+    const tables = await this.#tablesOf(meta);
+    const [table] = tables;
     const known = table && knownRow(entity, meta, table);
-    if (!known || meta.inheritanceType === 'tpt') {
+    if (!known || tables.length > 1 || meta.inheritanceType === 'tpt') {
       return this.model(meta.class);
     }
     const journal = new Journal();
@@ -56,18 +56,12 @@ export class Invalidation {
 
   async model(entity: EntityName<any>): Promise<void> {
     const meta = this.#driver.getMetadata().get(entity);
-    const catalog = await this.#database.get(this.#ask);
     const metas = [meta, ...(meta.allTPTDescendants ?? [])];
     for (let parent = meta.tptParent; parent; parent = parent.tptParent) {
       metas.push(parent);
     }
-    const tables = (await Promise.all(metas.map(each => this.#tableOf(each)))).filter(
-      table => table !== undefined,
-    );
+    const tables = (await Promise.all(metas.map(each => this.#tablesOf(each)))).flat();
     const names = [...new Set(tables.flatMap(table => [...table.ancestors, ...table.heirs]))];
-    if (meta.schema === '*' || names.length === 0) {
-      names.push(...[...allAffected(catalog, catalog.named(meta.tableName))]);
-    }
     await this.#store.drop(names);
     this.#report(names, true);
   }
@@ -76,12 +70,11 @@ export class Invalidation {
     await this.#store.clear();
   }
 
-  async #tableOf(meta: EntityMetadata): Promise<Table | undefined> {
+  /** Without a schema of its own, an entity's rows may be in tables of that name in any. */
+  async #tablesOf(meta: EntityMetadata): Promise<readonly Table[]> {
     const catalog = await this.#database.get(this.#ask);
-    return catalog.resolve({
-      schema: meta.schema ?? this.#driver.config.get('schema'),
-      name: meta.tableName,
-    });
+    const named = catalog.named(meta.tableName);
+    return meta.schema && meta.schema !== '*' ? named.filter(({ schema }) => schema === meta.schema) : named;
   }
 
   /** The row as it is in the database now. */

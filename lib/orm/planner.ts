@@ -93,6 +93,24 @@ export class Planner {
   }
 
   plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
+    const plan = this.#plan(call);
+    const { prefix } = this.#limits;
+    if (typeof prefix !== 'function') {
+      return plan;
+    }
+    // asked each time, and not remembered with the query: it may depend on who asks
+    const prefixed = (planned: Planned | NotCacheable): Planned | NotCacheable => {
+      if (!planned.cacheable) {
+        return planned;
+      }
+      const { key, tables } = planned.address;
+      const before = prefix(prefixQuery(call, tables, this.#catalog));
+      return { ...planned, address: { key: `${before}${key}`, tables } };
+    };
+    return plan instanceof Promise ? plan.then(prefixed) : prefixed(plan);
+  }
+
+  #plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
     const text = serialise([call.where, call.options]);
     const session = serialise(call.em.getSessionContext());
     if (text === undefined) {
@@ -209,9 +227,7 @@ export class Planner {
       this.#limits.maxConjunctions,
     );
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
-    const { prefix } = this.#limits;
-    const tenant = typeof prefix === 'function' ? prefix(prefixQuery(call, tables, this.#catalog)) : '';
-    return { key: `${tenant}${call.meta.className}:${digest}`, tables };
+    return { key: `${call.meta.className}:${digest}`, tables };
   }
 }
 

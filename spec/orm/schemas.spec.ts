@@ -143,6 +143,40 @@ describe('schemas', () => {
     expect(await sourcesOf(started.cache, one)).to.deep.equal(['miss']);
   });
 
+  it('of an EntityManager alone are meant by what its flush writes', async () => {
+    const texts = (schema: string) => started.orm.em.fork({ schema }).find(Note, {});
+    for (const schema of ['one', 'public']) {
+      await texts(schema);
+    }
+    await started.cache.idle();
+    const em = started.orm.em.fork({ schema: 'one' });
+    (await em.findOneOrFail(Note, 1)).text = 'changed';
+    await em.flush();
+    expect((await texts('one')).map(({ text }) => text)).to.deep.equal(['changed']);
+    expect(await sourcesOf(started.cache, () => texts('public'))).to.deep.equal(['cache']);
+  });
+
+  for (const entity of [Note, Item]) {
+    it(`are all meant by an entity that is invalidated by hand: ${entity.name}`, async () => {
+      const read = (schema: string) => started.orm.em.fork({ schema }).find(entity as typeof Note, {});
+      for (const invalidate of [
+        async () => {
+          const em = started.orm.em.fork({ schema: 'one' });
+          await started.cache.invalidateObject(
+            await em.findOneOrFail(entity as typeof Note, 1, { cacheops: false }),
+          );
+        },
+        () => started.cache.invalidateModel(entity),
+      ]) {
+        await read('one');
+        await started.cache.idle();
+        await invalidate();
+        expect(await sourcesOf(started.cache, () => read('one'))).to.deep.equal(['miss']);
+        await started.cache.idle();
+      }
+    });
+  }
+
   it('of shared tables drop results of all', async () => {
     const kinds = (schema: string) =>
       started.orm.em.fork({ schema }).find(Item, { kind: { name: 'k' } }, { populate: ['kind'] });

@@ -121,6 +121,15 @@ describe('sessions', () => {
     }
   });
 
+  it('with a temporary table in the place of another do not fill the cache', async () => {
+    const read = () => started.orm.em.fork().find(Open, {});
+    await started.orm.em.execute('create temporary table open as select * from public.open where id = 1');
+    expect(await read()).to.have.length(1);
+    await started.cache.idle();
+    await started.orm.em.execute('drop table pg_temp.open');
+    expect(await read()).to.have.length(2);
+  });
+
   for (const setting of [
     'set local statement_timeout = 10000',
     `set local application_name = 'spec'`,

@@ -53,6 +53,7 @@ describe('dependenciesOf', () => {
           expect(new Set(ids).size).to.equal(ids.length).and.to.be.within(1, limit);
         }
       }),
+      { numRuns: 3000 },
     );
   });
 
@@ -94,6 +95,14 @@ describe('dependenciesOf', () => {
       expect(dependenciesOf(equals(article, 'category', '7'), [article], times, 32)).to.deep.equal(found);
     });
   }
+
+  it('knows from one occurrence in the SQL that several relations of the condition share it', () => {
+    const condition = and([equals(article, 'category', '7'), equals({ table: 'article' }, 'status', 'new')]);
+    const sources = [article, { table: 'article' }];
+    expect(dependenciesOf(condition, sources, new Map([['article', 1]]), 32)).to.deep.equal([
+      { table: 'article', dependencies: [on({})] },
+    ]);
+  });
 
   it('takes a table that only the SQL knows of as a whole', () => {
     const times = new Map([...occurrences([article]), ['article_tags', 1]]);

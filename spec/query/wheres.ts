@@ -19,10 +19,10 @@ function column(values: readonly unknown[], nullable = false): Arbitrary<unknown
   const value = fc.constantFrom(...(nullable ? [...values, null] : values));
   const some = fc.subarray([...values]);
   return fc.oneof(
-    { arbitrary: value, weight: 4 },
+    { arbitrary: value, weight: 8 },
     fc.record({ $eq: value }),
     { arbitrary: fc.record({ $in: some }), weight: 2 },
-    fc.record({ $ne: value }),
+    { arbitrary: fc.record({ $ne: value }), weight: 3 },
     fc.record({ $nin: some }),
     fc.record({ $gt: fc.constantFrom(...values) }),
     fc.record({ $in: some, $ne: value }),
@@ -30,22 +30,22 @@ function column(values: readonly unknown[], nullable = false): Arbitrary<unknown
   );
 }
 
-/** One to three of these, each alone or under operators. */
+/** One or two of these. */
 function allOf(entries: Record<string, Arbitrary<unknown>>): Arbitrary<Where> {
   const names = Object.keys(entries);
   return fc
-    .subarray(names, { minLength: 1, maxLength: Math.min(names.length, 3) })
+    .subarray(names, { minLength: 1, maxLength: Math.min(names.length, 2) })
     .chain(chosen => fc.record(Object.fromEntries(chosen.map(name => [name, entries[name]!]))));
 }
 
 function grouped(entries: Record<string, Arbitrary<unknown>>, inner: Arbitrary<Where>): Arbitrary<Where> {
   const conditions = allOf(entries);
-  const parts = fc.array(inner, { minLength: 1, maxLength: 3 });
+  const parts = fc.array(inner, { minLength: 1, maxLength: 2 });
   return fc.oneof(
     { arbitrary: conditions, weight: 6 },
     fc.record({ $and: parts }),
-    fc.record({ $or: parts }),
-    fc.record({ $not: inner }),
+    { arbitrary: fc.record({ $or: parts }), weight: 2 },
+    { arbitrary: fc.record({ $not: inner }), weight: 3 },
     fc.tuple(conditions, parts).map(([own, $or]) => ({ ...own, $or })),
   );
 }

@@ -119,6 +119,12 @@ describe('canonical forms', () => {
     }
   });
 
+  it('of half a character are those of what the database is sent', async () => {
+    const [row] = await read('text', await storedIn('text', ['a\ufffd']));
+    expect(canonicalOfParameter('text', 'a\ud800')).to.equal(row!.canonical);
+    expect(await equalTo('t', 'a\ud800')).to.deep.equal([row!.id]);
+  });
+
   it('are null for what is NULL', () => {
     for (const kind of Object.keys(KINDS) as Comparable[]) {
       expect(canonicalOfParameter(kind, null)).to.equal(null);
@@ -148,7 +154,11 @@ describe('canonical forms', () => {
     await execute(
       `create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
     );
-    await execute(`create domain short as text`);
+    await execute('create domain short as text');
+    // a type of one's own may have the name of another
+    await execute(
+      `create schema odd; create domain odd.text as text check (value <> ''); create type odd.uuid as (a int)`,
+    );
     const narrowing = [
       'integer',
       'text',
@@ -180,6 +190,8 @@ describe('canonical forms', () => {
         'text collate blind',
         'char(5) collate blind',
         'short',
+        'odd.text',
+        'odd.uuid',
         'inet',
         'bit(3)',
         '"char"',

@@ -28,6 +28,7 @@ const letters = fc.array(
     'é',
     'e\u0301',
     'ß',
+    '\ufffd',
     ' ',
     '  ',
     '\t',
@@ -37,13 +38,14 @@ const letters = fc.array(
     '?',
     '"',
     '😀',
+    '\ufffd',
     '%',
     '$1',
   ),
   { maxLength: 4 },
 );
 const text = letters.map(parts => parts.join(''));
-const unpaired = letters.map(parts => parts.join('') + '\ud800');
+const unpaired = letters.map(parts => `${parts.join('')}\ud800`);
 
 const uuid = fc
   .tuple(constantFrom('a', 'A', '0'), constantFrom('f', 'F', '9'))
@@ -56,21 +58,29 @@ const date = fc
   )
   .map(parts => parts.join('-'));
 
-const clock = constantFrom(
-  '00:00:00',
-  '00:00',
-  '23:59:59.999',
-  '12:30:15.000001',
-  '12:30:15.5',
-  '12:30:15.500',
-  '12:30:15.499999',
-);
-const zone = constantFrom('Z', '+00', '+01', '+01:00', '-01:30', '+0545', '-11');
-const instant = fc.tuple(date, constantFrom('T', ' '), clock, zone).map(parts => parts.join(''));
+/** Few instants in many forms. */
+const instant = fc
+  .tuple(
+    constantFrom('2024-01-01', '2024-01-02', '1970-01-01'),
+    constantFrom('00:00:00', '12:30:15', '23:59:59'),
+    constantFrom('', '.5', '.500', '.000001', '.499999', '.999'),
+    constantFrom('T', ' '),
+    constantFrom(
+      ['Z', 0],
+      ['+00', 0],
+      ['+01', 60],
+      ['+0100', 60],
+      ['-01:30', -90],
+      ['+05:45', 345],
+      ['-11', -660],
+    ) as Arbitrary<[string, number]>,
+  )
+  .map(([day, time, fraction, separator, [zone, minutes]]) => {
+    const local = new Date(Date.parse(`${day}T${time}Z`) + minutes * 60_000).toISOString();
+    return local.slice(0, 19).replace('T', separator) + fraction + zone;
+  });
 const jsDate = oneof(
-  fc
-    .tuple(date, constantFrom('00:00:00.000', '23:59:59.999', '12:30:15.500'))
-    .map(([d, t]) => new Date(`${d}T${t}Z`)),
+  instant.map(text => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00'))),
   fc.date({ min: new Date('0001-01-02'), max: new Date('9999-12-30') }),
 ).filter(value => !Number.isNaN(value.getTime()));
 
@@ -117,9 +127,10 @@ export const KINDS: Readonly<Record<Comparable, Kind>> = {
   },
   decimal: {
     types: ['numeric', 'numeric(8, 2)', 'numeric(5, 0)'],
-    stored: oneof(decimal, constantFrom('NaN', 'Infinity', '1e3')),
+    stored: oneof(decimal, constantFrom('-0.0', 'NaN', 'Infinity', '1e3')),
     parameter: oneof(
       decimal,
+      constantFrom('-0', '-0.00'),
       decimal.map(Number),
       signed.map(number => BigInt(Number(number))),
       odd,
