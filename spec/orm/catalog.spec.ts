@@ -86,20 +86,27 @@ describe('what is known of the database', () => {
     });
   }
 
-  it('follows new foreign keys, and what they do', async () => {
-    await started.orm.schema.create();
-    await fork().insert(Owner, { id: 1, name: 'Ann' });
-    await fork().insert(Item, { id: 1, name: 'a', owner: 1 });
-    await named('a');
-    await started.cache.idle();
-    await execute(
-      'alter table item add constraint owned foreign key (owner) references owner on delete cascade',
-    );
-    expect(await named('a')).to.have.length(1);
-    await started.cache.idle();
-    await fork().nativeDelete(Owner, { id: 1 });
-    expect(await named('a')).to.deep.equal([]);
-  });
+  for (const [how, run] of Object.entries<(sql: string) => Promise<unknown>>({
+    '': sql => execute(sql),
+    ', also those made in a transaction': sql =>
+      fork().transactional(em => (em as Started['orm']['em']).execute(sql)),
+    ', also those made in noInvalidation()': sql => started.cache.noInvalidation(() => execute(sql)),
+  })) {
+    it(`follows new foreign keys, and what they do${how}`, async () => {
+      await started.orm.schema.create();
+      await fork().insert(Owner, { id: 1, name: 'Ann' });
+      await fork().insert(Item, { id: 1, name: 'a', owner: 1 });
+      await named('a');
+      await started.cache.idle();
+      await run(
+        'alter table item add constraint owned foreign key (owner) references owner on delete cascade',
+      );
+      expect(await named('a')).to.have.length(1);
+      await started.cache.idle();
+      await fork().nativeDelete(Owner, { id: 1 });
+      expect(await named('a')).to.deep.equal([]);
+    });
+  }
 
   it('is not read anew for what changes nothing of it', async () => {
     await started.orm.schema.create();

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { Slug } from '../../../fixtures/legacy/slug.js';
 import type { History, Step } from './history.js';
+import { vary } from './vary.js';
 
 /** A history, one line a step. */
 export function describeHistory({ steps, queries }: History): string {
@@ -10,7 +11,7 @@ export function describeHistory({ steps, queries }: History): string {
 export function describeStep(step: Step, queries: History['queries']): string {
   switch (step.kind) {
     case 'read':
-      return `${step.session}: read with ${step.em === 'own' ? 'its own' : 'a fresh'} EntityManager ${brief(queries[step.query])}`;
+      return `${step.session}: read with ${step.em === 'own' ? 'its own' : 'a fresh'} EntityManager ${brief(vary(queries[step.query]!, step.variant))}`;
     case 'slow reader':
       return `${step.session}: a slow reader gets a lease ${brief(queries[step.query])}`;
     case 'write':

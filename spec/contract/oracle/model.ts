@@ -50,7 +50,7 @@ const silent = true;
 
 const CONTENT = {
   table: 'content',
-  key: { id: v.ids(8) },
+  key: { id: v.ids(5) },
   toOne: {},
   toMany: {},
 };
@@ -59,7 +59,7 @@ const title: Field = { values: v.titles, required, text, ordered };
 export const MODELS = {
   Article: {
     table: 'article',
-    key: { id: v.ids(8) },
+    key: { id: v.ids(6) },
     fields: {
       title,
       slug: { values: v.slugs, nullable },
@@ -81,7 +81,7 @@ export const MODELS = {
   },
   ArticleTranslation: {
     table: 'article_translation',
-    key: { article: v.ids(8), locale: v.of('en', 'de', 'pt-BR') },
+    key: { article: v.ids(6), locale: v.of('en', 'de', 'pt-BR') },
     natural: true,
     fields: { title, body: { values: v.titles, text } },
     toOne: {},
@@ -89,7 +89,7 @@ export const MODELS = {
   },
   Author: {
     table: 'author',
-    key: { id: v.ids(6) },
+    key: { id: v.ids(5) },
     fields: {
       name: { values: v.titles, required, text },
       email: {
@@ -108,7 +108,7 @@ export const MODELS = {
   },
   Category: {
     table: 'category',
-    key: { id: v.ids(6) },
+    key: { id: v.ids(5) },
     fields: { name: { values: v.titles, required, text } },
     toOne: { parent: { target: () => 'Category', nullable } },
     toMany: { children: { target: () => 'Category' } },
@@ -140,14 +140,14 @@ export const MODELS = {
   },
   Tag: {
     table: 'tag',
-    key: { id: v.ids(5) },
+    key: { id: v.ids(4) },
     fields: { name: { values: v.of('red', 'green', 'blue', 'Blue', 'black'), required, text } },
     toOne: {},
     toMany: { articles: { target: () => 'Article', many: true } },
   },
   Project: {
     table: 'project',
-    key: { id: v.ids(6) },
+    key: { id: v.ids(4) },
     fields: {
       tenant: { values: v.of(1, 2), required },
       code: { values: v.codes, required },
@@ -161,14 +161,15 @@ export const MODELS = {
   },
   Budget: {
     table: 'budget',
-    key: { id: v.ids(5) },
+    key: { id: v.ids(3) },
     fields: { amount: { values: v.amounts, required, ordered } },
     toOne: { project: { target: () => 'Project' } },
     toMany: {},
+    filters: ['tenant'],
   },
   Task: {
     table: 'task',
-    key: { id: v.ids(8) },
+    key: { id: v.ids(5) },
     fields: {
       title,
       done: { values: v.booleans },

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { record, seldom, someOf } from './arbitrary.js';
 import { conditions, keyOf, type Where, wheres } from './conditions.js';
-import { KINDS, type Kind, modelOf } from './model.js';
+import { type Kind, modelOf } from './model.js';
+import { kindsOf, type Topic } from './topics.js';
 
 /** A read, as it can be made through any EntityManager. */
 export type Read = Query | ListRead | ReferenceRead | PopulateRead;
@@ -203,7 +204,7 @@ function window(how: Query['how']): fc.Arbitrary<Options> {
   );
 }
 
-function query(kind: Kind): fc.Arbitrary<Query> {
+function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
   const hows = [
     'find',
     'find',
@@ -226,7 +227,7 @@ function query(kind: Kind): fc.Arbitrary<Query> {
       kind: fc.constant('query' as const),
       how: fc.constant(how),
       entity: fc.constant(kind),
-      where: wheres(kind),
+      where: wheres(kind, topic),
       caching,
       tenant,
     };
@@ -308,17 +309,21 @@ function populateRead(kind: Kind): fc.Arbitrary<PopulateRead> {
   });
 }
 
-/** Articles are in the middle of it all. */
-const kinds = fc.constantFrom<Kind>(...KINDS, 'Article', 'Article', 'Article', 'Comment', 'Task', 'Project');
-const withLists = KINDS.filter(kind => Object.keys(modelOf(kind).toMany).length > 0);
-const withHints = KINDS.filter(kind => HINTS[kind]);
-
-export const reads: fc.Arbitrary<Read> = fc.oneof(
-  { weight: 12, arbitrary: kinds.chain(query) },
-  { weight: 3, arbitrary: fc.constantFrom(...withLists).chain(collectionRead) },
-  { weight: 2, arbitrary: kinds.chain(referenceRead) },
-  { weight: 2, arbitrary: fc.constantFrom(...withHints).chain(populateRead) },
-);
+export function reads(topic: Topic): fc.Arbitrary<Read> {
+  const kinds = kindsOf(topic);
+  const withLists = topic.kinds.filter(kind => Object.keys(modelOf(kind).toMany).length > 0);
+  const withHints = topic.kinds.filter(kind => HINTS[kind]);
+  return fc.oneof(
+    { weight: 12, arbitrary: kinds.chain(kind => query(kind, topic)) },
+    { weight: 2, arbitrary: kinds.chain(referenceRead) },
+    ...(withLists.length > 0
+      ? [{ weight: 3, arbitrary: fc.constantFrom(...withLists).chain(collectionRead) }]
+      : []),
+    ...(withHints.length > 0
+      ? [{ weight: 2, arbitrary: fc.constantFrom(...withHints).chain(populateRead) }]
+      : []),
+  );
+}
 
 function defined(options: Record<string, unknown>): Options {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));

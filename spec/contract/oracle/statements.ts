@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { record } from './arbitrary.js';
+import { modelOf } from './model.js';
+import type { Topic } from './topics.js';
 import * as v from './values.js';
 
 /** SQL of the program's own. */
@@ -9,11 +11,11 @@ export interface Statement {
   readonly parameters: readonly unknown[];
 }
 
-const article = v.ids(8).stored;
-const author = v.ids(6).stored;
-const category = v.ids(6).stored;
-const tag = v.ids(5).stored;
-const project = v.ids(6).stored;
+const article = v.ids(6).stored;
+const author = v.ids(5).stored;
+const category = v.ids(5).stored;
+const tag = v.ids(4).stored;
+const project = v.ids(4).stored;
 const title = v.titles.stored;
 const status = fc.constantFrom('draft', 'published', 'archived');
 
@@ -32,7 +34,7 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
   ],
   ['update author set home_city = ?, reputation = reputation + 1 where id = ?', v.cities.stored, author],
   ['update task set project_id = ? where project_id = ? returning id', project, project],
-  ["update content set type = 'post' where id = ?", v.ids(8).stored],
+  ["update content set type = 'post' where id = ?", v.ids(5).stored],
   ['insert into tag (name) values (?)', fc.constantFrom('red', 'white')],
   [
     "insert into tag (name) values (?) on conflict (name) do update set name = excluded.name || '2'",
@@ -64,12 +66,14 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
   ['select id from article where id = ? for update', article],
 ];
 
-export const STATEMENTS: fc.Arbitrary<Statement> = fc
-  .constantFrom(...TEMPLATES)
-  .chain(([sql, ...parameters]) =>
+/** Those that speak of a table of the topic. */
+export function statements(topic: Topic): fc.Arbitrary<Statement> {
+  const tables = new RegExp(`\\b(${topic.kinds.map(kind => modelOf(kind).table).join('|')})\\b`);
+  return fc.constantFrom(...TEMPLATES.filter(([sql]) => tables.test(sql))).chain(([sql, ...parameters]) =>
     record({
       kind: fc.constant('sql' as const),
       sql: fc.constant(sql),
       parameters: fc.tuple(...parameters),
     }),
   );
+}

@@ -27,12 +27,12 @@ export const ids = (last: number): Values => ({
   ),
 });
 
-export const UUIDS = [0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6, 0xa7, 0xb8].map(
+export const UUIDS = [0xa1, 0xb2, 0xc3, 0xd4, 0xe5, 0xf6].map(
   (n, i) => `${n.toString(16)}000000-0000-4000-8000-00000000000${i}`,
 );
 export const uuids = spelt(UUIDS, [...UUIDS, ...UUIDS.slice(0, 3).map(uuid => uuid.toUpperCase())]);
 
-export const titles = of('Alpha', 'alpha', 'beta', 'Beta 50%', "it's", '');
+export const titles = of('Alpha', 'alpha', 'beta', "it's");
 /** the database rounds some of them */
 export const prices = spelt(
   ['1.50', '1.5', '2', '2.005', '0.1', '-0.00', '99999999.99'],
@@ -77,4 +77,4 @@ export const booleans = of(true, false);
 export const bytes = of(Buffer.from([0, 255, 7]), Buffer.from('blob'));
 export const labels = of(['a', 'b'], ['a'], []);
 export const codes = spelt(['AB', 'AB  ', 'ABCD', ''], ['AB', 'AB  ', 'AB ', 'ABCD']);
-export const weights = of(0.1, 1, 2.5, 1e21);
+export const weights = of(0.1, 2.5, 1e21);

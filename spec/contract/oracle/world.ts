@@ -15,6 +15,7 @@ import { Session, within } from './session.js';
 import { Shadow } from './shadow.js';
 import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
+import { vary } from './vary.js';
 
 /** The database and the cache disagree, or something happened that nobody expected. */
 export class Disagreement extends Error {}
@@ -103,7 +104,7 @@ export class World {
   async #step(step: Step, queries: readonly Read[]): Promise<void> {
     switch (step.kind) {
       case 'read':
-        return this.#read(step, queries[step.query]!);
+        return this.#read(step, vary(queries[step.query]!, step.variant));
       case 'write':
         return this.#write(step);
       case 'open':
