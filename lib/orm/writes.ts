@@ -165,7 +165,12 @@ export class Writes {
       if (transaction) {
         transaction.wrote = true;
       }
-      return send();
+      const result = await send();
+      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
+      if (statement.kind === 'other') {
+        this.#learnFrom(statement, connection.session);
+      }
+      return result;
     }
     if (transaction) {
       transaction.wrote = true;
@@ -235,9 +240,7 @@ export class Writes {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
-      session.apply(statement.effects);
-      transaction.ddl ||= statement.ddl;
-      this.#afterOther(statement);
+      this.#learnFrom(statement, session);
     }
     return result;
   }
@@ -268,6 +271,14 @@ export class Writes {
       }
       await this.#parts.commits.conclude(writer, affected);
     };
+  }
+
+  #learnFrom(statement: Other, session: Session): void {
+    session.apply(statement.effects);
+    if (session.transaction) {
+      session.transaction.ddl ||= statement.ddl;
+    }
+    this.#afterOther(statement);
   }
 
   #afterOther(statement: Other): void {
