@@ -63,8 +63,8 @@ export function tableChange(table: string, parts: readonly TableJournal[]): Tabl
   return { table, touched: scheme => touchedBy(parts, scheme) };
 }
 
-function touchedBy(parts: readonly TableJournal[], { columns }: Scheme): Set<string> | undefined {
-  const touched = new Set<string>();
+function touchedBy(parts: readonly TableJournal[], { columns }: Scheme): Map<string, undefined> | undefined {
+  const touched = new Map<string, undefined>();
   for (const part of parts) {
     if (part.wide || columns.some(column => part.unknown === 'all' || part.unknown.has(column))) {
       return undefined;
@@ -74,11 +74,11 @@ function touchedBy(parts: readonly TableJournal[], { columns }: Scheme): Set<str
       if (!values.every(value => value !== undefined)) {
         return undefined; // not a column that images have
       }
-      touched.add(encodeValues(values));
+      touched.set(encodeValues(values), undefined);
     }
   }
   // whatever changed, something of the whole table did
-  return columns.length === 0 ? touched.add('') : touched;
+  return columns.length === 0 ? touched.set('', undefined) : touched;
 }
 
 function charactersOf(row: Row): number {

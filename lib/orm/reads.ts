@@ -191,8 +191,8 @@ export class Reads {
 
   async #read(address: EntryAddress): Promise<{ readonly result: unknown } | undefined> {
     try {
-      const payload = await this.#parts.store.read(address);
-      return payload && { result: decodeResult(payload) };
+      const found = await this.#parts.store.read(address);
+      return found?.moved.length === 0 ? { result: decodeResult(found.payload) } : undefined;
     } catch (error) {
       this.#parts.events.reportError('read', error);
       return undefined;

@@ -1,4 +1,14 @@
-import type { EntryAddress, Lease, Quarantine, Scheme, Seal, Store, TableChange, Writer } from './store.js';
+import type {
+  EntryAddress,
+  Found,
+  Lease,
+  Quarantine,
+  Scheme,
+  Seal,
+  Store,
+  TableChange,
+  Writer,
+} from './store.js';
 
 export interface GuardOptions {
   /** what becomes of a write whose mark the store does not take */
@@ -38,8 +48,14 @@ export class GuardedStore implements Store {
     this.#options = options;
   }
 
-  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async read(address: EntryAddress): Promise<Found | undefined> {
     return this.#isTrusted() ? this.#attempt('read', () => this.#store.read(address), undefined) : undefined;
+  }
+
+  async reseal(address: EntryAddress, found: Found): Promise<void> {
+    if (this.#isTrusted()) {
+      await this.#attempt('reseal', () => this.#store.reseal(address, found), undefined);
+    }
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {

@@ -1,3 +1,5 @@
+import type { Step } from '../values/step.js';
+
 /**
  * What a store keeps, and what every implementation of it promises.
  *
@@ -15,8 +17,17 @@
  * dependencies exist) is gone.
  */
 export interface Store {
-  /** The payload of an entry whose seal still holds, or `undefined`: a miss. */
-  read(address: EntryAddress): Promise<Uint8Array | undefined>;
+  /**
+   * An entry whose seal still holds, or would hold if what has happened since did not matter to it (see
+   * {@link Found.moved}), or `undefined`: a miss.
+   */
+  read(address: EntryAddress): Promise<Found | undefined>;
+
+  /**
+   * What a reader does who has found that nothing in {@link Found.moved} matters: the entry takes the newer seal.
+   * Harmless if there is another entry by now.
+   */
+  reseal(address: EntryAddress, found: Found): Promise<void>;
 
   /**
    * Takes a lease after a miss, *before* the database is asked: registers missing schemes, creates missing
@@ -84,11 +95,35 @@ export interface Dependency {
   readonly values: string;
 }
 
-/** The columns that a conjunction compares by equality, sorted; none for the whole table. */
+/** The shape of a dependency: what it compares, and what of a change is of interest to those who have it. */
 export interface Scheme {
-  /** the columns, encoded (see `schemeOf`); `''` for the whole table */
+  /** all of what follows, encoded (see `schemeOf`); `''` for the whole table, whatever changes */
   readonly id: string;
+  /** compared by equality, sorted; none for the whole table */
   readonly columns: readonly string[];
+  /** the columns whose change matters, sorted; left out: any change of a row does */
+  readonly reads?: readonly string[];
+  /** the columns of which readers want to see the old and the new values, sorted; left out: none */
+  readonly tests?: readonly string[];
+}
+
+/** What was found of an entry. */
+export interface Found {
+  readonly payload: Uint8Array;
+  /**
+   * What has happened since the entry was sealed, in the order of the address. Empty: nothing. If any of it matters to
+   * the result, the entry is a miss; nobody but its reader can tell.
+   */
+  readonly moved: readonly Moved[];
+  /** with which it would hold now */
+  readonly seal: Seal;
+}
+
+/** The steps that have come to a dependency, oldest first. At least one. */
+export interface Moved {
+  readonly table: string;
+  readonly dependency: Dependency;
+  readonly steps: readonly Step[];
 }
 
 /** The stamps that an entry was, or will be, filled under, in the order of its address. Opaque. */
@@ -132,10 +167,12 @@ export interface InFlight extends Writer {
 export interface TableChange {
   readonly table: string;
   /**
-   * The encoded values of a scheme that the changed rows had or have, or `undefined` if that cannot be told: then
-   * everything that depends on the table is dropped.
+   * By the encoded values of a scheme that the changed rows had or have: the steps of those rows, or `undefined` where
+   * these cannot be told or the scheme has no `tests`: then what depends on these values is dropped.
+   *
+   * `undefined` as a whole if not even the values can be told: then everything that depends on the table is dropped.
    */
-  touched(scheme: Scheme): ReadonlySet<string> | undefined;
+  touched(scheme: Scheme): ReadonlyMap<string, readonly Step[] | undefined> | undefined;
 }
 
 /** The scheme without columns: the dependency on a whole table. */

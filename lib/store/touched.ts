@@ -16,7 +16,7 @@ export function touchedBy(
     if (touched === undefined || ids.length + touched.size > maxTouched) {
       return undefined;
     }
-    for (const values of touched) {
+    for (const values of touched.keys()) {
       ids.push(dependencyId(scheme.id, values));
     }
   }

@@ -3,16 +3,44 @@ import type { Canonical } from './comparable.js';
 
 const schemes = new Map<string, Scheme>();
 
-/** The scheme that compares these columns. One object a scheme, so that it can be a key. */
-export function schemeOf(columns: readonly string[]): Scheme {
-  const sorted = columns.length > 1 ? [...new Set(columns)].sort() : columns;
-  const id = sorted.map(escapePart).join(',');
+/**
+ * The scheme that compares these columns. One object a scheme, so that it can be a key.
+ *
+ * @param reads the columns whose change matters; left out: any change of a row does
+ * @param tests the columns of which readers want to see the old and the new values
+ */
+export function schemeOf(
+  columns: readonly string[],
+  reads?: readonly string[],
+  tests: readonly string[] = [],
+): Scheme {
+  const compared = sorted(columns);
+  const read = reads && sorted(reads);
+  const tested = sorted(tests);
+  // an escaped name has neither of these marks; no columns read is something else than any
+  const id =
+    encodeColumns(compared) +
+    (read ? `!${encodeColumns(read)}` : '') +
+    (tested.length > 0 ? `?${encodeColumns(tested)}` : '');
   let scheme = schemes.get(id);
   if (!scheme) {
-    scheme = { id, columns: sorted };
+    scheme = {
+      id,
+      columns: compared,
+      ...(read && { reads: read }),
+      ...(tested.length > 0 && { tests: tested }),
+    };
     schemes.set(id, scheme);
   }
   return scheme;
+}
+
+function sorted(columns: readonly string[]): readonly string[] {
+  return columns.length > 1 ? [...new Set(columns)].sort() : columns;
+}
+
+function encodeColumns(columns: readonly string[]): string {
+  return columns.length === 1 ? escapePart(columns[0]!) : columns.map(escapePart).join(',');
 }
 
 /**

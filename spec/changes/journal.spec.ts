@@ -20,8 +20,8 @@ function image(...values: Canonical[]): Image {
 function touched(journal: Journal, table: string, ...columns: string[]): string[] | undefined {
   const change = journal.changes().find(({ table: name }) => name === table);
   const scheme = columns.length ? schemeOf(columns) : WHOLE_TABLE;
-  const values = change ? change.touched(scheme) : new Set<string>();
-  return values && [...values].sort();
+  const values = change ? change.touched(scheme) : new Map<string, undefined>();
+  return values && [...values.keys()].sort();
 }
 
 describe('the journal of a transaction', () => {

@@ -55,8 +55,13 @@ export function articles(...dependencies: Dependency[]): EntryAddress {
 export function touching(table: string, ...dependencies: Dependency[]): TableChange {
   return {
     table,
-    touched: ({ id }) => new Set(dependencies.filter(d => d.scheme.id === id).map(d => d.values)),
+    touched: ({ id }) => dropping(dependencies.filter(d => d.scheme.id === id).map(d => d.values)),
   };
+}
+
+/** What a change tells of a scheme if it knows no steps. */
+export function dropping(values: Iterable<string>): Map<string, undefined> {
+  return new Map(Array.from(values, value => [value, undefined]));
 }
 
 /** A change of which nothing more is known. */
@@ -118,8 +123,8 @@ export async function cache(
 
 /** What the store answers to a query; `undefined` is a miss. */
 export async function ask(store: Store, address: EntryAddress): Promise<string | undefined> {
-  const payload = await store.read(address);
-  return payload && Buffer.from(payload).toString();
+  const found = await store.read(address);
+  return found?.moved.length === 0 ? Buffer.from(found.payload).toString() : undefined;
 }
 
 export async function expectHit(store: Store, address: EntryAddress, result: string): Promise<void> {

@@ -36,6 +36,10 @@ const conjunction = fc
   .array(fc.tuple(column, value), { maxLength: 3 })
   .map(columns => new Map<string, Canonical>(columns));
 
+function sorted(columns: readonly string[] | undefined): readonly string[] | null {
+  return columns ? [...columns].sort() : null;
+}
+
 describe('schemeOf', () => {
   it('gives the same object for the same columns, in whatever order', () => {
     fc.assert(
@@ -53,6 +57,31 @@ describe('schemeOf', () => {
         expect(schemeOf(a).id === schemeOf(b).id).to.equal(same);
       }),
     );
+  });
+
+  it('gives another id for other columns read or tested', () => {
+    const columns = fc.uniqueArray(column, { maxLength: 2 });
+    const shape = fc.tuple(columns, fc.option(columns, { nil: undefined }), columns);
+    fc.assert(
+      fc.property(shape, shape, (a, b) => {
+        const [one, other] = [schemeOf(...a), schemeOf(...b)];
+        const same = JSON.stringify(a.map(sorted)) === JSON.stringify(b.map(sorted));
+        expect(one.id === other.id).to.equal(same);
+        expect(one === other).to.equal(same);
+      }),
+    );
+  });
+
+  it('says what it is the id of', () => {
+    expect(schemeOf(['b', 'a'])).to.deep.equal({ id: 'a,b', columns: ['a', 'b'] });
+    expect(schemeOf(['a'], [])).to.deep.equal({ id: 'a!', columns: ['a'], reads: [] });
+    expect(schemeOf([], ['y', 'x'], ['z'])).to.deep.equal({
+      id: '!x,y?z',
+      columns: [],
+      reads: ['x', 'y'],
+      tests: ['z'],
+    });
+    expect(schemeOf(['a'], undefined, ['z'])).to.deep.equal({ id: 'a?z', columns: ['a'], tests: ['z'] });
   });
 });
 

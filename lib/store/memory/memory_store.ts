@@ -4,6 +4,7 @@ import { joinLeases, type TableLease } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
 import type {
   EntryAddress,
+  Found,
   Lease,
   Quarantine,
   Scheme,
@@ -54,7 +55,7 @@ export class MemoryStore implements Store {
     });
   }
 
-  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async read(address: EntryAddress): Promise<Found | undefined> {
     this.#check('read');
     const [entryKey, ...stampKeys] = this.#keys.ofAddress(address);
     const entry = this.#kept.get(entryKey!);
@@ -69,8 +70,13 @@ export class MemoryStore implements Store {
       }
       stamps.push(stamp);
     }
+    const seal = stamps.join();
     // a copy, because a decoder may hand out views of it, and their reader may write to them
-    return stamps.join() === entry.seal ? Buffer.from(entry.payload) : undefined;
+    return seal === entry.seal ? { payload: Buffer.from(entry.payload), moved: [], seal } : undefined;
+  }
+
+  async reseal(_address: EntryAddress, _found: Found): Promise<void> {
+    this.#check('reseal');
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {

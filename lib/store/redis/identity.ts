@@ -25,9 +25,12 @@ export function epochOf(info: unknown): string {
       `its role is '${role}', not 'master': a replica lags behind. Connect to the master, or through Sentinel.`,
     );
   }
-  const identity = `${runId} ${fields.get('master_replid')}`;
+  const identity = `${FORMAT} ${runId} ${fields.get('master_replid')}`;
   return createHash('sha256').update(identity).digest('base64url').slice(0, 16);
 }
+
+/** The format of registries and stamps. What was made in another is of another epoch. */
+const FORMAT = 2;
 
 export const NO_CLUSTER =
   'Redis Cluster is not supported: connect to a single server, or to one that Sentinel watches over.';

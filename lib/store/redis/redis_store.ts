@@ -1,7 +1,17 @@
 import { Keys } from '../keys.js';
 import { joinLeases } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
-import type { EntryAddress, Lease, Quarantine, Scheme, Seal, Store, TableChange, Writer } from '../store.js';
+import type {
+  EntryAddress,
+  Found,
+  Lease,
+  Quarantine,
+  Scheme,
+  Seal,
+  Store,
+  TableChange,
+  Writer,
+} from '../store.js';
 import { StoreError } from '../store_error.js';
 import { touchedBy } from '../touched.js';
 import { type MarkAnswer, type OtherEpoch, parseLease, parseMark, parseSchemes } from './answers.js';
@@ -50,7 +60,7 @@ export class RedisStore implements Store {
     this.#connection = new Connection(source, options.commandTimeout ?? 250);
   }
 
-  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async read(address: EntryAddress): Promise<Found | undefined> {
     let session: Session | undefined;
     try {
       this.#check();
@@ -60,10 +70,16 @@ export class RedisStore implements Store {
       if (this.#connection.session !== session || replies?.length !== keys.length) {
         return undefined;
       }
-      return isOfEpoch(session.epoch, address, replies) ? decodeEntry(keys[0]!, replies) : undefined;
+      const payload = isOfEpoch(session.epoch, address, replies) ? decodeEntry(keys[0]!, replies) : undefined;
+      return payload && { payload, moved: [], seal: '' };
     } catch (error) {
       throw this.#failure('read', error, session);
     }
+  }
+
+  reseal(_address: EntryAddress, _found: Found): Promise<void> {
+    // nothing has moved yet in what it finds
+    return this.#do('reseal', async () => {});
   }
 
   lease(address: EntryAddress, ttl: number): Promise<Lease> {

@@ -1,5 +1,13 @@
 import { MemoryStore } from '../../../lib/store/memory/memory_store.js';
-import type { EntryAddress, Lease, Quarantine, Seal, TableChange, Writer } from '../../../lib/store/store.js';
+import type {
+  EntryAddress,
+  Found,
+  Lease,
+  Quarantine,
+  Seal,
+  TableChange,
+  Writer,
+} from '../../../lib/store/store.js';
 import type { ExploredStore } from './explored_store.js';
 import { allBut } from './rules.js';
 import { Sketch } from './sketch.js';
@@ -23,10 +31,10 @@ export class Lockstep implements ExploredStore {
     return this.#sketch.state;
   }
 
-  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async read(address: EntryAddress): Promise<Found | undefined> {
     const found = await this.#store.read(address);
     const expected = await this.#sketch.read(address);
-    agree('read', found && String(found), expected && String(expected));
+    agree('read', found && String(found.payload), expected && String(expected.payload));
     return found;
   }
 

@@ -3,6 +3,7 @@ import { joinLeases, type TableLease } from '../../../lib/store/leases.js';
 import type {
   Dependency,
   EntryAddress,
+  Found,
   Lease,
   Quarantine,
   Scheme,
@@ -40,7 +41,7 @@ export class Sketch implements ExploredStore {
     readonly maxSchemes = Number.POSITIVE_INFINITY,
   ) {}
 
-  async read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async read(address: EntryAddress): Promise<Found | undefined> {
     const [key, ...stampKeys] = KEYS.ofAddress(address);
     const entry = this.#entries.get(key!);
     if (!entry) {
@@ -51,7 +52,7 @@ export class Sketch implements ExploredStore {
       const stamp = this.#stamps.get(stampKey);
       return stamp === seal[i] || (stamp === undefined && !this.keeps('missing is a miss'));
     });
-    return holds ? entry.payload : undefined;
+    return holds ? { payload: entry.payload, moved: [], seal: entry.seal } : undefined;
   }
 
   async lease({ tables }: EntryAddress): Promise<Lease> {

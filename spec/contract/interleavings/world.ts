@@ -54,7 +54,7 @@ export class World {
   /** @throws StaleHit if a read that starts now would be answered with what the database would not give */
   async check(): Promise<void> {
     for (const query of this.#queries) {
-      const payload = await this.scene.store.read(query.address);
+      const payload = (await this.scene.store.read(query.address))?.payload;
       if (payload) {
         this.hits++;
         const now = this.scene.database.select(query.anyOf);

@@ -1,5 +1,5 @@
 import type { Scheme, TableChange } from '../../../lib/store/store.js';
-import { ARTICLE } from '../../store/words.js';
+import { ARTICLE, dropping } from '../../store/words.js';
 import type { Actor, Scene, Step } from './actor.js';
 import type { Row, Transaction } from './database.js';
 import type { Keeps } from './rules.js';
@@ -108,7 +108,7 @@ export class Writer implements Actor {
     return {
       table: ARTICLE,
       touched: asked =>
-        this.part.wide ? undefined : new Set(rows.flatMap(row => (row ? valuesOf(asked, row) : []))),
+        this.part.wide ? undefined : dropping(rows.flatMap(row => (row ? valuesOf(asked, row) : []))),
     };
   }
 }

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Keys } from '../../../lib/store/keys.js';
 import type {
   EntryAddress,
+  Found,
   Lease,
   Quarantine,
   Scheme,
@@ -83,9 +84,13 @@ export class ObservedStore implements Store {
     this.#backstage = backstage;
   }
 
-  read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  read(address: EntryAddress): Promise<Found | undefined> {
     this.#backstage.see(address);
     return this.#store.read(address);
+  }
+
+  reseal(address: EntryAddress, found: Found): Promise<void> {
+    return this.#store.reseal(address, found);
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {

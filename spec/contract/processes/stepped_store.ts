@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type {
   EntryAddress,
+  Found,
   Lease,
   Quarantine,
   Scheme,
@@ -25,8 +26,12 @@ export class SteppedStore implements Store {
     this.#dawdle = dawdle;
   }
 
-  read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  read(address: EntryAddress): Promise<Found | undefined> {
     return this.#store.read(address);
+  }
+
+  reseal(address: EntryAddress, found: Found): Promise<void> {
+    return this.#store.reseal(address, found);
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {

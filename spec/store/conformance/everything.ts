@@ -7,6 +7,7 @@ import {
   articles,
   cache,
   category,
+  dropping,
   expectHit,
   expectMiss,
   LONG,
@@ -59,7 +60,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await cache(store, seven, 'seven');
     await cache(store, fresh, 'fresh');
     await store.mark(writer(), [
-      { table: ARTICLE, touched: ({ id }) => (id === 'status' ? undefined : new Set(['8'])) },
+      { table: ARTICLE, touched: ({ id }) => (id === 'status' ? undefined : dropping(['8'])) },
     ]);
 
     await expectMiss(store, seven);

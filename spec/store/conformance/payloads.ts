@@ -19,8 +19,8 @@ export function describePayloads(makeSubject: MakeSubject): void {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async payload => {
         await store.fill(address, seal, payload, LONG);
-        expect(Buffer.compare((await store.read(address))!, payload)).to.equal(0);
-        expect(Buffer.compare((await other.read(address))!, payload)).to.equal(0);
+        expect(Buffer.compare((await store.read(address))!.payload, payload)).to.equal(0);
+        expect(Buffer.compare((await other.read(address))!.payload, payload)).to.equal(0);
       }),
       { numRuns: 50 },
     );
@@ -31,7 +31,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
     const payload = Buffer.alloc(5_000_000, 'article');
     await store.fill(address, await leaseTrusted(store, address), payload, LONG);
 
-    expect(Buffer.compare((await store.read(address))!, payload)).to.equal(0);
+    expect(Buffer.compare((await store.read(address))!.payload, payload)).to.equal(0);
   });
 
   it('keeps what was filled, whatever its filler does to the payload later', async () => {
@@ -48,7 +48,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
   it('does not let one reader change what another reads', async () => {
     const { store } = await make();
     await cache(store, address, 'as it was');
-    (await store.read(address))!.fill(0);
+    (await store.read(address))!.payload.fill(0);
 
     await expectHit(store, address, 'as it was');
   });

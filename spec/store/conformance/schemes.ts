@@ -7,6 +7,7 @@ import {
   CATEGORY,
   cache,
   category,
+  dropping,
   expectHit,
   expectMiss,
   LONG,
@@ -36,7 +37,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
         table: ARTICLE,
         touched: asking => {
           asked.set(asking.id, asking);
-          return new Set();
+          return new Map();
         },
       },
     ]);
@@ -151,7 +152,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
         table: 'another',
         touched: ({ id }) => {
           asked.push(id);
-          return new Set(['7']);
+          return dropping(['7']);
         },
       },
     ]);

@@ -5,7 +5,7 @@ import {
   type TableChange,
   WHOLE_TABLE,
 } from '../../../lib/store/store.js';
-import { scheme } from '../words.js';
+import { dropping, scheme } from '../words.js';
 
 export interface Row {
   readonly id: string;
@@ -111,7 +111,7 @@ export class ModelTransaction {
         table,
         touched: asked =>
           changes.every(({ traceable }) => traceable)
-            ? new Set(
+            ? dropping(
                 changes
                   .flatMap(({ before, after }) => [before, after])
                   .filter(row => row !== undefined)

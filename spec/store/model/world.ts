@@ -94,7 +94,7 @@ export class World {
   async check(): Promise<void> {
     await Promise.all(
       this.#addresses.map(async (address, i) => {
-        const payload = await (i % 2 ? this.subject.store : this.subject.other).read(address);
+        const payload = (await (i % 2 ? this.subject.store : this.subject.other).read(address))?.payload;
         if (payload === undefined) {
           return;
         }
