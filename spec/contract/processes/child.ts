@@ -41,6 +41,15 @@ export class Child implements AsyncDisposable {
     return this.#newRun<T>({ task, args, stepwise: true });
   }
 
+  get pid(): number {
+    return this.#process.pid!;
+  }
+
+  /** Resolves when it has, in whatever way. */
+  get ended(): Promise<unknown> {
+    return this.#exit;
+  }
+
   /** It dies between two steps. */
   async kill(): Promise<void> {
     this.#dying = true;

@@ -33,6 +33,8 @@ export interface Aftermath {
   /** reads after the crash */
   readonly reads: number;
   readonly hits: number;
+  /** the longest that one of them took, in milliseconds */
+  readonly slowest: number;
 }
 
 /** The query whose answer is in the cache, and the one whose answer is about to be. */
@@ -85,6 +87,7 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
     committed: rows.filter(row => after.get(row) !== before.get(row)).length,
     reads: seen.length,
     hits: seen.filter(({ hit }) => hit).length,
+    slowest: Math.max(...seen.map(({ took }) => took)),
   };
 }
 

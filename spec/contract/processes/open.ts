@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { cacheops, getCacheops, type ReadEvent } from '../../../lib/index.js';
+import type { RedisOptions } from 'ioredis';
+import { type CacheopsOptions, cacheops, getCacheops, type ReadEvent } from '../../../lib/index.js';
+import type { RedisSource } from '../../../lib/store/redis/client.js';
 import { RedisStore } from '../../../lib/store/redis/redis_store.js';
 import { entities } from './schema.js';
 import { SteppedStore } from './stepped_store.js';
@@ -8,10 +10,19 @@ import { SteppedStore } from './stepped_store.js';
 /** Which database and which Redis processes share. */
 export interface Place {
   readonly database: string;
-  readonly redis: string;
+  /** URL, or options of ioredis that JSON can carry */
+  readonly redis: string | RedisOptions;
   readonly prefix: string;
   /** see {@link SteppedStore} */
   readonly dawdle?: number;
+  /**
+   * How long the store is waited for, in milliseconds. By default 10 s: so patient that a busy machine is not taken for
+   * an outage, during which other promises hold.
+   */
+  readonly storeTimeout?: number;
+  readonly onStoreFailure?: 'degrade' | 'throw';
+  /** see {@link CacheopsOptions} */
+  readonly retryAfter?: number;
 }
 
 export interface Opened extends AsyncDisposable {
@@ -21,14 +32,20 @@ export interface Opened extends AsyncDisposable {
 
 const heard = new AsyncLocalStorage<ReadEvent[]>();
 
-export async function openOrm({ database, redis, prefix, dawdle }: Place): Promise<Opened> {
-  // So patient that a busy machine is not taken for an outage, during which other promises hold.
-  const store = new RedisStore(redis, { prefix, commandTimeout: 10_000 });
+export async function openOrm({ database, redis, prefix, dawdle, ...place }: Place): Promise<Opened> {
+  const store = new RedisStore(redis as RedisSource, {
+    prefix,
+    commandTimeout: place.storeTimeout ?? 10_000,
+  });
+  const policy: CacheopsOptions = {
+    ...(place.onStoreFailure && { onStoreFailure: place.onStoreFailure }),
+    ...(place.retryAfter && { retryAfter: place.retryAfter }),
+  };
   const orm = await MikroORM.init({
     clientUrl: database,
     entities,
     pool: { max: 12 },
-    extensions: [cacheops({ store: new SteppedStore(store, dawdle), profiles: {} })],
+    extensions: [cacheops({ store: new SteppedStore(store, dawdle), profiles: {}, ...policy })],
   });
   hearReads(orm);
   return {
@@ -46,9 +63,11 @@ export function hearReads(orm: MikroORM): void {
   getCacheops(orm).events.on('read', event => heard.getStore()?.push(event));
 }
 
-/** What a read was answered, and whether all of the answer came from the cache. */
-export async function sourced<T>(read: () => Promise<T>): Promise<{ answer: T; hit: boolean }> {
+/** What a read was answered, whether all of the answer came from the cache, and how long it took in milliseconds. */
+export async function sourced<T>(read: () => Promise<T>): Promise<{ answer: T; hit: boolean; took: number }> {
   const events: ReadEvent[] = [];
+  const began = performance.now();
   const answer = await heard.run(events, read);
-  return { answer, hit: events.length > 0 && events.every(({ source }) => source === 'cache') };
+  const took = performance.now() - began;
+  return { answer, hit: events.length > 0 && events.every(({ source }) => source === 'cache'), took };
 }

@@ -47,15 +47,17 @@ export const entities = [Article, Author, Sample];
 /**
  * Makes the tables, and rows in them from 1 on, each with a category and an author of its own. Their number also says
  * how slow a query by category is, since there is no index for it.
+ *
+ * @param filler characters that every title has
  */
-export async function createTables(database: string, rows: number): Promise<void> {
+export async function createTables(database: string, rows: number, filler = 0): Promise<void> {
   const orm = await MikroORM.init({ clientUrl: database, entities });
   try {
     await orm.schema.create();
     const all = `from generate_series(1, ${rows}) n`;
     for (const insert of [
       `into author (id, name) select n, 'old' ${all}`,
-      `into article (id, category, title, version, author_id) select n, n, 'old', 1, n ${all}`,
+      `into article (id, category, title, version, author_id) select n, n, 'old' || repeat('-', ${filler}), 1, n ${all}`,
       `into sample (id, version, a, b, c, d, e, f, g) select n, 1, n, n, n, n, n, n, n ${all}`,
     ]) {
       await orm.em.getConnection().execute(`insert ${insert}`);

@@ -8,8 +8,10 @@ import { tasks } from './tasks.js';
 
 /** A database and a Redis, this process' own view of them, and other processes. */
 export interface Setting extends AsyncDisposable {
-  /** Starts another process. */
-  child(): Promise<Child>;
+  /** How to get to all of this, for others. */
+  readonly place: Place;
+  /** Starts another process, which may get there by another way. */
+  child(way?: Partial<Place>): Promise<Child>;
   /** Does in this process what children do. */
   do<T>(task: string, ...args: readonly unknown[]): Promise<T>;
   /** Does in this process, past the cache, what children do. */
@@ -22,16 +24,21 @@ export interface Setting extends AsyncDisposable {
 
 /**
  * @param rows of every table
- * @param options.dawdle see {@link Place}
+ * @param given what is not as usual
+ * @param options.filler characters of which every title has so many
  */
-export async function prepare(rows: number, { dawdle = 0 } = {}): Promise<Setting> {
+export async function prepare(
+  rows: number,
+  given: Partial<Place> = {},
+  { filler = 0 } = {},
+): Promise<Setting> {
   const place: Place = {
     database: await freshDatabase('processes'),
-    redis: await redisUrl(),
+    redis: given.redis ?? (await redisUrl()),
     prefix: `spec:${crypto.randomUUID()}:`,
-    dawdle,
+    ...given,
   };
-  await createTables(place.database, rows);
+  await createTables(place.database, rows, filler);
   const opened = await openOrm(place);
   const { orm, store } = opened;
   const em = () => orm.em.fork();
@@ -42,8 +49,9 @@ export async function prepare(rows: number, { dawdle = 0 } = {}): Promise<Settin
 
   const children: Child[] = [];
   return {
-    async child() {
-      const child = await Child.start(place);
+    place,
+    async child(way = {}) {
+      const child = await Child.start({ ...place, ...way });
       children.push(child);
       return child;
     },

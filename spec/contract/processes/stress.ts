@@ -7,6 +7,10 @@ export interface Stress {
   /** few, so that readers and writers meet */
   readonly rows: readonly number[];
   readonly reads: number;
+  /** what else happens, until it is over; the least number of reads does not end before it */
+  meanwhile?(isOver: () => boolean): Promise<void>;
+  /** whether writes may fail, with nothing committed, because the store could not be told of them */
+  readonly mayRefuse?: boolean;
 }
 
 export interface Tally {
@@ -15,6 +19,10 @@ export interface Tally {
   readonly reads: number;
   readonly hits: number;
   readonly writes: number;
+  /** writes that were not made, because the store could not be told of them */
+  readonly refused: number;
+  /** the longest that a read took, in milliseconds */
+  readonly slowest: number;
 }
 
 /** How many reads, or writes, a process has under way at the same time. */
@@ -27,22 +35,28 @@ const LANES = { reader: 6, writer: 2 };
  * it orders a read it knows a version that is committed already, and older ones are stale. No clocks are compared,
  * and nobody has to stand still.
  */
-export async function runStress({ readers, writers, rows, reads }: Stress): Promise<Tally> {
+export async function runStress(stress: Stress): Promise<Tally> {
+  const { readers, writers, rows, reads, mayRefuse = false } = stress;
   const known = new Map(rows.map(row => [row, 1]));
   const learn = (row: number, version: number) => known.set(row, Math.max(version, known.get(row)!));
   const stale: string[] = [];
   let ordered = 0;
   let hits = 0;
   let writes = 0;
+  let refused = 0;
+  let slowest = 0;
+  let happening = stress.meanwhile !== undefined;
+  const isOver = () => ordered >= reads && !happening;
 
   const read = async (reader: Child) => {
-    while (ordered < reads) {
+    while (!isOver()) {
       ordered++;
       const row = pick(rows);
       const way = pick(ways);
       const floor = known.get(row)!;
-      const { version, hit } = await reader.do<Sight>('look', way, row);
+      const { version, hit, took } = await reader.do<Sight>('look', way, row);
       hits += Number(hit);
+      slowest = Math.max(slowest, took);
       if (version < floor) {
         const source = hit ? 'the cache' : 'the database';
         stale.push(`row ${row} ${way} from ${source}: version ${version}, when it was ${floor} already`);
@@ -52,17 +66,29 @@ export async function runStress({ readers, writers, rows, reads }: Stress): Prom
     }
   };
   const write = async (writer: Child) => {
-    while (ordered < reads) {
+    while (!isOver()) {
       const row = pick(rows);
-      learn(row, await writer.do<number>('bump', pick(bumps), row));
-      writes++;
+      try {
+        learn(row, await writer.do<number>('bump', pick(bumps), row));
+        writes++;
+      } catch (error) {
+        if (!mayRefuse || !/The (cache )?store/.test(String(error))) {
+          throw error;
+        }
+        refused++;
+      }
     }
   };
   await Promise.all([
     ...readers.flatMap(reader => Array.from({ length: LANES.reader }, () => read(reader))),
     ...writers.flatMap(writer => Array.from({ length: LANES.writer }, () => write(writer))),
+    stress
+      .meanwhile?.(() => ordered >= reads)
+      .finally(() => {
+        happening = false;
+      }),
   ]);
-  return { stale, reads: ordered, hits, writes };
+  return { stale, reads: ordered, hits, writes, refused, slowest };
 }
 
 function pick<T>(items: readonly T[]): T {

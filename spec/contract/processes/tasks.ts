@@ -1,4 +1,6 @@
 import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { audit } from './audit.js';
+import { deeds } from './deeds.js';
 import { sourced } from './open.js';
 import { questions } from './questions.js';
 import { Article } from './schema.js';
@@ -9,6 +11,8 @@ type Task = (em: EM, ...args: any[]) => Promise<unknown>;
 export interface Answer {
   readonly answer: unknown;
   readonly hit: boolean;
+  /** milliseconds */
+  readonly took: number;
 }
 
 /** A version of a row, as some read was answered. */
@@ -17,6 +21,8 @@ export interface Sight {
   readonly way: string;
   readonly version: number;
   readonly hit: boolean;
+  /** milliseconds */
+  readonly took: number;
 }
 
 /** What a process can be told to do, with arguments and answers that JSON can carry. */
@@ -35,6 +41,13 @@ export const tasks: Readonly<Record<string, Task>> = {
 
   /** Makes the next version of a row, and returns it once it is committed. */
   bump: (em, way: string, id: number) => BUMPS[way]!(em, id),
+
+  /** Changes something about a row. */
+  async alter(em, deed: string, id: number) {
+    await deeds[deed]!(em, id);
+  },
+
+  audit,
 };
 
 /** Reads of a row's version by different queries. */
@@ -48,8 +61,8 @@ const WAYS: Readonly<Record<string, (em: EM, id: number) => Promise<{ version: n
 export const ways: readonly string[] = Object.keys(WAYS);
 
 async function look(em: EM, way: string, id: number): Promise<Sight> {
-  const { answer, hit } = await sourced(() => WAYS[way]!(em, id));
-  return { id, way, version: answer.version, hit };
+  const { answer, hit, took } = await sourced(() => WAYS[way]!(em, id));
+  return { id, way, version: answer.version, hit, took };
 }
 
 const BUMPS: Readonly<Record<string, (em: EM, id: number) => Promise<number>>> = {

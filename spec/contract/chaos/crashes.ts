@@ -1,0 +1,132 @@
+import type { Audit } from '../processes/audit.js';
+import type { Child } from '../processes/child.js';
+import { describeMoment, MOMENTS, type Moment, runCrash } from '../processes/crash.js';
+import { deeds } from '../processes/deeds.js';
+import { inLanes } from '../processes/lanes.js';
+import { prepare, type Setting } from '../processes/setting.js';
+import { bumps, ways } from '../processes/tasks.js';
+import { type Fault, Findings } from './fault.js';
+import { between, pick, type Random } from './random.js';
+import { portOf, startRelay, through } from './relay.js';
+
+/** They die together, with their process. */
+const VICTIMS = 5;
+/** How many processes die at the same time. */
+const LANES = 4;
+
+const FILLING: readonly Moment[] = (['lease', 'database', 'fill'] as const).flatMap(step => [
+  { step, taking: false },
+  { step, taking: true },
+]);
+
+const tries = { long: 200, short: 0 };
+
+export const crashes: readonly Fault[] = [
+  ...MOMENTS.map(moment => ({
+    name: `kill -9 of a writer ${describeMoment(moment)}`,
+    tries, // `npm test` has specs of their own for these
+    run: (count: number) =>
+      killing(count, async (setting, witness, rows, findings) => {
+        const aftermath = await runCrash(setting, witness, { moment, rows });
+        findings.add({ ...aftermath, stale: aftermath.wrong });
+      }),
+  })),
+  ...FILLING.map(moment => ({
+    name: `kill -9 of a reader ${describeMoment(moment)}`,
+    tries: { long: 200, short: 10 },
+    run: (count: number, random: Random) =>
+      killing(count, async (setting, witness, rows, findings) => {
+        await killReader(setting, witness, rows, moment, random() < 0.5);
+        findings.add(await witness.do<Audit>('audit', rows));
+      }),
+  })),
+  {
+    name: 'kill -9 at any message to or from PostgreSQL or Redis',
+    tries: { long: 1000, short: 20 },
+    run: (count, random) =>
+      killing(count, async (setting, witness, rows, findings) => {
+        await killAtMessage(setting, rows, random);
+        findings.add(await witness.do<Audit>('audit', rows));
+      }),
+  },
+];
+
+type Killing = (setting: Setting, witness: Child, rows: number[], findings: Findings) => Promise<void>;
+
+/** Has processes die, each with rows of its own, and looks at all rows when all is over. */
+async function killing(count: number, kill: Killing): Promise<Findings> {
+  const findings = new Findings();
+  const deaths = Math.ceil(count / VICTIMS);
+  await using setting = await prepare(deaths * VICTIMS);
+  const witness = await setting.child();
+  const batches = Array.from({ length: deaths }, (_, i) =>
+    Array.from({ length: VICTIMS }, (_, j) => 1 + i * VICTIMS + j),
+  );
+  await inLanes(LANES, batches, rows => kill(setting, witness, rows, findings));
+  for (const who of [setting, witness]) {
+    findings.add(await who.do<Audit>('audit', batches.flat()), true);
+  }
+  findings.tries = deaths * VICTIMS;
+  return findings;
+}
+
+/** Readers die while they store what was true before, or after, somebody else has written. */
+async function killReader(
+  setting: Setting,
+  writer: Child,
+  rows: readonly number[],
+  { step, taking }: Moment,
+  writtenBefore: boolean,
+): Promise<void> {
+  const victim = await setting.child();
+  const reading = rows.map(row => victim.stepwise('look', 'by category', row));
+  await Promise.all(reading.map(run => run.upTo(step)));
+  const write = () => Promise.all(rows.map((row, i) => writer.do('bump', bumps[i % bumps.length], row)));
+  if (writtenBefore) {
+    await write();
+  }
+  await (taking ? victim.dieTakingStep() : victim.kill());
+  if (!writtenBefore) {
+    await write();
+  }
+}
+
+/** How many messages a process and its servers exchange, for all that it is told to do here. */
+const MESSAGES = 150;
+
+/** Readers and writers die at a message that may still arrive, or not. */
+async function killAtMessage(setting: Setting, rows: readonly number[], random: Random): Promise<void> {
+  const { database, redis } = setting.place;
+  await using toDatabase = await startRelay(portOf(database));
+  await using toStore = await startRelay(portOf(redis as string));
+  const victim = await setting.child({
+    database: through(toDatabase, database),
+    redis: through(toStore, redis as string),
+  });
+  await Promise.all(rows.flatMap(row => ways.map(way => victim.do('look', way, row))));
+
+  const last = between(random, 1, MESSAGES);
+  const arrives = random() < 0.5;
+  let death: Promise<void> | undefined;
+  let messages = 0;
+  for (const relay of [toDatabase, toStore]) {
+    relay.interfere = ({ data }) => {
+      if (++messages === last) {
+        death = victim.kill();
+        return arrives ? data : undefined;
+      }
+      return death ? undefined : data;
+    };
+  }
+  for (;;) {
+    const work = rows.map(row => [
+      victim.do('alter', pick(random, Object.keys(deeds)), row),
+      victim.do('look', pick(random, ways), row),
+    ]);
+    await Promise.race([Promise.allSettled(work.flat()), victim.ended]);
+    if (death) {
+      await death;
+      return;
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { parseArgs } from 'node:util';
+import { stopServers } from '../../support/servers.js';
+import type { Fault, Findings } from './fault.js';
+import { faults } from './faults.js';
+import { randomFrom } from './random.js';
+import { head, row } from './table.js';
+
+/*
+ * Everything that can happen to processes, networks and servers, on real ones, and how many reads went wrong by it.
+ *
+ *     npm run chaos [-- [--seed <number>] [--tries <share>] [word…]]
+ *
+ * With words, only faults with one of them in their name. The seed decides what is done to whom; when other processes
+ * do what they do, nothing decides.
+ */
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string' }, tries: { type: 'string', default: '1' } },
+});
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
+const share = Number(values.tries);
+if (!Number.isInteger(seed) || !(share > 0)) {
+  console.error('--seed is a whole number, and --tries a factor above 0.');
+  process.exit(2);
+}
+const chosen = faults.filter(
+  ({ name }) => positionals.length === 0 || positionals.some(word => name.includes(word)),
+);
+
+let wrong = 0;
+process.on('unhandledRejection', error => {
+  wrong++;
+  console.error('A rejection that nobody handles:', error);
+});
+try {
+  console.log(`seed ${seed}\n\n${head()}`);
+  for (const fault of chosen) {
+    const findings = await inflict(fault);
+    console.log(row(fault.name, findings));
+    const { bound = Number.POSITIVE_INFINITY } = fault;
+    const faults = [...findings.stale, ...findings.lost];
+    if (findings.slowest > bound) {
+      faults.push(`a read took ${Math.ceil(findings.slowest)} ms, more than ${bound}`);
+    }
+    wrong += faults.length;
+    for (const what of [...faults.slice(0, 20), ...findings.notes]) {
+      console.error(`  ${what}`);
+    }
+  }
+} finally {
+  await stopServers();
+}
+process.exitCode = wrong > 0 ? 1 : 0;
+
+async function inflict({ name, tries, run }: Fault): Promise<Findings> {
+  try {
+    return await run(Math.ceil(tries.long * share), randomFrom(seed));
+  } catch (error) {
+    throw new Error(`"${name}" with seed ${seed}`, { cause: error });
+  }
+}

@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+
+/** Something that one side of a connection says. */
+export interface Said {
+  readonly data: Buffer;
+  readonly by: 'client' | 'server';
+  readonly client: Socket;
+  readonly server: Socket;
+}
+
+/**
+ * Decides what becomes of it: what is returned goes on, when it is returned; nothing, if that is nothing. What one
+ * side says next waits for it.
+ */
+export type Interference = (said: Said) => Buffer | undefined | Promise<Buffer | undefined>;
+
+/** The way from clients to a server, on which anything may happen. */
+export interface Relay extends AsyncDisposable {
+  readonly port: number;
+  /** where it leads to; who is connected already stays where it is */
+  target: number;
+  /** left out, all goes on as it was said */
+  interfere: Interference | undefined;
+  /** whether those who come are turned away */
+  closed: boolean;
+  /** Ends all connections at once. */
+  cut(): void;
+}
+
+/** @param target port of the server */
+export async function startRelay(target: number): Promise<Relay> {
+  const sockets = new Set<Socket>();
+
+  const keep = (socket: Socket) => {
+    sockets.add(socket);
+    socket.setNoDelay(true);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => {});
+  };
+  const cut = () => {
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+  };
+  const listener = createServer({ allowHalfOpen: true }, client => {
+    keep(client);
+    if (relay.closed) {
+      client.destroy();
+      return;
+    }
+    const server = createConnection({ port: relay.target, host: '127.0.0.1', allowHalfOpen: true });
+    keep(server);
+    for (const [from, to, by] of [
+      [client, server, 'client'],
+      [server, client, 'server'],
+    ] as const) {
+      let turn: Promise<void> = Promise.resolve();
+      from.on('data', data => {
+        turn = turn.then(async () => {
+          const passed = relay.interfere ? await relay.interfere({ data, by, client, server }) : data;
+          if (passed && to.writable) {
+            to.write(passed);
+          }
+        });
+      });
+      from.on('end', () => {
+        turn = turn.then(() => void to.end());
+      });
+      from.on('close', () => to.destroy());
+    }
+  });
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+
+  const relay: Relay = {
+    port: (listener.address() as AddressInfo).port,
+    target,
+    interfere: undefined,
+    closed: false,
+    cut,
+    async [Symbol.asyncDispose]() {
+      listener.close();
+      cut();
+      await once(listener, 'close');
+    },
+  };
+  return relay;
+}
+
+/** The same URL, by way of a relay. */
+export function through({ port }: Relay, url: string): string {
+  return Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href;
+}
+
+export function portOf(url: string): number {
+  return Number(new URL(url).port);
+}
