@@ -21,3 +21,25 @@ export async function occurrencesIn(sql: string): Promise<Record<string, number>
   await pglite.exec('drop view parsed');
   return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
 }
+
+/**
+ * The columns of each table that a SELECT has to do with, as the database itself has parsed it: they are what a view
+ * of it would depend on. `undefined` if it does not accept the query.
+ */
+export async function columnsIn(sql: string): Promise<Record<string, string[]> | undefined> {
+  const pglite = await embedded();
+  try {
+    await pglite.exec(`create view parsed as select 1 as one from (${sql}) as query`);
+  } catch {
+    return undefined;
+  }
+  const { rows } = await pglite.query<{ name: string; columns: string[] }>(
+    `select c.relname as name, array_agg(a.attname::text order by a.attname) as columns
+     from pg_rewrite r join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+     join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+     join pg_attribute a on a.attrelid = c.oid and a.attnum = d.refobjsubid
+     where r.ev_class = 'parsed'::regclass and c.relname <> 'parsed' group by 1 order by 1`,
+  );
+  await pglite.exec('drop view parsed');
+  return Object.fromEntries(rows.map(({ name, columns }) => [name, columns]));
+}

@@ -1,11 +1,13 @@
 import type { MikroORM } from '@mikro-orm/pglite';
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { entities } from '../../fixtures/legacy/index.js';
-import { readSelect } from '../../lib/query/select.js';
+import { readSelect, type Select } from '../../lib/query/select.js';
 import { emptyEmbedded } from '../orm/support/embedded.js';
 import { joinUncached } from '../orm/support/start.js';
-import { occurrencesIn } from './occurrences.js';
+import { columnsIn, occurrencesIn } from './occurrences.js';
 import { QUERIES, seed } from './orm_queries.js';
+import { question } from './wheres.js';
 
 const TABLES = ['a', 'b', 'c', 'd'];
 
@@ -20,6 +22,28 @@ function occurrences(sql: string): Record<string, number> | string {
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What is said of the columns that are read, by table; `undefined` where it may be any. */
+function columns(sql: string): Record<string, Set<string> | undefined> {
+  const select = readSelect(sql);
+  const found: Record<string, Set<string> | undefined> = {};
+  for (const { name, reads, where } of 'tables' in select ? select.tables : []) {
+    const before = name in found ? found[name] : new Set<string>();
+    found[name] = reads && before && new Set([...before, ...reads, ...where.keys()]);
+  }
+  return found;
+}
+
+/** Every column that the database sees in it is said to be read. */
+async function expectNoColumnForgotten(sql: string): Promise<void> {
+  const found = columns(sql);
+  for (const [table, truth] of Object.entries((await columnsIn(sql)) ?? {})) {
+    const said = found[table];
+    if (table in found && said) {
+      expect([...said], `${table} in ${sql}`).to.include.members(truth);
+    }
+  }
 }
 
 describe('readSelect', () => {
@@ -129,6 +153,7 @@ describe('readSelect', () => {
         if (typeof found !== 'string' && Object.keys(found).every(name => TABLES.includes(name))) {
           expect(found).to.deep.equal(truth);
         }
+        await expectNoColumnForgotten(sql);
       });
     }
   });
@@ -141,7 +166,81 @@ describe('readSelect', () => {
         expect(statements).not.to.deep.equal([]);
         for (const sql of statements) {
           expect(occurrences(sql), sql).to.deep.equal(await occurrencesIn(sql));
+          await expectNoColumnForgotten(sql);
         }
+      });
+    }
+
+    it('generated questions', async () => {
+      let known = 0;
+      await fc.assert(
+        fc.asyncProperty(question, async ({ entity, where, options }) => {
+          statements.length = 0;
+          const target = entities.find(each => each.name === entity)!;
+          await orm.em
+            .fork()
+            .find(target as never, where as never, options as never)
+            .catch(() => []);
+          for (const sql of statements) {
+            await expectNoColumnForgotten(sql);
+            known += Object.values(columns(sql)).filter(said => said !== undefined).length;
+          }
+        }),
+        { numRuns: 150 },
+      );
+      expect(known).to.be.greaterThan(100);
+    });
+  });
+
+  describe('tells the columns of', () => {
+    const any = undefined;
+    for (const [sql, reads, where] of [
+      [
+        'select count(*) as "count" from "a" as "x" where "x"."n" = 1 and "x"."t" = \'y\'',
+        [],
+        { n: 1, t: 1 },
+      ],
+      ['select "x"."id", x.t from "a" as "x" order by "x"."n" desc nulls last limit 3', ['id', 't', 'n'], {}],
+      ['select a.id from a where (a.n = 1 or a.n = 2) and a.t is not null', ['id'], { n: 2, t: 1 }],
+      ['select a.id from a where a.n between 1 and 2 and a.id * 2 > 3', ['id'], { n: 1, id: 1 }],
+      ["select a.id from a group by a.n having max(a.t) > ''", ['id', 'n', 't'], {}],
+      ['select a.id from a join b on b.a_id = a.n where b.id = 1', ['id', 'n'], {}],
+      ['select a.id from a where exists (select 1 from b where b.a_id = a.n)', ['id', 'n'], {}],
+      ['select a.id from a where a.id in (select b.id from b) and a.n = 1', ['id'], { id: 1, n: 1 }],
+      ['select count(*) filter (where a.n > 1) from a', ['n'], {}],
+      ['select a.id from a where a.n = 1 union select b.id from b', ['id', 'n'], {}],
+      ['select a.id from (select a.n from a) as q, a', ['id', 'n'], {}],
+      ['select a.id, row_number() over (partition by a.n order by a.t) from a', ['id', 'n', 't'], {}],
+      ['select (select max(b.id) from b where b.a_id = a.n) from a', ['id', 'a_id'], {}],
+      ['select "a".* from a', any, {}],
+      ['select * from a', any, {}],
+      ['select distinct on (a.id) * from a', any, {}],
+      ['select (select b.id) * from a, b', any, {}],
+      ['select n from a', any, {}],
+      ['select "n" from a where a.id = 1', any, { id: 1 }],
+      ['select a.id from a order by n', any, {}],
+      ['select a.id from a order by 1', ['id'], {}],
+      ['select a.id as "n" from a order by "n"', any, {}],
+      ['select a from a', any, {}],
+      ['select row_to_json(x) from a as x', any, {}],
+      ['select count(x) from a as x', any, {}],
+      ['select (x).n from a as x', any, {}],
+      ['select x.id, (x.*)::text from a as x', any, {}],
+      ['select public.a.n from public.a', any, {}],
+      ['select a.id from a join b using (id)', any, {}],
+      ['select a.id from a natural join b', any, {}],
+      ['select x.i from a as x(i, j)', any, {}],
+      ['select x.i from a x(i, j)', any, {}],
+      ['with a as (select 1 as n) select b.id from b', any, {}],
+      ['select nulls first from a', any, {}],
+      ['select a.id, between from a', any, {}],
+      ['select a.id from a where n = 1', any, {}],
+      ['select a.id from a where a.n = 1 and t = 2', any, { n: 1 }],
+    ] as const) {
+      it(sql, () => {
+        const select = readSelect(sql) as Select;
+        expect(select.tables[0]!.reads).to.deep.equal(reads && new Set(reads));
+        expect(Object.fromEntries(select.tables[0]!.where)).to.deep.equal(where);
       });
     }
   });

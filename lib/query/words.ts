@@ -1,0 +1,50 @@
+const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+
+/** What ends a FROM list. */
+export const ENDS_FROM = words(
+  'select where group having window order limit offset fetch for union intersect except values',
+);
+
+/** What ends a WHERE. */
+export const ENDS_WHERE = words('group having window order limit offset fetch for union intersect except');
+
+/** Keywords that may stand before a parenthesis without calling anything. */
+export const BEFORE_PARENTHESIS = words(
+  `in and or not exists any all some values from join lateral on using as select where by having limit offset when
+   then else case between like ilike is distinct union intersect except over filter within row array with only
+   numeric decimal varchar char character bpchar timestamp timestamptz time timetz bit varbit interval float
+   end similar to returning asc desc escape`,
+);
+
+/**
+ * Keywords that no column, table or alias can be called without quotes. Of each word that is not one of these, it is
+ * not certain that it is not a column.
+ */
+export const RESERVED = words(
+  `all and any array as asc both case cast collate column cross desc distinct else end except false for from full
+   group having ilike in inner intersect is isnull join lateral leading left like limit not notnull null offset on
+   only or order outer right select similar some symmetric then trailing true union when where window with`,
+);
+
+/** What has another value in another transaction or session. */
+export const NOT_DETERMINED = words(
+  `current_date current_time current_timestamp localtime localtimestamp current_user session_user current_role user
+   current_catalog current_schema tablesample`,
+);
+
+// TABLE is short for SELECT * FROM
+export const FORBIDDEN = words('insert update delete merge into table');
+
+/** Functions that give the same for the same arguments, always. */
+export const PURE = words(
+  `abs array_agg array_append array_cat array_length array_position array_remove array_to_string avg bit_and bit_or
+   bool_and bool_or btrim cardinality ceil ceiling char_length character_length coalesce concat concat_ws count
+   date_part date_trunc dense_rank every exp extract first_value floor greatest initcap json_agg json_array_length
+   json_build_array json_build_object json_extract_path json_extract_path_text json_object_agg jsonb_agg
+   jsonb_array_length jsonb_build_array jsonb_build_object jsonb_extract_path jsonb_extract_path_text jsonb_object_agg
+   jsonb_path_exists jsonb_path_query_first jsonb_set jsonb_strip_nulls jsonb_typeof json_typeof lag last_value lead
+   least left length ln log lower lpad ltrim max md5 min mod mode ntile nullif octet_length percent_rank
+   percentile_cont percentile_disc position power rank regexp_match regexp_matches regexp_replace repeat replace
+   reverse right round row_number row_to_json rpad rtrim sign split_part sqrt stddev string_agg strpos substr
+   substring sum to_json to_jsonb translate trim trunc upper variance cast`,
+);
