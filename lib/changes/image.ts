@@ -17,11 +17,13 @@ export interface ImageColumn {
   readonly kind: Comparable;
 }
 
-/** A row as the database holds it, without what cannot be compared. */
+/** A row as the database holds it, as far as it is known. */
 export interface Row {
-  /** where each column is in the values; shared by the rows of a format */
+  /** where each known column is in the values; shared by the rows of a format */
   readonly positions: ReadonlyMap<string, number>;
   readonly values: readonly Canonical[];
+  /** the values as the database writes them, which also tells those apart that are equal: 1.0 and 1.00 */
+  readonly stored: readonly (string | null)[];
 }
 
 /** What one row of a result told about the row that was written or locked. */
@@ -31,6 +33,16 @@ export interface Image {
   /** whether INSERT … ON CONFLICT inserted the row, rather than updating one; `undefined` if it was not asked */
   readonly inserted: boolean | undefined;
   readonly row: Row;
+  /** what the row was before; `undefined` if it was not asked, or if there was none */
+  readonly old?: Row | undefined;
+}
+
+/** What is asked for beside the row itself. */
+export interface ImageRequest {
+  /** tells inserted rows from updated ones: a condition */
+  readonly inserted?: string | undefined;
+  /** by what the row as it was before is qualified */
+  readonly old?: string | undefined;
 }
 
 /**
@@ -45,34 +57,67 @@ export interface Image {
 export class ImageFormat {
   readonly #columns: readonly ImageColumn[];
   readonly #positions: ReadonlyMap<string, number>;
+  /** how many arrays it takes to pass a row */
+  readonly #chunks: number;
 
   constructor(columns: readonly ImageColumn[]) {
     this.#columns = columns;
     this.#positions = new Map(columns.map(({ name }, i) => [name, i]));
+    this.#chunks = Math.ceil(columns.length / MAX_ARGUMENTS);
   }
 
   /**
    * One SQL expression of type text.
    *
    * @param qualifier the table's alias or name, quoted
-   * @param asksInserted for INSERT … ON CONFLICT DO UPDATE: also tells inserted rows from updated ones, by the lock
-   * that an update always leaves in `xmax`. Not for partitioned tables, which may have no such column in RETURNING
    */
-  expression(qualifier: string, asksInserted = false): string {
-    const inserted = asksInserted ? `(${qualifier}.xmax = 0)` : 'null::boolean';
-    const values = this.#columns.map(({ name, kind }) =>
-      storedExpression(kind, `${qualifier}.${quoteName(name)}`),
-    );
-    const arrays = chunks(values).map(chunk => `json_build_array(${chunk.join(', ')})`);
-    return `json_build_array(${['pg_current_xact_id()::text', inserted, ...arrays].join(', ')})::text`;
+  expression(qualifier: string, { inserted, old }: ImageRequest = {}): string {
+    const rows = old === undefined ? [qualifier] : [qualifier, old];
+    const parts = ['pg_current_xact_id()::text', inserted ?? 'null::boolean', ...rows.flatMap(this.#arrays)];
+    return `json_build_array(${parts.join(', ')})::text`;
   }
 
   /** @param text what the {@link expression} gave */
   read(text: string): Image {
     const [xid, inserted, ...arrays] = JSON.parse(text) as [string, boolean | null, ...(string | null)[][]];
-    const values = arrays.flat().map((value, i) => canonicalOfStored(this.#columns[i]!.kind, value));
-    return { xid, inserted: inserted ?? undefined, row: { positions: this.#positions, values } };
+    const old = arrays.length > this.#chunks && inserted !== true;
+    return {
+      xid,
+      inserted: inserted ?? undefined,
+      row: this.#row(arrays.slice(0, this.#chunks).flat()),
+      old: old ? this.#row(arrays.slice(this.#chunks).flat()) : undefined,
+    };
   }
+
+  /**
+   * Which of these columns may look different in two rows of this format. Those that images do not have may.
+   *
+   * Equal is not the same here: who reads a decimal is given 1.0 and then 1.00, so what is compared is what is stored.
+   */
+  differing(old: Row, now: Row, columns: ReadonlySet<string>): ReadonlySet<string> {
+    const isSame = (column: string) => {
+      const at = this.#positions.get(column);
+      return at !== undefined && isWhole(this.#columns[at]!.kind) && old.stored[at] === now.stored[at];
+    };
+    return new Set([...columns].filter(column => !isSame(column)));
+  }
+
+  readonly #arrays = (qualifier: string): string[] => {
+    const values = this.#columns.map(({ name, kind }) =>
+      storedExpression(kind, `${qualifier}.${quoteName(name)}`),
+    );
+    return chunks(values).map(chunk => `json_build_array(${chunk.join(', ')})`);
+  };
+
+  #row(stored: readonly (string | null)[]): Row {
+    const values = stored.map((value, i) => canonicalOfStored(this.#columns[i]!.kind, value));
+    return { positions: this.#positions, values, stored };
+  }
+}
+
+/** Whether all that can be seen of such a value is in what an image has of it: casts strip a bpchar's blanks. */
+function isWhole(kind: Comparable): boolean {
+  return kind !== 'padded';
 }
 
 /** Removes the images from result rows, in place. */

@@ -1,13 +1,18 @@
 import type { TableChange } from '../store/store.js';
 import type { Image, Row } from './image.js';
-import { type Counts, TableJournal, tableChange } from './table_journal.js';
+import { type Counts, type Pair, TableJournal, tableChange } from './table_journal.js';
 
 /** A row before or after a change; `'unknown'` if it was there, but nothing of it is known. */
 export type RowState = Image | 'unknown';
 
 /** Without an old state the row was inserted, without a new one it was deleted. */
 export type RowChange =
-  | { readonly old: RowState; readonly new?: RowState | undefined }
+  | {
+      readonly old: RowState;
+      readonly new?: RowState | undefined;
+      /** the columns that may look different now; left out: any */
+      readonly changed?: ReadonlySet<string> | undefined;
+    }
   | { readonly old?: undefined; readonly new: RowState };
 
 /** Beyond these, all of a table counts as changed. */
@@ -64,8 +69,8 @@ export class Journal {
   record(table: string, change: RowChange): void {
     const journal = this.#journalOf(table);
     journal.counts[change.old ? (change.new ? 'updated' : 'deleted') : 'inserted']++;
-    this.#remember(table, journal, change.old);
-    this.#remember(table, journal, change.new);
+    const changed = change.old && change.changed;
+    this.#add(table, journal, { old: this.#rowOf(change.old), new: this.#rowOf(change.new), changed });
   }
 
   /**
@@ -73,12 +78,13 @@ export class Journal {
    *
    * @param set all columns that may have changed: with those that the database generates from others, or that
    * triggers set
+   * @param sure whether there was a row at all; if not, it may as well have been inserted
    */
-  recordUpdate(table: string, image: Image, set: Iterable<string>): void {
+  recordUpdate(table: string, image: Image, set: ReadonlySet<string>, sure = true): void {
     const journal = this.#journalOf(table);
     journal.counts.updated++;
-    journal.addUnknown(set);
-    this.#remember(table, journal, image);
+    const row = this.#rowOf(image)!;
+    this.#add(table, journal, { old: withoutColumns(row, set), new: row, changed: sure ? set : undefined });
   }
 
   /** Anything in the table may have changed. */
@@ -146,26 +152,32 @@ export class Journal {
     return tables;
   }
 
-  #remember(table: string, journal: TableJournal, state: RowState | undefined): void {
-    if (state === 'unknown') {
-      journal.addUnknown('all');
-    } else if (state) {
-      this.#xid = state.xid;
-      this.#addRow(table, journal, state.row);
+  #rowOf(state: RowState | undefined): Row | undefined {
+    if (typeof state !== 'object') {
+      return state && UNKNOWN_ROW;
     }
+    this.#xid = state.xid;
+    return state.row;
   }
 
-  #addRow(table: string, journal: TableJournal, row: Row): void {
+  #add(table: string, journal: TableJournal, pair: Pair): void {
     const parts = this.#layers.flatMap(layer => layer.tables.get(table) ?? []);
     if (parts.some(part => part.wide)) {
       return;
     }
-    journal.add(row);
-    const tooMany = sum(parts.map(part => part.rows.length)) > this.#limits.rows;
+    journal.add(pair);
+    const tooMany = sum(parts.map(part => part.rows)) > this.#limits.rows;
     if (tooMany || sum(parts.map(part => part.characters)) > this.#limits.characters) {
       journal.widen();
     }
   }
+}
+
+const UNKNOWN_ROW: Row = { positions: new Map(), values: [], stored: [] };
+
+/** The same row, of which some columns are not known. */
+function withoutColumns({ positions, ...row }: Row, unknown: ReadonlySet<string>): Row {
+  return { ...row, positions: new Map([...positions].filter(([column]) => !unknown.has(column))) };
 }
 
 function newLayer(savepoint: string | undefined): Layer {

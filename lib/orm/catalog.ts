@@ -63,6 +63,8 @@ export interface Catalog {
   readonly database: string;
   readonly user: string;
   readonly readCommitted: boolean;
+  /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
+  readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
   /** finds a table by the name it has in SQL */
   resolve(name: TableName): Table | undefined;
@@ -126,6 +128,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     database,
     user: server!.user,
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
+    returnsOld: Number(server!.version) >= 180_000,
     tables,
     resolve({ schema, name }) {
       for (const candidate of schema === undefined ? (server!.path as string[]) : [schema]) {
@@ -154,6 +157,7 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
 const SERVER = `
   select current_database() as name, current_user as user, current_schemas(true)::text[] as path,
          current_setting('default_transaction_isolation') as isolation,
+         current_setting('server_version_num') as version,
          (select system_identifier::text from pg_control_system()) as system`;
 
 const TABLES = `

@@ -9,7 +9,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { IMAGE_COLUMN, ImageFormat, type Row } from '../changes/image.js';
 import { Journal } from '../changes/journal.js';
 import { quoteName } from '../changes/names.js';
-import type { Store } from '../store/store.js';
+import type { Store, TableChange } from '../store/store.js';
 import { type Canonical, canonicalOfParameter } from '../values/comparable.js';
 import type { Ask, Table } from './catalog.js';
 import { newWriterId } from './commits.js';
@@ -49,7 +49,7 @@ export class Invalidation {
     const stored = await this.#storedRow(table, known);
     journal.record(table.fullName, { old: image(known), new: stored ?? image(known) });
     const writer = { id: newWriterId(), xid: undefined };
-    await this.#store.mark(writer, journal.changes());
+    await this.#store.mark(writer, journal.changes().map(dropping));
     await this.#store.settle(writer.id, [table.fullName]);
     this.#report([table.fullName], false);
   }
@@ -118,7 +118,17 @@ function knownRow(entity: object, meta: EntityMetadata, table: Table): Row | und
       values.push(value);
     }
   }
-  return table.key?.every(column => positions.has(column)) ? { positions, values } : undefined;
+  return table.key?.every(column => positions.has(column))
+    ? { positions, values, stored: values }
+    : undefined;
+}
+
+/**
+ * Without steps: the entity may have been loaded after the change, so that what is remembered of its row is not what
+ * results were made of.
+ */
+function dropping({ table, touched }: TableChange): TableChange {
+  return { table, touched: scheme => touched({ id: scheme.id, columns: scheme.columns }) };
 }
 
 function image(row: Row) {

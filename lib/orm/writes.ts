@@ -220,7 +220,7 @@ export class Writes {
       if (traceable) {
         const ask = (sql: string, parameters: readonly unknown[]) =>
           connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
-        const schemes = () => this.#parts.store.schemes(table!.fullName);
+        const schemes = (name: string) => this.#parts.store.schemes(name);
         const maxRows = this.#parts.limits.rows;
         return writeRows({
           statement,

@@ -86,7 +86,13 @@ describe('on a real database', () => {
           : undefined;
     const locked = locking && imagesOf(await server.query(locking.sql, locking.parameters));
     const upserts = write.kind === 'insert' && write.conflict.kind === 'update';
-    const rewritten = returningSql(write, format.expression(columnQualifier(write), upserts));
+    const rewritten = returningSql(
+      write,
+      format.expression(
+        columnQualifier(write),
+        upserts ? { inserted: `(${columnQualifier(write)}.xmax = 0)` } : {},
+      ),
+    );
     const { rows, affected } = await server.query(rewritten, parameters);
     const images = imagesOf({ rows, affected });
     return { locked, images, result: { rows: write.returning ? withoutImage(rows) : [], affected } };

@@ -69,7 +69,8 @@ describe('images of rows', () => {
     expect(image).to.deep.equal({
       xid: rows[0]!.xid,
       inserted: undefined,
-      row: { positions: new Map(), values: [] },
+      row: { positions: new Map(), values: [], stored: [] },
+      old: undefined,
     });
     const status = await server.query('select pg_xact_status($1::xid8) as status', [image!.xid]);
     expect(status.rows).to.deep.equal([{ status: 'committed' }]);
@@ -86,11 +87,47 @@ describe('images of rows', () => {
       const [image] = await imagesOf(
         format,
         `insert into wide${count} values (${columns.map((_, i) => i).join()})
-         returning ${format.expression(`"wide${count}"`, true)} as "${IMAGE_COLUMN}"`,
+         returning ${format.expression(`"wide${count}"`, { inserted: `"wide${count}".xmax = 0` })} as "${IMAGE_COLUMN}"`,
       );
       expect(image!.row.values).to.deep.equal(columns.map((_, i) => String(i)));
       expect(image!.inserted).to.equal(true);
     }
+  });
+
+  it('tell beside a row what it was', async () => {
+    for (const count of [1, 100, 101]) {
+      const columns = Array.from(
+        { length: count },
+        (_, i): ImageColumn => ({ name: `c${i}`, kind: 'integer' }),
+      );
+      const names = columns.map(({ name }) => name);
+      const format = new ImageFormat(columns);
+      const [image] = await imagesOf(
+        format,
+        `select ${format.expression('now', { old: 'before' })} as "${IMAGE_COLUMN}"
+         from (select ${names.map((name, i) => `${i} as ${name}`).join()}) as now,
+           (select ${names.map((name, i) => `${-i - 1} as ${name}`).join()}) as before`,
+      );
+      expect(image!.row.values).to.deep.equal(columns.map((_, i) => String(i)));
+      expect(image!.old!.values).to.deep.equal(columns.map((_, i) => String(-i - 1)));
+    }
+  });
+
+  it('tell by what of a row may look different, even where it is equal', async () => {
+    const format = new ImageFormat([
+      { name: 'id', kind: 'integer' },
+      { name: 'price', kind: 'decimal' },
+      { name: 'code', kind: 'padded' },
+    ]);
+    const [a, b] = await imagesOf(
+      format,
+      `select ${format.expression('v')} as "${IMAGE_COLUMN}"
+       from (values (1, 1.0, 'a'::bpchar), (1, 1.00, 'a '::bpchar)) as v (id, price, code)`,
+    );
+    expect(a!.row.values).to.deep.equal(b!.row.values);
+    const differing = (...columns: string[]) => [...format.differing(a!.row, b!.row, new Set(columns))];
+    expect(differing('id', 'price', 'code', 'title')).to.deep.equal(['price', 'code', 'title']);
+    expect(differing('id')).to.deep.equal([]);
   });
 
   describe('of INSERT … ON CONFLICT DO UPDATE', () => {
@@ -101,7 +138,7 @@ describe('images of rows', () => {
         format,
         `insert into upserts values ${ids.map(id => `(${id}, 'x')`).join()}
          on conflict (id) do update set v = upserts.v || 'y'
-         returning ${format.expression('"upserts"', true)} as "${IMAGE_COLUMN}"`,
+         returning ${format.expression('"upserts"', { inserted: '"upserts".xmax = 0' })} as "${IMAGE_COLUMN}"`,
       );
       return Object.fromEntries(images.map(({ row, inserted }) => [row.values[0], inserted]));
     };

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Image } from '../../lib/changes/image.js';
 import { Journal, type RowState } from '../../lib/changes/journal.js';
-import { WHOLE_TABLE } from '../../lib/store/store.js';
+import { type Scheme, WHOLE_TABLE } from '../../lib/store/store.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { encodeValues, schemeOf } from '../../lib/values/encode.js';
 
@@ -13,7 +13,7 @@ const positions = new Map([
 ]);
 
 function image(...values: Canonical[]): Image {
-  return { xid: '7', inserted: undefined, row: { positions, values } };
+  return { xid: '7', inserted: undefined, row: { positions, values, stored: values } };
 }
 
 /** What a journal tells of a table, by the columns of each scheme. */
@@ -71,7 +71,7 @@ describe('the journal of a transaction', () => {
 
   describe('says that it does not know', () => {
     it('what a column was that an update has set', () => {
-      journal.recordUpdate('t', image('1', '5', 'new'), ['status', 'title']);
+      journal.recordUpdate('t', image('1', '5', 'new'), new Set(['status', 'title']));
       expect(touched(journal, 't', 'category', 'id')).to.deep.equal([encodeValues(['5', '1'])]);
       expect(touched(journal, 't', 'status')).to.equal(undefined);
       expect(touched(journal, 't', 'category', 'status')).to.equal(undefined);
@@ -126,6 +126,79 @@ describe('the journal of a transaction', () => {
     });
   });
 
+  describe('tells those who say what matters to them', () => {
+    const read = (reads: string[], tests?: string[]) => schemeOf(['category'], reads, tests);
+    const told = (scheme: Scheme) => {
+      const steps = journal.changes()[0]!.touched(scheme);
+      return steps && Object.fromEntries(steps);
+    };
+
+    it('nothing of an update that changes none of it', () => {
+      const [old, now] = [image('1', '5', 'a'), image('1', '5', 'b')];
+      journal.record('t', { old, new: now, changed: new Set(['status']) });
+      expect(told(read([]))).to.deep.equal({});
+      expect(told(read(['title'], ['id']))).to.deep.equal({});
+      expect(told(read(['status']))).to.deep.equal({ 5: undefined });
+      expect(told(schemeOf(['category']))).to.deep.equal({ 5: undefined });
+    });
+
+    it('nothing of what an update has not set, also where the old row is not known', () => {
+      journal.recordUpdate('t', image('1', '5', 'b'), new Set(['status']));
+      expect(told(read([]))).to.deep.equal({});
+      expect(told(read(['status'], ['id']))).to.deep.equal({ 5: [[['1'], ['1'], 1]] });
+      expect(told(read(['id'], ['status']))).to.deep.equal({ 5: undefined });
+      expect(told(schemeOf(['status'], []))).to.equal(undefined);
+    });
+
+    it('what tested columns were and are', () => {
+      journal.record('t', { new: image('1', '5', 'a') });
+      journal.record('t', {
+        old: image('1', '5', 'a'),
+        new: image('1', '5', null),
+        changed: new Set(['status']),
+      });
+      journal.record('t', { old: image('1', '5', null) });
+      expect(told(read([], ['id', 'status']))).to.deep.equal({
+        5: [
+          [null, ['1', 'a'], 1],
+          [['1', 'a'], ['1', null], 0],
+          [['1', null], null, 1],
+        ],
+      });
+    });
+
+    it('that a row has left where it was, and has come where it is', () => {
+      journal.record('t', {
+        old: image('1', '5', 'a'),
+        new: image('1', '6', 'b'),
+        changed: new Set(['category', 'status']),
+      });
+      expect(told(read([], ['status']))).to.deep.equal({ 5: [[['a'], null, 1]], 6: [[null, ['b'], 1]] });
+      expect(told(schemeOf([], [], ['category']))).to.deep.equal({ '': [[['5'], ['6'], 0]] });
+    });
+
+    it('a step of many rows once', () => {
+      for (const id of ['1', '2', '3']) {
+        journal.record('t', { new: image(id, '5', 'a') });
+      }
+      expect(told(read([], ['status']))).to.deep.equal({ 5: [[null, ['a'], 1]] });
+    });
+
+    it('no steps where a tested value is not known', () => {
+      journal.record('t', { new: image('1', '5', 'a') });
+      journal.record('t', { new: image('2', '6', 'a') });
+      journal.recordUpdate('t', image('1', '5', 'b'), new Set(['status']));
+      expect(told(read([], ['status']))).to.deep.equal({ 5: undefined, 6: [[null, ['a'], 1]] });
+      expect(told(read([], ['title']))).to.deep.equal({ 5: undefined, 6: undefined });
+    });
+
+    it('no less of a row that may have been inserted', () => {
+      journal.recordUpdate('t', image('1', '5', 'b'), new Set(['title']), false);
+      expect(told(read([], ['status']))).to.deep.equal({ 5: [[['b'], ['b'], 1]] });
+      expect(told(read([]))).to.deep.equal({ 5: undefined });
+    });
+  });
+
   it('is empty until something has changed', () => {
     expect(journal.isEmpty).to.equal(true);
     journal.savepoint('a');
@@ -148,7 +221,7 @@ describe('the journal of a transaction', () => {
     journal.record('t', { new: image('1', '5', 'a') });
     journal.savepoint('a');
     journal.record('t', { old: image('1', '5', 'a'), new: image('1', '6', 'a') });
-    journal.recordUpdate('t', image('1', '5', 'a'), ['status']);
+    journal.recordUpdate('t', image('1', '5', 'a'), new Set(['status']));
     journal.record('t', { old: 'unknown' });
     journal.widen('u');
     expect(journal.describe()).to.deep.equal([
@@ -278,7 +351,7 @@ const anyStep: fc.Arbitrary<(recorder: Recorder) => void> = fc.oneof(
       (recorder: Recorder) =>
         recorder.record('t', { old: a, new: b }),
   ),
-  anyImage.map(row => (recorder: Recorder) => recorder.recordUpdate('t', row, ['category'])),
+  anyImage.map(row => (recorder: Recorder) => recorder.recordUpdate('t', row, new Set(['category']))),
   fc.constant((recorder: Recorder) => recorder.widen('t')),
   ...(['savepoint', 'savepoint', 'rollbackTo', 'rollbackTo', 'release'] as const).map(verb =>
     anyName.map(name => (recorder: Recorder) => recorder[verb](name)),

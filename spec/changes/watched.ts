@@ -64,7 +64,13 @@ async function watched(ask: Ask, write: Write, parameters: readonly unknown[]): 
   const locked = locking && (await imagesOf(locking.sql, locking.parameters));
   const upserts = write.kind === 'insert' && write.conflict.kind === 'update';
   const result = await ask(
-    returningSql(write, format.expression(columnQualifier(write), upserts)),
+    returningSql(
+      write,
+      format.expression(
+        columnQualifier(write),
+        upserts ? { inserted: `(${columnQualifier(write)}.xmax = 0)` } : {},
+      ),
+    ),
     parameters,
   );
   const images = read(format, result.rows);

@@ -1,0 +1,194 @@
+import type { QueryResult } from 'kysely';
+import { IMAGE_COLUMN, type Image, ImageFormat, type ImageRequest, withoutImage } from '../changes/image.js';
+import { columnQualifier, type Query, returningSql } from '../changes/rewrite.js';
+import type { Scheme } from '../store/store.js';
+import { cascades } from './affected.js';
+import type { Table } from './catalog.js';
+import type { RowWrite } from './row_writes.js';
+
+type Result = QueryResult<any>;
+
+/** Runs a statement on rows, and reads and records what it tells. */
+export class Tracer {
+  readonly #write: RowWrite;
+  readonly #format: ImageFormat;
+  /** those that some scheme compares or tests, and those by which rows of other tables follow this one's */
+  readonly #watched: ReadonlySet<string>;
+  /** RETURNING can also give rows as they were */
+  readonly returnsOld: boolean;
+
+  static async of(write: RowWrite): Promise<Tracer> {
+    // a row of an heir is also a row of the tables that it inherits from
+    const schemes = await Promise.all(write.table.ancestors.map(write.schemes));
+    return new Tracer(write, schemes.flat());
+  }
+
+  private constructor(write: RowWrite, schemes: readonly Scheme[]) {
+    const { table, statement, catalog } = write;
+    this.#write = write;
+    this.#watched = new Set([
+      ...table.onUpdate.flatMap(key => key.referenced),
+      ...schemes.flatMap(scheme => [...scheme.columns, ...(scheme.tests ?? [])]),
+    ]);
+    this.#format = formatOf(table, new Set([...this.#watched, ...(table.key ?? [])]));
+    this.returnsOld = catalog.returnsOld && !MAY_NAME_OLD.test(statement.sql);
+  }
+
+  get expression(): string {
+    return this.#format.expression(columnQualifier(this.#write.statement));
+  }
+
+  /** Are there columns among these whose old values are worth asking for? */
+  mustKnow(set: ReadonlySet<string>): boolean {
+    return [...this.#watched].some(column => set.has(column));
+  }
+
+  async ask(query: Query): Promise<Image[]> {
+    const { rows } = await this.#write.ask(query.sql, query.parameters);
+    return this.#images(rows);
+  }
+
+  /**
+   * The statement itself: its result as it would have been, and the images of the rows that it touched.
+   *
+   * @param request.old rows as they were, where RETURNING can tell
+   * @param request.inserted whether each was inserted, where that can be told
+   */
+  async run(
+    request: { old?: boolean; inserted?: boolean } = {},
+  ): Promise<{ result: Result; images: Image[] }> {
+    const { statement, query, ask } = this.#write;
+    const qualifier = columnQualifier(statement);
+    const expression = this.#format.expression(qualifier, this.#requestOf(qualifier, request));
+    const result = await ask(returningSql(statement, expression), query.parameters);
+    const images = this.#images(result.rows);
+    return { result: { ...result, rows: statement.returning ? [...withoutImage(result.rows)] : [] }, images };
+  }
+
+  #requestOf(qualifier: string, { old, inserted }: { old?: boolean; inserted?: boolean }): ImageRequest {
+    if (this.returnsOld) {
+      return {
+        ...(old && { old: 'old' }),
+        ...(inserted && { inserted: '(old.ctid is null)' }),
+      };
+    }
+    // an update always leaves its lock in `xmax`; of partitioned tables, RETURNING may have no such column
+    return inserted && !this.#write.table.partitioned ? { inserted: `(${qualifier}.xmax = 0)` } : {};
+  }
+
+  #images(rows: readonly any[]): Image[] {
+    return rows.map(row => this.#format.read(row[IMAGE_COLUMN]));
+  }
+
+  recordInserts(images: readonly Image[]): void {
+    for (const image of images) {
+      this.#eachTable(name => this.#write.journal.record(name, { new: image }));
+    }
+    // where a row is inserted is decided by a partitioned table only; an heir gets none of what its parent gets
+    if (this.#write.table.partitioned) {
+      this.#widenHeirs(images);
+    }
+  }
+
+  recordDeletes(images: readonly Image[]): void {
+    for (const image of images) {
+      this.#eachTable(name => this.#write.journal.record(name, { old: image }));
+    }
+    this.#widenHeirs(images);
+  }
+
+  /**
+   * @param locked the rows as they were before, if they were asked for: they are found by key, and an updated row that
+   * is not among them started to match in between
+   */
+  recordUpdates(
+    locked: readonly Image[] | undefined,
+    images: readonly Image[],
+    set: ReadonlySet<string>,
+  ): void {
+    const { table, journal, catalog } = this.#write;
+    const byKey = new Map(locked?.map(image => [this.#keyOf(image), image]));
+    let keysChanged = false;
+    for (const image of images) {
+      const key = this.#keyOf(image);
+      const old = image.old ? { ...image, row: image.old } : key === undefined ? undefined : byKey.get(key);
+      if (old) {
+        const changed = this.#format.differing(old.row, image.row, set);
+        this.#eachTable(name => journal.record(name, { old, new: image, changed }));
+      } else {
+        this.#eachTable(name => journal.recordUpdate(name, image, set, !this.#mayBeNew(image)));
+      }
+      keysChanged ||= !old || this.#referencedChanged(old, image);
+    }
+    this.#widenHeirs(images);
+    if (images.length > 0 && keysChanged) {
+      this.widen(cascades(catalog, table, 'update', set));
+    }
+  }
+
+  /** Whether it could not be asked if it was inserted. */
+  #mayBeNew(image: Image): boolean {
+    return this.#write.statement.kind === 'insert' && image.inserted === undefined;
+  }
+
+  #referencedChanged(before: Image, after: Image): boolean {
+    const referenced = this.#write.table.onUpdate.flatMap(key => key.referenced);
+    return referenced.some(column => fieldOf(before, column) !== fieldOf(after, column));
+  }
+
+  #keyOf(image: Image): string | undefined {
+    const { key } = this.#write.table;
+    return key && JSON.stringify(key.map(column => fieldOf(image, column)));
+  }
+
+  /** A row of an heir is a row of the tables that it inherits from. */
+  #eachTable(record: (name: string) => void): void {
+    this.#write.table.ancestors.forEach(record);
+  }
+
+  /** Rows of a table may be stored in its partitions, which have names of their own. */
+  #widenHeirs(images: readonly Image[]): void {
+    const { table } = this.#write;
+    if (images.length > 0) {
+      this.widen(table.heirs.filter(name => name !== table.fullName));
+    }
+  }
+
+  /** Anything in the table itself may have changed. */
+  widenAll(): void {
+    this.widen([...this.#write.table.ancestors, ...this.#write.table.heirs]);
+  }
+
+  widen(tables: Iterable<string>): void {
+    for (const table of tables) {
+      this.#write.journal.widen(table);
+    }
+  }
+}
+
+/** Then `old` in RETURNING may be something else; a name with escapes may be any. */
+const MAY_NAME_OLD = /\bold\b|u&/i;
+
+const formats = new WeakMap<Table, Map<string, ImageFormat>>();
+
+/** The format of these columns, as far as they can be compared. */
+function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
+  const columns = table.columns.filter(({ name }) => names.has(name));
+  const key = columns.map(({ name }) => name).join('\0');
+  let known = formats.get(table);
+  if (!known) {
+    known = new Map();
+    formats.set(table, known);
+  }
+  let format = known.get(key);
+  if (!format) {
+    format = new ImageFormat(columns);
+    known.set(key, format);
+  }
+  return format;
+}
+
+function fieldOf(image: Image, column: string): string | null | undefined {
+  const position = image.row.positions.get(column);
+  return position === undefined ? undefined : image.row.values[position];
+}
