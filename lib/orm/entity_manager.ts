@@ -3,7 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
 import { noteAddedFilter } from './added_filters.js';
 import { withRepositoryMethods } from './repository.js';
-import { type Scope, withScope } from './scope.js';
+import { callingFor, type Scope, withScope } from './scope.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
 
@@ -24,6 +24,18 @@ const OPTIONS_AT: Readonly<Record<string, number>> = {
  * whose repositories can be scoped.
  */
 export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClass {
+  let Cached = classes.get(Base);
+  if (!Cached) {
+    Cached = makeClass(Base);
+    classes.set(Base, Cached);
+  }
+  return Cached;
+}
+
+/** One for all ORMs of a kind: code that meets many classes is slow. */
+const classes = new WeakMap<EntityManagerClass, EntityManagerClass>();
+
+function makeClass(Base: EntityManagerClass): EntityManagerClass {
   class CachedEntityManager extends Base {
     override getRepository(entityName: EntityName<any>): any {
       return withRepositoryMethods(super.getRepository(entityName) as never);
@@ -41,9 +53,9 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
 
     /** Reads of pivot tables do not say whose they are. */
     override withSessionContext(...args: any[]): Promise<any> {
-      return withScope({ em: this.getContext(false) as never }, () =>
-        (super.withSessionContext as any)(...args),
-      );
+      const em = this.getContext(false) as unknown as SqlEntityManager;
+      const run = () => (super.withSessionContext as any)(...args);
+      return em.getSessionContext() ? withScope({ em }, run) : callingFor(em, run);
     }
   }
   // the name is seen in messages and stack traces

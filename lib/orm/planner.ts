@@ -6,12 +6,14 @@ import type { PrefixQuery, ResolvedOptions } from '../config/index.js';
 import { type Columns, readCondition } from '../query/condition.js';
 import { dependenciesOf } from '../query/dependencies.js';
 import { readSelect } from '../query/select.js';
-import { serialise, shapeOf } from '../query/serialise.js';
+import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
+import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
 import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
+import { IRRELEVANT, relevant } from './relevant.js';
 
 /** One call of the driver, as it arrives there. */
 export interface ReadCall {
@@ -19,7 +21,7 @@ export interface ReadCall {
   readonly meta: EntityMetadata;
   /** the condition on `meta`, if it is one */
   readonly where: unknown;
-  /** everything else that decides about the result */
+  /** everything else that decides about the result, and what is {@link IRRELEVANT} */
   readonly options: Readonly<Record<string, unknown>>;
   readonly em: SqlEntityManager;
   /** asks the driver */
@@ -43,6 +45,8 @@ export interface NotCacheable {
 interface Shape {
   /** how often each table stands in the SQL */
   readonly occurrences: ReadonlyMap<string, number>;
+  /** of its statements; `undefined` if they are not that simple */
+  readonly skeletons: readonly string[] | undefined;
   /** Is everything that decides about the result in the condition and the options? */
   readonly closed: boolean;
   /** Would filters be among it which are only registered later? */
@@ -70,6 +74,7 @@ export class Planner {
   /** the user's `onQuery` may put anything into the SQL */
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
+  readonly #names = new WeakMap<EntityMetadata, string>();
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
   readonly #plans = new LRUCache<string, Planned | NotCacheable>({
     maxSize: MAX_REMEMBERED,
@@ -111,14 +116,25 @@ export class Planner {
   }
 
   #plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
-    const text = serialise([call.where, call.options]);
+    const text = serialiseQuery(call.where, call.options, IRRELEVANT);
     const session = serialise(call.em.getSessionContext());
     if (text === undefined) {
-      return this.#planBySql(call, session);
+      return this.#planBySql(reduced(call), session);
     }
     const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
-    const identity = `${filters}${call.kind} ${call.meta.className} ${session} ${text}`;
-    return this.#plans.get(identity) ?? this.#planByText(call, session, identity);
+    const identity = `${filters}${call.kind} ${this.#nameOf(call.meta)} ${session} ${text}`;
+    return this.#plans.get(identity) ?? this.#planByText(reduced(call), session, identity);
+  }
+
+  /** Minified, several classes may have one name. */
+  #nameOf(meta: EntityMetadata): string {
+    let name = this.#names.get(meta);
+    if (name === undefined) {
+      const { className, schema, tableName, discriminatorValue } = meta;
+      name = JSON.stringify([className, schema, tableName, discriminatorValue]);
+      this.#names.set(meta, name);
+    }
+    return name;
   }
 
   async #planByText(
@@ -126,7 +142,7 @@ export class Planner {
     session: string | undefined,
     identity: string,
   ): Promise<Planned | NotCacheable> {
-    const sketch = `${call.kind} ${call.meta.className} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    const sketch = `${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
     if (CLOCK_IN_TEXT.test(identity)) {
       return CLOCK; // before its SQL is taken for that of its shape
     }
@@ -141,11 +157,14 @@ export class Planner {
     if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
     }
-    const { occurrences } = shape;
+    const { occurrences, skeletons } = shape;
     const plan: Planned = {
       cacheable: true,
       address: this.#address(call, identity, occurrences),
       confirms: statements => {
+        if (skeletons && haveSkeletons(statements, skeletons)) {
+          return true;
+        }
         const sent = this.#occurrencesIn(statements);
         return sent instanceof Map && isCovered(sent, occurrences);
       },
@@ -170,7 +189,7 @@ export class Planner {
     if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
       return CLOCK;
     }
-    const identity = `${call.kind} ${call.meta.className} ${session} sql ${mapping} ${statements.join(';')}`;
+    const identity = `${call.kind} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
     return {
       cacheable: true,
       address: this.#address(call, identity, occurrences),
@@ -185,7 +204,12 @@ export class Planner {
       return CLOCK; // a formula's, since it is not the query's
     }
     return occurrences instanceof Map
-      ? { occurrences, joins, closed: !filtersJoins && !this.#isRewritten }
+      ? {
+          occurrences,
+          skeletons: skeletonsOf(statements),
+          joins,
+          closed: !filtersJoins && !this.#isRewritten,
+        }
       : occurrences;
   }
 
@@ -229,6 +253,10 @@ export class Planner {
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     return { key: `${call.meta.className}:${digest}`, tables };
   }
+}
+
+function reduced(call: ReadCall): ReadCall {
+  return { ...call, options: relevant(call.options) };
 }
 
 function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Catalog): PrefixQuery {

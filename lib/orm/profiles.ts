@@ -1,22 +1,27 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import {
+  type CallDecision,
   checkProfileKeys,
   type EntityIdentity,
+  type Op,
   type ResolvedOptions,
   type ResolvedProfile,
+  resolveCall,
   resolveProfile,
 } from '../config/index.js';
 import { declaredProfile } from '../decorators/declared.js';
 import type { Catalog } from './catalog.js';
 
+interface Resolved {
+  readonly profile: ResolvedProfile | null | undefined;
+  readonly decisions: Partial<Record<Op, CallDecision>>;
+}
+
 /** The profiles of the entities of one ORM. Resolved when they are asked for: entities may be discovered late. */
 export class Profiles {
   readonly #options: ResolvedOptions;
   readonly #metadata: () => MetadataStorage;
-  readonly #resolved = new WeakMap<
-    EntityMetadata,
-    { readonly profile: ResolvedProfile | null | undefined }
-  >();
+  readonly #resolved = new WeakMap<EntityMetadata, Resolved>();
 
   constructor(options: ResolvedOptions, metadata: () => MetadataStorage) {
     this.#options = options;
@@ -24,12 +29,24 @@ export class Profiles {
   }
 
   of(meta: EntityMetadata): ResolvedProfile | null | undefined {
+    return this.#resolve(meta).profile;
+  }
+
+  /** What becomes of a query where neither it nor a scope says anything. */
+  decisionOf(meta: EntityMetadata, op: Op): CallDecision {
+    const { profile, decisions } = this.#resolve(meta);
+    decisions[op] ??= resolveCall(meta.className, op, profile, undefined, undefined);
+    return decisions[op];
+  }
+
+  #resolve(meta: EntityMetadata): Resolved {
     let resolved = this.#resolved.get(meta);
     if (!resolved) {
-      resolved = { profile: resolveProfile(identify(meta, this.#metadata()), this.#options) };
+      const profile = resolveProfile(identify(meta, this.#metadata()), this.#options);
+      resolved = { profile, decisions: {} };
       this.#resolved.set(meta, resolved);
     }
-    return resolved.profile;
+    return resolved;
   }
 
   /**

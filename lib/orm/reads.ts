@@ -8,9 +8,10 @@ import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents, ReadEvent } from './events.js';
 import { describeDependencies } from './explain.js';
+import { Fills } from './fills.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
-import { currentScope, Witness, withScope } from './scope.js';
+import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
 import { type Session, sessionOf } from './session.js';
 
 export interface ReadParts {
@@ -27,6 +28,12 @@ export interface ReadParts {
 }
 
 type Options = Record<PropertyKey, any>;
+type Context = Options['ctx'];
+
+interface CurrentPlanner {
+  readonly catalog: Catalog;
+  readonly planner: Planner;
+}
 
 /** One read, as it arrives at the driver. */
 interface Request {
@@ -40,7 +47,9 @@ interface Request {
   readonly em: SqlEntityManager;
   /** asks the database */
   readonly run: (change?: Options) => Promise<unknown>;
-  readonly started: number;
+  readonly scope: Scope;
+  /** `performance.now()`, if anybody wants to know */
+  readonly started: number | undefined;
 }
 
 const FIND_ONE = Symbol('find one');
@@ -53,10 +62,12 @@ const FIND_ONE = Symbol('find one');
  */
 export class Reads {
   readonly #parts: ReadParts;
-  #planner: { readonly catalog: Catalog; readonly planner: Planner } | undefined;
+  readonly #fills: Fills;
+  #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
+    this.#fills = new Fills(parts.background);
   }
 
   /** Puts itself between the driver and its callers. */
@@ -74,7 +85,9 @@ export class Reads {
       return this.#serve('count', 'count', entityName, where, options, run);
     };
     driver.loadFromPivotTable = (prop, ...rest) =>
-      withScope({ pivot: prop.targetMeta }, () => loadFromPivotTable!.call(driver, prop, ...rest));
+      withScope({ pivot: prop.targetMeta, em: currentCaller() }, () =>
+        loadFromPivotTable!.call(driver, prop, ...rest),
+      );
   }
 
   #serve(
@@ -85,7 +98,8 @@ export class Reads {
     options: Options,
     run: Request['run'],
   ): Promise<unknown> {
-    const { dryRun, pivot, em: scoped } = currentScope();
+    const scope = currentScope();
+    const { dryRun, pivot, em: scoped } = scope;
     const meta = this.#parts.driver.getMetadata().get(entityName as never) as EntityMetadata;
     // the driver also reads for itself (in a flush, say): then it names no EntityManager
     const em: SqlEntityManager | undefined = options.em ?? (pivot && meta.pivotTable ? scoped : undefined);
@@ -93,23 +107,27 @@ export class Reads {
       return run();
     }
     const subject = options.em ? meta : pivot!;
-    return this.#answer({ kind, op, meta, subject, where, options, em, run, started: performance.now() });
+    const started = this.#parts.events.listenerCount('read') > 0 ? performance.now() : undefined;
+    return this.#answer({ kind, op, meta, subject, where, options, em, run, scope, started });
   }
 
+  /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
   async #answer(request: Request): Promise<unknown> {
     const { events } = this.#parts;
+    const { ctx } = request.options;
     const decision = this.#decide(request);
     if (!decision.cached) {
       return this.#bypass(request, decision.reason);
     }
-    const ask = this.#asker(request.options);
-    const session: Session | undefined = request.options.ctx && (await sessionOf(request.options.ctx));
-    const obstacle = await this.#obstacle(request, session, ask);
+    const session: Session | undefined = ctx && (await sessionOf(ctx));
+    const obstacle =
+      this.#obstacle(request, session) ?? (session && (await this.#transactionObstacle(session, ctx)));
     if (obstacle) {
       return this.#bypass(request, obstacle);
     }
-    const planner = await this.#currentPlanner(ask);
-    const plan = await planner.plan({ ...request, options: relevant(request.options) });
+    const planner = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
+    const planned = (planner ?? (await this.#currentPlanner(ctx))).planner.plan(request);
+    const plan = planned instanceof Promise ? await planned : planned;
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
@@ -120,13 +138,15 @@ export class Reads {
       return found.result;
     }
     events.stats.misses++;
-    const result = await this.#miss(request, plan, decision.timeout, session, ask);
+    const result = await this.#miss(request, plan, decision.timeout, session);
     this.#report(request, 'database', 'miss', plan.address);
     return result;
   }
 
-  #decide({ op, meta, subject, options }: Request): CallDecision {
-    const scope = currentScope();
+  #decide({ op, meta, subject, options, scope }: Request): CallDecision {
+    if ((scope.call ?? scope.repository ?? options.cacheops) === undefined) {
+      return this.#parts.profiles.decisionOf(subject, op);
+    }
     // a call's options are a scope to the queries that populate its result
     const around = mergeCalls(scope.call, scope.repository);
     // and are handed to the queries of pivot tables as they are
@@ -138,12 +158,8 @@ export class Reads {
   }
 
   /** Why this read, though its entity is cached, has to ask the database. */
-  async #obstacle(
-    { options, meta }: Request,
-    session: Session | undefined,
-    ask: Ask,
-  ): Promise<string | undefined> {
-    if (!this.#parts.enabled || currentScope().disabled) {
+  #obstacle({ options, meta, scope }: Request, session: Session | undefined): string | undefined {
+    if (!this.#parts.enabled || scope.disabled) {
       return 'disabled';
     }
     if (meta.virtual) {
@@ -152,16 +168,15 @@ export class Reads {
     if (options.lockMode) {
       return 'a lock';
     }
-    if (options.refresh && !currentScope().loading) {
+    if (options.refresh && !scope.loading) {
       return 'a refresh';
     }
-    return options.ctx && !session
-      ? 'a transaction that cannot be seen'
-      : this.#transactionObstacle(session, ask);
+    return options.ctx && !session ? 'a transaction that cannot be seen' : undefined;
   }
 
-  async #transactionObstacle(session: Session | undefined, ask: Ask): Promise<string | undefined> {
-    return session?.whyNotCached((await this.#parts.database.get(ask)).readCommitted);
+  async #transactionObstacle(session: Session, ctx: Context): Promise<string | undefined> {
+    const catalog = await this.#parts.database.get(this.#asker(ctx));
+    return session.whyNotCached(catalog.readCommitted);
   }
 
   async #miss(
@@ -169,7 +184,6 @@ export class Reads {
     plan: Planned,
     timeout: number,
     session: Session | undefined,
-    ask: Ask,
   ): Promise<unknown> {
     const { driver } = this.#parts;
     // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
@@ -182,7 +196,8 @@ export class Reads {
       request.run(onPrimary ? { connectionType: 'write' } : undefined),
     );
     // a transaction may have written at the same time as it read
-    const clean = !witness.peculiar && !(await this.#transactionObstacle(session, ask));
+    const clean =
+      !witness.peculiar && !(session && (await this.#transactionObstacle(session, request.options.ctx)));
     if (seal !== undefined && clean && plan.confirms(witness.statements)) {
       this.#fill(request, plan.address, seal, result, timeout);
     }
@@ -190,6 +205,7 @@ export class Reads {
   }
 
   async #read(address: EntryAddress): Promise<{ readonly result: unknown } | undefined> {
+    this.#fills.sendNow(address.key);
     try {
       const found = await this.#parts.store.read(address);
       return found?.moved.length === 0 ? { result: decodeResult(found.payload) } : undefined;
@@ -220,7 +236,7 @@ export class Reads {
   }
 
   #fill(request: Request, address: EntryAddress, seal: Seal, result: unknown, timeout: number): void {
-    const { store, events, background } = this.#parts;
+    const { store, events } = this.#parts;
     const payload = encodeResult(result);
     if (!payload) {
       return;
@@ -237,8 +253,7 @@ export class Reads {
       }));
     };
     const failed = (error: unknown) => events.reportError('fill', error);
-    // not awaited: the next read comes after it on the store's connection
-    background(store.fill(address, seal, payload, timeout).then(filled, failed));
+    this.#fills.later(address.key, () => store.fill(address, seal, payload, timeout).then(filled, failed));
   }
 
   async #bypass(request: Request, reason: string): Promise<unknown> {
@@ -248,18 +263,18 @@ export class Reads {
     return result;
   }
 
-  async #currentPlanner(ask: Ask): Promise<Planner> {
+  async #currentPlanner(ctx: Context): Promise<CurrentPlanner> {
     const { database, driver, limits, profiles } = this.#parts;
-    const catalog = await database.get(ask);
+    const catalog = await database.get(this.#asker(ctx));
     if (this.#planner?.catalog !== catalog) {
       const forbidden = profiles.forbiddenTables(catalog);
       this.#planner = { catalog, planner: new Planner(driver, catalog, limits, forbidden) };
     }
-    return this.#planner.planner;
+    return this.#planner;
   }
 
   /** In the transaction, if there is one: a database with a single connection has no other. */
-  #asker({ ctx }: Options): Ask {
+  #asker(ctx: Context): Ask {
     const connection = this.#parts.driver.getConnection('write');
     return sql => withScope({ witness: undefined }, () => connection.execute(sql, [], 'all', ctx));
   }
@@ -270,47 +285,17 @@ export class Reads {
     reason: string | undefined,
     address?: EntryAddress,
   ): void {
+    const { started } = request;
+    if (started === undefined) {
+      return;
+    }
     this.#parts.events.announce('read', () => ({
       entity: request.subject.className,
       op: request.op,
       source,
       ...(reason !== undefined && { reason }),
       ...(address && { key: address.key, dependencies: describeDependencies(address) }),
-      duration: performance.now() - request.started,
+      duration: performance.now() - started,
     }));
   }
-}
-
-/** What decides how a query is sent, logged or merged, and not what it gives. */
-const IRRELEVANT = new Set([
-  'em',
-  'ctx',
-  'logging',
-  'loggerContext',
-  'cacheops',
-  'cache',
-  'signal',
-  'inflightQueryAbortStrategy',
-  'connectionType',
-  'flushMode',
-  'refresh',
-  'filters', // those of the root are in the condition by now, those of joins in the SQL
-  'disableIdentityMap',
-  // the entity loader's own, which populates from rows that were found
-  'visited',
-  'filtered',
-  'lookup',
-  'validate',
-  'ignoreLazyScalarProperties',
-  'where', // of findAll(): it is the condition by now
-]);
-
-function relevant(options: Options): Record<string, unknown> {
-  const kept: Record<string, unknown> = {};
-  for (const name of Object.keys(options)) {
-    if (!IRRELEVANT.has(name) && options[name] !== undefined) {
-      kept[name] = options[name];
-    }
-  }
-  return kept;
 }

@@ -56,3 +56,21 @@ export function currentScope(): Scope {
 export function withScope<T>(change: Scope, run: () => T): T {
   return storage.run({ ...currentScope(), ...change }, run);
 }
+
+let caller: SqlEntityManager | undefined;
+
+/** As `withScope({ em })`, but only for what is called at once: it costs nothing. */
+export function callingFor<T>(em: SqlEntityManager, run: () => T): T {
+  const outer = caller;
+  caller = em;
+  try {
+    return run();
+  } finally {
+    caller = outer;
+  }
+}
+
+/** Who calls, for reads that do not say so. */
+export function currentCaller(): SqlEntityManager | undefined {
+  return caller ?? currentScope().em;
+}

@@ -6,8 +6,30 @@
  * queries are keyed by the SQL that the ORM makes of them.
  */
 export function serialise(value: unknown): string | undefined {
+  return unlessUntold(() => write(value, 0));
+}
+
+/** As `serialise([where, options])`, without the options that are skipped or have no value. */
+export function serialiseQuery(
+  where: unknown,
+  options: Readonly<Record<string, unknown>>,
+  skipped: ReadonlySet<string>,
+): string | undefined {
+  return unlessUntold(() => {
+    let text = write(where, 0);
+    for (const name of Object.keys(options)) {
+      const value = options[name];
+      if (value !== undefined && !skipped.has(name)) {
+        text += `,${writeKey(name)}${write(value, 0)}`;
+      }
+    }
+    return text;
+  });
+}
+
+function unlessUntold(tell: () => string): string | undefined {
   try {
-    return write(value, 0);
+    return tell();
   } catch (error) {
     if (error === UNTOLD) {
       return undefined;
@@ -30,7 +52,7 @@ const MAX_DEPTH = 32;
 function write(value: unknown, depth: number): string {
   switch (typeof value) {
     case 'string':
-      return JSON.stringify(value);
+      return writeString(value);
     case 'number':
       return Object.is(value, -0) ? '-0' : String(value);
     case 'boolean':
@@ -68,9 +90,18 @@ function writeObject(value: object, depth: number): string {
   }
   let text = '{';
   for (const key of Object.keys(value)) {
-    text += `${JSON.stringify(key)}:${write((value as Record<string, unknown>)[key], depth + 1)},`;
+    text += `${writeKey(key)}${write((value as Record<string, unknown>)[key], depth + 1)},`;
   }
   return `${text}}`;
+}
+
+/** The length says where it ends, whatever is in it: escaping would take longer. */
+function writeString(text: string): string {
+  return `${text.length}"${text}"`;
+}
+
+function writeKey(name: string): string {
+  return `${name.length}"${name}":`;
 }
 
 function sketch(value: unknown, depth: number): string {

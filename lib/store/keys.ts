@@ -18,6 +18,8 @@ export class Keys {
   readonly #entry: string;
   readonly #digestedEntry: string;
   readonly #tables = new Map<string, TableKeys>();
+  /** queries are asked again: strings that are made once are also hashed once */
+  readonly #addresses = new WeakMap<EntryAddress, readonly string[]>();
 
   /** @param prefix begins every key */
   constructor(readonly prefix: string) {
@@ -44,7 +46,16 @@ export class Keys {
   }
 
   /** Everything that decides about an entry: itself, then for each table its stamp and those of its dependencies. */
-  ofAddress(address: EntryAddress): string[] {
+  ofAddress(address: EntryAddress): readonly string[] {
+    let keys = this.#addresses.get(address);
+    if (!keys) {
+      keys = this.#makeAddress(address);
+      this.#addresses.set(address, keys);
+    }
+    return keys;
+  }
+
+  #makeAddress(address: EntryAddress): string[] {
     const keys = [this.entry(address.key)];
     for (const { table, dependencies } of address.tables) {
       const own = this.of(table);

@@ -66,7 +66,7 @@ export class RedisStore implements Store {
       this.#check();
       session = this.#connection.session ?? (await this.#connection.open());
       const keys = this.#keys.ofAddress(address);
-      const replies = await session.client.mgetBuffer(keys);
+      const replies = await session.client.mgetBuffer(keys as string[]);
       if (this.#connection.session !== session || replies?.length !== keys.length) {
         return undefined;
       }
