@@ -1,5 +1,6 @@
 import type { TableName } from '../query/select.js';
-import { type Comparable, comparableOf } from '../values/comparable.js';
+import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
+import { isOrderable } from '../values/order.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
 export type Ask = (sql: string) => Promise<Record<string, any>[]>;
@@ -12,14 +13,18 @@ export interface Table {
   readonly oid: string;
   readonly schema: string;
   readonly name: string;
-  /** columns whose equality in JavaScript is the database's */
+  /** columns that JavaScript compares as the database does */
   readonly columns: readonly ComparableColumn[];
   readonly kinds: ReadonlyMap<string, Comparable>;
+  /** of these, those whose order in JavaScript is the database's */
+  readonly orderable: ReadonlySet<string>;
+  /** of these, strings in which JavaScript sees the characters that LIKE does */
+  readonly matchable: ReadonlySet<string>;
   /** how SQL writes the columns' types */
   readonly types: ReadonlyMap<string, string>;
   /** columns that the database computes from others */
   readonly generated: readonly string[];
-  /** the primary key's columns, if all of them are comparable */
+  /** the primary key's columns, if equality of all of them is known */
   readonly key: readonly string[] | undefined;
   /** an ordinary or partitioned table: what stands in it changes by writes to it, and in no other way */
   readonly plain: boolean;
@@ -91,10 +96,18 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
 
   for (const row of rows) {
     const columns: ComparableColumn[] = [];
+    const orderable = new Set<string>();
+    const matchable = new Set<string>();
     for (const column of row.columns as any[]) {
       const kind = comparableOf({ name: column.type, category: column.category, deterministic: column.det });
       if (kind) {
         columns.push({ name: column.name, kind });
+        if (isOrderable(kind, server!.unicode && (column.points ?? server!.points))) {
+          orderable.add(column.name);
+        }
+        if (kind === 'text' && server!.unicode) {
+          matchable.add(column.name);
+        }
       }
     }
     const kinds = new Map(columns.map(column => [column.name, column.kind]));
@@ -106,10 +119,12 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       name: row.name,
       columns,
       kinds,
+      orderable,
+      matchable,
       types: new Map(row.columns.map((column: any) => [column.name, column.sql])),
       generated: row.columns.filter((column: any) => column.generated).map((column: any) => column.name),
       partitioned: row.kind === 'p',
-      key: key?.every(column => kinds.has(column)) ? key : undefined,
+      key: key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!)) ? key : undefined,
       plain: row.kind === 'r' || row.kind === 'p',
       readable: row.readable && !row.security,
       rowSecurity: row.security,
@@ -158,6 +173,11 @@ const SERVER = `
   select current_database() as name, current_user as user, current_schemas(true)::text[] as path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version,
+         getdatabaseencoding() = 'UTF8' as unicode,
+         -- does the default collation sort strings by their code points? The provider is told since PostgreSQL 15
+         (select coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'b'
+              or coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' and d.datcollate in ('C', 'POSIX')
+            from pg_database d where d.datname = current_database()) as points,
          (select system_identifier::text from pg_control_system()) as system`;
 
 const TABLES = `
@@ -168,6 +188,8 @@ const TABLES = `
            and g.tgtype & 16 = 16) as rewritten,
          coalesce((select json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
              'det', coalesce(l.collisdeterministic, true),
+             'points', case l.collprovider when 'd' then null when 'b' then true
+               when 'c' then l.collcollate in ('C', 'POSIX') else false end,
              'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum)
            from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
            where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,

@@ -4,7 +4,7 @@ import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
 import type { PrefixQuery, ResolvedOptions } from '../config/index.js';
 import { type Columns, readCondition } from '../query/condition.js';
-import { dependenciesOf } from '../query/dependencies.js';
+import { dependenciesOf, occurrencesOf } from '../query/dependencies.js';
 import { readSelect } from '../query/select.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
@@ -244,12 +244,10 @@ export class Planner {
   #address(call: ReadCall, identity: string, occurrences: ReadonlyMap<string, number>): EntryAddress {
     const columns = columnsOf(this.#catalog, call.options.schema ?? this.#driver.config.get('schema'));
     const condition = readCondition(call.meta, call.where, columns, this.#limits.maxIn);
-    const tables = dependenciesOf(
-      condition.formula,
-      condition.sources,
-      occurrences,
-      this.#limits.maxConjunctions,
-    );
+    const tables = dependenciesOf(condition.formula, occurrencesOf(condition.sources, occurrences), {
+      limit: this.#limits.maxConjunctions,
+      granularity: 'equality',
+    });
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     return { key: `${call.meta.className}:${digest}`, tables };
   }
@@ -304,5 +302,7 @@ function columnsOf(catalog: Catalog, runtimeSchema: unknown): Columns {
       return catalog.resolve({ schema, name: meta.tableName })?.fullName;
     },
     kindOf: (table, column) => catalog.tables.get(table)?.kinds.get(column),
+    orderable: (table, column) => catalog.tables.get(table)?.orderable.has(column) ?? false,
+    matchable: (table, column) => catalog.tables.get(table)?.matchable.has(column) ?? false,
   };
 }

@@ -1,13 +1,11 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { type Comparable, canonicalOfParameter } from '../values/comparable.js';
+import { ColumnConditions, type ColumnFacts, type ColumnPlace } from './column_condition.js';
 import { ANYTHING, and, type Formula, or, type Source } from './formula.js';
 
 /** What a condition is read against: the database's own view of its tables. */
-export interface Columns {
+export interface Columns extends ColumnFacts {
   /** the full name of an entity's table, or `undefined` if its rows are not in one plain table */
   tableOf(meta: EntityMetadata): string | undefined;
-  /** `undefined` if the column may not narrow */
-  kindOf(table: string, column: string): Comparable | undefined;
 }
 
 export interface Condition {
@@ -19,6 +17,9 @@ export interface Condition {
 /**
  * Reads a WHERE in the form in which the driver gets it (property names; `$and`, `$or`, `$not`; scalars for
  * equality; custom types already converted). Everything that is not understood for certain is `anything`.
+ *
+ * SQL's logic has three values, and NULL passes neither a condition nor its negation. So negations are read down to
+ * the single columns, where they become conditions which NULL does not pass either.
  *
  * @param maxIn a list with more values than this does not narrow
  */
@@ -37,6 +38,7 @@ export function readCondition(
   const formula = reader.read(meta, primaryKeyCondition(meta, where), {
     source: root,
     negated: false,
+    optional: false,
     mode: 'row',
   });
   return { formula, sources: reader.sources };
@@ -49,20 +51,18 @@ export function readCondition(
  */
 type Mode = 'row' | 'joined' | 'joined to many';
 
-interface Place {
-  readonly source: Source;
-  readonly negated: boolean;
+interface Place extends ColumnPlace {
   readonly mode: Mode;
 }
 
 class ConditionReader {
   readonly sources: Source[] = [];
   readonly #columns: Columns;
-  readonly #maxIn: number;
+  readonly #conditions: ColumnConditions;
 
   constructor(columns: Columns, maxIn: number) {
     this.#columns = columns;
-    this.#maxIn = maxIn;
+    this.#conditions = new ColumnConditions(columns, maxIn);
   }
 
   source(table: string): Source {
@@ -79,7 +79,7 @@ class ConditionReader {
     const parts = Reflect.ownKeys(where).map(key =>
       typeof key === 'string' ? this.#entry(meta, key, where[key], place) : ANYTHING,
     );
-    return place.negated ? or(parts) : and(parts);
+    return joined(parts, place);
   }
 
   #entry(meta: EntityMetadata, key: string, value: unknown, place: Place): Formula {
@@ -135,7 +135,7 @@ class ConditionReader {
       const child = typeof key === 'string' ? prop.embeddedProps[key] : undefined;
       return child ? this.#property(child, value[key], place) : ANYTHING;
     });
-    return place.negated ? or(parts) : and(parts);
+    return joined(parts, place);
   }
 
   #relation(prop: EntityProperty, value: unknown, place: Place): Formula {
@@ -147,7 +147,7 @@ class ConditionReader {
     const keys = Reflect.ownKeys(value);
     if (owning && keys.length > 0 && keys.every(key => target.primaryKeys.includes(key as never))) {
       const parts = keys.map(key => this.#foreignKey(prop, target, key as string, value[key], place));
-      return place.negated ? or(parts) : and(parts);
+      return joined(parts, place);
     }
     const table = this.#columns.tableOf(target);
     if (table === undefined || place.negated) {
@@ -157,11 +157,15 @@ class ConditionReader {
     return this.read(target, value, {
       source: this.source(table),
       negated: false,
+      optional: true,
       mode: many ? 'joined to many' : 'joined',
     });
   }
 
-  /** `{ author: { id: 7 } }` is about the column that refers to it. */
+  /**
+   * `{ author: { id: 7 } }` is about the column that refers to it, or, if that is joined anyway, about the author's own:
+   * which is NULL too where the author is missing.
+   */
   #foreignKey(
     prop: EntityProperty,
     target: EntityMetadata,
@@ -172,68 +176,28 @@ class ConditionReader {
     const keyProp = target.properties[key as never] as EntityProperty;
     const names = keyProp.fieldNames.map(name => prop.joinColumns[prop.referencedColumnNames.indexOf(name)]);
     return isKeyColumn(keyProp) && names.every(name => name !== undefined)
-      ? this.#fields(names as string[], value, place)
+      ? this.#fields(names as string[], value, { ...place, optional: true })
       : ANYTHING;
   }
 
-  /** Equality with a value, or with one of several; for several columns, values are tuples. */
+  /** A value to be equal to, or operators; for several columns, values are tuples. */
   #fields(fields: readonly string[], value: unknown, place: Place): Formula {
     if (isRecord(value)) {
       const parts = Reflect.ownKeys(value).map(operator =>
-        this.#operator(fields, operator, value[operator], place),
+        this.#conditions.read(fields, operator, value[operator], place),
       );
-      return parts.length === 0 ? ANYTHING : place.negated ? or(parts) : and(parts);
+      return joined(parts, place);
     }
     if (Array.isArray(value) && fields.length === 1) {
       return ANYTHING; // an array column's value, or a form that this is not meant for
     }
-    return place.negated ? ANYTHING : this.#equals(fields, [value], place);
+    return this.#conditions.read(fields, '$eq', value, place);
   }
+}
 
-  #operator(fields: readonly string[], operator: PropertyKey, value: unknown, place: Place): Formula {
-    if (place.negated) {
-      return operator === '$ne' ? this.#equals(fields, [value], place) : ANYTHING;
-    }
-    if (operator === '$eq') {
-      return this.#equals(fields, [value], place);
-    }
-    return operator === '$in' && Array.isArray(value) ? this.#equals(fields, value, place) : ANYTHING;
-  }
-
-  #equals(fields: readonly string[], values: readonly unknown[], place: Place): Formula {
-    if (values.length > this.#maxIn) {
-      return ANYTHING;
-    }
-    if (fields.length === 1) {
-      return this.#columnEquals(fields[0]!, values, place);
-    }
-    const tuples = values.map(value =>
-      Array.isArray(value) ? value.flat(Number.POSITIVE_INFINITY) : [value],
-    );
-    if (tuples.some(tuple => tuple.length !== fields.length)) {
-      return ANYTHING;
-    }
-    return or(
-      tuples.map(tuple => and(fields.map((field, i) => this.#columnEquals(field, [tuple[i]], place)))),
-    );
-  }
-
-  #columnEquals(column: string, values: readonly unknown[], place: Place): Formula {
-    const kind = this.#columns.kindOf(place.source.table, column);
-    if (!kind) {
-      return ANYTHING;
-    }
-    const canonical = values.map(value => canonicalOfParameter(kind, value));
-    if (canonical.includes(undefined) || (place.mode !== 'row' && canonical.includes(null))) {
-      return ANYTHING;
-    }
-    return {
-      type: 'equals',
-      source: place.source,
-      column,
-      values: [...new Set(canonical as (string | null)[])],
-    };
-  }
+/** An empty object is not the condition that it looks like: some places leave it out, and others negate it. */
+function joined(parts: readonly Formula[], place: Place): Formula {
+  return parts.length === 0 ? ANYTHING : place.negated ? or(parts) : and(parts);
 }
 
 /** A bare key, as `em.find(Article, 34)` may arrive. */

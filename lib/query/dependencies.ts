@@ -1,55 +1,180 @@
 import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../store/store.js';
-import { dependencyOf } from '../values/encode.js';
-import { disjunctiveForm, type Formula, type Source } from './formula.js';
+import type { Canonical } from '../values/comparable.js';
+import { encodeValues, schemeOf } from '../values/encode.js';
+import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
+import { columnsOf, compile, type Predicate } from './predicate.js';
+import { ALWAYS, type Expression, given, viewOf } from './view.js';
 
-const ON_WHOLE_TABLE: Dependency = { scheme: WHOLE_TABLE, values: '' };
+/** One occurrence of a table in a query's SQL, as far as it is understood. */
+export interface Occurrence {
+  readonly table: string;
+  /** what the formula calls it; left out: the formula says nothing of it */
+  readonly source?: Source | undefined;
+  /**
+   * Columns whose change matters to the result even where a row satisfies the condition before and after it; left out:
+   * any. All columns but those of which everything that the SQL says is exactly in the formula (see `View.exact`).
+   */
+  readonly reads?: readonly string[] | undefined;
+  /** columns that a guard on it will look at */
+  readonly guarded?: readonly string[] | undefined;
+  /**
+   * It is joined by a foreign key that refers to it, which the database enforces, has validated, and does not defer. So
+   * nothing refers to a row that is only being inserted, nor any more to one that is being deleted.
+   */
+  readonly referenced?: boolean | undefined;
+}
+
+/**
+ * How finely a query's dependencies tell what matters to it: `table`: every change of its tables; `equality`: of rows
+ * that have the values which the condition fixes columns to; `full`: moreover, what of it is read, and what else the
+ * condition says.
+ */
+export type Granularity = 'table' | 'equality' | 'full';
+
+export interface WatchedTable extends TableDependencies {
+  readonly dependencies: readonly WatchedDependency[];
+}
+
+/** A dependency, and how to judge the steps that come to it. */
+export interface WatchedDependency extends Dependency {
+  /** one an occurrence; left out if its scheme tests nothing */
+  readonly watches?: readonly Watch[];
+}
+
+export interface Watch {
+  /** index of the occurrence */
+  readonly occurrence: number;
+  /** over the scheme's `tests` */
+  readonly predicate: Predicate;
+  /** see {@link Occurrence.referenced}; only where the scheme compares no columns: moves would look the same */
+  readonly referenced: boolean;
+}
+
+export interface DependencyOptions {
+  /** the most dependencies a table */
+  readonly limit: number;
+  readonly granularity: Granularity;
+}
+
+const ON_WHOLE_TABLE: WatchedDependency = { scheme: WHOLE_TABLE, values: '' };
+
+/**
+ * The occurrences of each table where the formula speaks of as many as the SQL has. Otherwise some occurrence is one
+ * that the formula does not speak of: one for all, of which nothing is known.
+ *
+ * @param counts how often each table stands in the SQL
+ */
+export function occurrencesOf(
+  sources: readonly Source[],
+  counts: ReadonlyMap<string, number>,
+): readonly Occurrence[] {
+  return [...counts].flatMap(([table, count]): readonly Occurrence[] => {
+    const ofTable = sources.filter(source => source.table === table);
+    return ofTable.length === count ? ofTable.map(source => ({ table, source })) : [{ table }];
+  });
+}
 
 /**
  * What a query depends on, table by table.
  *
  * A row matters to a query if it can take part in one of its joined rows, so for each occurrence of a table the
- * condition is projected on it: the conjunctions, each reduced to what it says of this occurrence. What says
- * nothing of it leaves the whole table.
- *
- * @param occurrences how often each table stands in the SQL. Where that is not as often as the formula has sources
- *   of it, some occurrence is one that the formula does not speak of: the whole table.
+ * condition is projected on it: the conjunctions, each reduced to what it says of this occurrence by equality, and what
+ * else it says as a predicate. What says nothing of it leaves the whole table.
  */
 export function dependenciesOf(
   formula: Formula,
-  sources: readonly Source[],
-  occurrences: ReadonlyMap<string, number>,
-  limit: number,
-): TableDependencies[] {
-  const conjunctions = disjunctiveForm(formula, limit);
-  const result: TableDependencies[] = [];
-  for (const [table, count] of occurrences) {
-    const ofTable = sources.filter(source => source.table === table);
-    const dependencies =
-      ofTable.length === count
-        ? ofTable.flatMap(source => projections(conjunctions, source))
-        : [ON_WHOLE_TABLE];
-    result.push({ table, dependencies: simplified(dependencies, limit) });
-  }
-  return result;
+  occurrences: readonly Occurrence[],
+  { limit, granularity }: DependencyOptions,
+): readonly WatchedTable[] {
+  const conjunctions = granularity === 'table' ? [] : disjunctiveForm(formula, limit);
+  const all = [...occurrences.entries()];
+  return [...Map.groupBy(all, ([, { table }]) => table)].map(([table, ofTable]) => {
+    if (granularity === 'table') {
+      return { table, dependencies: [ON_WHOLE_TABLE] };
+    }
+    const found = merged(ofTable.flatMap(each => ofOccurrence(formula, conjunctions, each, granularity)));
+    const few =
+      found.length > limit
+        ? merged(ofTable.flatMap(each => ofOccurrence(formula, ANY, each, granularity)))
+        : found;
+    // a condition that no row can satisfy leaves none; an entry must have one
+    return { table, dependencies: few.length === 0 || few.length > limit ? [ON_WHOLE_TABLE] : few };
+  });
+}
 
-  function projections(all: typeof conjunctions, source: Source): Dependency[] {
-    return all.map(conjunction => {
-      const values = conjunction.get(source);
-      return values ? dependencyOf(values) : ON_WHOLE_TABLE;
-    });
+const ANY: readonly Conjunction[] = [new Map()];
+const NOTHING_FIXED: ReadonlyMap<string, Canonical> = new Map();
+
+function ofOccurrence(
+  formula: Formula,
+  conjunctions: readonly Conjunction[],
+  [index, occurrence]: [number, Occurrence],
+  granularity: Granularity,
+): WatchedDependency[] {
+  const { source, reads, guarded = [], referenced = false } = occurrence;
+  const fixed = distinct(
+    (source ? conjunctions : ANY).map(conjunction => conjunction.get(source!) ?? NOTHING_FIXED),
+  );
+  if (granularity !== 'full') {
+    return fixed.map(values => dependencyOn(values));
+  }
+  const expression = source ? viewOf(formula, source).expression : ALWAYS;
+  // inserted is told from moved only where nothing is fixed
+  return (referenced ? [NOTHING_FIXED] : fixed).flatMap(values => {
+    const rest = given(expression, values);
+    return rest.type === 'never' ? [] : [watching(values, rest)];
+  });
+
+  function watching(values: ReadonlyMap<string, Canonical>, rest: Expression): WatchedDependency {
+    const dependency = dependencyOn(values, reads, [...columnsOf(rest), ...guarded]);
+    const { columns, tests } = dependency.scheme;
+    return tests
+      ? {
+          ...dependency,
+          watches: [
+            {
+              occurrence: index,
+              predicate: compile(rest, tests),
+              referenced: referenced && columns.length === 0,
+            },
+          ],
+        }
+      : dependency;
   }
 }
 
+function distinct(
+  fixed: readonly ReadonlyMap<string, Canonical>[],
+): readonly ReadonlyMap<string, Canonical>[] {
+  return [
+    ...new Map(
+      fixed.map(values => {
+        const { scheme, values: encoded } = dependencyOn(values);
+        return [`${scheme.id}:${encoded}`, values];
+      }),
+    ).values(),
+  ];
+}
+
+function dependencyOn(
+  fixed: ReadonlyMap<string, Canonical>,
+  reads?: readonly string[],
+  tests?: readonly string[],
+): Dependency {
+  const scheme = schemeOf([...fixed.keys()], reads, tests);
+  return { scheme, values: encodeValues(scheme.columns.map(column => fixed.get(column)!)) };
+}
+
 /**
- * A dependency on the whole table makes every other superfluous, and no dependency is needed twice. A condition
- * that no row can satisfy (`$in: []`) leaves none; an entry must have one.
+ * No dependency is needed twice; who depends on it in several ways watches it in all of them. A dependency on the whole
+ * table, whatever changes, makes every other superfluous.
  */
-function simplified(dependencies: readonly Dependency[], limit: number): Dependency[] {
-  if (dependencies.length === 0 || dependencies.some(dependency => dependency.scheme === WHOLE_TABLE)) {
+function merged(dependencies: readonly WatchedDependency[]): readonly WatchedDependency[] {
+  if (dependencies.some(({ scheme }) => scheme.id === WHOLE_TABLE.id)) {
     return [ON_WHOLE_TABLE];
   }
-  const unique = new Map(
-    dependencies.map(dependency => [`${dependency.scheme.id}:${dependency.values}`, dependency]),
+  const byId = Map.groupBy(dependencies, ({ scheme, values }) => `${scheme.id}:${values}`);
+  return [...byId.values()].map(same =>
+    same[0]!.watches ? { ...same[0]!, watches: same.flatMap(({ watches }) => watches ?? []) } : same[0]!,
   );
-  return unique.size > limit ? [ON_WHOLE_TABLE] : [...unique.values()];
 }

@@ -1,20 +1,26 @@
 import type { Canonical } from '../values/comparable.js';
+import type { Test } from './test.js';
 
 /**
- * A condition as far as it narrows: what is not understood is `anything`, which every row satisfies.
+ * A condition as far as it is understood: what is not is `anything`, which every row satisfies.
  *
  * The one law of this room: a formula may be satisfied by more rows than the condition it stands for, never by
- * fewer.
+ * fewer. Where it is satisfied by just the same ones it is *exact*: it has no `anything` in it, and nothing `wider`.
  */
 export type Formula =
   | { readonly type: 'anything' }
+  /** fixes a column to one of few values: narrows dependencies */
   | {
       readonly type: 'equals';
       readonly source: Source;
       readonly column: string;
       readonly values: readonly Canonical[];
     }
-  | { readonly type: 'and' | 'or'; readonly parts: readonly Formula[] };
+  /** can only be evaluated, against the values that a row has */
+  | { readonly type: 'test'; readonly source: Source; readonly column: string; readonly test: Test }
+  | { readonly type: 'and' | 'or'; readonly parts: readonly Formula[] }
+  /** a part of what it stands for is not in it, or not as often as it is in the SQL */
+  | { readonly type: 'wider'; readonly part: Formula };
 
 /** One occurrence of a table in a query: the root, or one relation that the condition goes through. */
 export interface Source {
@@ -27,20 +33,19 @@ export type Conjunction = ReadonlyMap<Source, ReadonlyMap<string, Canonical>>;
 export const ANYTHING: Formula = { type: 'anything' };
 
 export function and(parts: readonly Formula[]): Formula {
-  const narrowing = parts.filter(part => part.type !== 'anything');
-  return narrowing.length === 0
-    ? ANYTHING
-    : narrowing.length === 1
-      ? narrowing[0]!
-      : { type: 'and', parts: narrowing };
+  return parts.length === 1 ? parts[0]! : { type: 'and', parts };
 }
 
 export function or(parts: readonly Formula[]): Formula {
   return parts.length === 1 ? parts[0]! : { type: 'or', parts };
 }
 
+export function wider(part: Formula): Formula {
+  return { type: 'wider', part };
+}
+
 /**
- * The disjunctive normal form.
+ * The disjunctive normal form of what a formula says by equality.
  *
  * @param limit the most conjunctions that may come of it; a factor that would exceed it is left out (which widens
  *   the conjunctions that it would have narrowed), and a sum that exceeds it is one conjunction without conditions
@@ -48,7 +53,10 @@ export function or(parts: readonly Formula[]): Formula {
 export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] {
   switch (formula.type) {
     case 'anything':
+    case 'test':
       return [EMPTY];
+    case 'wider':
+      return disjunctiveForm(formula.part, limit);
     case 'equals':
       return formula.values.length > limit
         ? [EMPTY]

@@ -79,7 +79,10 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     articles({ $not: { $or: [{ status: { $ne: 'draft' } }, { author: { $ne: 1 } }] } }),
     ['article(author_id=1, status=draft)'],
   ],
-  '$not of operators': [articles({ $not: { id: { $ne: 1, $nin: [2] } } }), ['article']],
+  '$not of operators': [
+    articles({ $not: { id: { $ne: 1, $nin: [2] } } }),
+    ['article(id=1)', 'article(id=2)'],
+  ],
   '$not twice': [articles({ $not: { $not: { status: 'draft' } } }), ['article(status=draft)']],
   'values in canonical form': [
     articles({ price: '01.50', views: 3n, publishedAt: new Date('2024-01-01T00:00:00.5Z') }),

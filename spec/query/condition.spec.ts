@@ -6,7 +6,7 @@ import { entities } from '../../fixtures/legacy/index.js';
 import { IMAGE_COLUMN, type Image, ImageFormat } from '../../lib/changes/image.js';
 import { type Catalog, loadCatalog, type Table } from '../../lib/orm/catalog.js';
 import { readCondition } from '../../lib/query/condition.js';
-import { dependenciesOf } from '../../lib/query/dependencies.js';
+import { dependenciesOf, occurrencesOf } from '../../lib/query/dependencies.js';
 import { readSelect } from '../../lib/query/select.js';
 import type { Dependency, TableDependencies } from '../../lib/store/store.js';
 import { dependencyOf } from '../../lib/values/encode.js';
@@ -90,7 +90,7 @@ describe('what a query depends on', () => {
       );
   }
 
-  function dependenciesNow(): TableDependencies[] {
+  function dependenciesNow(): readonly TableDependencies[] {
     const select = readSelect(sent[0]!);
     if ('reason' in select) {
       throw new Error(select.reason);
@@ -104,9 +104,14 @@ describe('what a query depends on', () => {
       tableOf: (meta: EntityMetadata) =>
         catalog.resolve({ schema: undefined, name: meta.tableName })?.fullName,
       kindOf: (table: string, column: string) => catalog.tables.get(table)?.kinds.get(column),
+      orderable: (table: string, column: string) => catalog.tables.get(table)!.orderable.has(column),
+      matchable: (table: string, column: string) => catalog.tables.get(table)!.matchable.has(column),
     };
     const { formula, sources } = readCondition(received!.meta, received!.where, columns, 10);
-    return dependenciesOf(formula, sources, occurrences, 16);
+    return dependenciesOf(formula, occurrencesOf(sources, occurrences), {
+      limit: 16,
+      granularity: 'equality',
+    });
   }
 
   async function resultWithout(row?: StoredRow): Promise<string> {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { dependenciesOf } from '../../lib/query/dependencies.js';
+import { dependenciesOf, occurrencesOf } from '../../lib/query/dependencies.js';
 import { and, type Formula, or, type Source } from '../../lib/query/formula.js';
 import type { Dependency, TableDependencies } from '../../lib/store/store.js';
 import type { Canonical } from '../../lib/values/comparable.js';
@@ -19,8 +19,17 @@ function on(values: Record<string, Canonical>): Dependency {
 }
 
 /** With each source standing once in the SQL. */
-function dependencies(condition: Formula, sources: Source[], limit = 32): TableDependencies[] {
-  return dependenciesOf(condition, sources, occurrences(sources), limit);
+function dependencies(condition: Formula, sources: Source[], limit = 32): readonly TableDependencies[] {
+  return dependenciesIn(condition, sources, occurrences(sources), limit);
+}
+
+function dependenciesIn(
+  condition: Formula,
+  sources: readonly Source[],
+  counts: ReadonlyMap<string, number>,
+  limit = 32,
+): readonly TableDependencies[] {
+  return dependenciesOf(condition, occurrencesOf(sources, counts), { limit, granularity: 'equality' });
 }
 
 function occurrences(sources: readonly Source[]): Map<string, number> {
@@ -92,21 +101,21 @@ describe('dependenciesOf', () => {
   ] as const) {
     it(`knows from ${count} occurrences in the SQL whether the condition speaks of all`, () => {
       const times = new Map(count === 0 ? [] : [['article', count]]);
-      expect(dependenciesOf(equals(article, 'category', '7'), [article], times, 32)).to.deep.equal(found);
+      expect(dependenciesIn(equals(article, 'category', '7'), [article], times)).to.deep.equal(found);
     });
   }
 
   it('knows from one occurrence in the SQL that several relations of the condition share it', () => {
     const condition = and([equals(article, 'category', '7'), equals({ table: 'article' }, 'status', 'new')]);
     const sources = [article, { table: 'article' }];
-    expect(dependenciesOf(condition, sources, new Map([['article', 1]]), 32)).to.deep.equal([
+    expect(dependenciesIn(condition, sources, new Map([['article', 1]]))).to.deep.equal([
       { table: 'article', dependencies: [on({})] },
     ]);
   });
 
   it('takes a table that only the SQL knows of as a whole', () => {
     const times = new Map([...occurrences([article]), ['article_tags', 1]]);
-    const found = dependenciesOf(equals(article, 'category', '7'), [article], times, 32);
+    const found = dependenciesIn(equals(article, 'category', '7'), [article], times);
     expect(found[1]).to.deep.equal({ table: 'article_tags', dependencies: [on({})] });
   });
 

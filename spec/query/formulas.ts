@@ -1,5 +1,14 @@
 import fc, { type Arbitrary } from 'fast-check';
-import { ANYTHING, and, type Conjunction, type Formula, or, type Source } from '../../lib/query/formula.js';
+import {
+  ANYTHING,
+  and,
+  type Conjunction,
+  type Formula,
+  or,
+  type Source,
+  wider,
+} from '../../lib/query/formula.js';
+import { NOT_NULL, passes, type Test } from '../../lib/query/test.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 
 /** One row for each source: what a joined row is made of. */
@@ -19,13 +28,28 @@ const equals: Arbitrary<Formula> = fc.record({
   values,
 });
 
+const test: Arbitrary<Formula> = fc.record({
+  type: fc.constant('test' as const),
+  source: fc.constantFrom(...SOURCES),
+  column: fc.constantFrom(...COLUMNS),
+  test: fc.constantFrom<Test>(
+    NOT_NULL,
+    { type: 'one of', values: new Set(['1', '3']) },
+    { type: 'none of', values: new Set(['2']) },
+    { type: '>', kind: 'integer', value: '1' },
+    { type: '<=', kind: 'integer', value: '2' },
+  ),
+});
+
 export const formula: Arbitrary<Formula> = fc.letrec<{ formula: Formula }>(tie => {
   const parts = fc.array(tie('formula'), { maxLength: 4 });
   return {
     formula: fc.oneof(
       { maxDepth: 4 },
       { arbitrary: equals, weight: 4 },
+      { arbitrary: test, weight: 2 },
       fc.constant(ANYTHING),
+      tie('formula').map(wider),
       parts.map(and),
       parts.map(or),
     ),
@@ -44,6 +68,10 @@ export function satisfies(joined: JoinedRow, condition: Formula): boolean {
       return true;
     case 'equals':
       return condition.values.includes(joined.get(condition.source)!.get(condition.column)!);
+    case 'test':
+      return passes(condition.test, joined.get(condition.source)!.get(condition.column)!);
+    case 'wider':
+      return satisfies(joined, condition.part);
     case 'and':
       return condition.parts.every(part => satisfies(joined, part));
     case 'or':

@@ -1,5 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check';
-import type { Comparable } from '../../lib/values/comparable.js';
+import type { ArrayKind, Comparable } from '../../lib/values/comparable.js';
+
+export type ScalarKind = Exclude<Comparable, ArrayKind>;
 
 /** A kind of column, with values that are likely to be nearly the same. */
 export interface Kind {
@@ -109,7 +111,28 @@ const odd = constantFrom<unknown>(
   2n ** 70n,
 );
 
-export const KINDS: Readonly<Record<Comparable, Kind>> = {
+const float = constantFrom(
+  '0',
+  '1',
+  '1.5',
+  '0.1',
+  '0.30000000000000004',
+  '9007199254740992',
+  '1e300',
+  '5e-324',
+);
+
+const time = fc
+  .tuple(
+    constantFrom('00:00', '12:30', '23:59'),
+    constantFrom('', ':00', ':59', ':59.5', ':59.500', ':00.000001'),
+  )
+  .map(parts => parts.join(''));
+
+/** Labels of the type `mood`. */
+export const MOODS = ['b ', 'a', '', 'A'];
+
+export const KINDS: Readonly<Record<ScalarKind, Kind>> = {
   boolean: {
     types: ['boolean'],
     stored: constantFrom('true', 'false'),
@@ -136,6 +159,26 @@ export const KINDS: Readonly<Record<Comparable, Kind>> = {
       odd,
     ),
   },
+  float: {
+    types: ['double precision'],
+    stored: oneof(
+      float,
+      float.map(value => `-${value}`),
+      constantFrom('NaN', 'Infinity', '-Infinity', '2.5e-324', '9007199254740993'),
+    ),
+    parameter: oneof(
+      float.map(Number),
+      float.map(value => -Number(value)),
+      decimal,
+      constantFrom('9007199254740993', 9007199254740993n, '0.1000000000000000055511151231257827'),
+      odd,
+    ),
+  },
+  enum: {
+    types: ['mood'],
+    stored: constantFrom(...MOODS),
+    parameter: oneof(constantFrom(...MOODS), odd),
+  },
   text: {
     types: ['text', 'varchar', 'varchar(60)', 'text collate "C"'],
     stored: text,
@@ -160,6 +203,11 @@ export const KINDS: Readonly<Record<Comparable, Kind>> = {
     types: ['date'],
     stored: oneof(date, constantFrom('infinity', '-infinity', '0044-03-15 BC', '10000-01-01')),
     parameter: oneof(date, instant, odd),
+  },
+  time: {
+    types: ['time', 'time(0)', 'time(3)'],
+    stored: oneof(time, constantFrom('24:00', '23:59:59.999999')),
+    parameter: oneof(time, instant, odd),
   },
   instant: {
     types: ['timestamptz', 'timestamptz(0)', 'timestamptz(3)'],

@@ -1,0 +1,44 @@
+import type { Comparable } from '../values/comparable.js';
+import { encodeValues } from '../values/encode.js';
+import { canonicalOfResult } from '../values/result.js';
+import type { KeysGuard } from './guard.js';
+
+/** More keys than these are not remembered. */
+const MAX_KEYS = 2000;
+
+/**
+ * The guard of an occurrence of which a result contains the rows with these keys. `null` if they are too many or not
+ * understood, which tells nothing.
+ *
+ * Of rows that are joined to the root by their own key, these are the values of the foreign keys in the root's rows;
+ * of rows that refer to the root, the root's keys.
+ *
+ * @param columns of the occurrence, by which it is joined
+ * @param keys values as the driver gave them; where one is NULL, nothing is joined
+ * @param filters does the query ask something of the joined rows, or leave out rows to which none is joined?
+ */
+export function containedGuard(
+  columns: readonly { readonly name: string; readonly kind: Comparable }[],
+  keys: Iterable<readonly unknown[]>,
+  filters: boolean,
+): KeysGuard | null {
+  const encoded = new Set<string>();
+  for (const key of keys) {
+    if (key.includes(null)) {
+      continue;
+    }
+    const values: string[] = [];
+    for (const [i, { kind }] of columns.entries()) {
+      const bounds = canonicalOfResult(kind, key[i]);
+      if (!bounds || bounds[0] !== bounds[1]) {
+        return null;
+      }
+      values.push(bounds[0]);
+    }
+    encoded.add(encodeValues(values));
+    if (encoded.size > MAX_KEYS) {
+      return null;
+    }
+  }
+  return { type: 'keys', columns: columns.map(({ name }) => name), keys: [...encoded], filters };
+}

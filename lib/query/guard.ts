@@ -1,0 +1,84 @@
+import type { Canonical, Comparable } from '../values/comparable.js';
+import { encodeValues } from '../values/encode.js';
+import { compareCanonical } from '../values/order.js';
+import type { Bounds } from '../values/result.js';
+
+/** What a result itself tells of the rows that matter to it. Consists of what JSON has: it is stored with the entry. */
+export type Guard = WindowGuard | KeysGuard;
+
+/** The result is full: what sorts after its last row is not in it, and does not get into it. */
+export interface WindowGuard {
+  readonly type: 'window';
+  /** the beginning of the ORDER BY */
+  readonly order: readonly OrderTerm[];
+  /** between which values those of the last row are, term by term; `null` for NULL */
+  readonly bound: readonly (Bounds | null)[];
+}
+
+export interface OrderTerm {
+  readonly column: string;
+  /** one whose order is known */
+  readonly kind: Comparable;
+  readonly desc: boolean;
+  readonly nullsFirst: boolean;
+}
+
+/** The result contains rows with these keys, and no others of this occurrence. */
+export interface KeysGuard {
+  readonly type: 'keys';
+  readonly columns: readonly string[];
+  /** see `encodeValues` */
+  readonly keys: readonly string[];
+  /**
+   * Does the query ask something of these rows, so that a row that comes to satisfy it brings others into the result
+   * which refer to it?
+   */
+  readonly filters: boolean;
+}
+
+/** The values that a row has in the columns that its scheme tests. */
+export type Tested = ReadonlyMap<string, Canonical>;
+
+/** Does a row sort behind all of the window for certain? Rows that sort beside the last one do not. */
+export function isBehind({ order, bound }: WindowGuard, row: Tested): boolean {
+  for (const [i, term] of order.entries()) {
+    const place = placeOf(term, row.get(term.column), bound[i]);
+    if (place !== 'beside') {
+      return place === 'behind';
+    }
+  }
+  return false;
+}
+
+export function isContained({ columns, keys }: KeysGuard, row: Tested): boolean {
+  return keys.includes(encodeValues(columns.map(column => row.get(column)!)));
+}
+
+/** Does the guard speak of columns that are tested? */
+export function isUsable(guard: Guard, tests: readonly string[]): boolean {
+  const columns = guard.type === 'window' ? guard.order.map(term => term.column) : guard.columns;
+  return columns.every(column => tests.includes(column));
+}
+
+type Place = 'before' | 'beside' | 'behind' | 'unknown';
+
+function placeOf(
+  { kind, desc, nullsFirst }: OrderTerm,
+  value: Canonical | undefined,
+  bounds: Bounds | null | undefined,
+): Place {
+  if (value === undefined || bounds === undefined) {
+    return 'unknown';
+  }
+  if (value === null || bounds === null) {
+    return value === bounds ? 'beside' : (value === null) === nullsFirst ? 'before' : 'behind';
+  }
+  const [low, high] = bounds;
+  if (compareCanonical(kind, value, low) < 0) {
+    return desc ? 'behind' : 'before';
+  }
+  if (compareCanonical(kind, value, high) > 0) {
+    return desc ? 'before' : 'behind';
+  }
+  return low === high ? 'beside' : 'unknown';
+}

@@ -1,0 +1,61 @@
+import { type Comparable, canonicalDecimal } from './comparable.js';
+
+/** Between which values a value is, both included. */
+export type Bounds = readonly [low: string, high: string];
+
+/**
+ * The stored value that the driver has given in a result: `null` for NULL, and `undefined` if it cannot be told within
+ * bounds. A Date has milliseconds where the database has microseconds.
+ */
+export function canonicalOfResult(kind: Comparable, value: unknown): Bounds | null | undefined {
+  if (value === null) {
+    return null;
+  }
+  const canonical = exactly(kind, value);
+  if (canonical !== undefined) {
+    return [canonical, canonical];
+  }
+  // earlier ones may be read in time zones with odd seconds
+  if (kind === 'instant' && value instanceof Date && value.getTime() >= YEAR_1973) {
+    const microseconds = BigInt(value.getTime()) * 1000n;
+    return [String(microseconds - 1000n), String(microseconds + 1000n)];
+  }
+  return undefined;
+}
+
+const YEAR_1973 = Date.UTC(1973);
+
+const NUMBER = /^-?\d+(?:\.\d+)?$/;
+const DATE = /^(?:\d{4,}-\d\d-\d\d(?: BC)?|-?infinity)$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+function exactly(kind: Comparable, value: unknown): string | undefined {
+  switch (kind) {
+    case 'boolean':
+      return typeof value === 'boolean' ? String(value) : undefined;
+    case 'integer':
+      return typeof value === 'number'
+        ? Number.isSafeInteger(value)
+          ? String(value)
+          : undefined
+        : typeof value === 'bigint'
+          ? String(value)
+          : typeof value === 'string' && /^-?\d+$/.test(value)
+            ? value
+            : undefined;
+    case 'decimal':
+      // not a number: it may have lost digits
+      return typeof value === 'string' && NUMBER.test(value) ? canonicalDecimal(value) : undefined;
+    case 'text':
+      return typeof value === 'string' ? value : undefined;
+    case 'padded':
+      return typeof value === 'string' ? value.replace(/ +$/, '') : undefined;
+    case 'date':
+      // other settings of DateStyle give other forms
+      return typeof value === 'string' && DATE.test(value) ? value : undefined;
+    case 'uuid':
+      return typeof value === 'string' && UUID.test(value) ? value : undefined;
+    default:
+      return undefined;
+  }
+}
