@@ -1,11 +1,8 @@
-import type { Catalog, Table } from './catalog.js';
-
-/** What happens to rows of a table: their keys may change, or they go. */
-type Fate = 'update' | 'delete';
+import type { Catalog, Fate, ForeignKey, Table } from './catalog.js';
 
 /**
- * The tables that the database itself changes when rows of a table are deleted, or their keys changed: by the
- * actions of foreign keys (CASCADE, SET NULL, SET DEFAULT), and on from there.
+ * The tables that the database itself changes when rows of a table are changed: by the actions of foreign keys
+ * (CASCADE, SET NULL, SET DEFAULT) and by the functions of triggers, and on from there.
  *
  * @param set the columns that an update sets; left out, any
  */
@@ -20,11 +17,16 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
     if (!columns) {
       seen.add(`${what} ${name}`);
     }
-    const keys = what === 'delete' ? visited.onDelete : visited.onUpdate;
-    for (const key of keys) {
+    for (const key of keysWithActions(visited, what)) {
       if (!columns || key.referenced.some(column => columns.has(column))) {
         affected.add(key.from);
         visit(key.from, key.deletes ? 'delete' : 'update');
+      }
+    }
+    for (const reached of firedBy(visited, what)) {
+      affected.add(reached);
+      for (const any of ANY_CHANGE) {
+        visit(reached, any);
       }
     }
   };
@@ -34,12 +36,40 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
   return affected;
 }
 
+/** The same, but only what triggers on the table itself set off. They may fire even if no row was changed. */
+export function triggered(catalog: Catalog, table: Table, fate: Fate): Set<string> {
+  const affected = new Set<string>();
+  for (const name of firedBy(table, fate)) {
+    const reached = catalog.tables.get(name);
+    for (const each of reached ? allAffected(catalog, [reached]) : []) {
+      affected.add(each);
+    }
+  }
+  return affected;
+}
+
+const ANY_CHANGE: readonly Fate[] = ['insert', 'update', 'delete'];
+
+function keysWithActions(table: Table, fate: Fate): readonly ForeignKey[] {
+  return fate === 'delete' ? table.onDelete : fate === 'update' ? table.onUpdate : [];
+}
+
+function firedBy({ triggers }: Table, fate: Fate): string[] {
+  return triggers.filter(({ fates }) => fates.includes(fate)).flatMap(({ reached }) => reached);
+}
+
 /** What TRUNCATE may empty: with CASCADE, all that refers to these tables, and on from there. */
 export function truncated(catalog: Catalog, tables: Iterable<Table>): Set<string> {
   const emptied = new Set([...tables].map(table => table.fullName));
   for (const name of emptied) {
     const table = catalog.tables.get(name);
     for (const reached of table ? [...table.ancestors, ...table.heirs, ...table.referencedBy] : []) {
+      emptied.add(reached);
+    }
+  }
+  for (const name of [...emptied]) {
+    const table = catalog.tables.get(name);
+    for (const reached of table ? triggered(catalog, table, 'truncate') : []) {
       emptied.add(reached);
     }
   }
@@ -53,7 +83,7 @@ export function allAffected(catalog: Catalog, tables: Iterable<Table>): Set<stri
     for (const name of [...table.ancestors, ...table.heirs]) {
       affected.add(name);
     }
-    for (const fate of ['update', 'delete'] as const) {
+    for (const fate of ANY_CHANGE) {
       for (const name of cascades(catalog, table, fate)) {
         affected.add(name);
       }

@@ -1,3 +1,4 @@
+import { type Routine, Routines } from '../changes/routines.js';
 import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
@@ -26,7 +27,7 @@ export interface Table {
   readonly generated: readonly string[];
   /** the primary key's columns, if equality of all of them is known */
   readonly key: readonly string[] | undefined;
-  /** an ordinary or partitioned table: what stands in it changes by writes to it, and in no other way */
+  /** an ordinary or partitioned table without rules: what stands in it changes by writes to it, and in no other way */
   readonly plain: boolean;
   readonly partitioned: boolean;
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
@@ -40,6 +41,7 @@ export interface Table {
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
+  readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
 }
@@ -47,6 +49,15 @@ export interface Table {
 export interface ComparableColumn {
   readonly name: string;
   readonly kind: Comparable;
+}
+
+/** What happens to rows of a table. */
+export type Fate = 'insert' | 'update' | 'delete' | 'truncate';
+
+export interface Trigger {
+  readonly fates: readonly Fate[];
+  /** full names of the tables that its function may write to */
+  readonly reached: readonly string[];
 }
 
 export interface ForeignKey {
@@ -71,6 +82,8 @@ export interface Catalog {
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
+  /** what functions and procedures may write to */
+  readonly routines: Routines;
   /** finds a table by the name it has in SQL */
   resolve(name: TableName): Table | undefined;
   /** all tables of that name, in whatever schema */
@@ -81,6 +94,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   const [server] = await ask(SERVER);
   const database = `${server!.name}@${identity ?? BigInt(server!.system).toString(36)}`;
   const rows = await ask(TABLES);
+  const routines = new Routines((await ask(ROUTINES)) as unknown as Routine[]);
   const tables = new Map<string, Table>();
   const byOid = new Map(rows.map(row => [row.oid as string, row]));
   const fullName = (row: Record<string, any>) => `${database}/${row.schema}.${row.name}`;
@@ -125,13 +139,14 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       generated: row.columns.filter((column: any) => column.generated).map((column: any) => column.name),
       partitioned: row.kind === 'p',
       key: key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!)) ? key : undefined,
-      plain: row.kind === 'r' || row.kind === 'p',
+      plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled,
       readable: row.readable && !row.security,
       rowSecurity: row.security,
       rewritten: row.rewritten,
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: closure(row.oid, oid => byOid.get(oid)?.children ?? []).flatMap(oid => nameOf(oid) ?? []),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
+      triggers: row.triggers.flatMap((trigger: any) => triggerFrom(trigger, routines, rows, fullName)),
       onDelete: foreignKeys(row.references, 'd'),
       onUpdate: foreignKeys(row.references, 'u'),
     });
@@ -145,6 +160,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
     returnsOld: Number(server!.version) >= 180_000,
     tables,
+    routines,
     resolve({ schema, name }) {
       for (const candidate of schema === undefined ? (server!.path as string[]) : [schema]) {
         const table = bySchema.get(`${candidate}.${name}`);
@@ -156,6 +172,27 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     },
     named: name => byName.get(name) ?? [],
   };
+}
+
+/** Bits of `pg_trigger.tgtype`. */
+const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
+  [4, 'insert'],
+  [8, 'delete'],
+  [16, 'update'],
+  [32, 'truncate'],
+];
+
+/** Nothing, if the trigger writes to no table. */
+function triggerFrom(
+  { type, routine }: { type: number; routine: string },
+  routines: Routines,
+  rows: readonly Record<string, any>[],
+  fullName: (row: Record<string, any>) => string,
+): Trigger[] {
+  const names = routines.namesReachedBy(routine);
+  const reached = names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
+  const fates = FATES.filter(([bit]) => type & bit).map(([, fate]) => fate);
+  return reached.length > 0 ? [{ fates, reached }] : [];
 }
 
 /** Everything that a relation leads to, itself included. */
@@ -196,6 +233,10 @@ const TABLES = `
          (select json_agg(a.attname) from pg_index i
            join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
            where i.indrelid = c.oid and i.indisprimary) as key,
+         exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1') as ruled,
+         coalesce((select json_agg(json_build_object('type', g.tgtype, 'routine', p.proname))
+           from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+           where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D'), '[]') as triggers,
          coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
          coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
          coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
@@ -205,3 +246,11 @@ const TABLES = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
     and n.nspname not like 'pg_toast%'`;
+
+/** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
+const ROUTINES = `
+  select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
+         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source
+  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+  where p.prokind in ('f', 'p') and l.lanname not in ('c', 'internal')
+    and n.nspname not in ('pg_catalog', 'information_schema')`;

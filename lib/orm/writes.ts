@@ -1,5 +1,6 @@
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { JournalLimits } from '../changes/journal.js';
+import { mayCallRoutine } from '../changes/routines.js';
 import {
   type Delete,
   type Insert,
@@ -12,6 +13,7 @@ import {
 } from '../changes/statement.js';
 import type { Store } from '../store/store.js';
 import { allAffected, truncated } from './affected.js';
+import { besides, callOf } from './besides.js';
 import type { Ask, Catalog, Table } from './catalog.js';
 import { anyChange, type Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
@@ -67,10 +69,13 @@ export class Writes {
     const { session } = connection;
     currentScope().witness?.see(query.sql, session);
     const send = () => connection.inner.executeQuery(query, options);
-    if (isPlainSelect(query.sql)) {
+    const reached = this.#reachedByRoutines(connection, query.sql);
+    const names = reached instanceof Promise ? await reached : reached;
+    if (isPlainSelect(query.sql) && names.size === 0) {
       return send();
     }
-    const statement = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
+    const parsed = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
+    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
     switch (statement.kind) {
       case 'read': {
         const result = await send();
@@ -95,7 +100,9 @@ export class Writes {
     query: CompiledQuery,
     stream: () => AsyncIterableIterator<T>,
   ): AsyncIterableIterator<T> {
-    const statement = parseStatement(query.sql, query.parameters);
+    const names = await this.#reachedByRoutines(connection, query.sql);
+    const parsed = parseStatement(query.sql, query.parameters);
+    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
     if (statement.kind === 'read' || statement.kind === 'session' || statement.kind === 'transaction') {
       yield* stream();
       return;
@@ -105,10 +112,11 @@ export class Writes {
       transaction.wrote = true;
       const { catalog, tables } = await this.#tablesOf(connection, statement);
       widen(transaction, affectedBy(statement, catalog, tables));
+      widen(transaction, besides(catalog, tables, statement, query.sql));
       yield* stream();
       return;
     }
-    const conclude = await this.#announce(connection, statement);
+    const conclude = await this.#announce(connection, statement, query.sql);
     try {
       yield* stream();
     } finally {
@@ -182,7 +190,7 @@ export class Writes {
       return result;
     }
     if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
-      return this.#alone(connection, statement, send);
+      return this.#alone(connection, statement, query.sql, send);
     }
     await connection.begin();
     let result: Result;
@@ -214,6 +222,7 @@ export class Writes {
     for (const table of tables) {
       transaction.tables.add(table.fullName);
     }
+    widen(transaction, besides(catalog, tables, statement, query.sql));
     if (statement.kind !== 'other' && statement.kind !== 'truncate') {
       const [table] = tables;
       const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
@@ -249,9 +258,10 @@ export class Writes {
   async #alone(
     connection: TrackedConnection,
     statement: Other,
+    sql: string,
     send: () => Promise<Result>,
   ): Promise<Result> {
-    const conclude = await this.#announce(connection, statement);
+    const conclude = await this.#announce(connection, statement, sql);
     try {
       return await send();
     } finally {
@@ -261,9 +271,15 @@ export class Writes {
   }
 
   /** @returns what is to be done after the statement, whatever came of it */
-  async #announce(connection: TrackedConnection, statement: Write): Promise<() => Promise<void>> {
+  async #announce(
+    connection: TrackedConnection,
+    statement: Write,
+    sql: string,
+  ): Promise<() => Promise<void>> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
-    const affected = [...affectedBy(statement, catalog, tables)];
+    const affected = [
+      ...new Set([...affectedBy(statement, catalog, tables), ...besides(catalog, tables, statement, sql)]),
+    ];
     const writer = await this.#parts.commits.announce(affected.map(anyChange));
     return async () => {
       if (statement.kind === 'other') {
@@ -287,12 +303,24 @@ export class Writes {
     }
   }
 
+  /** Names of what is written to by functions that a statement calls. */
+  #reachedByRoutines(
+    connection: TrackedConnection,
+    sql: string,
+  ): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+    const { database } = this.#parts;
+    if (database.current || !mayCallRoutine(sql)) {
+      return database.current?.routines.namesReachedIn(sql) ?? NO_NAMES;
+    }
+    return database.get(askOver(connection)).then(({ routines }) => routines.namesReachedIn(sql));
+  }
+
   /** The tables that a statement names, as far as they are known. */
   async #tablesOf(
     connection: TrackedConnection,
     statement: Write,
   ): Promise<{ catalog: Catalog; tables: Table[] }> {
-    const ask: Ask = async sql => (await connection.inner.executeQuery<any>(plainQuery(sql))).rows;
+    const ask = askOver(connection);
     const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
     const catalog = await this.#parts.database.get(ask);
     const tables = find(catalog);
@@ -336,6 +364,12 @@ function widen(transaction: TransactionState, tables: Iterable<string>): void {
  */
 function isPlainSelect(sql: string): boolean {
   return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function askOver(connection: TrackedConnection): Ask {
+  return async sql => (await connection.inner.executeQuery<any>(plainQuery(sql))).rows;
 }
 
 const UNREADABLE: Other = {

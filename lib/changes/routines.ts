@@ -1,0 +1,129 @@
+import { namesInText } from './statements/mentioned.js';
+
+/** A function or procedure that somebody wrote for this database, as its catalog tells it. */
+export interface Routine {
+  readonly name: string;
+  /** the text of its body, in whatever language */
+  readonly source: string;
+  /** whether a statement may call it; functions of triggers cannot be called */
+  readonly callable: boolean;
+}
+
+/**
+ * What routines may write to, as far as their texts tell: for what triggers do, and functions that a SELECT calls.
+ *
+ * A text is searched for names, not understood. It writes if a word for writing stands in it, or the name of a
+ * routine that writes; and then anything that it names may be written to. Names that are put together at run time
+ * are not seen.
+ */
+export class Routines {
+  readonly #reached = new Map<string, ReadonlySet<string>>();
+  readonly #callable: ReadonlySet<string>;
+
+  constructor(routines: readonly Routine[]) {
+    // several may share a name
+    const texts = Map.groupBy(routines, routine => routine.name);
+    const named = new Map<string, ReadonlySet<string>>();
+    for (const [name, group] of texts) {
+      named.set(name, namesInText(group.map(({ source }) => source).join('\n')));
+    }
+    const writing = new Set([...texts].filter(([, group]) => group.some(writes)).map(([name]) => name));
+    for (let size = -1; size !== writing.size; ) {
+      size = writing.size;
+      for (const [name, names] of named) {
+        if ([...names].some(other => writing.has(other))) {
+          writing.add(name);
+        }
+      }
+    }
+    for (const start of writing) {
+      const routes = new Set([start]);
+      const reached = new Set<string>();
+      for (const routine of routes) {
+        for (const name of named.get(routine)!) {
+          reached.add(name);
+          if (writing.has(name)) {
+            routes.add(name);
+          }
+        }
+      }
+      this.#reached.set(start, reached);
+    }
+    this.#callable = new Set(
+      routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
+    );
+  }
+
+  /** All names in the text of a routine that writes, and in those that it calls; none if it writes nothing. */
+  namesReachedBy(routine: string): ReadonlySet<string> {
+    return this.#reached.get(routine) ?? NONE;
+  }
+
+  /** The same for all routines that a statement may call. */
+  namesReachedIn(sql: string): ReadonlySet<string> {
+    if (this.#callable.size === 0 || !sql.includes('(')) {
+      return NONE;
+    }
+    const called = [...namesInText(sql)].filter(name => this.#callable.has(name));
+    return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
+  }
+}
+
+/**
+ * Whether a statement may call a routine that is not one of the best known. Such a question is asked before the
+ * catalog is known, which can answer it.
+ */
+export function mayCallRoutine(sql: string): boolean {
+  for (const [, name] of sql.matchAll(CALL)) {
+    if (!WELL_KNOWN.has(name!.toLowerCase())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const CALL = /([\w\u0080-\uffff"]+)\s*\(/g;
+
+const WELL_KNOWN: ReadonlySet<string> = new Set([
+  ...[
+    'all',
+    'and',
+    'any',
+    'as',
+    'by',
+    'else',
+    'exists',
+    'from',
+    'having',
+    'in',
+    'join',
+    'not',
+    'on',
+    'or',
+    'over',
+  ],
+  ...['select', 'then', 'using', 'values', 'when', 'where', 'with'],
+  ...[
+    'avg',
+    'coalesce',
+    'count',
+    'current_schema',
+    'greatest',
+    'least',
+    'lower',
+    'max',
+    'min',
+    'now',
+    'sum',
+    'upper',
+  ],
+]);
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** SQL's words for writing, and those by which a statement is run that stands elsewhere. */
+const WRITING = /\b(insert|update|delete|truncate|merge|copy|alter|drop|create|refresh|execute|call)\b/i;
+
+function writes({ source }: Routine): boolean {
+  return WRITING.test(source);
+}

@@ -1,0 +1,50 @@
+import type { Other, Read, Statement } from '../changes/statement.js';
+import { allAffected, triggered } from './affected.js';
+import type { Catalog, Fate, Table } from './catalog.js';
+
+/** A query that calls functions which write. */
+export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
+  return {
+    kind: 'other',
+    names,
+    opaque: false,
+    writes: true,
+    ddl: ['alter', 'create', 'drop'].some(word => names.has(word)),
+    transactional: true,
+    controlsTransaction: false,
+    effects,
+  };
+}
+
+/** What triggers change, and functions that the statement calls, beside the rows that it is about. */
+export function besides(
+  catalog: Catalog,
+  tables: readonly Table[],
+  statement: Statement,
+  sql: string,
+): Set<string> {
+  const names = catalog.routines.namesReachedIn(sql);
+  const called = names.size > 0 ? [...names].flatMap(name => catalog.named(name)) : [];
+  const affected = allAffected(catalog, called);
+  for (const table of tables) {
+    for (const fate of fatesOf(statement)) {
+      for (const name of triggered(catalog, table, fate)) {
+        affected.add(name);
+      }
+    }
+  }
+  return affected;
+}
+
+/** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */
+function fatesOf(statement: Statement): readonly Fate[] {
+  switch (statement.kind) {
+    case 'insert':
+      return statement.conflict.kind === 'update' ? ['insert', 'update'] : ['insert'];
+    case 'update':
+    case 'delete':
+      return [statement.kind];
+    default:
+      return [];
+  }
+}

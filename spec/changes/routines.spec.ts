@@ -1,0 +1,64 @@
+import { expect } from 'chai';
+import { mayCallRoutine, type Routine, Routines } from '../../lib/changes/routines.js';
+
+const routine = (name: string, source: string, callable = true): Routine => ({ name, source, callable });
+
+describe('what routines may write to', () => {
+  it('is what is named in the text of one that writes', () => {
+    const routines = new Routines([
+      routine('log', `begin insert into "Audit" values (new.id); return new; end`, false),
+      routine('shout', `select upper(name) from article`),
+    ]);
+    expect([...routines.namesReachedBy('log')]).to.include.members(['Audit', 'new']);
+    expect(routines.namesReachedBy('shout').size).to.equal(0);
+    expect(routines.namesReachedBy('unknown').size).to.equal(0);
+  });
+
+  it('is also what those write to that it calls, however far', () => {
+    const routines = new Routines([
+      routine('a', 'begin perform b(1); return; end'),
+      routine('b', 'select c()'),
+      routine('c', 'delete from article'),
+      routine('round', 'select a()'),
+    ]);
+    for (const name of ['a', 'b', 'c', 'round']) {
+      expect([...routines.namesReachedBy(name)], name).to.include('article');
+    }
+  });
+
+  it('ends where routines call one another', () => {
+    const routines = new Routines([routine('a', 'select b()'), routine('b', 'select a(); update article')]);
+    expect([...routines.namesReachedBy('a')]).to.include('article');
+  });
+
+  it('is that of all routines of a name', () => {
+    const routines = new Routines([routine('a', 'select 1'), routine('a', 'delete from article')]);
+    expect([...routines.namesReachedBy('a')]).to.include('article');
+  });
+
+  it('is asked of a statement by the names in it', () => {
+    const routines = new Routines([
+      routine('bump', 'update article set n = n + 1'),
+      routine('fired', 'delete from author', false),
+    ]);
+    expect([...routines.namesReachedIn('select "public"."bump"(7)')]).to.include('article');
+    expect([...routines.namesReachedIn('select BUMP (7)')]).to.include('article');
+    expect(routines.namesReachedIn('select bump from article').size, 'no call').to.equal(0);
+    expect(routines.namesReachedIn('select fired()').size, 'of a trigger, which cannot be called').to.equal(
+      0,
+    );
+  });
+});
+
+describe('mayCallRoutine', () => {
+  for (const sql of ['select f()', 'select s.f (1)', 'select "f"(1)', 'select lower(f(1))']) {
+    it(`thinks so of ${sql}`, () => {
+      expect(mayCallRoutine(sql)).to.equal(true);
+    });
+  }
+  for (const sql of ['select * from a where id in (1, 2)', 'select count(*) from a', 'select 1']) {
+    it(`does not of ${sql}`, () => {
+      expect(mayCallRoutine(sql)).to.equal(false);
+    });
+  }
+});
