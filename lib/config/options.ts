@@ -34,6 +34,9 @@ export interface Profile {
  */
 export type CallOptions = boolean | Profile;
 
+/** How precisely results are dropped. */
+export type Granularity = 'table' | 'equality' | 'full';
+
 /** What a prefix may be made from. */
 export interface PrefixQuery {
   /** name of the entity that is asked for */
@@ -134,6 +137,17 @@ export interface CacheopsOptions {
    * on whole tables. At least 1; default: 100
    */
   maxConjunctions?: number;
+
+  /**
+   * How much of a write has to do with a result before it is dropped:
+   *
+   * - `'table'`: any change of a table that the result was read from
+   * - `'equality'`: a change of a row that matches what the query compares by equality
+   * - `'full'`: also, only of columns that the query reads, and of rows that match its other conditions
+   *
+   * Default: `'full'`. The others are there to compare, and to find out where the time of a write goes.
+   */
+  granularity?: Granularity;
 
   /** A list (`$in`) with more values than this does not narrow what a query depends on. At least 1; default: 100 */
   maxIn?: number;

@@ -2,7 +2,7 @@ import { type Backend, backendOf } from './backend.js';
 import { checkInteger, checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
-import type { CacheopsOptions, PrefixQuery } from './options.js';
+import type { CacheopsOptions, Granularity, PrefixQuery } from './options.js';
 import { type ProfileKey, parseKey } from './pattern.js';
 import { type ParsedProfile, parseProfile } from './profile.js';
 
@@ -19,6 +19,7 @@ export interface ResolvedOptions {
   readonly storeTimeout: number;
   /** milliseconds */
   readonly retryAfter: number;
+  readonly granularity: Granularity;
   readonly maxConjunctions: number;
   readonly maxIn: number;
   readonly maxRows: number;
@@ -40,6 +41,7 @@ const OPTIONS = Object.keys({
   onStoreFailure: true,
   storeTimeout: true,
   retryAfter: true,
+  granularity: true,
   maxConjunctions: true,
   maxIn: true,
   maxRows: true,
@@ -54,7 +56,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
   checkKeys(options as unknown, OPTIONS, 'cacheops()');
   const { prefix = 'cacheops:', defaults = {}, profiles = {} } = options;
   const { enabled = true, onStoreFailure = 'degrade', storeTimeout = 250, retryAfter = 1000 } = options;
-  const { maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
+  const { granularity = 'full', maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
   return {
     backend: backendOf(options),
     prefix: checkPrefix(prefix),
@@ -64,6 +66,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
     onStoreFailure: oneOf(onStoreFailure, ['degrade', 'throw'], 'onStoreFailure'),
     storeTimeout: checkInteger(storeTimeout, 1, 'storeTimeout', 'milliseconds'),
     retryAfter: checkInteger(retryAfter, 0, 'retryAfter', 'milliseconds'),
+    granularity: oneOf(granularity, ['table', 'equality', 'full'], 'granularity'),
     maxConjunctions: checkInteger(maxConjunctions, 1, 'maxConjunctions'),
     maxIn: checkInteger(maxIn, 1, 'maxIn'),
     maxRows: checkInteger(maxRows, 1, 'maxRows'),

@@ -17,14 +17,14 @@ interface Columns {
  * any table (or all of them: a bare alias is a whole row), so nothing is known of any then.
  */
 export class Mentions {
-  readonly #tables: { readonly table: TableName; readonly alias: string }[] = [];
+  readonly #tables: Pick<Occurrence, 'schema' | 'name' | 'alias' | 'place'>[] = [];
   readonly #byAlias = new Map<string, Columns>();
   #uncertain = false;
   /** Is there no such thing as the outermost WHERE? */
   #severalSelects = false;
 
-  addTable(table: TableName, alias: string): void {
-    this.#tables.push({ table, alias });
+  addTable(table: TableName, alias: string, place: Occurrence['place']): void {
+    this.#tables.push({ ...table, alias, ...(place && { place }) });
   }
 
   severalSelects(): void {
@@ -53,15 +53,16 @@ export class Mentions {
   }
 
   occurrences(): Occurrence[] {
-    return this.#tables.map(({ table, alias }) => {
-      const columns = this.#byAlias.get(alias);
+    return this.#tables.map(table => {
+      const columns = this.#byAlias.get(table.alias);
+      const where = columns?.where ?? new Map<string, number>();
       if (this.#uncertain || columns?.star) {
-        return { ...table, reads: undefined, where: columns?.where ?? new Map() };
+        return { ...table, reads: undefined, where };
       }
       const reads = columns?.elsewhere ?? new Set<string>();
       return this.#severalSelects
-        ? { ...table, reads: new Set([...reads, ...(columns?.where.keys() ?? [])]), where: new Map() }
-        : { ...table, reads, where: columns?.where ?? new Map() };
+        ? { ...table, reads: new Set([...reads, ...where.keys()]), where: new Map() }
+        : { ...table, reads, where };
     });
   }
 

@@ -17,10 +17,21 @@ export interface TableName {
 
 /** One place in a SELECT where a table stands, and the columns of it that the text mentions. */
 export interface Occurrence extends TableName {
+  /** by which the statement calls it, maybe in several places */
+  readonly alias: string;
+  /** where it stands in the FROM of the outermost SELECT; left out: elsewhere, or in a way that is not understood */
+  readonly place?: 'first' | Join;
   /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: it may be any */
   readonly reads: ReadonlySet<string> | undefined;
   /** columns mentioned in that WHERE, outside of its subqueries, and how often */
   readonly where: ReadonlyMap<string, number>;
+}
+
+/** A table that is joined by equality of columns, and by nothing else. */
+export interface Join {
+  readonly kind: 'inner' | 'left';
+  /** never empty */
+  readonly on: readonly { readonly own: string; readonly alias: string; readonly column: string }[];
 }
 
 /** What a SELECT reads, as its text tells. */
@@ -95,7 +106,7 @@ export function readSelect(sql: string): Select | Opaque {
         return { reason: 'a FROM item that is not a table' };
       }
       if (item !== SUBQUERY) {
-        mentions.addTable(item.table, item.alias);
+        mentions.addTable(item.table, item.alias, frames.length === 1 ? placeOf(tokens, i, item) : undefined);
         i = item.last;
       }
     } else {
@@ -129,6 +140,61 @@ function enterClause(word: string, frame: Frame, outermost: boolean, mentions: M
 }
 
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['union', 'intersect', 'except']);
+
+/** @param at index of the word before the item */
+function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): Occurrence['place'] {
+  if (isWord(tokens[at], 'from')) {
+    return isMark(tokens[last + 1], ',') ? undefined : 'first';
+  }
+  const kind = joinKind(tokens, at);
+  const on = kind && isWord(tokens[last + 1], 'on') ? readEqualities(tokens, last + 2, alias) : undefined;
+  return on && { kind: kind!, on };
+}
+
+function joinKind(tokens: readonly Token[], at: number): Join['kind'] | undefined {
+  if (!isWord(tokens[at], 'join')) {
+    return undefined;
+  }
+  const before = tokens[at - 1];
+  if (isWord(before, 'left') || (isWord(before, 'outer') && isWord(tokens[at - 2], 'left'))) {
+    return 'left';
+  }
+  return isWord(before, 'outer', 'right', 'full', 'cross', 'natural') ? undefined : 'inner';
+}
+
+/** `a.x = b.y and …` up to where the condition of a join ends; `undefined` if it is anything else. */
+function readEqualities(tokens: readonly Token[], at: number, alias: string): Join['on'] | undefined {
+  const on: { own: string; alias: string; column: string }[] = [];
+  for (let i = at; ; i += 8) {
+    const left = qualified(tokens, i);
+    const right = qualified(tokens, i + 4);
+    const equals = tokens[i + 3];
+    if (!left || !right || equals?.kind !== 'operator' || equals.text !== '=') {
+      return undefined;
+    }
+    const [own, other] = left.alias === alias ? [left, right] : [right, left];
+    if (own.alias !== alias || other.alias === alias) {
+      return undefined;
+    }
+    on.push({ own: own.column, ...other });
+    const next = tokens[i + 7];
+    if (!isWord(next, 'and')) {
+      return next === undefined || (next.kind === 'word' && ENDS_CONDITION.has(next.text)) ? on : undefined;
+    }
+  }
+}
+
+function qualified(tokens: readonly Token[], at: number): { alias: string; column: string } | undefined {
+  const [table, dot, column] = tokens.slice(at, at + 3);
+  return table?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
+    ? { alias: table.text, column: column.text }
+    : undefined;
+}
+
+const ENDS_CONDITION: ReadonlySet<string> = new Set([
+  ...ENDS_WHERE,
+  ...['where', 'join', 'inner', 'left', 'right', 'full', 'cross'],
+]);
 
 const SUBQUERY = Symbol('subquery');
 

@@ -1,0 +1,91 @@
+import { MikroORM, type Options } from '@mikro-orm/postgresql';
+import { cacheops, getCacheops } from '../../lib/index.js';
+import { freshDatabase, stopServers } from '../../spec/support/servers.js';
+import { makeQueries } from './queries.js';
+import { Random } from './random.js';
+import { report } from './report.js';
+import { Brand, fillShop, Product, type Size } from './shop.js';
+import { Subject, toAll } from './subject.js';
+import { Tallies } from './tally.js';
+import { Truth } from './truth.js';
+import { makeWrites } from './writes.js';
+
+/*
+ * How much of what a write drops has really changed: after every write, every query is answered by the database anew,
+ * and compared with what it answered before; and every cache is asked whether it would still serve what it has.
+ */
+
+const number = (name: string, otherwise: number) => Number(process.env[name] ?? otherwise);
+const seed = number('SEED', 1);
+const size: Size = { products: number('ROWS', 3000), brands: 60, categories: 30 };
+
+const url = await freshDatabase('precision');
+const join = (options: Options = {}) =>
+  MikroORM.init({ clientUrl: url, entities: [Product, Brand], ...options });
+const subjects = (['table', 'equality', 'full'] as const).map(granularity => new Subject(granularity));
+const opened: MikroORM[] = [];
+try {
+  const random = new Random(seed);
+  const statements: string[] = [];
+  const uncached = await join({
+    pool: { min: 1, max: 1 },
+    onQuery(sql, parameters) {
+      statements.push(uncached.driver.getPlatform().formatQuery(sql, parameters));
+      return sql;
+    },
+  });
+  opened.push(uncached);
+  await uncached.schema.create();
+  await fillShop(uncached.em.fork(), random, size);
+
+  const writer = await join({ extensions: [cacheops({ store: toAll(subjects.map(({ store }) => store)) })] });
+  opened.push(writer);
+  const queries = makeQueries(number('QUERIES', 2000), random, size);
+  const writes = makeWrites(number('WRITES', 1000), number('BULK_WRITES', 50), random, size);
+  const asked: string[] = [];
+  for (const query of queries) {
+    statements.length = 0;
+    await query.ask(uncached.em.fork());
+    asked.push(statements.join('; '));
+  }
+  const truth = await Truth.create(uncached, asked);
+  for (const subject of subjects) {
+    await subject.connect(extension => join({ extensions: [extension] }));
+    for (const [i, query] of queries.entries()) {
+      await subject.fill(query, i);
+    }
+  }
+
+  const tallies = new Map(subjects.map(({ granularity }) => [granularity, new Tallies()]));
+  let before = await truth.digests();
+  for (const [n, write] of writes.entries()) {
+    await write.run(writer.em.fork());
+    await getCacheops(writer).idle();
+    const after = await truth.digests();
+    for (const [i, query] of queries.entries()) {
+      const changed = before[i] !== after[i];
+      for (const subject of subjects) {
+        const dropped = !(await subject.serves(i));
+        tallies.get(subject.granularity)!.add(query.shape, dropped, changed);
+        if (changed && !dropped) {
+          console.error(`Stale with ${subject.granularity} after ${write.kind} ${n}: ${asked[i]}`);
+        }
+        if (changed) {
+          await subject.fill(query, i);
+        } else if (dropped) {
+          await subject.restore(i);
+        }
+      }
+    }
+    before = after;
+    if (process.stderr.isTTY) {
+      process.stderr.write(`\r${n + 1} of ${writes.length} writes`);
+    }
+  }
+  console.log(
+    `${queries.length} queries, ${writes.length} writes, ${size.products} rows, seed ${seed}\n\n${report(tallies)}`,
+  );
+} finally {
+  await Promise.all([...opened, ...subjects].map(each => each.close()));
+  await stopServers();
+}

@@ -1,0 +1,110 @@
+import type { MikroORM } from '@mikro-orm/postgresql';
+import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
+import { untouched } from '../../lib/orm/validity.js';
+import type { EntryAddress, Scheme, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
+import type { Query } from './queries.js';
+
+export type Granularity = NonNullable<CacheopsOptions['granularity']>;
+
+const TIMEOUT = 86_400;
+
+/** A store that tells which entry was asked for last, and remembers what was put into it. */
+class WatchedStore extends MemoryStore {
+  last: EntryAddress | undefined;
+  payload: Uint8Array | undefined;
+
+  override read(address: EntryAddress): ReturnType<MemoryStore['read']> {
+    this.last = address;
+    return super.read(address);
+  }
+
+  override fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    this.payload = Uint8Array.from(payload);
+    return super.fill(address, seal, payload, timeout);
+  }
+}
+
+interface Entry {
+  readonly address: EntryAddress;
+  payload: Uint8Array;
+}
+
+/** A cache of one granularity. */
+export class Subject {
+  readonly granularity: Granularity;
+  readonly store = new WatchedStore({ maxSize: 2 ** 30 });
+  readonly #entries: Entry[] = [];
+  #orm: MikroORM | undefined;
+
+  constructor(granularity: Granularity) {
+    this.granularity = granularity;
+  }
+
+  async connect(join: (extension: ReturnType<typeof cacheops>) => Promise<MikroORM>): Promise<void> {
+    const profiles = { '*': { ops: 'all', timeout: TIMEOUT } } as const;
+    this.#orm = await join(cacheops({ profiles, store: this.store, granularity: this.granularity }));
+  }
+
+  /** Asks, so that the answer is in the cache. */
+  async fill(query: Query, i: number): Promise<void> {
+    this.store.payload = undefined;
+    await query.ask(this.#orm!.em.fork());
+    await getCacheops(this.#orm!).idle();
+    const { last, payload } = this.store;
+    if (!last || !payload) {
+      throw new Error(`A query is not cached: ${query.shape}.`);
+    }
+    this.#entries[i] = { address: last, payload };
+  }
+
+  /** Would the answer come from the cache? */
+  async serves(i: number): Promise<boolean> {
+    const { address } = this.#entries[i]!;
+    const found = await this.store.read(address);
+    if (!found || !untouched(address, found)) {
+      return false;
+    }
+    if (found.moved.length > 0) {
+      await this.store.reseal(address, found);
+    }
+    return true;
+  }
+
+  /** Stores the answer that was there, which is still right. Asking anew would take hours where all is dropped. */
+  async restore(i: number): Promise<void> {
+    const { address, payload } = this.#entries[i]!;
+    const lease = await this.store.lease(address, TIMEOUT);
+    if (!lease.granted) {
+      throw new Error('A writer has not settled.');
+    }
+    await this.store.fill(address, lease.seal, payload, TIMEOUT);
+  }
+
+  async close(): Promise<void> {
+    await this.#orm?.close();
+  }
+}
+
+/** What a writer tells to all of them. */
+export function toAll(stores: readonly Store[]): Store {
+  const [first] = stores;
+  const each = async (tell: (store: Store) => Promise<unknown>): Promise<void> => {
+    await Promise.all(stores.map(tell));
+  };
+  return {
+    read: async () => undefined,
+    reseal: async () => {},
+    lease: address => first!.lease(address, TIMEOUT),
+    fill: async () => {},
+    mark: (writer: Writer, changes: readonly TableChange[]) => each(store => store.mark(writer, changes)),
+    schemes: async (table: string): Promise<readonly Scheme[]> => {
+      const schemes = await Promise.all(stores.map(store => store.schemes(table)));
+      return [...new Map(schemes.flat().map(scheme => [scheme.id, scheme])).values()];
+    },
+    settle: (writer, tables) => each(store => store.settle(writer, tables)),
+    lift: quarantine => each(store => store.lift(quarantine)),
+    drop: tables => each(store => store.drop(tables)),
+    clear: () => each(store => store.clear()),
+    close: async () => {},
+  };
+}
