@@ -72,7 +72,7 @@ export function makeWrites(single: number, bulk: number, random: Random, size: S
       }
       case 2: {
         const gone = Array.from({ length: 10 }, takeKey);
-        return { kind: 'bulk delete', run: em => em.nativeDelete(Product, { id: { $in: gone } }) };
+        return { kind: 'bulk delete', run: em => em.nativeDelete(Product, { id: { $in: gone } } as never) };
       }
       default: {
         const rows = Array.from({ length: 10 }, newRow);
@@ -83,6 +83,6 @@ export function makeWrites(single: number, bulk: number, random: Random, size: S
 }
 
 async function edit(em: EntityManager, entity: any, id: number, change: object): Promise<void> {
-  em.assign(await em.findOneOrFail(entity, { id }), change as never);
+  em.assign(await em.findOneOrFail(entity, { id } as never), change as never);
   await em.flush();
 }

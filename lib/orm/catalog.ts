@@ -44,6 +44,15 @@ export interface Table {
   readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
+  /** foreign keys of its own that hold in every state that anybody can see: enforced, validated, not deferrable */
+  readonly references: readonly Reference[];
+}
+
+export interface Reference {
+  /** full name of the table referred to */
+  readonly to: string;
+  /** pairs of a column of its own, and the one that it refers to */
+  readonly columns: readonly (readonly [own: string, referenced: string])[];
 }
 
 export interface ComparableColumn {
@@ -149,6 +158,10 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       triggers: row.triggers.flatMap((trigger: any) => triggerFrom(trigger, routines, rows, fullName)),
       onDelete: foreignKeys(row.references, 'd'),
       onUpdate: foreignKeys(row.references, 'u'),
+      references: row.trusted.flatMap((key: any) => {
+        const to = nameOf(key.to);
+        return to === undefined ? [] : [{ to, columns: key.columns }];
+      }),
     });
   }
 
@@ -242,7 +255,17 @@ const TABLES = `
          coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
              'referenced', (select json_agg(a.attname) from pg_attribute a
                where a.attrelid = c.oid and a.attnum = any (k.confkey))))
-           from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid), '[]') as references
+           from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid), '[]') as references,
+         -- NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing
+         coalesce((select json_agg(json_build_object('to', k.confrelid::text,
+             'columns', (select json_agg(json_build_array(a.attname, f.attname))
+               from unnest(k.conkey, k.confkey) as pair (own, referenced)
+               join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
+               join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced)))
+           from pg_constraint k where k.contype = 'f' and k.conrelid = c.oid and k.convalidated and not k.condeferrable
+             and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
+             and not exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled not in ('O', 'A'))),
+           '[]') as trusted
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
     and n.nspname not like 'pg_toast%'`;

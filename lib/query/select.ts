@@ -40,6 +40,19 @@ export interface Select {
   readonly tables: readonly Occurrence[];
   /** Does the outermost SELECT have LIMIT or OFFSET? */
   readonly limited: boolean;
+  /** Is each of its rows one of those that its FROM joins: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
+  readonly plain: boolean;
+  /** its ORDER BY, as far as it is understood */
+  readonly order: readonly OrderColumn[];
+  /** Is that all of its ORDER BY? */
+  readonly orderKnown: boolean;
+}
+
+export interface OrderColumn {
+  readonly alias: string;
+  readonly column: string;
+  readonly desc: boolean;
+  readonly nullsFirst: boolean;
 }
 
 export type Opaque = { readonly reason: string };
@@ -67,6 +80,8 @@ export function readSelect(sql: string): Select | Opaque {
   const mentions = new Mentions();
   const frames: Frame[] = [{ inFrom: false, inWhere: false }];
   let limited = false;
+  let plain = true;
+  let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
     const frame = frames.at(-1)!;
@@ -95,7 +110,11 @@ export function readSelect(sql: string): Select | Opaque {
         return { reason: `${token.text} in a query` };
       }
       expectsItem = enterClause(token.text, frame, frames.length === 1, mentions);
-      limited ||= frames.length === 1 && LIMITS.has(token.text);
+      if (frames.length === 1) {
+        limited ||= LIMITS.has(token.text);
+        plain &&= !COLLAPSES.has(token.text);
+        order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
+      }
     }
     if (isCall(tokens, i) && !PURE.has(token.text)) {
       return { reason: `a call of ${token.text}()` };
@@ -113,10 +132,40 @@ export function readSelect(sql: string): Select | Opaque {
       i = mentions.read(tokens, i, frame.inWhere);
     }
   }
-  return { tables: mentions.occurrences(), limited };
+  return { tables: mentions.occurrences(), limited, plain, ...order };
 }
 
 const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);
+
+const COLLAPSES: ReadonlySet<string> = new Set(
+  'distinct group having window union intersect except with'.split(' '),
+);
+
+/** @param at index of the first token behind ORDER BY */
+function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' | 'orderKnown'> {
+  const order: OrderColumn[] = [];
+  for (let i = at; ; i++) {
+    const term = qualified(tokens, i);
+    if (!term) {
+      return { order, orderKnown: false };
+    }
+    i += 3;
+    const desc = isWord(tokens[i], 'desc');
+    i += desc || isWord(tokens[i], 'asc') ? 1 : 0;
+    const nulls = isWord(tokens[i], 'nulls');
+    const nullsFirst = nulls ? isWord(tokens[i + 1], 'first') : desc;
+    i += nulls ? 2 : 0;
+    const next = tokens[i];
+    const ends = next === undefined || (next.kind === 'word' && LIMITS.has(next.text));
+    if (!ends && !isMark(next, ',')) {
+      return { order, orderKnown: false };
+    }
+    order.push({ ...term, desc, nullsFirst });
+    if (ends) {
+      return { order, orderKnown: true };
+    }
+  }
+}
 
 /** @returns whether an item of a FROM list comes next */
 function enterClause(word: string, frame: Frame, outermost: boolean, mentions: Mentions): boolean {

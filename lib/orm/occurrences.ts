@@ -1,0 +1,244 @@
+import type { Condition } from '../query/condition.js';
+import type { Occurrence } from '../query/dependencies.js';
+import { disjunctiveForm } from '../query/formula.js';
+import type { OrderTerm } from '../query/guard.js';
+import type { Join } from '../query/select.js';
+import { viewOf } from '../query/view.js';
+import type { Table } from './catalog.js';
+import type { Reading, Use } from './reading.js';
+
+/** A guard that can be made of a result, once it is there. */
+export type GuardPlan =
+  | { readonly type: 'window'; readonly occurrence: number; readonly order: readonly OrderTerm[] }
+  | {
+      readonly type: 'contained';
+      readonly occurrence: number;
+      /** the pairs of columns by which the rows are joined to the root's */
+      readonly on: Join['on'];
+      readonly table: Table;
+      readonly filters: boolean;
+    };
+
+export interface Occurrences {
+  readonly all: readonly Occurrence[];
+  readonly guards: readonly GuardPlan[];
+}
+
+/**
+ * The occurrences of tables that a query's dependencies are made of: what the SQL says of them, and the condition.
+ *
+ * @param hasRows does the result consist of rows of the root, and not of their number?
+ */
+export function occurrencesOf(reading: Reading, condition: Condition, hasRows: boolean): Occurrences {
+  return new OccurrenceFinder(reading, condition, hasRows).find();
+}
+
+class OccurrenceFinder {
+  readonly #reading: Reading;
+  readonly #condition: Condition;
+  readonly #hasRows: boolean;
+  readonly #root: Use | undefined;
+  /** Is it left to where rows stand which of them are in the result? */
+  readonly #arbitrary: boolean;
+  readonly #all: Occurrence[] = [];
+  readonly #guards: GuardPlan[] = [];
+
+  constructor(reading: Reading, condition: Condition, hasRows: boolean) {
+    this.#reading = reading;
+    this.#condition = condition;
+    this.#hasRows = hasRows;
+    this.#root = this.#findRoot();
+    this.#arbitrary = reading.uses.length > 0 && !this.#isDetermined();
+  }
+
+  find(): Occurrences {
+    const byTable = Map.groupBy(this.#reading.uses, ({ table }) => table);
+    for (const [table, uses] of byTable) {
+      const sources = this.#condition.sources.filter(source => source.table === table.fullName);
+      if (uses.length === 1 && sources.length <= 1) {
+        this.#addCertain(uses[0]!, sources[0]);
+      } else {
+        // which source is which of them is not known, but if there are as many, each is one of them
+        const reads = this.#readsOf(uses);
+        const known = sources.length === uses.length ? sources : [undefined];
+        this.#all.push(...known.map(source => ({ table: table.fullName, source, reads })));
+      }
+    }
+    return { all: this.#all, guards: this.#guards };
+  }
+
+  #addCertain(use: Use, source: Condition['sources'][number] | undefined): void {
+    const exact = source && viewOf(this.#condition.formula, source).exact;
+    const occurrence = this.#all.length;
+    const referenced = this.#isReferenced(use);
+    const guard = use === this.#root ? this.#windowOf(use) : this.#containedOf(use, exact, referenced);
+    if (guard) {
+      this.#guards.push({ ...guard, occurrence } as GuardPlan);
+    }
+    this.#all.push({
+      table: use.table.fullName,
+      source,
+      reads: this.#readsOf([use], exact),
+      referenced,
+      ...(guard && { guarded: guard.columns }),
+    });
+  }
+
+  /**
+   * Every column that the text mentions. Left out is one whose mentions are all in conditions that the formula has
+   * exactly: then whether a row satisfies them, before and after, says all that there is to say of it.
+   */
+  #readsOf(uses: readonly Use[], exact?: ReadonlyMap<string, number>): string[] | undefined {
+    const reads = new Set<string>();
+    for (const { said } of uses) {
+      if (!said.reads || this.#arbitrary) {
+        return undefined;
+      }
+      for (const column of said.reads) {
+        reads.add(column);
+      }
+      for (const [column, mentions] of said.where) {
+        if (exact?.get(column) !== mentions) {
+          reads.add(column);
+        }
+      }
+    }
+    // what is no column may be a function of the whole row, or what the system keeps about it (`xmin`)
+    const { types } = uses[0]!.table;
+    return [...reads].every(column => types.has(column)) ? [...reads] : undefined;
+  }
+
+  /** The table that the result's rows are of, if it is certain which it is in the text. */
+  #findRoot(): Use | undefined {
+    const [source] = this.#condition.sources;
+    const root = this.#reading.uses.find(({ said }) => said.place === 'first');
+    const alone = this.#reading.uses.filter(({ table }) => table === root?.table).length === 1;
+    return source && alone && root?.table.fullName === source.table && this.#isAlias(root) ? root : undefined;
+  }
+
+  /** Does no other table have its alias? */
+  #isAlias({ said }: Use): boolean {
+    return this.#reading.uses.filter(other => other.said.alias === said.alias).length === 1;
+  }
+
+  /**
+   * Of rows that are equal to ORDER BY, LIMIT takes those that come first where they stand, and every update may move a
+   * row. So if it is not certain which rows are taken, any change of one matters.
+   */
+  #isDetermined(): boolean {
+    const { select } = this.#reading;
+    if (!select || !select.limited) {
+      return select !== undefined;
+    }
+    const key = this.#root?.table.key;
+    if (!key || !select.plain || !this.#joinsToOne()) {
+      return false;
+    }
+    const { alias } = this.#root!.said;
+    const ordered = select.order.filter(term => term.alias === alias).map(({ column }) => column);
+    return key.every(column => ordered.includes(column)) || this.#isSingle(key);
+  }
+
+  /** Does the condition fix the root's key? */
+  #isSingle(key: readonly string[]): boolean {
+    const { formula, sources } = this.#condition;
+    const [conjunction, ...others] = disjunctiveForm(formula, 1);
+    const fixed = conjunction?.get(sources[0]!);
+    return others.length === 0 && key.every(column => fixed?.has(column));
+  }
+
+  /** Is no row of the root joined to more than one row? */
+  #joinsToOne(): boolean {
+    return this.#reading.uses.every(use => use === this.#root || isByKey(use));
+  }
+
+  /**
+   * What sorts behind the last of as many rows as LIMIT allows, changes nothing: it is not among them, whatever it is
+   * joined to. That holds if each row of the root makes one row of the result at most.
+   */
+  #windowOf(
+    root: Use,
+  ): { type: 'window'; order: readonly OrderTerm[]; columns: readonly string[] } | undefined {
+    const { select } = this.#reading;
+    if (!this.#hasRows || !select?.limited || !select.plain || !this.#joinsToOne()) {
+      return undefined;
+    }
+    const { kinds, orderable } = root.table;
+    const end = select.order.findIndex(
+      ({ alias, column }) => alias !== root.said.alias || !orderable.has(column),
+    );
+    const order = select.order
+      .slice(0, end < 0 ? undefined : end)
+      .map(({ column, desc, nullsFirst }) => ({ column, kind: kinds.get(column)!, desc, nullsFirst }));
+    return order.length > 0
+      ? { type: 'window', order, columns: order.map(({ column }) => column) }
+      : undefined;
+  }
+
+  /**
+   * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
+   * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
+   */
+  #containedOf(use: Use, exact: ReadonlyMap<string, number> | undefined, referenced: boolean) {
+    const { select } = this.#reading;
+    const join = joinOf(use);
+    if (!this.#hasRows || !select?.plain || !join || !this.#root || !this.#isAlias(use)) {
+      return undefined;
+    }
+    // or else its values could decide which rows of the root are taken
+    const orders = !select.orderKnown || select.order.some(({ alias }) => alias === use.said.alias);
+    if ((select.limited && orders) || join.on.some(({ alias }) => alias !== this.#root!.said.alias)) {
+      return undefined;
+    }
+    const understood = [...use.said.where].every(([column, mentions]) => exact?.get(column) === mentions);
+    const filters = use.said.where.size > 0 || exact !== undefined;
+    const isOne = referenced && (understood || !filters);
+    // of rows that refer to the root, one may come to refer to another row of it
+    const isMany = join.kind === 'left' && !filters && this.#refersToKey(join);
+    return isOne || isMany
+      ? {
+          type: 'contained' as const,
+          on: join.on,
+          table: use.table,
+          filters,
+          columns: join.on.map(({ own }) => own),
+        }
+      : undefined;
+  }
+
+  #refersToKey(join: Join): boolean {
+    const key = this.#root!.table.key;
+    return key !== undefined && key.length === join.on.length && join.on.every(({ column }) => key.includes(column));
+  }
+
+  /** Is it joined by a foreign key which leads to its key, and in which the database can be trusted? */
+  #isReferenced(use: Use): boolean {
+    const join = joinOf(use);
+    if (!join || !isByKey(use) || !this.#isAlias(use)) {
+      return false;
+    }
+    const [{ alias }] = join.on as [Join['on'][number]];
+    const from = this.#reading.uses.filter(({ said }) => said.alias === alias);
+    return (
+      from.length === 1 &&
+      join.on.every(pair => pair.alias === alias) &&
+      from[0]!.table.references.some(
+        ({ to, columns }) =>
+          to === use.table.fullName &&
+          columns.length === join.on.length &&
+          join.on.every(({ own, column }) => columns.some(([left, right]) => left === column && right === own)),
+      )
+    );
+  }
+}
+
+function joinOf({ said }: Use): Join | undefined {
+  return said.place === 'first' ? undefined : said.place;
+}
+
+/** Is it joined by its whole key, so to one row at most? */
+function isByKey(use: Use): boolean {
+  const { key } = use.table;
+  const own = joinOf(use)?.on.map(pair => pair.own);
+  return key !== undefined && own !== undefined && key.every(column => own.includes(column));
+}
