@@ -1,6 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
-import { untouched } from '../../lib/orm/validity.js';
+import { findCause } from '../../lib/orm/validity.js';
+import type { WatchedTable } from '../../lib/query/dependencies.js';
 import type { EntryAddress, Scheme, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Query } from './queries.js';
 
@@ -61,7 +62,7 @@ export class Subject {
   async serves(i: number): Promise<boolean> {
     const { address } = this.#entries[i]!;
     const found = await this.store.read(address);
-    if (!found || !untouched(address, found)) {
+    if (!found || findCause(address.tables as readonly WatchedTable[], found)) {
       return false;
     }
     if (found.moved.length > 0) {

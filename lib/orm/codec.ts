@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr';
+import type { Guards } from '../query/steps.js';
 
 /**
  * Results as the driver gives them (rows in database form, or a count), as bytes.
@@ -15,11 +16,13 @@ const packr = new Packr({
 /**
  * Never throws: the database has answered by then, and whoever asked shall have the answer.
  *
+ * @param guards looked at only when it has to be decided whether the result still holds
  * @returns `undefined` if something in it would not come back the same
  */
-export function encodeResult(result: unknown): Uint8Array | undefined {
+export function encodeResult(result: unknown, guards?: Guards): Uint8Array | undefined {
   try {
-    return isStorable(result, 0) ? packr.pack(result) : undefined;
+    const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
+    return encoded && guards ? withGuards(encoded, guards) : encoded;
   } catch {
     return undefined; // too large, or something that its own methods break
   }
@@ -27,7 +30,36 @@ export function encodeResult(result: unknown): Uint8Array | undefined {
 
 /** @throws whatever `msgpackr` throws on bytes that are not its own */
 export function decodeResult(payload: Uint8Array): unknown {
-  return packr.unpack(payload);
+  return packr.unpack(payload[0] === GUARDED ? payload.subarray(RESULT_AT, guardsAt(payload)) : payload);
+}
+
+/** What was stored beside the result. */
+export function decodeGuards(payload: Uint8Array): Guards {
+  return payload[0] === GUARDED ? packr.unpack(payload.subarray(guardsAt(payload))) : [];
+}
+
+/*
+ * A payload is a result, or
+ *
+ *   0  a byte that no result begins with
+ *   1  length of the result
+ *   5  the result, then the guards
+ */
+const GUARDED = 0xc1;
+const RESULT_AT = 5;
+
+function withGuards(result: Uint8Array, guards: Guards): Uint8Array {
+  const encoded = packr.pack(guards);
+  const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
+  payload[0] = GUARDED;
+  payload.writeUInt32LE(result.length, 1);
+  payload.set(result, RESULT_AT);
+  payload.set(encoded, RESULT_AT + result.length);
+  return payload;
+}
+
+function guardsAt(payload: Uint8Array): number {
+  return RESULT_AT + new DataView(payload.buffer, payload.byteOffset).getUint32(1, true);
 }
 
 const MAX_DEPTH = 64;

@@ -3,7 +3,7 @@ import { type EntityMetadata, type EntityProperty, Utils } from '@mikro-orm/core
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 
 /** Changes whenever entries of an older version of this package could be misread. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
  * A digest of everything that decides how rows become entities: it is part of every key, so that a deploy which

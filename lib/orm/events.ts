@@ -6,10 +6,10 @@ export interface ReadEvent {
   readonly op: Op;
   /** where the answer came from */
   readonly source: 'cache' | 'database';
-  /** why it was not in the cache, or not asked of it */
+  /** why it was not in the cache (what has changed, where that is known), or not asked of it */
   readonly reason?: string;
   readonly key?: string;
-  /** what the result depends on, in words: `article(category=7)` */
+  /** what the result depends on, in words: `article(category=7 and price<10; reads title)` */
   readonly dependencies?: readonly string[];
   /** how long it took, in milliseconds */
   readonly duration: number;
@@ -56,6 +56,8 @@ export interface CacheopsEventMap {
 /** Counts since the program began. */
 export interface CacheopsStats {
   hits: number;
+  /** hits which something had happened to that did not matter */
+  revalidated: number;
   misses: number;
   /** queries that were not asked of the cache */
   bypassed: number;
@@ -70,6 +72,7 @@ export interface CacheopsStats {
 export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
   readonly stats: CacheopsStats = {
     hits: 0,
+    revalidated: 0,
     misses: 0,
     bypassed: 0,
     fills: 0,

@@ -1,17 +1,114 @@
-import type { EntryAddress } from '../store/store.js';
+import type { WatchedDependency } from '../query/dependencies.js';
+import type { Test } from '../query/test.js';
+import { type Expression, leavesOf } from '../query/view.js';
+import type { Dependency, EntryAddress, Moved } from '../store/store.js';
+import type { Canonical } from '../values/comparable.js';
+import { decodeValues } from '../values/encode.js';
 
-/** What an entry depends on, in words: `article(category=7)`, or just `article` for the whole table. */
+/**
+ * What an entry depends on, in words: `article(category=7 and price<10; reads title)`, or just `article` for the whole
+ * table. What is read is told where it is not all of a row; `membership` is nothing but which rows there are.
+ */
 export function describeDependencies(address: EntryAddress): string[] {
   return address.tables.flatMap(({ table, dependencies }) => {
     const name = shortName(table);
-    return dependencies.map(({ scheme, values }) => {
-      const parts = values.split(',');
-      const conditions = scheme.columns.map(
-        (column, i) => `${column}=${parts[i] === '!' ? 'null' : parts[i]}`,
-      );
-      return conditions.length > 0 ? `${name}(${conditions.join(', ')})` : name;
+    return dependencies.map(dependency => {
+      const parts = [conditionsOf(dependency), readsOf(dependency)].filter(part => part !== '');
+      return parts.length > 0 ? `${name}(${parts.join('; ')})` : name;
     });
   });
+}
+
+/** Which change made an entry a miss, in words: `article changed: price 12 → 9`. */
+export function describeCause({ table, dependency: { scheme }, steps }: Moved): string {
+  const name = shortName(table);
+  const [old, now] = steps.at(-1)!;
+  if (!old || !now) {
+    return `${name}: a row ${now ? 'came' : 'went'}`;
+  }
+  const changes = (scheme.tests ?? []).flatMap((column, i) =>
+    old[i] === now[i] ? [] : [`${column} ${valueText(old[i]!)} → ${valueText(now[i]!)}`],
+  );
+  return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: what is read of a row changed`;
+}
+
+function conditionsOf({ scheme, values, watches }: Dependency & Partial<WatchedDependency>): string {
+  const fixed = decodeValues(values).map((value, i) => `${scheme.columns[i]}=${valueText(value)}`);
+  const tests = new Set((watches ?? []).map(({ expression }) => describeExpression(expression)));
+  tests.delete('');
+  const tested = tests.size > 1 ? `(${[...tests].join(' or ')})` : [...tests].join('');
+  return [...(scheme.columns.length > 0 ? fixed : []), ...(tested === '' ? [] : [tested])].join(' and ');
+}
+
+function readsOf({ scheme: { columns, reads } }: Dependency): string {
+  if (!reads) {
+    return '';
+  }
+  const others = reads.filter(column => !columns.includes(column));
+  return others.length > 0 ? `reads ${others.join(', ')}` : 'membership';
+}
+
+function describeExpression(expression: Expression): string {
+  switch (expression.type) {
+    case 'always':
+      return '';
+    case 'never':
+      return 'never';
+    case 'in':
+      return expression.values.length === 1
+        ? `${expression.column}=${valueText(expression.values[0]!)}`
+        : `${expression.column} in ${listText(expression.values)}`;
+    case 'test':
+      return `${expression.column}${describeTest(expression.test)}`;
+    default: {
+      const parts = expression.parts.map(part =>
+        leavesOf(part).length > 1 && part.type !== expression.type
+          ? `(${describeExpression(part)})`
+          : describeExpression(part),
+      );
+      return parts.join(` ${expression.type} `);
+    }
+  }
+}
+
+function describeTest(test: Test): string {
+  switch (test.type) {
+    case 'one of':
+      return ` in ${listText([...test.values])}`;
+    case 'none of':
+      return test.values.size === 0
+        ? ' is not null'
+        : test.values.size === 1
+          ? `!=${[...test.values][0]}`
+          : ` not in ${listText([...test.values])}`;
+    case 'like':
+    case 'not like':
+      return ` ${test.type} ${test.pattern}`;
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return `${test.type}${test.kind === 'instant' ? instantText(test.value) : test.value}`;
+    default:
+      return ` ${test.type} ${listText([...test.elements])}`;
+  }
+}
+
+const SHOWN = 5;
+
+function listText(values: readonly Canonical[]): string {
+  const shown = values.slice(0, SHOWN).map(valueText).join(', ');
+  return values.length > SHOWN ? `(${shown}, … ${values.length} in all)` : `(${shown})`;
+}
+
+/** @param microseconds since 1970, or what is infinite */
+function instantText(microseconds: string): string {
+  const date = new Date(Number(microseconds) / 1000);
+  return Number.isNaN(date.getTime()) ? microseconds : date.toISOString();
+}
+
+function valueText(value: Canonical): string {
+  return value === null ? 'null' : value;
 }
 
 /** A table's name without its database, and without the schema that it has by default. */

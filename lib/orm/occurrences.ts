@@ -127,7 +127,7 @@ class OccurrenceFinder {
    */
   #isDetermined(): boolean {
     const { select } = this.#reading;
-    if (!select || !select.limited) {
+    if (!select?.limited) {
       return select !== undefined;
     }
     const key = this.#root?.table.key;
@@ -185,9 +185,7 @@ class OccurrenceFinder {
     if (!this.#hasRows || !select?.plain || !join || !this.#root || !this.#isAlias(use)) {
       return undefined;
     }
-    // or else its values could decide which rows of the root are taken
-    const orders = !select.orderKnown || select.order.some(({ alias }) => alias === use.said.alias);
-    if ((select.limited && orders) || join.on.some(({ alias }) => alias !== this.#root!.said.alias)) {
+    if (join.on.some(({ alias }) => alias !== this.#root!.said.alias) || !this.#decidesAlone(use)) {
       return undefined;
     }
     const understood = [...use.said.where].every(([column, mentions]) => exact?.get(column) === mentions);
@@ -206,9 +204,38 @@ class OccurrenceFinder {
       : undefined;
   }
 
+  /**
+   * What is joined to it must not decide which rows of the root are in the result, nor, with a LIMIT, may its values or
+   * theirs: then a row that is not contained could bring in another one by the row that it leads to.
+   */
+  #decidesAlone(use: Use): boolean {
+    const { uses, select } = this.#reading;
+    if (select!.nested || uses.some(({ said }) => !said.place)) {
+      return false; // subqueries may look at it
+    }
+    const hanging = [use];
+    for (const { said } of hanging) {
+      hanging.push(...uses.filter(other => joinOf(other)?.on.some(({ alias }) => alias === said.alias)));
+      if (hanging.length > uses.length) {
+        return false;
+      }
+    }
+    const orders =
+      !select!.orderKnown ||
+      select!.order.some(({ alias }) => hanging.some(({ said }) => said.alias === alias));
+    return (
+      !(select!.limited && orders) &&
+      hanging.slice(1).every(other => joinOf(other)!.kind === 'left' && other.said.where.size === 0)
+    );
+  }
+
   #refersToKey(join: Join): boolean {
     const key = this.#root!.table.key;
-    return key !== undefined && key.length === join.on.length && join.on.every(({ column }) => key.includes(column));
+    return (
+      key !== undefined &&
+      key.length === join.on.length &&
+      join.on.every(({ column }) => key.includes(column))
+    );
   }
 
   /** Is it joined by a foreign key which leads to its key, and in which the database can be trusted? */
@@ -226,7 +253,9 @@ class OccurrenceFinder {
         ({ to, columns }) =>
           to === use.table.fullName &&
           columns.length === join.on.length &&
-          join.on.every(({ own, column }) => columns.some(([left, right]) => left === column && right === own)),
+          join.on.every(({ own, column }) =>
+            columns.some(([left, right]) => left === column && right === own),
+          ),
       )
     );
   }

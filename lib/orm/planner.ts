@@ -4,8 +4,7 @@ import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
 import type { PrefixQuery, ResolvedOptions } from '../config/index.js';
 import { type Columns, readCondition } from '../query/condition.js';
-import { dependenciesOf, occurrencesOf } from '../query/dependencies.js';
-import { readSelect } from '../query/select.js';
+import { dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
@@ -13,6 +12,8 @@ import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
+import { type GuardPlan, occurrencesOf } from './occurrences.js';
+import { isSameReading, type Reading, readStatements } from './reading.js';
 import { IRRELEVANT, relevant } from './relevant.js';
 
 /** One call of the driver, as it arrives there. */
@@ -31,7 +32,9 @@ export interface ReadCall {
 /** What is known of a query before anybody is asked: where its result would be, and what that depends on. */
 export interface Planned {
   readonly cacheable: true;
-  readonly address: EntryAddress;
+  readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
+  /** what can be told of the rows that matter, once the result is there */
+  readonly guards: readonly GuardPlan[];
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */
   confirms(statements: readonly string[]): boolean;
 }
@@ -43,8 +46,7 @@ export interface NotCacheable {
 
 /** What all queries of one shape have in common. */
 interface Shape {
-  /** how often each table stands in the SQL */
-  readonly occurrences: ReadonlyMap<string, number>;
+  readonly reading: Reading;
   /** of its statements; `undefined` if they are not that simple */
   readonly skeletons: readonly string[] | undefined;
   /** Is everything that decides about the result in the condition and the options? */
@@ -53,7 +55,7 @@ interface Shape {
   readonly joins: boolean;
 }
 
-export type Limits = Pick<ResolvedOptions, 'maxConjunctions' | 'maxIn' | 'prefix'>;
+export type Limits = Pick<ResolvedOptions, 'granularity' | 'maxConjunctions' | 'maxIn' | 'prefix'>;
 
 /** characters of remembered queries, each counted with what is kept for it */
 const MAX_REMEMBERED = 10_000_000;
@@ -157,16 +159,16 @@ export class Planner {
     if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
     }
-    const { occurrences, skeletons } = shape;
+    const { reading, skeletons } = shape;
     const plan: Planned = {
       cacheable: true,
-      address: this.#address(call, identity, occurrences),
+      ...this.#address(call, identity, reading),
       confirms: statements => {
         if (skeletons && haveSkeletons(statements, skeletons)) {
           return true;
         }
-        const sent = this.#occurrencesIn(statements);
-        return sent instanceof Map && isCovered(sent, occurrences);
+        const sent = this.#read(statements);
+        return !('reason' in sent) && isSameReading(sent, reading);
       },
     };
     if (identity.length <= MAX_REMEMBERED_TEXT) {
@@ -182,9 +184,9 @@ export class Planner {
       return { cacheable: false, reason: 'options that have no key' };
     }
     const { statements } = await dryRun(call.run);
-    const occurrences = this.#occurrencesIn(statements);
-    if (!(occurrences instanceof Map)) {
-      return occurrences;
+    const reading = this.#read(statements);
+    if ('reason' in reading) {
+      return reading;
     }
     if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
       return CLOCK;
@@ -192,64 +194,45 @@ export class Planner {
     const identity = `${call.kind} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
     return {
       cacheable: true,
-      address: this.#address(call, identity, occurrences),
+      ...this.#address(call, identity, reading),
       confirms: sent => sent.length === statements.length && sent.every((sql, i) => sql === statements[i]),
     };
   }
 
   async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
     const { statements, joins, filtersJoins } = await dryRun(call.run);
-    const occurrences = this.#occurrencesIn(statements);
+    const reading = this.#read(statements);
+    if ('reason' in reading) {
+      return reading;
+    }
     if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
       return CLOCK; // a formula's, since it is not the query's
     }
-    return occurrences instanceof Map
-      ? {
-          occurrences,
-          skeletons: skeletonsOf(statements),
-          joins,
-          closed: !filtersJoins && !this.#isRewritten,
-        }
-      : occurrences;
+    return {
+      reading,
+      skeletons: skeletonsOf(statements),
+      joins,
+      closed: !filtersJoins && !this.#isRewritten,
+    };
   }
 
-  #occurrencesIn(statements: readonly string[]): Map<string, number> | NotCacheable {
-    if (statements.length === 0) {
-      return { cacheable: false, reason: 'nothing that asks the database' };
-    }
-    const occurrences = new Map<string, number>();
-    for (const sql of statements) {
-      const select = readSelect(sql);
-      if ('reason' in select) {
-        return { cacheable: false, reason: select.reason };
-      }
-      for (const name of select.tables) {
-        const table = this.#catalog.resolve(name);
-        if (!table?.plain) {
-          return { cacheable: false, reason: `${name.name}, which is not a table` };
-        }
-        const forbidden = this.#forbidden.get(table.fullName);
-        if (forbidden) {
-          return { cacheable: false, reason: `rows of ${forbidden}, which is never cached` };
-        }
-        if (table.rowSecurity) {
-          return { cacheable: false, reason: `row-level security on ${name.name}` };
-        }
-        occurrences.set(table.fullName, (occurrences.get(table.fullName) ?? 0) + 1);
-      }
-    }
-    return occurrences.size > 0 ? occurrences : { cacheable: false, reason: 'no table' };
+  #read(statements: readonly string[]): Reading | NotCacheable {
+    const reading = readStatements(statements, this.#catalog, this.#forbidden);
+    return 'reason' in reading ? { cacheable: false, reason: reading.reason } : reading;
   }
 
-  #address(call: ReadCall, identity: string, occurrences: ReadonlyMap<string, number>): EntryAddress {
+  #address(call: ReadCall, identity: string, reading: Reading): Pick<Planned, 'address' | 'guards'> {
+    const { granularity, maxConjunctions: limit, maxIn } = this.#limits;
     const columns = columnsOf(this.#catalog, call.options.schema ?? this.#driver.config.get('schema'));
-    const condition = readCondition(call.meta, call.where, columns, this.#limits.maxIn);
-    const tables = dependenciesOf(condition.formula, occurrencesOf(condition.sources, occurrences), {
-      limit: this.#limits.maxConjunctions,
-      granularity: 'equality',
-    });
+    const condition = readCondition(call.meta, call.where, columns, maxIn);
+    const { all, guards } = occurrencesOf(reading, condition, call.kind === 'find');
+    const tables = dependenciesOf(condition.formula, all, { limit, granularity });
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
-    return { key: `${call.meta.className}:${digest}`, tables };
+    const tested = tables.some(({ dependencies }) => dependencies.some(({ watches }) => watches));
+    return {
+      address: { key: `${call.meta.className}:${digest}`, tables },
+      guards: tested ? guards : [],
+    };
   }
 }
 
@@ -284,10 +267,6 @@ function optionsShape(options: Readonly<Record<string, unknown>>): string {
   return Object.entries(options)
     .map(([name, value]) => `${name}:${LITERALS.has(name) ? typeof value : serialise(value)}`)
     .join();
-}
-
-function isCovered(sent: ReadonlyMap<string, number>, planned: ReadonlyMap<string, number>): boolean {
-  return [...sent].every(([table, count]) => planned.get(table) === count);
 }
 
 /** @param runtimeSchema of entities that do not name one themselves */

@@ -36,7 +36,9 @@ export function readStatements(
     only = statements.length === 1 ? select : undefined;
     for (const said of select.tables) {
       const table = catalog.resolve(said);
-      const obstacle = table?.plain ? obstacleOf(table, said.name, forbidden) : `${said.name}, which is not a table`;
+      const obstacle = table?.plain
+        ? obstacleOf(table, said.name, forbidden)
+        : `${said.name}, which is not a table`;
       if (!table || obstacle) {
         return { reason: obstacle! };
       }
@@ -72,6 +74,6 @@ function signatureOf({ uses, select }: Reading): string {
       said.reads && [...said.reads].sort(),
       [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
-    select && [select.limited, select.plain, select.order, select.orderKnown],
+    select && [select.limited, select.plain, select.nested, select.order, select.orderKnown],
   ]);
 }

@@ -1,18 +1,20 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { type CallDecision, mergeCalls, type Op, parseCall, resolveCall } from '../config/index.js';
-import type { EntryAddress, Lease, Seal, Store } from '../store/store.js';
+import type { EntryAddress, Found, Lease, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import type { Ask, Catalog } from './catalog.js';
 import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents, ReadEvent } from './events.js';
-import { describeDependencies } from './explain.js';
+import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
+import { guardsOf } from './guards.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
 import { type Session, sessionOf } from './session.js';
+import { findCause } from './validity.js';
 
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
@@ -131,15 +133,15 @@ export class Reads {
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
-    const found = await this.#read(plan.address);
-    if (found) {
+    const found = await this.#read(plan);
+    if (found && 'result' in found) {
       events.stats.hits++;
       this.#report(request, 'cache', undefined, plan.address);
       return found.result;
     }
     events.stats.misses++;
     const result = await this.#miss(request, plan, decision.timeout, session);
-    this.#report(request, 'database', 'miss', plan.address);
+    this.#report(request, 'database', found?.cause ?? 'miss', plan.address);
     return result;
   }
 
@@ -199,20 +201,35 @@ export class Reads {
     const clean =
       !witness.peculiar && !(session && (await this.#transactionObstacle(session, request.options.ctx)));
     if (seal !== undefined && clean && plan.confirms(witness.statements)) {
-      this.#fill(request, plan.address, seal, result, timeout);
+      this.#fill(request, plan, seal, result, timeout, witness.statements);
     }
     return result;
   }
 
-  async #read(address: EntryAddress): Promise<{ readonly result: unknown } | undefined> {
+  async #read({ address }: Planned): Promise<{ result: unknown } | { cause: string } | undefined> {
+    const { store, events } = this.#parts;
     this.#fills.sendNow(address.key);
     try {
-      const found = await this.#parts.store.read(address);
-      return found?.moved.length === 0 ? { result: decodeResult(found.payload) } : undefined;
+      const found = await store.read(address);
+      if (found && found.moved.length > 0) {
+        const cause = findCause(address.tables, found);
+        if (cause) {
+          return { cause: describeCause(cause) };
+        }
+        this.#reseal(address, found);
+      }
+      return found && { result: decodeResult(found.payload) };
     } catch (error) {
-      this.#parts.events.reportError('read', error);
+      events.reportError('read', error);
       return undefined;
     }
+  }
+
+  /** So that nobody has to judge the same steps again. */
+  #reseal(address: EntryAddress, found: Found): void {
+    const { store, events, background } = this.#parts;
+    events.stats.revalidated++;
+    background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
   }
 
   async #lease(address: EntryAddress, timeout: number, inTransaction: boolean): Promise<Seal | undefined> {
@@ -235,9 +252,19 @@ export class Reads {
     return undefined;
   }
 
-  #fill(request: Request, address: EntryAddress, seal: Seal, result: unknown, timeout: number): void {
+  #fill(
+    request: Request,
+    { address, guards: plans }: Planned,
+    seal: Seal,
+    result: unknown,
+    timeout: number,
+    statements: readonly string[],
+  ): void {
     const { store, events } = this.#parts;
-    const payload = encodeResult(result);
+    const { meta, options } = request;
+    const reversed = options.last !== undefined && !options.first;
+    const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
+    const payload = encodeResult(result, guards);
     if (!payload) {
       return;
     }

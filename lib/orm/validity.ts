@@ -1,6 +1,22 @@
-import type { EntryAddress, Found } from '../store/store.js';
+import type { WatchedTable } from '../query/dependencies.js';
+import { movedMatters } from '../query/steps.js';
+import type { Found, Moved } from '../store/store.js';
+import { decodeGuards } from './codec.js';
 
-/** Would the entry's result be the same if it were read now? */
-export function untouched(_address: EntryAddress, found: Found): boolean {
-  return found.moved.length === 0;
+/**
+ * What of that which has happened since an entry was sealed may have changed its result.
+ *
+ * @returns `undefined` if nothing: the result is what it would be if it were read now
+ */
+export function findCause(tables: readonly WatchedTable[], { payload, moved }: Found): Moved | undefined {
+  if (moved.length === 0) {
+    return undefined;
+  }
+  const guards = decodeGuards(payload);
+  return moved.find(({ table, dependency: { scheme, values }, steps }) => {
+    const watched = tables
+      .find(each => each.table === table)
+      ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
+    return !watched || movedMatters(watched, steps, guards);
+  });
 }

@@ -46,6 +46,8 @@ export interface Watch {
   readonly occurrence: number;
   /** over the scheme's `tests` */
   readonly predicate: Predicate;
+  /** what it is made of */
+  readonly expression: Expression;
   /** see {@link Occurrence.referenced}; only where the scheme compares no columns: moves would look the same */
   readonly referenced: boolean;
 }
@@ -119,8 +121,7 @@ function ofOccurrence(
     return fixed.map(values => dependencyOn(values));
   }
   const expression = source ? viewOf(formula, source).expression : ALWAYS;
-  // inserted is told from moved only where nothing is fixed
-  return (referenced ? [NOTHING_FIXED] : fixed).flatMap(values => {
+  return fixed.flatMap(values => {
     const rest = given(expression, values);
     return rest.type === 'never' ? [] : [watching(values, rest)];
   });
@@ -135,6 +136,7 @@ function ofOccurrence(
             {
               occurrence: index,
               predicate: compile(rest, tests),
+              expression: rest,
               referenced: referenced && columns.length === 0,
             },
           ],

@@ -42,6 +42,8 @@ export interface Select {
   readonly limited: boolean;
   /** Is each of its rows one of those that its FROM joins: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
   readonly plain: boolean;
+  /** Are there others in it? */
+  readonly nested: boolean;
   /** its ORDER BY, as far as it is understood */
   readonly order: readonly OrderColumn[];
   /** Is that all of its ORDER BY? */
@@ -81,6 +83,7 @@ export function readSelect(sql: string): Select | Opaque {
   const frames: Frame[] = [{ inFrom: false, inWhere: false }];
   let limited = false;
   let plain = true;
+  let nested = false;
   let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
@@ -114,6 +117,8 @@ export function readSelect(sql: string): Select | Opaque {
         limited ||= LIMITS.has(token.text);
         plain &&= !COLLAPSES.has(token.text);
         order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
+      } else {
+        nested ||= token.text === 'select' || token.text === 'values';
       }
     }
     if (isCall(tokens, i) && !PURE.has(token.text)) {
@@ -132,7 +137,7 @@ export function readSelect(sql: string): Select | Opaque {
       i = mentions.read(tokens, i, frame.inWhere);
     }
   }
-  return { tables: mentions.occurrences(), limited, plain, ...order };
+  return { tables: mentions.occurrences(), limited, plain, nested, ...order };
 }
 
 const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);

@@ -51,6 +51,17 @@ export function encodeValues(values: readonly Canonical[]): string {
   return values.map(value => (value === null ? '!' : escapePart(value))).join(',');
 }
 
+/** What {@link encodeValues} encoded, of at least one value. */
+export function decodeValues(encoded: string): Canonical[] {
+  return encoded
+    .split(',')
+    .map(part =>
+      part === '!'
+        ? null
+        : part.replace(/%([\da-f]{4})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16))),
+    );
+}
+
 /** @param values by column; every column of the conjunction */
 export function dependencyOf(values: ReadonlyMap<string, Canonical>): Dependency {
   const scheme = schemeOf([...values.keys()]);

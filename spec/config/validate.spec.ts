@@ -43,6 +43,7 @@ describe('validateOptions', () => {
         onStoreFailure: 'degrade',
         storeTimeout: 250,
         retryAfter: 1000,
+        granularity: 'full',
         maxConjunctions: 100,
         maxIn: 100,
         maxRows: 10_000,
@@ -68,6 +69,7 @@ describe('validateOptions', () => {
         onStoreFailure: 'throw',
         storeTimeout: 1,
         retryAfter: 0,
+        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -78,6 +80,7 @@ describe('validateOptions', () => {
         onStoreFailure: 'throw',
         storeTimeout: 1,
         retryAfter: 0,
+        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -119,6 +122,9 @@ describe('validateOptions', () => {
     it('refuses an unknown policy and names the nearest', () => {
       expect(refusal({ onStoreFailure: 'trow' })).to.equal(
         "onStoreFailure: 'trow' is none of its values. Did you mean 'throw'? They are 'degrade' and 'throw'.",
+      );
+      expect(refusal({ granularity: 'equal' })).to.match(
+        /^granularity: 'equal' is none of its values\. .*They are 'table', 'equality' and 'full'\.$/,
       );
     });
   });

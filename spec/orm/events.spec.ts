@@ -40,8 +40,8 @@ describe('events', () => {
       .to.equal(miss!.key)
       .and.to.match(/^Article:/);
     expect(hit!.dependencies).to.have.members([
-      'article(category_id=2, status=draft)',
-      'article(category_id=2, price=1.5)',
+      'article(category_id=2 and status=draft)',
+      'article(category_id=2 and price=1.5)',
     ]);
     expect(hit!.duration).to.be.above(0);
   });
@@ -156,6 +156,7 @@ describe('events', () => {
   it('are counted', async () => {
     expect(blog.cache.stats()).to.deep.equal({
       hits: 0,
+      revalidated: 0,
       misses: 0,
       bypassed: 0,
       fills: 0,
@@ -172,6 +173,7 @@ describe('events', () => {
     await blog.cache.idle();
     expect(blog.cache.stats()).to.deep.equal({
       hits: 1,
+      revalidated: 0,
       misses: 2,
       bypassed: 1,
       fills: 2,

@@ -20,13 +20,13 @@ export class Tally {
   }
 
   describe(handles: readonly Cacheops[], milliseconds: number): string {
-    const { hits, misses, bypassed, refused } = total(handles);
+    const { hits, revalidated, misses, bypassed, refused } = total(handles);
     const failed = [...this.failures.values()].reduce((sum, n) => sum + n, 0);
     const names = [...this.failures].map(([name, n]) => `${name} ${n}`).join(', ');
     return [
       `${this.histories} histories (${this.quirks} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
       `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped)`,
-      `${hits} hits, ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
+      `${hits} hits (${revalidated} judged), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${names})`,
     ].join('\n      ');
   }
@@ -39,7 +39,16 @@ export function hitRate(handles: readonly Cacheops[]): number {
 }
 
 function total(handles: readonly Cacheops[]): CacheopsStats {
-  const sum = { hits: 0, misses: 0, bypassed: 0, fills: 0, refused: 0, invalidations: 0, errors: 0 };
+  const sum = {
+    hits: 0,
+    revalidated: 0,
+    misses: 0,
+    bypassed: 0,
+    fills: 0,
+    refused: 0,
+    invalidations: 0,
+    errors: 0,
+  };
   for (const handle of handles) {
     const stats = handle.stats();
     for (const name of Object.keys(sum) as (keyof CacheopsStats)[]) {
