@@ -2,6 +2,7 @@ import {
   type Canonical,
   type Comparable,
   canonicalOfStored,
+  isArray,
   storedExpression,
 } from '../values/comparable.js';
 import { quoteName } from './names.js';
@@ -115,9 +116,12 @@ export class ImageFormat {
   }
 }
 
-/** Whether all that can be seen of such a value is in what an image has of it: casts strip a bpchar's blanks. */
+/**
+ * Whether all that can be seen of such a value is in what an image has of it: casts strip a bpchar's blanks, and an
+ * array does not tell where its subscripts begin.
+ */
 function isWhole(kind: Comparable): boolean {
-  return kind !== 'padded';
+  return kind !== 'padded' && !isArray(kind);
 }
 
 /** Removes the images from result rows, in place. */

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
 import type { Store, TableChange, Writer } from '../store/store.js';
+import { token } from '../store/token.js';
 import type { Arbiter } from './arbiter.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
@@ -176,5 +176,5 @@ export function anyChange(table: string): TableChange {
 }
 
 export function newWriterId(): string {
-  return randomBytes(12).toString('base64url');
+  return token();
 }

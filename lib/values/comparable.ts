@@ -119,8 +119,8 @@ export function storedExpression(kind: Comparable, column: string): string {
       return `to_json(${column})`;
     case 'instant':
     case 'time':
-      // exact microseconds; numeric since PostgreSQL 14, and 'Infinity' where it is infinite
-      return `trunc(extract(epoch from ${column}) * 1000000)::text`;
+      // numeric since PostgreSQL 14: with six decimals, or 'Infinity' where it is infinite
+      return `extract(epoch from ${column})::text`;
     case 'float':
       return `encode(float8send(${column}), 'hex')`;
     case 'booleans':
@@ -143,9 +143,19 @@ export function canonicalOfStored(kind: Comparable, value: string | null): Canon
       return canonicalDecimal(value);
     case 'float':
       return canonicalFloat(Buffer.from(value, 'hex').readDoubleBE());
+    case 'instant':
+    case 'time':
+      return microseconds(value);
     default:
       return value;
   }
+}
+
+const SECONDS = /^(-?\d+)\.(\d{6})$/;
+
+function microseconds(seconds: string): string {
+  const match = SECONDS.exec(seconds);
+  return match ? BigInt(match[1]! + match[2]!).toString() : seconds;
 }
 
 const DECIMAL = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/;
