@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Dependency, EntryAddress } from './store.js';
+import type { Dependency, EntryAddress, Moved } from './store.js';
 
 /**
  * What things are called in a store.
@@ -9,6 +9,7 @@ import type { Dependency, EntryAddress } from './store.js';
  * | `t:{T}` | the registry of table T |
  * | `g:{T}` | the stamp of the table as a whole |
  * | `c:{T}:8:category:7` | the stamp of a dependency: length of the scheme's id, that id, the values |
+ * | `s:{T}:8:category:7` | the trail of that stamp, if it counts |
  * | `e:…` | an entry |
  *
  * Different things never share a key, whatever characters their names are made of. Long names are digested. The
@@ -39,6 +40,7 @@ export class Keys {
         registry: `${this.prefix}t:{${tag}}`,
         stamp: `${this.prefix}g:{${tag}}`,
         dependencies: `${this.prefix}c:{${tag}}`,
+        trails: `${this.prefix}s:{${tag}}`,
       };
       this.#tables.set(table, keys);
     }
@@ -68,11 +70,21 @@ export class Keys {
   }
 }
 
+/** What each stamp of an address is of, in the order of {@link Keys.ofAddress}; `undefined` for a whole table's. */
+export function dependenciesOf({ tables }: EntryAddress): (Omit<Moved, 'steps'> | undefined)[] {
+  return tables.flatMap(({ table, dependencies }) => [
+    undefined,
+    ...dependencies.map(dependency => ({ table, dependency })),
+  ]);
+}
+
 export interface TableKeys {
   readonly registry: string;
   readonly stamp: string;
   /** what the keys of dependencies' stamps begin with; a {@link dependencyId} follows */
   readonly dependencies: string;
+  /** what the keys of their trails begin with; the same follows */
+  readonly trails: string;
 }
 
 /** A dependency's name within its table. Injective: the length says where the scheme's id ends. */

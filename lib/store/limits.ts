@@ -16,6 +16,16 @@ export interface TableLimits {
  */
 export const MAX_RECORDS = 50_000;
 
+/** The most steps that a trail holds, and what these may take up, in characters. The oldest make room. */
+export const MAX_STEPS = 256;
+export const MAX_TRAIL = 65_536;
+
+/** The most characters of one step, encoded. A dependency that a larger one comes to is dropped. */
+export const MAX_STEP = 4096;
+
+/** The most characters of all steps of a mark on one table. Dependencies beyond that are dropped. */
+export const MAX_STEPS_OF_MARK = 2 ** 20;
+
 /** How many schemes make room, at least, when a table has too many: several at once, because each time costs all its entries. */
 export function leastRoom(maxSchemes: number): number {
   return Math.floor(maxSchemes / 8);

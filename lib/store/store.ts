@@ -7,7 +7,10 @@ import type { Step } from '../values/step.js';
  *
  * - **entries**: an encoded result under one key, sealed with the stamps that it was filled under;
  * - **stamps**: a random token, one a table and one a dependency. An entry is valid while every stamp in its
- *   seal is still there, unchanged. Invalidating is deleting a stamp: one small operation, whatever hangs on it;
+ *   seal is still there, unchanged. Invalidating is deleting a stamp: one small operation, whatever hangs on it.
+ *   The stamp of a scheme with `tests` *counts* beside: a write makes it one more for each row, and leaves a step on its
+ *   *trail*, which remembers the last few hundred. Whoever finds an entry with an earlier count is told the steps since,
+ *   and decides whether they matter to it;
  * - **registries**: for each table the schemes that readers use, and the marks of writers in flight.
  *
  * Missing always means *miss*. A stamp is random, so one that is made again never equals an old one.
@@ -47,8 +50,8 @@ export interface Store {
 
   /**
    * What a writer does after its last statement and before COMMIT: deletes the stamps of every dependency that
-   * an old or new row satisfies and, in the same atomic step, records itself as in flight on these tables.
-   * While it is, nobody is given a lease on what it touches.
+   * an old or new row satisfies (or makes those count that do and adds to their trails) and, in the same atomic
+   * step, records itself as in flight on these tables. While it is, nobody is given a lease on what it touches.
    */
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void>;
 

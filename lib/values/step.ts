@@ -8,3 +8,29 @@ import type { Canonical } from './comparable.js';
  * to that on category 2. Consists of what JSON has.
  */
 export type Step = readonly [old: readonly Canonical[] | null, new: readonly Canonical[] | null, read: 0 | 1];
+
+export function encodeStep(step: Step): string {
+  return JSON.stringify(step);
+}
+
+/** What {@link encodeStep} gave, or `undefined` if this is not anything that it gives. */
+export function decodeStep(text: string): Step | undefined {
+  try {
+    const step = JSON.parse(text);
+    return Array.isArray(step) && step.length === 3 && isImage(step[0]) && isImage(step[1]) && isBit(step[2])
+      ? (step as unknown as Step)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isImage(value: unknown): boolean {
+  return (
+    value === null || (Array.isArray(value) && value.every(each => each === null || typeof each === 'string'))
+  );
+}
+
+function isBit(value: unknown): boolean {
+  return value === 0 || value === 1;
+}

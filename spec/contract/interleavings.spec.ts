@@ -31,6 +31,12 @@ const IN_TROUBLE: Record<Rule, CastName> = {
   'quarantine, lease': 'a writer, two readers and the loss of anything',
   'quarantine, mark': 'two writers, a reader and the loss of the registry',
   'lift by nonce': 'a writer, two readers, a crash and the loss of the registry, beginning with nothing',
+  'steps that matter': 'two writers, one of whose steps matters, a reader, and one who seals anew',
+  'mark counts': 'two writers, one of whose steps matters, a reader, and one who seals anew',
+  'vague mark deletes': 'a writer that cannot tell its steps, another, and a reader',
+  'whole trail': 'two writers, a reader, one who seals anew, and the loss of a stamp or its trail',
+  'same entry': 'two writers, two readers, and one who seals anew what another has filled',
+  'seal that was seen': 'two writers, one of whose steps matters, a reader, and one who seals anew',
   'fate, not age': 'two writers, two readers and a crash',
   'fate of the newest': 'two writers, two readers and a crash',
   'patient lift': 'a writer, two readers and the loss of anything',
@@ -64,7 +70,9 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
 
   for (const rule of Object.keys(RULES) as Rule[]) {
     it(`lead to a stale hit unless ${RULES[rule]}`, async () => {
-      const { interleavings, flaw } = await explore(() => openOnSketch(CASTS[IN_TROUBLE[rule]], rule));
+      const { interleavings, flaw } = await explore(() =>
+        openOnSketch({ ...CASTS, ...LONG_CASTS }[IN_TROUBLE[rule]], rule),
+      );
 
       expect(flaw?.error, `${interleavings} interleavings, ${tell(flaw)}`).to.be.instanceOf(StaleHit);
     }).timeout(60_000);

@@ -8,6 +8,7 @@ import { describePayloads } from './conformance/payloads.js';
 import { describeQuarantine } from './conformance/quarantine.js';
 import { describeRandom } from './conformance/random.js';
 import { describeSchemes } from './conformance/schemes.js';
+import { describeTrails } from './conformance/trails.js';
 import { describeWriters } from './conformance/writers.js';
 import type { MakeSubject } from './subject.js';
 
@@ -16,6 +17,7 @@ export function describeStore(name: string, make: MakeSubject): void {
   describe(name, () => {
     describe('payloads', () => describePayloads(make));
     describe('writers in flight', () => describeWriters(make));
+    describe('trails', () => describeTrails(make));
     describe('schemes', () => describeSchemes(make));
     describe('everything at once', () => describeEverything(make));
     describe('quarantine', () => describeQuarantine(make));

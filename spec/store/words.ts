@@ -12,6 +12,7 @@ import type {
   Writer,
 } from '../../lib/store/store.js';
 import { WHOLE_TABLE } from '../../lib/store/store.js';
+import type { Step } from '../../lib/values/step.js';
 
 export const ARTICLE = 'blog.public.article';
 export const AUTHOR = 'blog.public.author';
@@ -56,6 +57,14 @@ export function touching(table: string, ...dependencies: Dependency[]): TableCha
   return {
     table,
     touched: ({ id }) => dropping(dependencies.filter(d => d.scheme.id === id).map(d => d.values)),
+  };
+}
+
+/** A change of which all steps are known that come to a dependency. */
+export function stepping(table: string, dependency: Dependency, ...steps: Step[]): TableChange {
+  return {
+    table,
+    touched: ({ id }) => new Map(id === dependency.scheme.id ? [[dependency.values, steps]] : []),
   };
 }
 

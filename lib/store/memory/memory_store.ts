@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
-import { idOf, Keys, type TableKeys } from '../keys.js';
+import { dependenciesOf, Keys, type TableKeys } from '../keys.js';
 import { joinLeases, type TableLease } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
 import type {
   EntryAddress,
   Found,
   Lease,
+  Moved,
   Quarantine,
   Scheme,
   Seal,
@@ -15,9 +16,10 @@ import type {
   Writer,
 } from '../store.js';
 import { StoreError } from '../store_error.js';
-import { token } from '../token.js';
 import { touchedBy } from '../touched.js';
+import { Entry, type Kept, sizeOf } from './kept.js';
 import { Registry } from './registry.js';
+import { remaining, Stamps } from './stamps.js';
 
 export interface MemoryStoreOptions extends Partial<TableLimits> {
   /** what entries and stamps may take up, in bytes; the least recently used make room. Default: 64 MiB */
@@ -37,7 +39,8 @@ export class MemoryStore implements Store {
   readonly #keys = new Keys('');
   readonly #limits: TableLimits;
   readonly #now: () => number;
-  readonly #kept: LRUCache<string, Entry | Stamp>;
+  readonly #kept: LRUCache<string, Kept>;
+  readonly #stamps: Stamps;
   readonly #registries = new Map<string, Registry>();
   #closed = false;
 
@@ -53,13 +56,14 @@ export class MemoryStore implements Store {
       // otherwise it keeps a timer
       ttlResolution: 0,
     });
+    this.#stamps = new Stamps(this.#kept);
   }
 
   async read(address: EntryAddress): Promise<Found | undefined> {
     this.#check('read');
     const [entryKey, ...stampKeys] = this.#keys.ofAddress(address);
     const entry = this.#kept.get(entryKey!);
-    if (typeof entry !== 'object') {
+    if (!(entry instanceof Entry)) {
       return undefined;
     }
     const stamps: string[] = [];
@@ -71,12 +75,40 @@ export class MemoryStore implements Store {
       stamps.push(stamp);
     }
     const seal = stamps.join();
-    // a copy, because a decoder may hand out views of it, and their reader may write to them
-    return seal === entry.seal ? { payload: Buffer.from(entry.payload), moved: [], seal } : undefined;
+    // a copy of the payload, because a decoder may hand out views of it, and their reader may write to them
+    const moved = seal === entry.seal ? NOTHING : this.#movedSince(entry.seal.split(','), stamps, address);
+    return moved && { payload: Buffer.from(entry.payload), moved, seal: entry.id + seal };
   }
 
-  async reseal(_address: EntryAddress, _found: Found): Promise<void> {
+  /** What lies between these stamps, if every difference is a matter of steps that are known. */
+  #movedSince(
+    earlier: readonly string[],
+    later: readonly string[],
+    address: EntryAddress,
+  ): Moved[] | undefined {
+    const moved: Moved[] = [];
+    for (const [i, on] of dependenciesOf(address).entries()) {
+      if (earlier[i] === later[i]) {
+        continue;
+      }
+      const steps = on && this.#stamps.between(this.#keys.of(on.table), on.dependency, earlier[i], later[i]!);
+      if (!steps) {
+        return undefined;
+      }
+      moved.push({ ...on, steps });
+    }
+    return earlier.length === later.length ? moved : undefined;
+  }
+
+  async reseal({ key }: EntryAddress, { moved, seal }: Found): Promise<void> {
     this.#check('reseal');
+    const entryKey = this.#keys.entry(key);
+    const entry = this.#kept.get(entryKey);
+    // it may have been filled anew meanwhile, or sealed anew by another reader
+    if (moved.length > 0 && entry instanceof Entry && seal.startsWith(entry.id)) {
+      const resealed = new Entry(seal.slice(entry.id.length), entry.payload);
+      this.#kept.set(entryKey, resealed, { ttl: remaining(this.#kept, entryKey) });
+    }
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
@@ -102,13 +134,12 @@ export class MemoryStore implements Store {
         writers: Array.from(blocking, ({ id, xid, since }) => ({ id, xid, age: now - since })),
       };
     }
-    const stampKeys = [keys.stamp, ...dependencies.map(dependency => keys.dependencies + idOf(dependency))];
-    return { kind: 'granted', stamps: stampKeys.map(key => this.#stamp(key, ttl)) };
+    return { kind: 'granted', stamps: this.#stamps.lease(keys, dependencies, ttl) };
   }
 
   async fill({ key }: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
     this.#check('fill');
-    const entry = { seal, payload: Buffer.from(payload) };
+    const entry = new Entry(seal, Buffer.from(payload));
     this.#kept.set(this.#keys.entry(key), entry, { ttl: milliseconds(timeout) });
   }
 
@@ -122,13 +153,17 @@ export class MemoryStore implements Store {
         registry = this.#renew(keys);
       }
       if (touched) {
-        for (const id of touched) {
-          this.#kept.delete(keys.dependencies + id);
+        for (const touch of touched) {
+          this.#stamps.touch(keys, touch);
         }
       } else {
         this.#kept.delete(keys.stamp);
       }
-      registry.record(writer, touched, this.#now());
+      registry.record(
+        writer,
+        touched?.map(({ id }) => id),
+        this.#now(),
+      );
     }
   }
 
@@ -198,34 +233,11 @@ export class MemoryStore implements Store {
     this.#registries.set(keys.registry, registry);
     return registry;
   }
-
-  /** The stamp under this key, made if it is missing, that lives for at least `ttl` milliseconds. */
-  #stamp(key: string, ttl: number): Stamp {
-    const kept = this.#kept.get(key);
-    const stamp = typeof kept === 'string' ? kept : token();
-    if (stamp !== kept || this.#kept.getRemainingTTL(key) < ttl) {
-      this.#kept.set(key, stamp, { ttl });
-    }
-    return stamp;
-  }
 }
-
-type Stamp = string;
-
-interface Entry {
-  readonly seal: Seal;
-  readonly payload: Buffer;
-}
-
-/** What an entry of a map, and the bookkeeping of the cache, take up beside what is kept. */
-const OVERHEAD = 200;
 
 /** At least one, since zero would be forever. */
 function milliseconds(seconds: number): number {
   return Math.max(1, Math.ceil(seconds * 1000));
 }
 
-function sizeOf(kept: Entry | Stamp, key: string): number {
-  const size = typeof kept === 'string' ? kept.length : kept.seal.length + kept.payload.byteLength;
-  return OVERHEAD + key.length + size;
-}
+const NOTHING: readonly Moved[] = [];

@@ -1,5 +1,6 @@
+import { decodeStep } from '../../values/step.js';
 import type { TableLease } from '../leases.js';
-import type { InFlight } from '../store.js';
+import type { InFlight, Moved } from '../store.js';
 import { type KnownSchemes, parseScheme } from './schemes.js';
 
 /** What the script of a lease answered. */
@@ -43,6 +44,18 @@ export function parseMark(reply: unknown): MarkAnswer {
     default:
       throw nonsense(reply);
   }
+}
+
+/** The stamp as it is now and the steps that led there, or `undefined` if these are not known. */
+export function parseTrail(
+  reply: unknown,
+): { readonly stamp: string; readonly steps: Moved['steps'] } | undefined {
+  if (reply === null) {
+    return undefined;
+  }
+  const [stamp, ...texts] = listFrom(reply);
+  const steps = texts.map(decodeStep);
+  return steps.every(step => step !== undefined) ? { stamp, steps } : undefined;
 }
 
 export function parseSchemes(reply: unknown): KnownSchemes {

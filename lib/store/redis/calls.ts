@@ -1,9 +1,11 @@
 import { idOf, type Keys, schemeId } from '../keys.js';
-import { leastRoom, MAX_RECORDS, type TableLimits } from '../limits.js';
+import { leastRoom, MAX_RECORDS, MAX_STEPS, MAX_TRAIL, type TableLimits } from '../limits.js';
 import type { TableDependencies, Writer } from '../store.js';
 import { token } from '../token.js';
+import { isCounted, type Touch } from '../touched.js';
+import type { Drift } from './entry.js';
 import { defineScheme } from './schemes.js';
-import { type Call, LEASE, LIFT, MARK, SCHEMES, SETTLE } from './scripts.js';
+import { type Call, LEASE, LIFT, MARK, RESEAL, SCHEMES, SETTLE, TRAIL } from './scripts.js';
 
 /** How long a registry lives after it was last used, in milliseconds. Its end costs a quarantine. */
 const REGISTRY_TTL = 30 * 24 * 3600 * 1000;
@@ -24,10 +26,16 @@ export function leaseCall(
   { maxSchemes }: TableLimits,
 ): Call {
   const own = keys.of(table);
-  const schemes = dependencies.flatMap(({ scheme }) => [schemeId(scheme.id), defineScheme(scheme)]);
+  const schemes = dependencies.flatMap(({ scheme }) => [
+    schemeId(scheme.id),
+    defineScheme(scheme),
+    isCounted(scheme) ? 'counts' : '',
+  ]);
+  const ids = dependencies.map(idOf);
+  const trails = ids.filter((_, i) => isCounted(dependencies[i]!.scheme)).map(id => own.trails + id);
   return {
     script: LEASE,
-    keys: [own.registry, own.stamp, ...dependencies.map(dependency => own.dependencies + idOf(dependency))],
+    keys: [own.registry, own.stamp, ...ids.map(id => own.dependencies + id), ...trails],
     args: [
       epoch,
       sure ? 'sure' : '',
@@ -42,19 +50,25 @@ export function leaseCall(
   };
 }
 
-/** @param touched ids of dependencies, as of this version of the schemes; `undefined` for everything */
+/** @param touched as of this version of the schemes; `undefined` for everything */
 export function markCall(
   keys: Keys,
   { epoch, sure }: Asker,
   table: string,
   writer: Writer,
-  touched: readonly string[] | undefined,
+  touched: readonly Touch[] | undefined,
   version: string,
 ): Call {
   const own = keys.of(table);
+  const touches = touched ?? [];
   return {
     script: MARK,
-    keys: [own.registry, own.stamp, ...(touched ?? []).map(id => own.dependencies + id)],
+    keys: [
+      own.registry,
+      own.stamp,
+      ...touches.map(({ id }) => own.dependencies + id),
+      ...touches.filter(({ counted }) => counted).map(({ id }) => own.trails + id),
+    ],
     args: [
       epoch,
       sure ? 'sure' : '',
@@ -62,11 +76,27 @@ export function markCall(
       REGISTRY_TTL,
       MAX_RECORDS,
       Buffer.byteLength(own.dependencies),
+      MAX_STEPS,
+      MAX_TRAIL,
+      touches.length,
       writer.id,
       writer.xid ?? '',
       touched ? `:${version}` : 'everything',
+      ...touches.map(({ counted, steps }) => (counted ? (steps?.length ?? '-') : '')),
+      ...touches.flatMap(({ steps }) => steps ?? []),
     ],
   };
+}
+
+/** Asks for the steps since an entry was sealed. */
+export function trailCall(keys: Keys, { table, dependency, sealed }: Drift): Call {
+  const own = keys.of(table);
+  const id = idOf(dependency);
+  return { script: TRAIL, keys: [own.dependencies + id, own.trails + id], args: [sealed] };
+}
+
+export function resealCall(entryKey: string, before: Buffer, after: Buffer): Call {
+  return { script: RESEAL, keys: [entryKey], args: [before, after] };
 }
 
 export function schemesCall(keys: Keys, table: string): Call {

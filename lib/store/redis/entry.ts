@@ -1,64 +1,147 @@
 import { crc32 } from 'node:zlib';
-import type { Seal } from '../store.js';
+import { stepsBetween } from '../counted.js';
+import { dependenciesOf } from '../keys.js';
+import type { EntryAddress, Moved, Seal } from '../store.js';
+import { token } from '../token.js';
+import { isCounted } from '../touched.js';
 
 /*
  * An entry, as bytes:
  *
  *   0  magic, the last byte of which is the version of this format
- *   4  CRC-32 of the key and of all that follows
- *   8  length of the seal
- *  12  seal, then payload
+ *   4  CRC-32 of the key and of all that follows, except the payload
+ *   8  CRC-32 of the payload
+ *  12  length of the seal
+ *  16  a random token: no two fills begin alike
+ *  32  seal, then payload
  *
- * The key is part of the checksum, so that an answer to another question is not taken for one to this.
+ * The key is part of the checksum, so that an answer to another question is not taken for one to this. What stands
+ * before the payload has a checksum of its own, so that another seal can be put there without a look at the payload.
  */
-const MAGIC = 0x9cac_0e01;
+const MAGIC = 0x9cac_0e02;
 const CHECKSUM_AT = 4;
-const LENGTH_AT = 8;
-const SEAL_AT = 12;
+const PAYLOAD_CHECKSUM_AT = 8;
+const LENGTH_AT = 12;
+const TOKEN_AT = 16;
+const SEAL_AT = 32;
 const COMMA = ','.charCodeAt(0);
+
+/** A stamp of an entry's seal which has counted on since. */
+export interface Drift extends Omit<Moved, 'steps'> {
+  readonly sealed: string;
+  /** where it is in the entry */
+  readonly at: number;
+}
+
+export interface Decoded {
+  /** what stands before the payload */
+  readonly head: Buffer;
+  readonly payload: Buffer;
+  readonly drifts: readonly Drift[];
+}
+
+const NO_DRIFTS: readonly Drift[] = [];
 
 /** @param seal stamps, separated by commas */
 export function encodeEntry(key: string, seal: Seal, payload: Uint8Array): Buffer {
-  const entry = Buffer.allocUnsafe(SEAL_AT + seal.length + payload.byteLength);
+  const end = SEAL_AT + seal.length;
+  const entry = Buffer.allocUnsafe(end + payload.byteLength);
   entry.writeUInt32BE(MAGIC, 0);
+  entry.writeUInt32BE(crc32(payload), PAYLOAD_CHECKSUM_AT);
   entry.writeUInt32BE(seal.length, LENGTH_AT);
+  entry.write(token(), TOKEN_AT, 'latin1');
   entry.write(seal, SEAL_AT, 'latin1');
-  entry.set(payload, SEAL_AT + seal.length);
-  entry.writeUInt32BE(checksum(key, entry), CHECKSUM_AT);
+  entry.set(payload, end);
+  entry.writeUInt32BE(checksum(key, entry, end), CHECKSUM_AT);
   return entry;
 }
 
 /**
- * The payload, as a view of the entry, if these are the stamps that it was sealed with. What is no entry, was cut
- * short or damaged has none.
+ * An entry, in views of what was read, if these are the stamps that it was sealed with, or such that have counted on
+ * since. What is no entry, was cut short or damaged is none.
  *
  * @param replies the entry, then the stamps as they are now
  */
-export function decodeEntry(key: string, replies: readonly (Buffer | null)[]): Buffer | undefined {
+export function decodeEntry(
+  key: string,
+  replies: readonly (Buffer | null)[],
+  address: EntryAddress,
+): Decoded | undefined {
   const entry = replies[0];
   if (!entry || entry.length < SEAL_AT || entry.readUInt32BE(0) !== MAGIC) {
     return undefined;
   }
   const end = SEAL_AT + entry.readUInt32BE(LENGTH_AT);
   let at = SEAL_AT;
+  let different: number[] | undefined;
   for (let i = 1; i < replies.length; i++) {
     const stamp = replies[i];
     if (!stamp || (i > 1 && entry[at++] !== COMMA)) {
       return undefined;
     }
-    // beyond its end an entry has no bytes, so that nothing equals them
-    for (let j = 0; j < stamp.length; j++) {
-      if (entry[at++] !== stamp[j]) {
-        return undefined;
-      }
+    if (!startsWith(entry, at, stamp)) {
+      different ??= [];
+      different.push(i, at);
     }
+    at += stamp.length;
   }
-  if (at !== end || entry.readUInt32BE(CHECKSUM_AT) !== checksum(key, entry)) {
+  if (at !== end || end > entry.length || entry.readUInt32BE(CHECKSUM_AT) !== checksum(key, entry, end)) {
     return undefined;
   }
-  return entry.subarray(end);
+  const drifts = different ? driftsOf(entry, different, replies, address) : NO_DRIFTS;
+  const payload = entry.subarray(end);
+  return drifts && entry.readUInt32BE(PAYLOAD_CHECKSUM_AT) === crc32(payload)
+    ? { head: entry.subarray(0, end), payload, drifts }
+    : undefined;
 }
 
-function checksum(key: string, entry: Buffer): number {
-  return crc32(entry.subarray(LENGTH_AT), crc32(key));
+/** Beyond its end an entry has no bytes, so that nothing equals them. */
+function startsWith(entry: Buffer, at: number, stamp: Buffer): boolean {
+  for (let i = 0; i < stamp.length; i++) {
+    if (entry[at + i] !== stamp[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** @param different number of the reply, and place in the entry, of each stamp that is another now */
+function driftsOf(
+  entry: Buffer,
+  different: readonly number[],
+  replies: readonly (Buffer | null)[],
+  address: EntryAddress,
+): Drift[] | undefined {
+  const dependencies = dependenciesOf(address);
+  const drifts: Drift[] = [];
+  for (let i = 0; i < different.length; i += 2) {
+    const [reply, at] = [different[i]!, different[i + 1]!];
+    const on = dependencies[reply - 1];
+    const now = replies[reply]!.toString('latin1');
+    const sealed = entry.toString('latin1', at, at + now.length);
+    if (!on || !isCounted(on.dependency.scheme) || stepsBetween(sealed, now) === undefined) {
+      return undefined;
+    }
+    drifts.push({ ...on, sealed, at });
+  }
+  return drifts;
+}
+
+/** What stands before the payload, with later stamps in the seal. They are as long as those before. */
+export function resealed(
+  key: string,
+  head: Buffer,
+  drifts: readonly Drift[],
+  stamps: readonly string[],
+): Buffer {
+  const changed = Buffer.from(head);
+  for (const [i, { at }] of drifts.entries()) {
+    changed.write(stamps[i]!, at, 'latin1');
+  }
+  changed.writeUInt32BE(checksum(key, changed, changed.length), CHECKSUM_AT);
+  return changed;
+}
+
+function checksum(key: string, entry: Buffer, end: number): number {
+  return crc32(entry.subarray(PAYLOAD_CHECKSUM_AT, end), crc32(key));
 }

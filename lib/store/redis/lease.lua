@@ -1,11 +1,11 @@
 -- Takes a lease on one table: registers the schemes of a query and creates the stamps that are missing, unless the
 -- registry is in quarantine or a writer in flight touches what the query depends on.
 --
--- KEYS: the registry, the table's stamp, the dependencies' stamps
+-- KEYS: the registry, the table's stamp, the dependencies' stamps, the trails of those that count
 -- ARGV: the epoch; 'sure' if it has just been learnt; a random token;
 --       how long the stamps and the registry must live (milliseconds); how many schemes there may be,
 --       and how many make room at least; the length of the dependencies' common prefix;
---       then for each dependency the id of its scheme and its definition
+--       then for each dependency the id of its scheme, its definition and 'counts' if its stamp does
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'quarantine', nonce },
 -- { 'writers', id, xid, age in milliseconds, id, xid, age, … } or { 'granted', stamp, stamp, … }
@@ -15,13 +15,14 @@ local epoch, sure, token = ARGV[1], ARGV[2] == 'sure', ARGV[3]
 local stampTtl, registryTtl = tonumber(ARGV[4]), ARGV[5]
 local maxSchemes, room, prefixLength = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local FIRST = 9
+local LAST_STAMP = 2 + (#ARGV - FIRST + 1) / 3
 
 if not open(tableStamp, epoch, sure, token) then
   return { 'epoch' }
 end
 
 local definitions, ids = {}, {}
-for i = FIRST, #ARGV, 2 do
+for i = FIRST, #ARGV, 3 do
   local id = ARGV[i]
   if not definitions[id] then
     definitions[id] = ARGV[i + 1]
@@ -80,7 +81,7 @@ if #missing > 0 then
 end
 
 local dependencies = {}
-for i = 3, #KEYS do
+for i = 3, LAST_STAMP do
   dependencies[i - 2] = string.sub(KEYS[i], prefixLength + 1)
 end
 
@@ -132,30 +133,46 @@ if #refusal > 1 then
   return refusal
 end
 
-local answer = {}
-chunked(KEYS, function(first, ...)
+local answer, keys = { 'granted' }, {}
+for i = 2, LAST_STAMP do
+  keys[i - 1] = KEYS[i]
+end
+chunked(keys, function(first, ...)
   for i, stamp in ipairs(redis.call('MGET', ...)) do
-    answer[first + i - 1] = stamp
+    answer[first + i] = stamp
   end
 end)
--- in the place of the registry, which is no string
-answer[1] = 'granted'
 
 -- One of another epoch would never validate.
 if answer[2] and string.sub(answer[2], 1, #epoch) ~= epoch then
   answer[2] = false
 end
 local made = {}
-for i = 2, #KEYS do
-  local key = KEYS[i]
+local trail = LAST_STAMP
+for i = 2, LAST_STAMP do
+  local key, trailKey = KEYS[i], nil
+  if i > 2 and ARGV[FIRST + 3 * (i - 3) + 2] == 'counts' then
+    trail = trail + 1
+    trailKey = KEYS[trail]
+    if answer[i] and string.sub(answer[i], -DIGITS - 1, -DIGITS - 1) ~= ':' then
+      answer[i] = false
+    end
+  end
   if made[key] then
     answer[i] = made[key]
   elseif not answer[i] then
     answer[i] = i == 2 and epoch .. '.' .. token or token .. '.' .. i
+    if trailKey then
+      answer[i] = answer[i] .. ':' .. string.rep('0', DIGITS)
+      redis.call('DEL', trailKey) -- of a stamp that is lost
+    end
     made[key] = answer[i]
     redis.call('SET', key, answer[i], 'PX', stampTtl)
   elseif redis.call('PTTL', key) < stampTtl then
     redis.call('PEXPIRE', key, stampTtl)
+    if trailKey then
+      redis.call('PEXPIRE', trailKey, stampTtl)
+    end
   end
 end
 return answer

@@ -1,9 +1,13 @@
--- Marks a writer on one table, before it commits: deletes the stamps of what it touches and records it as in flight.
+-- Marks a writer on one table, before it commits: deletes the stamps of what it touches, or lets those count that do,
+-- and records it as in flight.
 --
--- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches
+-- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of those that count
 -- ARGV: the epoch; 'sure' if it has just been learnt; a random token; how long the registry must live (milliseconds);
 --       the most records that a registry keeps; the length of the dependencies' common prefix;
---       the writer's id and xid; 'everything' or the version of the schemes that it knows, after a colon
+--       the most steps that a trail holds, and the most bytes of these; how many dependencies are touched;
+--       the writer's id and xid; 'everything' or the version of the schemes that it knows, after a colon;
+--       then for each dependency '' if its stamp does not count, '-' if it does but goes, or how many steps come to it;
+--       then all these steps
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'schemes', version, definition, … } if there are schemes
 -- that the writer does not know (nothing is done then), or { 'marked' }
@@ -11,7 +15,9 @@
 local tableStamp = KEYS[2]
 local epoch, sure, token = ARGV[1], ARGV[2] == 'sure', ARGV[3]
 local registryTtl, maxRecords, prefixLength = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])
-local writer, xid, extent = ARGV[7], ARGV[8], ARGV[9]
+local maxSteps, maxTrail = tonumber(ARGV[7]), tonumber(ARGV[8])
+local touches, writer, xid, extent = tonumber(ARGV[9]), ARGV[10], ARGV[11], ARGV[12]
+local FIRST = 13
 local everything = extent == 'everything'
 
 if not open(tableStamp, epoch, sure, token) then
@@ -28,17 +34,77 @@ if not everything and extent ~= ':' .. redis.call('HGET', registry, 'version') t
 end
 
 -- The quarantine covers all those that are forgotten here.
-if redis.call('HLEN', registry) + #KEYS > maxRecords then
+if redis.call('HLEN', registry) + touches > maxRecords then
   renew(tableStamp, epoch, token)
 end
 
 if everything then
   redis.call('DEL', tableStamp)
 end
+
+-- Adds steps to a trail, and lets its stamp count them. A stamp that is missing stays so: nothing is sealed with it.
+local function advance(stampKey, trailKey, steps)
+  local stamp = redis.pcall('GET', stampKey)
+  if not stamp then
+    return
+  end
+  local split = type(stamp) == 'string' and #stamp - DIGITS or 0
+  local count = split > 0 and tonumber(string.sub(stamp, split + 1))
+  if not count or count + #steps > MOST_COUNTED then
+    redis.call('DEL', stampKey, trailKey)
+    return
+  end
+  local token = string.sub(stamp, 1, split)
+
+  local last = redis.pcall('LINDEX', trailKey, -1)
+  local total = type(last) == 'string' and string.sub(last, 1, #stamp) == stamp
+    and tonumber(string.match(last, '^ (%d+) ', #stamp + 1))
+  if not total then
+    -- whatever it is, it is not the way to this stamp
+    redis.call('DEL', trailKey)
+    total = 0
+  end
+  local items = {}
+  for i, step in ipairs(steps) do
+    total = total + #step
+    items[i] = token .. string.format('%010.0f %.0f ', count + i, total) .. step
+  end
+  chunked(items, function(_, ...)
+    redis.call('RPUSH', trailKey, ...)
+  end)
+  redis.call('LTRIM', trailKey, -maxSteps, -1)
+  -- each item says what all until then took up
+  local first = redis.call('LINDEX', trailKey, 0)
+  while first and total - (tonumber(string.match(first, '^ (%d+) ', #stamp + 1)) or 0) > maxTrail do
+    redis.call('LPOP', trailKey)
+    first = redis.call('LINDEX', trailKey, 0)
+  end
+  redis.call('PEXPIRE', trailKey, redis.call('PTTL', stampKey))
+  redis.call('SETRANGE', stampKey, split, string.format('%010.0f', count + #steps))
+end
+
+-- the stamps that go, and the trails of those
 local stamps, dependencies = {}, {}
-for i = 3, #KEYS do
-  stamps[i - 2] = KEYS[i]
-  dependencies[i - 2] = string.sub(KEYS[i], prefixLength + 1)
+local trail, step = 3 + touches, FIRST + touches
+for i = 1, touches do
+  local stamp, how = KEYS[2 + i], ARGV[FIRST + i - 1]
+  dependencies[i] = string.sub(stamp, prefixLength + 1)
+  if how == '' or how == '-' then
+    stamps[#stamps + 1] = stamp
+  else
+    local steps = {}
+    for j = 1, tonumber(how) do
+      steps[j] = ARGV[step]
+      step = step + 1
+    end
+    advance(stamp, KEYS[trail], steps)
+  end
+  if how ~= '' then
+    if how == '-' then
+      stamps[#stamps + 1] = KEYS[trail]
+    end
+    trail = trail + 1
+  end
 end
 chunked(stamps, function(_, ...)
   redis.call('DEL', ...)

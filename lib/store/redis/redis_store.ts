@@ -5,6 +5,7 @@ import type {
   EntryAddress,
   Found,
   Lease,
+  Moved,
   Quarantine,
   Scheme,
   Seal,
@@ -14,11 +15,27 @@ import type {
 } from '../store.js';
 import { StoreError } from '../store_error.js';
 import { touchedBy } from '../touched.js';
-import { type MarkAnswer, type OtherEpoch, parseLease, parseMark, parseSchemes } from './answers.js';
-import { type Asker, leaseCall, liftCall, markCall, schemesCall, settleCall } from './calls.js';
+import {
+  type MarkAnswer,
+  type OtherEpoch,
+  parseLease,
+  parseMark,
+  parseSchemes,
+  parseTrail,
+} from './answers.js';
+import {
+  type Asker,
+  leaseCall,
+  liftCall,
+  markCall,
+  resealCall,
+  schemesCall,
+  settleCall,
+  trailCall,
+} from './calls.js';
 import { checkSource, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
-import { decodeEntry, encodeEntry } from './entry.js';
+import { type Decoded, decodeEntry, encodeEntry, resealed } from './entry.js';
 import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
 import { type Call, run } from './scripts.js';
 
@@ -70,16 +87,57 @@ export class RedisStore implements Store {
       if (this.#connection.session !== session || replies?.length !== keys.length) {
         return undefined;
       }
-      const payload = isOfEpoch(session.epoch, address, replies) ? decodeEntry(keys[0]!, replies) : undefined;
-      return payload && { payload, moved: [], seal: '' };
+      if (!isOfEpoch(session.epoch, address, replies)) {
+        return undefined;
+      }
+      const entry = decodeEntry(keys[0]!, replies, address);
+      return entry && entry.drifts.length > 0
+        ? await this.#catchUp(session, keys[0]!, entry)
+        : entry && { payload: entry.payload, moved: NOTHING, seal: '' };
     } catch (error) {
       throw this.#failure('read', error, session);
     }
   }
 
-  reseal(_address: EntryAddress, _found: Found): Promise<void> {
-    // nothing has moved yet in what it finds
-    return this.#do('reseal', async () => {});
+  /**
+   * Asks for the steps that have come to an entry since it was sealed. Its other stamps were what they are in the seal
+   * when they were read, which was after this read began.
+   */
+  async #catchUp(
+    session: Session,
+    entryKey: string,
+    { head, payload, drifts }: Decoded,
+  ): Promise<Found | undefined> {
+    const replies = await run(
+      session.client,
+      drifts.map(drift => trailCall(this.#keys, drift)),
+    );
+    if (this.#connection.session !== session) {
+      return undefined;
+    }
+    const moved: Moved[] = [];
+    const stamps: string[] = [];
+    for (const [i, { table, dependency }] of drifts.entries()) {
+      const trail = parseTrail(replies[i]);
+      if (!trail) {
+        return undefined;
+      }
+      moved.push({ table, dependency, steps: trail.steps });
+      stamps.push(trail.stamp);
+    }
+    const after = resealed(entryKey, head, drifts, stamps);
+    return { payload, moved, seal: head.toString('latin1') + after.toString('latin1') };
+  }
+
+  reseal({ key }: EntryAddress, { moved, seal }: Found): Promise<void> {
+    return this.#do('reseal', async ({ client }) => {
+      if (moved.length > 0) {
+        const heads = Buffer.from(seal, 'latin1');
+        const half = heads.length / 2;
+        const call = resealCall(this.#keys.entry(key), heads.subarray(0, half), heads.subarray(half));
+        await run(client, [call]);
+      }
+    });
   }
 
   lease(address: EntryAddress, ttl: number): Promise<Lease> {
@@ -163,7 +221,7 @@ export class RedisStore implements Store {
 
   clear(): Promise<void> {
     return this.#do('clear', async ({ client }) => {
-      const pattern = `${escapeGlob(this.#keys.prefix)}[ectg][:#]*`;
+      const pattern = `${escapeGlob(this.#keys.prefix)}[ectgs][:#]*`;
       let cursor = '0';
       do {
         const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000);
@@ -250,6 +308,8 @@ export class RedisStore implements Store {
     return answer.kind === 'schemes';
   }
 }
+
+const NOTHING: readonly Moved[] = [];
 
 function isOfSameEpoch<T extends { readonly kind: string }>(answer: T | OtherEpoch): answer is T {
   return answer.kind !== 'epoch';

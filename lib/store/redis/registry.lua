@@ -54,6 +54,9 @@ local function contains(list, value)
   return false
 end
 
+-- A stamp that counts is a token, a colon and so many digits (see `lib/store/counted.ts`).
+local DIGITS, MOST_COUNTED = 10, 9999999999
+
 -- Without a value; an empty list is no list.
 local function without(list, value)
   local rest = {}

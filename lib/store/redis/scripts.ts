@@ -11,7 +11,7 @@ export interface Script {
 export interface Call {
   readonly script: Script;
   readonly keys: readonly string[];
-  readonly args: readonly (string | number)[];
+  readonly args: readonly (string | number | Buffer)[];
 }
 
 const shared = read('registry');
@@ -21,6 +21,8 @@ export const MARK = script('mark');
 export const SCHEMES = script('schemes');
 export const SETTLE = script('settle');
 export const LIFT = script('lift');
+export const TRAIL = script('trail', '');
+export const RESEAL = script('reseal', '');
 
 /**
  * Runs all of them in one round trip, or in a second one those that the server does not have. It keeps them until
@@ -69,8 +71,8 @@ function isNoScript(reply: unknown): boolean {
   return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
 }
 
-function script(name: string): Script {
-  const source = shared + read(name);
+function script(name: string, prelude = shared): Script {
+  const source = prelude + read(name);
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 

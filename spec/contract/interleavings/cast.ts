@@ -10,6 +10,8 @@ export interface Cast {
   readonly cached?: readonly Query[];
   readonly readers: readonly Query[];
   readonly writers: readonly WriterPart[];
+  /** read once, and put another seal on what they have found if it holds though steps have come */
+  readonly resealers?: readonly Query[];
   /** how many of the writers may die. Default: none */
   readonly crashes?: number;
   /** how many things the store may lose, and of which kinds. Default: nothing */

@@ -1,7 +1,7 @@
 import type { Cast } from './cast.js';
 import type { Row } from './database.js';
 import type { Kept } from './loss.js';
-import { where } from './query.js';
+import { count, where } from './query.js';
 import type { WriterPart } from './writer.js';
 
 const rows: readonly Row[] = [
@@ -22,7 +22,18 @@ const RENAME: WriterPart = { id: 'b', to: { category: '2', title: 'renamed' } };
 const INSERT: WriterPart = { id: 'c', to: { category: '1', title: 'new' } };
 const DELETE: WriterPart = { id: 'b', to: undefined };
 
-const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'registry'];
+const titles: readonly Row[] = [
+  { id: 'a', category: '1', title: 'old' },
+  { id: 'b', category: '1', title: 'new' },
+];
+const OLD_ONES = count({ category: '1' }, { title: 'old' });
+const NEW_ONES = count({ category: '1' }, { title: 'new' });
+/** A row that is old no more, and one that never was: it does not matter to OLD_ONES. */
+const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } };
+const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
+const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };
+
+const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'trail', 'registry'];
 
 /** Each is small enough for all of its histories to be played while one waits. */
 export const CASTS = {
@@ -93,12 +104,31 @@ export const CASTS = {
     readers: [ONE_OR_OLD, OLD],
     maxSchemes: 1,
   },
+  'two writers, one of whose steps matters, a reader, and one who seals anew': {
+    rows: titles,
+    cached: [OLD_ONES],
+    writers: [RETITLE, UNRELATED],
+    readers: [OLD_ONES],
+    resealers: [OLD_ONES],
+  },
+  'two writers, a reader, one who seals anew, and the loss of a stamp or its trail': {
+    rows: titles,
+    cached: [OLD_ONES],
+    writers: [LEAVE, UNRELATED],
+    readers: [OLD_ONES],
+    resealers: [OLD_ONES],
+    losses: { of: ['dependency stamp', 'trail'], count: 1 },
+  },
+  'a writer that cannot tell its steps, another, and a reader': {
+    rows: titles,
+    cached: [OLD_ONES, NEW_ONES],
+    writers: [{ ...RETITLE, vague: true }, UNRELATED],
+    readers: [OLD_ONES],
+  },
 } as const satisfies Record<string, Cast>;
 
-export type CastName = keyof typeof CASTS;
-
 /** These take minutes. */
-export const LONG_CASTS: Record<string, Cast> = {
+export const LONG_CASTS = {
   'two writers, two readers, a crash and the loss of anything': {
     rows,
     cached: [ONE, ALL],
@@ -164,4 +194,28 @@ export const LONG_CASTS: Record<string, Cast> = {
     losses: { of: ['registry', 'dependency stamp'], count: 1 },
     maxSchemes: 1,
   },
-};
+  'two writers, two readers, and one who seals anew what another has filled': {
+    rows: titles,
+    cached: [NEW_ONES],
+    writers: [RETITLE, UNRELATED],
+    readers: [OLD_ONES, OLD_ONES],
+    resealers: [OLD_ONES],
+  },
+  'two writers, a reader, one who seals anew, and the loss of anything': {
+    rows: titles,
+    cached: [OLD_ONES],
+    writers: [LEAVE, UNRELATED],
+    readers: [OLD_ONES],
+    resealers: [OLD_ONES],
+    losses: { of: ANYTHING, count: 1 },
+  },
+  'a writer that cannot tell its steps, another, two readers and a crash': {
+    rows: titles,
+    cached: [OLD_ONES, NEW_ONES],
+    writers: [{ ...RETITLE, vague: true }, UNRELATED],
+    readers: [OLD_ONES, NEW_ONES],
+    crashes: 1,
+  },
+} as const satisfies Record<string, Cast>;
+
+export type CastName = keyof typeof CASTS | keyof typeof LONG_CASTS;

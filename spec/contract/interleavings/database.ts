@@ -1,3 +1,5 @@
+import type { Query } from './query.js';
+
 export interface Row {
   readonly id: string;
   readonly category: string;
@@ -29,9 +31,11 @@ export class TinyDatabase {
   }
 
   /** What a statement that starts now gives. */
-  select(anyOf: readonly Partial<Row>[]): string {
-    const rows = [...this.#rows.values()].filter(row => anyOf.some(wanted => matches(row, wanted)));
-    return JSON.stringify(rows.sort((x, y) => x.id.localeCompare(y.id)));
+  select({ anyOf, tested, counts }: Pick<Query, 'anyOf' | 'tested' | 'counts'>): string {
+    const rows = [...this.#rows.values()].filter(row =>
+      anyOf.some(wanted => matches(row, { ...wanted, ...tested })),
+    );
+    return JSON.stringify(counts ? rows.length : rows.sort((x, y) => x.id.localeCompare(y.id)));
   }
 
   isLocked(id: string): boolean {

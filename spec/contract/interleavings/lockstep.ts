@@ -34,8 +34,16 @@ export class Lockstep implements ExploredStore {
   async read(address: EntryAddress): Promise<Found | undefined> {
     const found = await this.#store.read(address);
     const expected = await this.#sketch.read(address);
-    agree('read', found && String(found.payload), expected && String(expected.payload));
-    return found;
+    agree('read', found && tell(found), expected && tell(expected));
+    if (found && expected) {
+      this.#names.set(expected.seal, found.seal);
+    }
+    return expected;
+  }
+
+  async reseal(address: EntryAddress, found: Found): Promise<void> {
+    await this.#store.reseal(address, { ...found, seal: this.#names.get(found.seal)! });
+    await this.#sketch.reseal(address, found);
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
@@ -83,6 +91,10 @@ function agree(method: string, found: unknown, expected: unknown): void {
   if (found !== expected) {
     throw new Error(`The memory store's ${method} gives ${found}; by the rules it is ${expected}`);
   }
+}
+
+function tell({ payload, moved }: Found): string {
+  return JSON.stringify([String(payload), moved]);
 }
 
 function describe(lease: Lease): string {

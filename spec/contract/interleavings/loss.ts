@@ -1,8 +1,9 @@
-import { Keys } from '../../../lib/store/keys.js';
+import { idOf, Keys } from '../../../lib/store/keys.js';
+import { isCounted } from '../../../lib/store/touched.js';
 import type { Actor, Scene, Step } from './actor.js';
 import type { Query } from './query.js';
 
-export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'registry';
+export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'trail' | 'registry';
 
 /** Lets the store lose something, at any moment. */
 export class Loss implements Actor {
@@ -27,6 +28,12 @@ export class Loss implements Actor {
         [entry!, 'entry'],
         [tableStamp!, 'table stamp'],
         ...dependencyStamps.map((stamp): [string, Kept] => [stamp, 'dependency stamp']),
+        ...address.tables[0]!.dependencies.filter(({ scheme }) => isCounted(scheme)).map(
+          (dependency): [string, Kept] => [
+            keys.of(address.tables[0]!.table).trails + idOf(dependency),
+            'trail',
+          ],
+        ),
         [keys.of(address.tables[0]!.table).registry, 'registry'],
       ];
     });

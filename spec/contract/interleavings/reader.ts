@@ -99,7 +99,7 @@ export class Reader implements Actor {
   }
 
   #select(): void {
-    this.#result = this.scene.database.select(this.query.anyOf);
+    this.#result = this.scene.database.select(this.query);
     this.#stage = this.#seal === undefined ? 'leases' : 'fills';
   }
 

@@ -25,6 +25,13 @@ export const RULES = {
   'quarantine, mark': 'a registry that a mark makes anew is in quarantine',
   'lift by nonce': 'only the quarantine that was asked about is lifted',
 
+  'steps that matter': 'a step that matters makes a miss',
+  'mark counts': 'a mark makes a stamp count the steps that it adds',
+  'vague mark deletes': 'a mark that cannot tell its steps deletes the stamp that counts',
+  'whole trail': 'a trail that does not reach back makes a miss',
+  'same entry': 'only the entry that was found takes another seal',
+  'seal that was seen': 'an entry takes the seal that was seen, not the stamps of the moment',
+
   'fate, not age': 'a writer in flight is settled for only once the database has decided its fate',
   'fate of the newest': 'a transaction counts as running also if it is newer than all that have ended',
   'patient lift': 'a quarantine is lifted only after all have ended that had written when it was found',

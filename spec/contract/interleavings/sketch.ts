@@ -1,10 +1,11 @@
-import { idOf, Keys } from '../../../lib/store/keys.js';
+import { dependenciesOf, idOf, Keys, type TableKeys } from '../../../lib/store/keys.js';
 import { joinLeases, type TableLease } from '../../../lib/store/leases.js';
 import type {
   Dependency,
   EntryAddress,
   Found,
   Lease,
+  Moved,
   Quarantine,
   Scheme,
   Seal,
@@ -12,11 +13,18 @@ import type {
   TableDependencies,
   Writer,
 } from '../../../lib/store/store.js';
-import { touchedBy } from '../../../lib/store/touched.js';
+import { isCounted, type Touch, touchedBy } from '../../../lib/store/touched.js';
 import type { ExploredStore } from './explored_store.js';
 import type { Keeps } from './rules.js';
 
 const KEYS = new Keys('');
+
+interface Entry {
+  /** of this seal on this payload */
+  readonly id: string;
+  readonly seal: Seal;
+  readonly payload: Uint8Array;
+}
 
 interface Registry {
   quarantine: string | undefined;
@@ -31,8 +39,10 @@ interface Registry {
  * what is kept can be looked at.
  */
 export class Sketch implements ExploredStore {
-  readonly #entries = new Map<string, { readonly seal: Seal; readonly payload: Uint8Array }>();
+  readonly #entries = new Map<string, Entry>();
   readonly #stamps = new Map<string, string>();
+  /** encoded steps; the last of them is that which the stamp counted last */
+  readonly #trails = new Map<string, readonly string[]>();
   readonly #registries = new Map<string, Registry>();
   #tokens = 0;
 
@@ -47,12 +57,46 @@ export class Sketch implements ExploredStore {
     if (!entry) {
       return undefined;
     }
-    const seal = entry.seal.split(',');
-    const holds = stampKeys.every((stampKey, i) => {
-      const stamp = this.#stamps.get(stampKey);
-      return stamp === seal[i] || (stamp === undefined && !this.keeps('missing is a miss'));
-    });
-    return holds ? { payload: entry.payload, moved: [], seal: entry.seal } : undefined;
+    const earlier = entry.seal.split(',');
+    const later = stampKeys.map(stampKey => this.#stamps.get(stampKey));
+    const moved: Moved[] = [];
+    for (const [i, on] of dependenciesOf(address).entries()) {
+      if (later[i] === earlier[i] || (later[i] === undefined && !this.keeps('missing is a miss'))) {
+        continue;
+      }
+      const steps = on && this.#stepsBetween(on, earlier[i]!, later[i]);
+      if (!steps) {
+        return undefined;
+      }
+      moved.push({ ...on, steps: steps.map(step => JSON.parse(step)) });
+    }
+    return { payload: entry.payload, moved, seal: `${entry.id} ${later.join()}` };
+  }
+
+  #stepsBetween(
+    { table, dependency }: Omit<Moved, 'steps'>,
+    earlier: string,
+    later: string | undefined,
+  ): readonly string[] | undefined {
+    const [from, to] = [earlier.split(':'), later?.split(':') ?? []];
+    if (!isCounted(dependency.scheme) || from[0] !== to[0]) {
+      return undefined;
+    }
+    const count = Number(to[1]) - Number(from[1]);
+    const trail = this.#trails.get(KEYS.of(table).trails + idOf(dependency)) ?? [];
+    return trail.length < count && this.keeps('whole trail') ? undefined : trail.slice(-count);
+  }
+
+  async reseal(address: EntryAddress, found: Found): Promise<void> {
+    const [key, ...stampKeys] = KEYS.ofAddress(address);
+    const [id, seen] = found.seal.split(' ');
+    const entry = this.#entries.get(key!);
+    if (!entry || (entry.id !== id && this.keeps('same entry'))) {
+      return;
+    }
+    const now = stampKeys.map(stampKey => this.#stamps.get(stampKey)).join();
+    const seal = this.keeps('seal that was seen') ? seen! : now;
+    this.#entries.set(key!, { ...entry, id: this.#token(), seal });
   }
 
   async lease({ tables }: EntryAddress): Promise<Lease> {
@@ -83,12 +127,17 @@ export class Sketch implements ExploredStore {
     if (writers.length > 0) {
       return { kind: 'writers', writers };
     }
-    const stampKeys = [keys.stamp, ...dependencies.map(dependency => keys.dependencies + idOf(dependency))];
-    return { kind: 'granted', stamps: stampKeys.map(key => this.#stamp(key)) };
+    const stamps = dependencies.map(dependency => {
+      const id = idOf(dependency);
+      return isCounted(dependency.scheme)
+        ? this.#stamp(keys.dependencies + id, keys.trails + id)
+        : this.#stamp(keys.dependencies + id);
+    });
+    return { kind: 'granted', stamps: [this.#stamp(keys.stamp), ...stamps] };
   }
 
   async fill({ key }: EntryAddress, seal: Seal, payload: Uint8Array): Promise<void> {
-    this.#entries.set(KEYS.entry(key), { seal, payload });
+    this.#entries.set(KEYS.entry(key), { id: this.#token(), seal, payload });
   }
 
   async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
@@ -100,12 +149,25 @@ export class Sketch implements ExploredStore {
       if (touched === undefined && this.keeps('wide mark deletes')) {
         this.#stamps.delete(keys.stamp);
       }
-      if (touched && this.keeps('mark deletes')) {
-        for (const id of touched) {
-          this.#stamps.delete(keys.dependencies + id);
-        }
+      for (const touch of touched ?? []) {
+        this.#touch(keys, touch);
       }
-      registry.writers.set(writer.id, { writer, touched });
+      registry.writers.set(writer.id, { writer, touched: touched?.map(({ id }) => id) });
+    }
+  }
+
+  #touch({ dependencies, trails }: TableKeys, { id, counted, steps }: Touch): void {
+    const stamp = this.#stamps.get(dependencies + id);
+    if (!steps) {
+      if (this.keeps(counted ? 'vague mark deletes' : 'mark deletes')) {
+        this.#stamps.delete(dependencies + id);
+      }
+    } else if (stamp !== undefined) {
+      const [token, count] = stamp.split(':');
+      this.#trails.set(trails + id, [...(this.#trails.get(trails + id) ?? []), ...steps]);
+      if (this.keeps('mark counts')) {
+        this.#stamps.set(dependencies + id, `${token}:${Number(count) + steps.length}`);
+      }
     }
   }
 
@@ -129,6 +191,7 @@ export class Sketch implements ExploredStore {
   evict(key: string): void {
     this.#entries.delete(key);
     this.#stamps.delete(key);
+    this.#trails.delete(key);
     this.#registries.delete(key);
   }
 
@@ -139,8 +202,13 @@ export class Sketch implements ExploredStore {
       this.#inOrder(Array.from(schemes, ([id, { blind }]) => [id, [...blind].sort()])),
       [...writers].sort(),
     ]);
-    const entries = Array.from(this.#entries, ([key, { seal, payload }]) => [key, seal, String(payload)]);
-    return [entries.sort(), [...this.#stamps].sort(), registries.sort()];
+    const entries = Array.from(this.#entries, ([key, { id, seal, payload }]) => [
+      key,
+      id,
+      seal,
+      String(payload),
+    ]);
+    return [entries.sort(), [...this.#stamps].sort(), [...this.#trails].sort(), registries.sort()];
   }
 
   /** The order of use decides who makes room: nothing, as long as there is room. */
@@ -177,9 +245,16 @@ export class Sketch implements ExploredStore {
     }
   }
 
-  #stamp(key: string): string {
-    const stamp = this.#stamps.get(key) ?? (this.keeps('unique stamps') ? this.#token() : 'same');
-    this.#stamps.set(key, stamp);
+  #stamp(key: string, trailKey?: string): string {
+    let stamp = this.#stamps.get(key);
+    if (stamp === undefined) {
+      stamp = this.keeps('unique stamps') ? this.#token() : 'same';
+      if (trailKey !== undefined) {
+        stamp += ':0';
+        this.#trails.delete(trailKey);
+      }
+      this.#stamps.set(key, stamp);
+    }
     return stamp;
   }
 

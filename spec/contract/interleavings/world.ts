@@ -4,8 +4,9 @@ import { TinyDatabase } from './database.js';
 import type { ExploredStore } from './explored_store.js';
 import { StaleHit } from './flaw.js';
 import { Loss } from './loss.js';
-import type { Query } from './query.js';
+import { holds, type Query } from './query.js';
 import { Reader } from './reader.js';
+import { Resealer } from './resealer.js';
 import type { Keeps } from './rules.js';
 import { Writer } from './writer.js';
 
@@ -19,16 +20,17 @@ export class World {
     readonly scene: Scene,
     readonly actors: readonly Actor[],
   ) {
-    this.#queries = distinct([...cast.readers, ...(cast.cached ?? [])]);
+    this.#queries = distinct([...cast.readers, ...(cast.resealers ?? []), ...(cast.cached ?? [])]);
   }
 
   static async open(cast: Cast, store: ExploredStore, keeps: Keeps): Promise<World> {
-    const { rows, cached, readers, writers, crashes = 0, losses } = cast;
+    const { rows, cached, readers, writers, resealers = [], crashes = 0, losses } = cast;
     const database = new TinyDatabase(rows);
     const scene: Scene = { store, database, keeps, awaited: new Map(), missed: new Set(), crashes };
     const world = new World(cast, scene, [
       ...writers.map((part, i) => new Writer(`W${i + 1}`, part, scene)),
       ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
+      ...resealers.map((query, i) => new Resealer(`S${i + 1}`, query, scene)),
       ...(losses
         ? [new Loss(distinct([...readers, ...(cached ?? [])]), losses.of, losses.count, scene)]
         : []),
@@ -54,12 +56,12 @@ export class World {
   /** @throws StaleHit if a read that starts now would be answered with what the database would not give */
   async check(): Promise<void> {
     for (const query of this.#queries) {
-      const payload = (await this.scene.store.read(query.address))?.payload;
-      if (payload) {
+      const found = await this.scene.store.read(query.address);
+      if (holds(query, found, this.scene.keeps)) {
         this.hits++;
-        const now = this.scene.database.select(query.anyOf);
-        if (String(payload) !== now) {
-          throw new StaleHit(`${nameOf(query)} is answered with ${payload}, but is ${now}`);
+        const now = this.scene.database.select(query);
+        if (String(found.payload) !== now) {
+          throw new StaleHit(`${nameOf(query)} is answered with ${found.payload}, but is ${now}`);
         }
       }
     }
@@ -75,7 +77,7 @@ export class World {
       // who ends a quarantine may still meet writers that have died
       await this.#answer(query);
       await this.#answer(query);
-      if (!(await this.scene.store.read(query.address))) {
+      if (!holds(query, await this.scene.store.read(query.address), this.scene.keeps)) {
         throw new Error(`${nameOf(query)} is not cached any more, though everybody is done`);
       }
       await this.check();
@@ -83,10 +85,11 @@ export class World {
   }
 
   async #notice(): Promise<void> {
-    const { store, missed } = this.scene;
-    for (const { address } of this.#queries) {
-      if (!missed.has(address.key) && !(await store.read(address))) {
-        missed.add(address.key);
+    const { store, missed, keeps } = this.scene;
+    for (const query of this.#queries) {
+      const { key } = query.address;
+      if (!missed.has(key) && !holds(query, await store.read(query.address), keeps)) {
+        missed.add(key);
       }
     }
   }
@@ -121,8 +124,8 @@ export class World {
   }
 }
 
-function nameOf({ anyOf }: Query): string {
-  return `The query for ${JSON.stringify(anyOf)}`;
+function nameOf({ address }: Query): string {
+  return `The query for ${address.key}`;
 }
 
 function distinct(queries: readonly Query[]): Query[] {

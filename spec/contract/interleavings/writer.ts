@@ -1,5 +1,6 @@
-import type { Scheme, TableChange } from '../../../lib/store/store.js';
-import { ARTICLE, dropping } from '../../store/words.js';
+import type { TableChange } from '../../../lib/store/store.js';
+import { touchedBy } from '../../store/steps.js';
+import { ARTICLE } from '../../store/words.js';
 import type { Actor, Scene, Step } from './actor.js';
 import type { Row, Transaction } from './database.js';
 import type { Keeps } from './rules.js';
@@ -12,6 +13,8 @@ export interface WriterPart {
   readonly rollsBack?: boolean;
   /** it cannot tell what it touches */
   readonly wide?: boolean;
+  /** it cannot tell its steps */
+  readonly vague?: boolean;
 }
 
 type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles';
@@ -104,11 +107,12 @@ export class Writer implements Actor {
 
   #change(): TableChange {
     const { keeps } = this.scene;
-    const rows = [keeps('old row') && this.#before, keeps('new row') && this.#transaction!.after];
+    const { wide, vague = false } = this.part;
+    const before = keeps('old row') ? this.#before : undefined;
+    const after = keeps('new row') ? this.#transaction!.after : undefined;
     return {
       table: ARTICLE,
-      touched: asked =>
-        this.part.wide ? undefined : dropping(rows.flatMap(row => (row ? valuesOf(asked, row) : []))),
+      touched: asked => (wide ? undefined : touchedBy(asked, [{ before, after, vague }])),
     };
   }
 }
@@ -122,8 +126,4 @@ function stagesOf(keeps: Keeps): Stage[] {
   }
   const stages: Stage[] = ['writes', 'marks', 'ends', 'settles'];
   return keeps('locked old row') ? stages : ['looks', ...stages];
-}
-
-function valuesOf({ columns }: Scheme, row: Row): string {
-  return columns.map(column => row[column as keyof Row]).join();
 }

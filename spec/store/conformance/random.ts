@@ -17,6 +17,7 @@ export function describeRandom(makeSubject: MakeSubject): void {
       const subject = await make(limits);
       let worlds = 0;
       let hits = 0;
+      let moved = 0;
       await fc.assert(
         fc.asyncProperty(EVENTS, async events => {
           const world = new World(subject, `world${worlds++}`);
@@ -25,12 +26,16 @@ export function describeRandom(makeSubject: MakeSubject): void {
             await world.check();
           }
           hits += world.hits;
+          moved += world.moved;
         }),
         { numRuns },
       );
 
       // an answer that is never given is never stale
       expect(hits).to.be.greaterThan(numRuns);
+      if (Object.keys(limits).length === 0) {
+        expect(moved).to.be.greaterThan(numRuns / 20);
+      }
     }).timeout(600_000);
   }
 }

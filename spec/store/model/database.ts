@@ -1,11 +1,6 @@
-import {
-  type Dependency,
-  type EntryAddress,
-  type Scheme,
-  type TableChange,
-  WHOLE_TABLE,
-} from '../../../lib/store/store.js';
-import { dropping, scheme } from '../words.js';
+import type { Dependency, EntryAddress, TableChange } from '../../../lib/store/store.js';
+import { schemeOf } from '../../../lib/values/encode.js';
+import { touchedBy, valuesOf } from '../steps.js';
 
 export interface Row {
   readonly id: string;
@@ -20,11 +15,21 @@ export interface RowWrite {
   readonly values: Pick<Row, 'a' | 'b'> | undefined;
   /** whether the writer can tell what it touches */
   readonly traceable: boolean;
+  /** whether it cannot tell what its steps are */
+  readonly vague: boolean;
 }
 
-/** The rows of a table that satisfy any of these conjunctions, for each table. */
+/** The rows of a table that satisfy any of these conjunctions, for each table; or how many they are. */
 export interface ModelQuery {
-  readonly tables: readonly { readonly table: string; readonly anyOf: readonly Partial<Row>[] }[];
+  readonly tables: readonly TableQuery[];
+  readonly counts?: boolean;
+}
+
+export interface TableQuery {
+  readonly table: string;
+  readonly anyOf: readonly Partial<Row>[];
+  /** what rows have to satisfy beside, and readers test themselves */
+  readonly tested?: Partial<Row>;
 }
 
 /** A database small enough to be seen through: READ COMMITTED, with row locks. */
@@ -33,17 +38,15 @@ export class ModelDatabase {
   readonly #locks = new Map<string, ModelTransaction>();
   readonly running = new Set<ModelTransaction>();
 
-  select({ tables }: ModelQuery): string {
-    return JSON.stringify(
-      tables.map(({ table, anyOf }) =>
-        [...this.#rows]
-          .filter(
-            ([place, row]) => place.startsWith(`${table}/`) && anyOf.some(wanted => matches(row, wanted)),
-          )
-          .map(([, row]) => row)
-          .sort((x, y) => x.id.localeCompare(y.id)),
-      ),
+  select({ tables, counts }: ModelQuery): string {
+    const results = tables.map(({ table, anyOf, tested = {} }) =>
+      [...this.#rows]
+        .filter(([place]) => place.startsWith(`${table}/`))
+        .map(([, row]) => row)
+        .filter(row => anyOf.some(wanted => matches(row, { ...wanted, ...tested })))
+        .sort((x, y) => x.id.localeCompare(y.id)),
     );
+    return JSON.stringify(counts ? results.map(rows => rows.length) : results);
   }
 
   /** A transaction that has made these writes, or nothing if it would have to wait for a lock. */
@@ -56,6 +59,7 @@ export class ModelDatabase {
       place,
       table: write.table,
       traceable: write.traceable,
+      vague: write.vague,
       before: this.#rows.get(place),
       after: write.values && { id: write.id, ...write.values },
     }));
@@ -90,6 +94,7 @@ interface RowChange {
   readonly place: string;
   readonly table: string;
   readonly traceable: boolean;
+  readonly vague: boolean;
   readonly before: Row | undefined;
   readonly after: Row | undefined;
 }
@@ -110,35 +115,26 @@ export class ModelTransaction {
       return {
         table,
         touched: asked =>
-          changes.every(({ traceable }) => traceable)
-            ? dropping(
-                changes
-                  .flatMap(({ before, after }) => [before, after])
-                  .filter(row => row !== undefined)
-                  .map(row => encode(asked, row)),
-              )
-            : undefined,
+          changes.every(({ traceable }) => traceable) ? touchedBy(asked, changes) : undefined,
       };
     });
   }
 }
 
 /** @param key of the entry */
-export function addressOf(key: string, { tables }: ModelQuery): EntryAddress {
+export function addressOf(key: string, { tables, counts }: ModelQuery): EntryAddress {
   return {
     key,
-    tables: tables.map(({ table, anyOf }) => ({ table, dependencies: anyOf.map(dependencyOf) })),
+    tables: tables.map(({ table, anyOf, tested }) => ({
+      table,
+      dependencies: anyOf.map(wanted => dependencyOf(wanted, tested, counts)),
+    })),
   };
 }
 
-function dependencyOf(wanted: Partial<Row>): Dependency {
-  const columns = Object.keys(wanted).sort();
-  const compared = columns.length > 0 ? scheme(...columns) : WHOLE_TABLE;
-  return { scheme: compared, values: encode(compared, wanted) };
-}
-
-function encode({ columns }: Scheme, row: Partial<Row>): string {
-  return columns.map(column => row[column as keyof Row]).join();
+function dependencyOf(wanted: Partial<Row>, tested: Partial<Row> = {}, counts = false): Dependency {
+  const scheme = schemeOf(Object.keys(wanted), counts ? [] : undefined, Object.keys(tested));
+  return { scheme, values: valuesOf(scheme, wanted) };
 }
 
 function matches(row: Row, wanted: Partial<Row>): boolean {

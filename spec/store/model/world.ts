@@ -1,5 +1,6 @@
-import { Keys } from '../../../lib/store/keys.js';
-import type { EntryAddress, Quarantine, Seal, Store } from '../../../lib/store/store.js';
+import { idOf, Keys } from '../../../lib/store/keys.js';
+import type { EntryAddress, Found, Quarantine, Seal, Store } from '../../../lib/store/store.js';
+import { matters } from '../steps.js';
 import type { Subject } from '../subject.js';
 import {
   addressOf,
@@ -20,6 +21,12 @@ interface Reader {
   selected?: string;
 }
 
+interface Finder {
+  readonly store: Store;
+  readonly query: number;
+  readonly found: Found;
+}
+
 interface Writer {
   readonly store: Store;
   readonly transaction: ModelTransaction;
@@ -29,9 +36,12 @@ interface Writer {
 /** Plays events on a store and a model of a database, as those do who use the store properly, or die. */
 export class World {
   hits = 0;
+  /** of these, such that steps had come to which did not matter */
+  moved = 0;
   readonly #database = new ModelDatabase();
   readonly #readers = new Map<number, Reader>();
   readonly #writers = new Map<number, Writer>();
+  readonly #finders = new Map<number, Finder>();
   /** quarantines, and the transactions that have to end before they may be lifted */
   readonly #quarantines = new Map<string, [Quarantine, ModelTransaction[]]>();
   readonly #queries: readonly ModelQuery[];
@@ -43,14 +53,18 @@ export class World {
     readonly subject: Subject,
     readonly name: string,
   ) {
-    this.#queries = QUERIES.map(({ tables }) => ({
-      tables: tables.map(({ table, anyOf }) => ({ table: this.#table(table), anyOf })),
+    this.#queries = QUERIES.map(({ tables, ...rest }) => ({
+      ...rest,
+      tables: tables.map(({ table, ...others }) => ({ table: this.#table(table), ...others })),
     }));
     this.#addresses = this.#queries.map((query, i) => addressOf(`${name} ${i}`, query));
     const keys = new Keys('');
     this.#keys = this.#addresses.map(address => [
       ...keys.ofAddress(address),
       ...address.tables.map(({ table }) => keys.of(table).registry),
+      ...address.tables.flatMap(({ table, dependencies }) =>
+        dependencies.map(dependency => keys.of(table).trails + idOf(dependency)),
+      ),
     ]);
   }
 
@@ -69,6 +83,8 @@ export class World {
         return this.#fill(event.reader);
       case 'write':
         return this.#write(event.writer, event.writes, event.process);
+      case 'change':
+        return this.#change(event.write, event.process);
       case 'mark':
       case 'commit':
       case 'rollback':
@@ -77,6 +93,10 @@ export class World {
         return this.#go(event.writer, event.kind);
       case 'resolve':
         return this.#resolve(event.query);
+      case 'find':
+        return this.#find(event.finder, event.query, event.process);
+      case 'reseal':
+        return this.#reseal(event.finder);
       case 'evict': {
         const keys = this.#keys[event.query]!;
         return this.subject.evict(keys[event.key % keys.length]!);
@@ -94,17 +114,39 @@ export class World {
   async check(): Promise<void> {
     await Promise.all(
       this.#addresses.map(async (address, i) => {
-        const payload = (await (i % 2 ? this.subject.store : this.subject.other).read(address))?.payload;
-        if (payload === undefined) {
+        const found = await (i % 2 ? this.subject.store : this.subject.other).read(address);
+        if (!found || this.#matters(found, i)) {
           return;
         }
         this.hits++;
+        this.moved += found.moved.length > 0 ? 1 : 0;
         const now = this.#database.select(this.#queries[i]!);
-        if (String(payload) !== now) {
-          throw new Error(`Stale: ${address.key} is ${payload}, but should be ${now}`);
+        if (String(found.payload) !== now) {
+          throw new Error(`Stale: ${address.key} is ${found.payload}, but should be ${now}`);
         }
       }),
     );
+  }
+
+  #matters(found: Found, query: number): boolean {
+    const { tables } = this.#queries[query]!;
+    return matters(found, name => tables.find(({ table }) => table === name)!.tested!);
+  }
+
+  async #find(finder: number, query: number, process: number): Promise<void> {
+    const store = this.#process(process);
+    const found = await store.read(this.#addresses[query]!);
+    if (found && !this.#matters(found, query)) {
+      this.#finders.set(finder, { store, query, found });
+    }
+  }
+
+  async #reseal(number: number): Promise<void> {
+    const finder = this.#finders.get(number);
+    if (finder) {
+      this.#finders.delete(number);
+      await finder.store.reseal(this.#addresses[finder.query]!, finder.found);
+    }
   }
 
   async #lease(reader: number, query: number, process: number): Promise<void> {
@@ -142,6 +184,14 @@ export class World {
       if (transaction) {
         this.#writers.set(number, { store: this.#process(process), transaction, stage: 'written' });
       }
+    }
+  }
+
+  /** Writes a row, and has done with it. */
+  async #change(write: RowWrite, process: number): Promise<void> {
+    this.#write(-1, [write], process);
+    for (const step of ['mark', 'commit', 'settle'] as const) {
+      await this.#go(-1, step);
     }
   }
 

@@ -1,17 +1,19 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { decodeEntry, encodeEntry } from '../../../lib/store/redis/entry.js';
+import { articles, category } from '../words.js';
 
 describe('An entry in Redis', () => {
   const STAMPS = ['epoch.aaaa', 'bbbb', 'cccc'];
   const KEY = 'e:key';
+  const ADDRESS = articles(category('7'), category('8'));
   const stamp = fc.string({ unit: fc.constantFrom(...'abc-_.'), minLength: 1, maxLength: 6 });
   const stamps = fc.array(stamp, { minLength: 2, maxLength: 6 });
   const payload = fc.uint8Array({ maxLength: 300 });
 
   const buffers = (texts: readonly string[]) => texts.map(text => Buffer.from(text));
   const decode = (entry: Buffer | null, now: readonly string[] = STAMPS, key = KEY) =>
-    decodeEntry(key, [entry, ...buffers(now)]);
+    decodeEntry(key, [entry, ...buffers(now)], ADDRESS)?.payload;
 
   it('gives its payload for the stamps that it was sealed with', () => {
     fc.assert(
@@ -36,7 +38,7 @@ describe('An entry in Redis', () => {
     expect(decode(entry, [...STAMPS, 'payload'])).to.equal(undefined);
     expect(decode(entry, ['epoch.aaaa', 'bbbbc', 'ccc'])).to.equal(undefined);
     expect(decode(encodeEntry(KEY, `${STAMPS},`, Buffer.of()), STAMPS)).to.equal(undefined);
-    expect(decodeEntry(KEY, [entry, ...buffers(STAMPS.slice(0, 2)), null])).to.equal(undefined);
+    expect(decodeEntry(KEY, [entry, ...buffers(STAMPS.slice(0, 2)), null], ADDRESS)).to.equal(undefined);
   });
 
   it('gives nothing under another key', () => {
@@ -71,9 +73,9 @@ describe('An entry in Redis', () => {
   });
 
   it('bears any bytes, also those that begin like an entry', () => {
-    const start = encodeEntry(KEY, STAMPS.join(), Buffer.of()).subarray(0, 12);
+    const start = encodeEntry(KEY, STAMPS.join(), Buffer.of()).subarray(0, 32);
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(12), (bytes, kept) => {
+      fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(32), (bytes, kept) => {
         const entry = Buffer.concat([start.subarray(0, kept), bytes]);
         expect(decode(entry)).to.equal(undefined);
       }),

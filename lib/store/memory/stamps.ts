@@ -1,0 +1,93 @@
+import type { LRUCache } from 'lru-cache';
+import { advanced, firstCounted, stepsBetween } from '../counted.js';
+import { idOf, type TableKeys } from '../keys.js';
+import type { Dependency, Moved } from '../store.js';
+import { token } from '../token.js';
+import { isCounted, type Touch } from '../touched.js';
+import type { Kept, Stamp } from './kept.js';
+import { Trail } from './trail.js';
+
+/** The stamps of the memory store, and the trails of those that count. */
+export class Stamps {
+  readonly #kept: LRUCache<string, Kept>;
+
+  constructor(kept: LRUCache<string, Kept>) {
+    this.#kept = kept;
+  }
+
+  /** A table's stamp and those of dependencies on it, made where they are missing. */
+  lease(keys: TableKeys, dependencies: readonly Dependency[], ttl: number): Stamp[] {
+    return [
+      this.#stamp(keys.stamp, ttl),
+      ...dependencies.map(dependency => {
+        const id = idOf(dependency);
+        const trail = isCounted(dependency.scheme) ? keys.trails + id : undefined;
+        return this.#stamp(keys.dependencies + id, ttl, trail);
+      }),
+    ];
+  }
+
+  /** What a mark does to one dependency. */
+  touch(keys: TableKeys, { id, steps }: Touch): void {
+    const [stampKey, trailKey] = [keys.dependencies + id, keys.trails + id];
+    const stamp = steps && this.#kept.get(stampKey);
+    const later = typeof stamp === 'string' ? advanced(stamp, steps!.length) : undefined;
+    if (later === undefined) {
+      // no seal holds without its stamp, so nobody will ask for the trail
+      this.#kept.delete(stampKey);
+      this.#kept.delete(trailKey);
+      return;
+    }
+    const trail = Trail.extend(this.#trail(trailKey), stamp as string, later, steps!);
+    const ttl = remaining(this.#kept, stampKey);
+    this.#kept.set(trailKey, trail, { ttl });
+    this.#kept.set(stampKey, later, { ttl });
+  }
+
+  /** The steps that lead from an earlier stamp of a dependency to a later one, if they are known. */
+  between(
+    keys: TableKeys,
+    { scheme, values }: Dependency,
+    earlier: Stamp | undefined,
+    later: Stamp,
+  ): Moved['steps'] | undefined {
+    return earlier !== undefined && isCounted(scheme) && stepsBetween(earlier, later) !== undefined
+      ? this.#trail(keys.trails + idOf({ scheme, values }))?.between(earlier, later)
+      : undefined;
+  }
+
+  /**
+   * The stamp under this key, made if it is missing, that lives for at least `ttl` milliseconds.
+   *
+   * @param trailKey if it counts
+   */
+  #stamp(key: string, ttl: number, trailKey?: string): Stamp {
+    const kept = this.#kept.get(key);
+    if (typeof kept !== 'string') {
+      const made = trailKey === undefined ? token() : firstCounted(token());
+      if (trailKey !== undefined) {
+        this.#kept.delete(trailKey); // of a stamp that is lost
+      }
+      this.#kept.set(key, made, { ttl });
+      return made;
+    }
+    if (remaining(this.#kept, key) < ttl) {
+      this.#kept.set(key, kept, { ttl });
+      const trail = trailKey !== undefined && this.#kept.get(trailKey);
+      if (trail) {
+        this.#kept.set(trailKey, trail, { ttl });
+      }
+    }
+    return kept;
+  }
+
+  #trail(key: string): Trail | undefined {
+    const kept = this.#kept.get(key);
+    return kept instanceof Trail ? kept : undefined;
+  }
+}
+
+/** How long something lives, in milliseconds: at least one, since zero would be forever. */
+export function remaining(kept: LRUCache<string, Kept>, key: string): number {
+  return Math.max(1, kept.getRemainingTTL(key));
+}
