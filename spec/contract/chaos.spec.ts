@@ -20,6 +20,7 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
         lines.push(row(name, findings));
         expect(findings.stale, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
         expect(findings.lost, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
+        expect(findings.broken, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
         // an answer that is never given is never stale
         expect(findings.hits).to.be.above(0);
         expect(findings.slowest).to.be.below(bound);

@@ -4,7 +4,7 @@ import { startServer } from './server_process.js';
 import { temporaryDirectory } from './temporary_directory.js';
 
 /** A Redis of one's own, to be killed, frozen, filled up and started again. */
-export interface RedisServer {
+export interface RedisServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   /** of the process that runs now; another one after a restart */
@@ -31,6 +31,10 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
       await server.end(signal);
     }
   }
+  async function stop(): Promise<void> {
+    await end('SIGTERM');
+    directory.remove();
+  }
 
   return {
     url: `redis://127.0.0.1:${port}`,
@@ -38,10 +42,8 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
     get pid() {
       return server.pid;
     },
-    async stop() {
-      await end('SIGTERM');
-      directory.remove();
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
     kill9: () => end('SIGKILL'),
     async restart() {
       await end('SIGTERM');

@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import { createClient, DISCONNECT_TIMEOUT, type RedisSource } from './client.js';
 import { epochOf } from './identity.js';
+import { onSurplusAnswer } from './surplus.js';
 
 /** A connection to a server that is known, from the moment it is until either is another. */
 export interface Session {
@@ -150,6 +151,10 @@ export class Connection {
         this.#lastError = error;
       });
       client.on('ready', () => this.#meet(client));
+      onSurplusAnswer(client, () => {
+        this.session = undefined;
+        client.disconnect(true);
+      });
       client.on('close', () => {
         this.session = undefined;
         this.#fail(this.#noConnection());

@@ -22,6 +22,8 @@ export class Findings {
   readonly stale: string[] = [];
   /** answers of that kind when all had come to rest: an invalidation never arrived */
   readonly lost: string[] = [];
+  /** other promises that were not kept */
+  readonly broken: string[] = [];
   /** what else is worth telling */
   readonly notes: string[] = [];
 

@@ -1,5 +1,16 @@
 import { crashes } from './crashes.js';
 import type { Fault } from './fault.js';
+import { growth } from './growth.js';
+import { losses } from './losses.js';
+import { memoryLimits } from './memory_limits.js';
 import { stalls } from './stalls.js';
+import { wires } from './wires.js';
 
-export const faults: readonly Fault[] = [...crashes, ...stalls];
+export const faults: readonly Fault[] = [
+  ...crashes,
+  ...stalls,
+  ...memoryLimits,
+  ...losses,
+  ...wires,
+  ...growth,
+];

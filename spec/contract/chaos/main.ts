@@ -39,7 +39,7 @@ try {
     const findings = await inflict(fault);
     console.log(row(fault.name, findings));
     const { bound = Number.POSITIVE_INFINITY } = fault;
-    const faults = [...findings.stale, ...findings.lost];
+    const faults = [...findings.stale, ...findings.lost, ...findings.broken];
     if (findings.slowest > bound) {
       faults.push(`a read took ${Math.ceil(findings.slowest)} ms, more than ${bound}`);
     }

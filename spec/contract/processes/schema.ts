@@ -19,7 +19,7 @@ export const Article = defineEntity({
   properties: {
     id: p.integer().primary(),
     category: p.integer(),
-    title: p.string(),
+    title: p.text(),
     version: p.integer(),
     author: () => p.manyToOne(Author).ref(),
   },

@@ -7,8 +7,10 @@ export interface Stress {
   /** few, so that readers and writers meet */
   readonly rows: readonly number[];
   readonly reads: number;
-  /** what else happens, until it is over; the least number of reads does not end before it */
-  meanwhile?(isOver: () => boolean): Promise<void>;
+  /** how many reads, or writes, a process has under way at the same time */
+  readonly lanes?: { readonly reader: number; readonly writer: number };
+  /** what else happens, told how many reads there have been: they go on until it is over */
+  meanwhile?(reads: () => number): Promise<void>;
   /** whether writes may fail, with nothing committed, because the store could not be told of them */
   readonly mayRefuse?: boolean;
 }
@@ -25,9 +27,6 @@ export interface Tally {
   readonly slowest: number;
 }
 
-/** How many reads, or writes, a process has under way at the same time. */
-const LANES = { reader: 6, writer: 2 };
-
 /**
  * Readers and writers of several processes at work on the same rows, none of them held anywhere.
  *
@@ -36,7 +35,7 @@ const LANES = { reader: 6, writer: 2 };
  * and nobody has to stand still.
  */
 export async function runStress(stress: Stress): Promise<Tally> {
-  const { readers, writers, rows, reads, mayRefuse = false } = stress;
+  const { readers, writers, rows, reads, mayRefuse = false, lanes = { reader: 6, writer: 2 } } = stress;
   const known = new Map(rows.map(row => [row, 1]));
   const learn = (row: number, version: number) => known.set(row, Math.max(version, known.get(row)!));
   const stale: string[] = [];
@@ -80,10 +79,10 @@ export async function runStress(stress: Stress): Promise<Tally> {
     }
   };
   await Promise.all([
-    ...readers.flatMap(reader => Array.from({ length: LANES.reader }, () => read(reader))),
-    ...writers.flatMap(writer => Array.from({ length: LANES.writer }, () => write(writer))),
+    ...readers.flatMap(reader => Array.from({ length: lanes.reader }, () => read(reader))),
+    ...writers.flatMap(writer => Array.from({ length: lanes.writer }, () => write(writer))),
     stress
-      .meanwhile?.(() => ordered >= reads)
+      .meanwhile?.(() => ordered)
       .finally(() => {
         happening = false;
       }),

@@ -244,6 +244,19 @@ describe('Redis in trouble', () => {
     }
   });
 
+  for (const answer of ['$-1\r\n', '$-1\r\n$-1\r\n', '*0\r\n:1\r\n', '-ERR for nobody\r\n']) {
+    it(`leaves a connection on which somebody is answered who has not asked (${JSON.stringify(answer)})`, async () => {
+      const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
+      await cache(store, seven, 'seven');
+      const { connections } = proxy;
+      proxy.say(answer);
+      await until(() => proxy.connections > connections);
+
+      await until(() => works(store));
+      await expectHit(store, seven, 'seven');
+    });
+  }
+
   it('fails if what listens is no Redis', async () => {
     const server = createServer(socket => {
       socket.on('error', () => {});
