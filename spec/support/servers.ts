@@ -33,10 +33,13 @@ export async function freshDatabase(name = 'spec'): Promise<string> {
 
 /** Stops what the functions above have started. Who asks them again gets new servers. */
 export async function stopServers(): Promise<void> {
-  for (const database of databases) {
-    databases.delete(database);
-    await administer(`drop database if exists "${database}" with (force)`);
+  if (process.env.DATABASE_URL) {
+    // a server of our own takes them with it
+    for (const database of databases) {
+      await administer(`drop database if exists "${database}" with (force)`);
+    }
   }
+  databases.clear();
   const running = [postgres, redis];
   postgres = redis = undefined;
   // who asked for one that could not be started has heard of it already

@@ -30,8 +30,8 @@ export class Connection {
   #hasMet = false;
   /** when the next attempt to connect is due, by `performance.now` */
   #nextAttempt = 0;
-  /** since when, by `performance.now`, the present connection has read no more than this */
-  #silence: { readonly bytesRead: number; readonly since: number } | undefined;
+  /** when a command of the present session timed out first, by `performance.now` */
+  #timedOut: number | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -91,23 +91,21 @@ export class Connection {
     }
     const message = error instanceof Error ? error.message : '';
     // it has become a replica, so there is another master
-    if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isSilent(session))) {
+    if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isTimedOutAgain())) {
       this.session = undefined;
       session.client.disconnect(true);
     }
   }
 
   /**
-   * Whether nothing at all was heard between two commands that timed out, the second of which was sent after the
-   * first had. TCP would keep such a connection for a quarter of an hour.
+   * Whether a command has timed out that was sent after another had. It may be that nothing is heard any more: TCP would
+   * keep such a connection for a quarter of an hour. Or an answer went astray: then each question is answered by the
+   * answer to the next one, for ever too late.
    */
-  #isSilent({ client }: Session): boolean {
-    const { bytesRead } = client.stream;
+  #isTimedOutAgain(): boolean {
     const now = performance.now();
-    if (bytesRead !== this.#silence?.bytesRead) {
-      this.#silence = { bytesRead, since: now };
-    }
-    return now - this.#silence.since > this.commandTimeout;
+    this.#timedOut ??= now;
+    return now - this.#timedOut > this.commandTimeout;
   }
 
   /** Waits for the answers to what has been sent, but for no longer than a command may take. */
@@ -177,7 +175,7 @@ export class Connection {
       this.session = { client, epoch };
       this.#hasMet = true;
       this.#failures = 0;
-      this.#silence = undefined;
+      this.#timedOut = undefined;
       this.#lastError = undefined;
       this.#next.resolve(this.session);
       this.#next = pending();

@@ -12,7 +12,7 @@ import { lay } from './siege.js';
 
 const PATIENCE = { timeout: 60_000 };
 /** At least so many reads of the siege are between two events. */
-const READS = { least: 50, most: 400 };
+const READS = { least: 50, most: 200 };
 
 type Rhythm = () => Promise<void>;
 
@@ -64,7 +64,7 @@ const happenings: Readonly<Record<string, { args?: readonly string[]; happen: Ha
 export const losses: readonly Fault[] = [
   ...Object.entries(happenings).map(([name, { args, happen }]) => ({
     name,
-    tries: { long: 50, short: 3 },
+    tries: { long: 50, short: 2 },
     run: async (tries: number, random: Random) => {
       await using server = await startRedis(args);
       const client = quietClient(server.url);
@@ -84,7 +84,7 @@ export const losses: readonly Fault[] = [
   })),
   {
     name: 'a replica that lags is promoted',
-    tries: { long: 20, short: 2 },
+    tries: { long: 20, short: 1 },
     run: promoteByHand,
   },
   {

@@ -15,10 +15,10 @@ const POLICIES = [
 
 const MAXMEMORY = '3mb';
 /** What is read takes up several times as much. */
-const FULL = { rows: 50, filler: 10_000 };
+const FULL = { rows: 30, filler: 20_000 };
 
 /** Reads of a siege. */
-const tries = { long: 10_000, short: 1000 };
+const tries = { long: 10_000, short: 500 };
 
 export const memoryLimits: readonly Fault[] = [
   ...POLICIES.map(policy => ({

@@ -32,7 +32,7 @@ export async function lay({
   meanwhile,
   lanes,
   filler = 0,
-  rows = 24,
+  rows = 12,
 }: Siege): Promise<Findings> {
   const findings = new Findings();
   const policy = place.onStoreFailure ?? 'throw';

@@ -66,14 +66,14 @@ export const wires: readonly Fault[] = [
   ...Object.entries(disturbances).flatMap(([name, disturbance]) =>
     (['throw', 'degrade'] as const).map(onStoreFailure => ({
       name: `the way to Redis ${name} (\`${onStoreFailure}\`)`,
-      tries: { long: 50, short: onStoreFailure === 'throw' ? 2 : 1 },
+      tries: { long: 50, short: onStoreFailure === 'throw' ? 1 : 0 },
       bound: BOUND,
       run: (tries: number, random: Random) => disturb(disturbance, onStoreFailure, tries, random),
     })),
   ),
   {
     name: 'Redis does not answer, and there are thousands of queries',
-    tries: { long: 20_000, short: 2000 },
+    tries: { long: 20_000, short: 1000 },
     bound: BOUND,
     run: queryInVain,
   },

@@ -3,6 +3,7 @@
  *
  * Argument: a {@link Place} as JSON.
  */
+import { setImmediate } from 'node:timers/promises';
 import { deferred } from '../../support/deferred.js';
 import { type Gate, gate } from '../../support/gate.js';
 import type { News, Order } from './messages.js';
@@ -65,6 +66,7 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
   };
   try {
     const answer = await followed(steps, () => perform(task, args));
+    await setImmediate(); // what is stored is sent after the answer was given
     await Promise.all(steps.background);
     return answer;
   } finally {
@@ -82,7 +84,7 @@ function die(): void {
   }
   // Before this, everything that is waiting for no other process goes on; so bytes are on their way to the servers.
   // What is answered to them would come after this.
-  setImmediate(() => process.kill(process.pid, 'SIGKILL'));
+  setImmediate().then(() => process.kill(process.pid, 'SIGKILL'));
 }
 
 function tell(news: News): void {

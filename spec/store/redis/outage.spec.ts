@@ -244,6 +244,18 @@ describe('Redis in trouble', () => {
     }
   });
 
+  it('gives up a connection on which every answer comes one question too late', async () => {
+    const { store, proxy } = await behindProxy();
+    await cache(store, seven, 'seven');
+    const { connections } = proxy;
+    proxy.loseAnswer();
+    await until(() => works(store));
+    expect(proxy.connections).to.be.above(connections);
+
+    await cache(store, seven, 'seven');
+    await expectHit(store, seven, 'seven');
+  });
+
   for (const answer of ['$-1\r\n', '$-1\r\n$-1\r\n', '*0\r\n:1\r\n', '-ERR for nobody\r\n']) {
     it(`leaves a connection on which somebody is answered who has not asked (${JSON.stringify(answer)})`, async () => {
       const { store, proxy } = await behindProxy({ commandTimeout: 2000 });

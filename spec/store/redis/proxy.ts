@@ -13,6 +13,8 @@ export interface RedisProxy {
   mode: 'pass' | 'stall';
   /** From now on the server hears the clients that are connected, but they do not hear it. */
   swallow(): void;
+  /** The next answer of the server is not heard. */
+  loseAnswer(): void;
   /** Says this to all clients. */
   say(bytes: string | Uint8Array): void;
   /** Ends all connections at once. */
@@ -28,6 +30,7 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
   let mode: RedisProxy['mode'] = 'pass';
   const held: (() => void)[] = [];
   let connections = 0;
+  let losing = false;
 
   const keep = (socket: Socket) => {
     sockets.add(socket);
@@ -36,7 +39,8 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
   };
   const forward = (from: Socket, to: Socket, isAnswer: boolean) => {
     from.on('data', data => {
-      if (isAnswer && deaf.has(to)) {
+      if (isAnswer && (deaf.has(to) || losing)) {
+        losing = false;
         return;
       }
       if (mode === 'pass') {
@@ -91,6 +95,9 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
       for (const client of clients) {
         deaf.add(client);
       }
+    },
+    loseAnswer() {
+      losing = true;
     },
     say(bytes) {
       for (const client of clients) {
