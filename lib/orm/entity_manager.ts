@@ -2,6 +2,8 @@ import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
 import { noteAddedFilter } from './added_filters.js';
+import { EXISTS } from './exists.js';
+import { tellWhenExecuted } from './query_builders.js';
 import { withRepositoryMethods } from './repository.js';
 import { callingFor, type Scope, withScope } from './scope.js';
 
@@ -16,6 +18,7 @@ const OPTIONS_AT: Readonly<Record<string, number>> = {
   findOne: 2,
   findOneOrFail: 2,
   count: 2,
+  countBy: 2,
   populate: 2,
 };
 
@@ -44,6 +47,20 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
     override addFilter(...args: any[]): void {
       noteAddedFilter(this.getDriver());
       (super.addFilter as any)(...args);
+    }
+
+    override async exists(
+      entityName: EntityName<any>,
+      where: any = {},
+      options: object = {},
+    ): Promise<boolean> {
+      return (await this.count(entityName, where, { ...options, [EXISTS]: true } as object)) > 0;
+    }
+
+    override createQueryBuilder(...args: any[]): any {
+      const builder = (super.createQueryBuilder as any)(...args);
+      tellWhenExecuted(builder, this);
+      return builder;
     }
 
     /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */

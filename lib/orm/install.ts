@@ -18,6 +18,7 @@ import { CatalogSource } from './database.js';
 import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
 import { CacheopsEvents } from './events.js';
+import { supportExists } from './exists.js';
 import { Cacheops, EXTENSION } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
@@ -60,6 +61,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   trackConnections(connections, config, writes);
   trackDumps(connections, commits, database, ask);
   supportDryRuns(driver, connections);
+  supportExists(driver);
   new Reads({
     driver,
     database,
@@ -70,7 +72,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     limits: options,
     enabled: options.enabled,
     background: background.add,
-  }).install();
+  }).install(connections);
 
   config.set('subscribers', [...config.get('subscribers'), new FlushSubscriber()]);
   if (!config.getAll().entityRepository) {

@@ -18,7 +18,8 @@ import { IRRELEVANT, relevant } from './relevant.js';
 
 /** One call of the driver, as it arrives there. */
 export interface ReadCall {
-  readonly kind: 'find' | 'count';
+  /** `rows` and `row`: what a query builder is given, before it makes anything of it */
+  readonly kind: 'find' | 'count' | 'exists' | 'rows' | 'row';
   readonly meta: EntityMetadata;
   /** the condition on `meta`, if it is one */
   readonly where: unknown;
@@ -118,7 +119,8 @@ export class Planner {
   }
 
   #plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
-    const text = serialiseQuery(call.where, call.options, IRRELEVANT);
+    const isBuilt = call.kind === 'rows' || call.kind === 'row';
+    const text = isBuilt ? undefined : serialiseQuery(call.where, call.options, IRRELEVANT);
     const session = serialise(call.em.getSessionContext());
     if (text === undefined) {
       return this.#planBySql(reduced(call), session);
@@ -184,6 +186,18 @@ export class Planner {
       return { cacheable: false, reason: 'options that have no key' };
     }
     const { statements } = await dryRun(call.run);
+    const identity = `${call.kind} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
+    let plan = this.#plans.get(identity);
+    if (!plan) {
+      plan = this.#planOfSql(call, identity, statements);
+      if (identity.length <= MAX_REMEMBERED_TEXT) {
+        this.#plans.set(identity, plan);
+      }
+    }
+    return plan;
+  }
+
+  #planOfSql(call: ReadCall, identity: string, statements: readonly string[]): Planned | NotCacheable {
     const reading = this.#read(statements);
     if ('reason' in reading) {
       return reading;
@@ -191,7 +205,6 @@ export class Planner {
     if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
       return CLOCK;
     }
-    const identity = `${call.kind} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
     return {
       cacheable: true,
       ...this.#address(call, identity, reading),

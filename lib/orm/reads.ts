@@ -1,5 +1,5 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import type { AbstractSqlConnection, AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { type CallDecision, mergeCalls, type Op, parseCall, resolveCall } from '../config/index.js';
 import type { EntryAddress, Found, Lease, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
@@ -7,11 +7,13 @@ import type { Ask, Catalog } from './catalog.js';
 import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents, ReadEvent } from './events.js';
+import { EXISTS } from './exists.js';
 import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
 import { guardsOf } from './guards.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
+import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
 import { type Session, sessionOf } from './session.js';
 import { findCause } from './validity.js';
@@ -73,7 +75,8 @@ export class Reads {
   }
 
   /** Puts itself between the driver and its callers. */
-  install(): void {
+  install(connections: readonly AbstractSqlConnection[]): void {
+    answerBuilders(this.#parts.driver, connections, read => this.#serveBuilt(read));
     const driver = this.#parts.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
     const { find, findOne, count, loadFromPivotTable } = driver;
     driver.findOne = (entityName, where, options) =>
@@ -84,7 +87,8 @@ export class Reads {
     };
     driver.count = (entityName, where, options = {}) => {
       const run = (change?: Options) => count!.call(driver, entityName, where, { ...options, ...change });
-      return this.#serve('count', 'count', entityName, where, options, run);
+      const kind = EXISTS in options ? 'exists' : 'count';
+      return this.#serve(kind, kind, entityName, where, options, run);
     };
     driver.loadFromPivotTable = (prop, ...rest) =>
       withScope({ pivot: prop.targetMeta, em: currentCaller() }, () =>
@@ -111,6 +115,16 @@ export class Reads {
     const subject = options.em ? meta : pivot!;
     const started = this.#parts.events.listenerCount('read') > 0 ? performance.now() : undefined;
     return this.#answer({ kind, op, meta, subject, where, options, em, run, scope, started });
+  }
+
+  /** A statement of a query builder. */
+  #serveBuilt(read: BuiltRead): Promise<unknown> {
+    const scope = currentScope();
+    if (scope.dryRun) {
+      return read.run();
+    }
+    const started = this.#parts.events.listenerCount('read') > 0 ? performance.now() : undefined;
+    return this.#answer({ ...read, subject: read.meta, scope, started });
   }
 
   /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */

@@ -1,4 +1,4 @@
-import type { EntityManager, EntityRepository } from '@mikro-orm/core';
+import type { CountOptions, EntityManager, EntityRepository, FilterQuery } from '@mikro-orm/core';
 import { SqlEntityRepository } from '@mikro-orm/sql';
 import {
   CacheopsError,
@@ -15,7 +15,19 @@ import { withScope } from './scope.js';
 export const PROFILES = `${EXTENSION} profiles`;
 
 /** What every repository has beside what the ORM gives it. */
-export interface CachingMethods {
+export interface CachingMethods<Entity extends object = any> {
+  /**
+   * Is there any? As `count() > 0`, but the database may stop at the first row that it finds.
+   *
+   * ```ts
+   * await em.getRepository(Article).exists({ slug: 'first' });
+   * ```
+   */
+  exists<Hint extends string = never>(
+    where?: FilterQuery<NoInfer<Entity>>,
+    options?: CountOptions<Entity, Hint>,
+  ): Promise<boolean>;
+
   /**
    * This repository, such that its reads are cached: for these ops (left out, whatever they do) and this timeout in
    * seconds (left out, the profile's). Also reaches the queries that populate their results, as far as those
@@ -39,8 +51,15 @@ export interface CachingMethods {
  */
 export class CachedRepository<Entity extends object>
   extends SqlEntityRepository<Entity>
-  implements CachingMethods
+  implements CachingMethods<Entity>
 {
+  override exists<Hint extends string = never>(
+    where: FilterQuery<NoInfer<Entity>> = {} as never,
+    options: CountOptions<Entity, Hint> = {},
+  ): Promise<boolean> {
+    return this.getEntityManager().exists(this.entityName, where, options);
+  }
+
   override cache(options: Exclude<CallOptions, false> = true): this {
     return scoped(this, options);
   }
@@ -54,7 +73,7 @@ export class CachedRepository<Entity extends object>
 export function withRepositoryMethods<Repository extends EntityRepository<any>>(
   repository: Repository,
 ): Repository {
-  for (const method of ['cache', 'nocache'] as const) {
+  for (const method of ['cache', 'nocache', 'exists'] as const) {
     if (!(method in repository)) {
       Object.defineProperty(repository, method, {
         value: CachedRepository.prototype[method],

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ParsedCall } from '../config/index.js';
+import type { Building } from './query_builders.js';
 
 /** What holds for everything that is called from here, however deep: it follows async context. */
 export interface Scope {
@@ -21,6 +22,10 @@ export interface Scope {
   readonly pivot?: EntityMetadata | undefined;
   /** whose session it is, for reads that do not say so */
   readonly em?: SqlEntityManager | undefined;
+  /** a count may stop at the first row: see `exists.ts` */
+  readonly existing?: boolean;
+  /** a query builder is being executed */
+  readonly building?: Building | undefined;
   /** sees the statements that a read sends */
   readonly witness?: Witness | undefined;
 }
