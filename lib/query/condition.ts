@@ -1,6 +1,6 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { ColumnConditions, type ColumnFacts, type ColumnPlace } from './column_condition.js';
-import { ANYTHING, and, type Formula, or, type Source } from './formula.js';
+import { ANYTHING, and, type Formula, or, type Source, wider } from './formula.js';
 
 /** What a condition is read against: the database's own view of its tables. */
 export interface Columns extends ColumnFacts {
@@ -164,7 +164,7 @@ class ConditionReader {
 
   /**
    * `{ author: { id: 7 } }` is about the column that refers to it, or, if that is joined anyway, about the author's own:
-   * which is NULL too where the author is missing.
+   * which is NULL where the author is missing, whatever refers to it.
    */
   #foreignKey(
     prop: EntityProperty,
@@ -176,7 +176,7 @@ class ConditionReader {
     const keyProp = target.properties[key as never] as EntityProperty;
     const names = keyProp.fieldNames.map(name => prop.joinColumns[prop.referencedColumnNames.indexOf(name)]);
     return isKeyColumn(keyProp) && names.every(name => name !== undefined)
-      ? this.#fields(names as string[], value, { ...place, optional: true })
+      ? wider(this.#fields(names as string[], value, { ...place, optional: true }))
       : ANYTHING;
   }
 

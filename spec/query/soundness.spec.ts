@@ -1,0 +1,95 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { type Catalog, loadCatalog } from '../../lib/orm/catalog.js';
+import { freshDatabase } from '../support/servers.js';
+import { Asked, Asker } from './soundness/asked.js';
+import { WatchedDatabase } from './soundness/database.js';
+import { question } from './soundness/questions.js';
+import { CREATE_SHOP, entities } from './soundness/shop.js';
+import { inserts, write } from './soundness/writes.js';
+
+const RUNS = Number(process.env.SOUNDNESS_RUNS ?? 25);
+
+describe('steps that do not matter', () => {
+  const sent: string[] = [];
+  let orm: MikroORM;
+  let catalog: Catalog;
+  let database: WatchedDatabase;
+  let asker: Asker;
+
+  before(async () => {
+    orm = await MikroORM.init({
+      entities,
+      clientUrl: await freshDatabase('soundness'),
+      pool: { min: 1, max: 1 },
+      onQuery(sql, parameters) {
+        sent.push(orm.driver.getPlatform().formatQuery(sql, parameters));
+        return sql;
+      },
+    });
+    await orm.em.getConnection().execute(CREATE_SHOP);
+    catalog = await loadCatalog(sql => orm.em.getConnection().execute(sql), 'here');
+    database = new WatchedDatabase(orm, catalog);
+    asker = new Asker(orm, catalog, sent);
+  });
+
+  after(() => orm.close());
+
+  it('leave every result as it is: lists, counts, windows, joined rows', async () => {
+    const told = { passed: 0, mattered: 0, changed: 0 };
+    await fc.assert(
+      fc.asyncProperty(
+        inserts,
+        fc.array(question, { minLength: 30, maxLength: 30 }),
+        fc.array(fc.array(write, { minLength: 1, maxLength: 2 }), { minLength: 12, maxLength: 12 }),
+        async (rows, questions, transactions) => {
+          await database.fill(rows);
+          const entries = await answered(questions);
+          for (const statements of transactions) {
+            const changes = (await database.write(statements)) ?? [];
+            for (const entry of changes.length > 0 ? entries : []) {
+              const now = await resultOf(entry.asked);
+              const matters = entry.asked.isChangedBy(changes);
+              if (!matters) {
+                expect(
+                  now,
+                  `${JSON.stringify(entry.asked.question)}\n${entry.asked.sql}\n${statements.join('; ')}`,
+                ).to.equal(entry.result);
+                told.passed++;
+              } else {
+                told.mattered++;
+                told.changed += now === entry.result ? 0 : 1;
+                entry.result = now;
+                entry.asked.learn((await asker.call(entry.asked.question))!);
+              }
+            }
+          }
+        },
+      ),
+      { numRuns: RUNS },
+    );
+    expect(told.passed, JSON.stringify(told)).to.be.above(told.mattered);
+    expect(told.changed / told.mattered, JSON.stringify(told)).to.be.above(0.4);
+  }).timeout(3_600_000);
+
+  async function answered(
+    questions: Parameters<Asker['call']>[0][],
+  ): Promise<{ asked: Asked; result: string }[]> {
+    const entries: { asked: Asked; result: string }[] = [];
+    for (const each of questions) {
+      const call = await asker.call(each);
+      if (call) {
+        const asked = new Asked(each, call, catalog, 'full');
+        entries.push({ asked, result: await resultOf(asked) });
+      }
+    }
+    return entries;
+  }
+
+  /** Its rows, in their order where it has one that leaves no choice. */
+  async function resultOf({ sql, question: { options } }: Asked): Promise<string> {
+    const rows = (await database.execute(sql)).map(row => JSON.stringify(row));
+    return (options.limit && !options.populate ? rows : rows.sort()).join('\n');
+  }
+});

@@ -1,0 +1,240 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { MikroORM } from '@mikro-orm/postgresql';
+import type { Catalog } from '../../../lib/orm/catalog.js';
+import { type Condition, readCondition } from '../../../lib/query/condition.js';
+import { containedGuard } from '../../../lib/query/contained.js';
+import {
+  dependenciesOf,
+  type Granularity,
+  type Occurrence,
+  type WatchedDependency,
+  type WatchedTable,
+} from '../../../lib/query/dependencies.js';
+import type { Guard, OrderTerm } from '../../../lib/query/guard.js';
+import { readSelect, type Select } from '../../../lib/query/select.js';
+import { movedMatters } from '../../../lib/query/steps.js';
+import { viewOf } from '../../../lib/query/view.js';
+import { windowGuard } from '../../../lib/query/window.js';
+import type { TableChange } from '../../../lib/store/store.js';
+import type { Question } from './questions.js';
+import { entities } from './shop.js';
+
+/** What the driver was asked, and what it answered. */
+interface Call {
+  readonly condition: Condition;
+  readonly rows: readonly Record<string, any>[];
+  readonly sql: string;
+}
+
+/** Asks the ORM, and listens to what it asks its driver and the driver the database. */
+export class Asker {
+  readonly #orm: MikroORM;
+  readonly #catalog: Catalog;
+  readonly #sent: string[];
+  #condition: Condition | undefined;
+  #rows: readonly Record<string, any>[] = [];
+
+  /** @param sent what `onQuery` is given */
+  constructor(orm: MikroORM, catalog: Catalog, sent: string[]) {
+    this.#orm = orm;
+    this.#catalog = catalog;
+    this.#sent = sent;
+    const asker = this;
+    const { find, count } = orm.driver;
+    orm.driver.find = async function (name: any, where: any, options: any) {
+      asker.#condition ??= asker.#read(name, where);
+      const rows = (await find.call(this, name, where, options)) as any[];
+      asker.#rows = structuredClone(rows);
+      return rows as never;
+    };
+    orm.driver.count = function (name: any, where: any, options: any) {
+      asker.#condition ??= asker.#read(name, where);
+      return count.call(this, name, where, options) as never;
+    };
+  }
+
+  /** `undefined` if the ORM or the database does not understand it, or if it takes several statements. */
+  async call({ entity, where, options, isCount }: Question): Promise<Call | undefined> {
+    this.#sent.length = 0;
+    this.#condition = undefined;
+    this.#rows = [];
+    const em = this.#orm.em.fork();
+    const target = entities.find(each => each.name === entity)! as never;
+    try {
+      await (isCount
+        ? em.count(target, structuredClone(where) as never)
+        : em.find(target, structuredClone(where) as never, structuredClone(options) as never));
+    } catch {
+      return undefined;
+    }
+    return this.#sent.length === 1 && this.#condition
+      ? { condition: this.#condition, rows: this.#rows, sql: this.#sent[0]! }
+      : undefined;
+  }
+
+  #read(name: any, where: unknown): Condition {
+    const table = (fullName: string) => this.#catalog.tables.get(fullName)!;
+    return readCondition(
+      this.#orm.getMetadata().get(name) as EntityMetadata,
+      where,
+      {
+        tableOf: meta => this.#catalog.resolve({ schema: undefined, name: meta.tableName })?.fullName,
+        kindOf: (name, column) => table(name).kinds.get(column),
+        orderable: (name, column) => table(name).orderable.has(column),
+        matchable: (name, column) => table(name).matchable.has(column),
+      },
+      3,
+    );
+  }
+}
+
+/** A question with what its answer depends on, as an entry has it. */
+export class Asked {
+  readonly question: Question;
+  readonly sql: string;
+  readonly tables: readonly WatchedTable[];
+  readonly #occurrences: readonly Occurrence[];
+  readonly #order: readonly OrderTerm[];
+  readonly #condition: Condition;
+  readonly #catalog: Catalog;
+  #guards: readonly (Guard | null)[] = [];
+
+  constructor(question: Question, call: Call, catalog: Catalog, granularity: Granularity) {
+    this.question = question;
+    this.sql = call.sql;
+    this.#catalog = catalog;
+    this.#condition = call.condition;
+    this.#order = this.#orderOf(call);
+    this.#occurrences = this.#occurrencesOf(call);
+    this.tables = dependenciesOf(call.condition.formula, this.#occurrences, { limit: 8, granularity });
+    this.learn(call);
+  }
+
+  /** What its result tells. */
+  learn({ rows }: Call): void {
+    // as it is stored
+    this.#guards = JSON.parse(JSON.stringify(this.#occurrences.map(each => this.#guardOf(each, rows))));
+  }
+
+  isChangedBy(changes: readonly TableChange[]): boolean {
+    return changes.some(change => {
+      const watched = this.tables.find(({ table }) => table === change.table);
+      return watched?.dependencies.some(dependency => this.#isTouched(dependency, change)) ?? false;
+    });
+  }
+
+  #isTouched(dependency: WatchedDependency, change: TableChange): boolean {
+    const touched = change.touched(dependency.scheme);
+    if (!touched?.has(dependency.values)) {
+      return touched === undefined;
+    }
+    const steps = touched.get(dependency.values);
+    return !steps || movedMatters(dependency, JSON.parse(JSON.stringify(steps)), this.#guards);
+  }
+
+  #occurrencesOf({ sql, condition }: Call): readonly Occurrence[] {
+    const select = readSelect(sql) as Select;
+    const names = new Map(select.tables.map(each => [each, this.#catalog.resolve(each)!.fullName] as const));
+    return [...new Set(names.values())].flatMap((table): Occurrence[] => {
+      const inSql = select.tables.filter(each => names.get(each) === table);
+      const sources = condition.sources.filter(source => source.table === table);
+      if (inSql.length !== 1 || sources.length > 1) {
+        return inSql.length === sources.length ? sources.map(source => ({ table, source })) : [{ table }];
+      }
+      const [{ reads, where }] = inSql as [Select['tables'][number]];
+      const [source] = sources;
+      const exact: ReadonlyMap<string, number> = source ? viewOf(condition.formula, source).exact : new Map();
+      const inexact = [...where].filter(([column, count]) => exact.get(column) !== count);
+      const isRoot = source === condition.sources[0];
+      return [
+        {
+          table,
+          source,
+          reads: reads && [...reads, ...inexact.map(([column]) => column)],
+          guarded: isRoot ? this.#order.map(({ column }) => column) : this.#keyOf(table),
+          referenced: this.#isReferenced(table),
+        },
+      ];
+    });
+  }
+
+  get #root(): string {
+    return this.#condition.sources[0]!.table;
+  }
+
+  /** By what a joined table is found: its own key, or the column that refers to the root. */
+  #keyOf(table: string): readonly string[] {
+    const joined = `${this.question.entity} ${this.#catalog.tables.get(table)!.name}`;
+    return this.question.usesKeys && KEYS[joined] ? [KEYS[joined].column] : [];
+  }
+
+  #isReferenced(table: string): boolean {
+    return this.#keyOf(table)[0] === 'id' && table !== this.#root;
+  }
+
+  #orderOf({ sql }: Call): readonly OrderTerm[] {
+    const { options, terms, isCount } = this.question;
+    const select = readSelect(sql) as Select;
+    // pages of rows with collections are taken in a subquery
+    if (
+      isCount ||
+      !options.limit ||
+      select.tables.filter(({ name }) => name === this.question.entity.toLowerCase()).length > 1 ||
+      this.#joinsMany(select)
+    ) {
+      return [];
+    }
+    const table = this.#catalog.tables.get(this.#root)!;
+    return Object.entries(options.orderBy as Record<string, string>)
+      .slice(0, terms)
+      .filter(([column]) => table.orderable.has(column))
+      .map(([column, direction]) => ({
+        column,
+        kind: table.kinds.get(column)!,
+        desc: direction.startsWith('desc'),
+        nullsFirst: direction.endsWith('first') || direction === 'desc',
+      }));
+  }
+
+  #joinsMany({ tables }: Select): boolean {
+    return tables.some(({ name }) => KEYS[`${this.question.entity} ${name}`]?.many);
+  }
+
+  #guardOf({ table, source, guarded = [] }: Occurrence, rows: readonly Record<string, any>[]): Guard | null {
+    const { options, entity, isCount } = this.question;
+    if (isCount || guarded.length === 0) {
+      return null;
+    }
+    if (table === this.#root) {
+      const last = rows.at(-1);
+      return rows.length === options.limit
+        ? windowGuard(
+            this.#order,
+            this.#order.map(({ column }) => last![column]),
+          )
+        : null;
+    }
+    const key = KEYS[`${entity} ${this.#catalog.tables.get(table)!.name}`]!;
+    const keys = rows.map(row => [key.ofRow(row)]);
+    if (keys.some(([value]) => value === undefined)) {
+      return null; // not selected
+    }
+    return containedGuard(
+      [{ name: key.column, kind: 'integer' }],
+      keys,
+      source !== undefined || !/left join/.test(this.sql),
+    );
+  }
+}
+
+const referred = (value: any): unknown => (value !== null && typeof value === 'object' ? value.id : value);
+
+/** By what a table is joined to the root's rows. */
+const KEYS: Readonly<
+  Record<string, { readonly column: string; readonly many?: true; ofRow(row: any): unknown }>
+> = {
+  'Item owner': { column: 'id', ofRow: row => referred(row.owner) },
+  'Part item': { column: 'id', ofRow: row => referred(row.item) },
+  'Item part': { column: 'item_id', many: true, ofRow: row => row.id },
+  'Owner item': { column: 'owner_id', many: true, ofRow: row => row.id },
+};

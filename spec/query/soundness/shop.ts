@@ -1,0 +1,54 @@
+import { defineEntity, p } from '@mikro-orm/core';
+
+const OwnerSchema = defineEntity({
+  name: 'Owner',
+  properties: {
+    id: p.integer().primary(),
+    name: p.text().nullable(),
+    rank: p.integer().nullable(),
+    items: () => p.oneToMany(Item).mappedBy('owner'),
+  },
+});
+
+const ItemSchema = defineEntity({
+  name: 'Item',
+  properties: {
+    id: p.integer().primary(),
+    kind: p.integer().nullable(),
+    stock: p.integer().nullable(),
+    name: p.text().nullable(),
+    price: p.decimal('string').nullable(),
+    weight: p.double().nullable(),
+    at: p.datetime().columnType('timestamptz(6)').nullable(),
+    tags: p.array().nullable(),
+    note: p.text().nullable(),
+    owner: () => p.manyToOne(Owner).nullable(),
+    parts: () => p.oneToMany(Part).mappedBy('item'),
+  },
+});
+
+const PartSchema = defineEntity({
+  name: 'Part',
+  properties: {
+    id: p.integer().primary(),
+    size: p.integer().nullable(),
+    note: p.text().nullable(),
+    item: () => p.manyToOne(Item),
+  },
+});
+
+export class Owner extends OwnerSchema.class {}
+OwnerSchema.setClass(Owner);
+export class Item extends ItemSchema.class {}
+ItemSchema.setClass(Item);
+export class Part extends PartSchema.class {}
+PartSchema.setClass(Part);
+
+export const entities = [Owner, Item, Part];
+
+export const CREATE_SHOP = `
+  create table owner (id int primary key, name text collate "C", rank int);
+  create table item (
+    id int primary key, kind int, stock int, name text collate "C", price numeric, weight float8,
+    at timestamptz(6), tags text[], note text, owner_id int references owner on delete set null);
+  create table part (id int primary key, size int, note text, item_id int not null references item on delete cascade)`;

@@ -1,0 +1,76 @@
+import fc, { type Arbitrary } from 'fast-check';
+
+const or = (...values: string[]) => fc.constantFrom(...values, 'null');
+
+const VALUES: Readonly<Record<string, Readonly<Record<string, Arbitrary<string>>>>> = {
+  owner: { name: or(`'a'`, `'A'`, `'b'`), rank: or('0', '1', '2', '3') },
+  item: {
+    kind: or('1', '2', '3'),
+    stock: or('0', '1', '2', '3'),
+    name: or(`'a'`, `'A'`, `'ab'`, `'b'`, `''`),
+    price: or('1', '1.0', '1.5', '2.5', '-1', `'NaN'`),
+    weight: or('0', `'-0'`, '0.1', '1', `'NaN'`),
+    at: or(
+      `'2024-01-01Z'`,
+      `'2024-01-01 00:00:00.000001Z'`,
+      `'2024-01-01 00:00:00.0009Z'`,
+      `'2024-01-01 00:00:00.001Z'`,
+      `'2024-01-02Z'`,
+      `'infinity'`,
+    ),
+    tags: or(`'{}'`, `'{a}'`, `'{b}'`, `'{a,NULL}'`, `'[0:1]={a,b}'`, `'{a,b}'`),
+    note: or(`'x'`, `'y'`),
+    owner_id: or('1', '2', '3', '4'),
+  },
+  part: {
+    size: or('0', '1', '2'),
+    note: or(`'x'`, `'y'`),
+    item_id: fc.constantFrom('1', '2', '3', '4', '5', '6'),
+  },
+};
+
+const id = (table: string) => fc.integer({ min: 1, max: table === 'owner' ? 4 : 8 });
+
+function insert(table: string): Arbitrary<string> {
+  const columns = Object.keys(VALUES[table]!);
+  return fc
+    .tuple(id(table), ...columns.map(name => VALUES[table]![name]!))
+    .map(values => `insert into ${table} (id, ${columns.join(', ')}) values (${values.join(', ')})`);
+}
+
+function update(table: string): Arbitrary<string> {
+  return fc
+    .tuple(id(table), fc.subarray(Object.keys(VALUES[table]!), { minLength: 1, maxLength: 2 }))
+    .chain(([key, names]) =>
+      fc
+        .tuple(...names.map(name => VALUES[table]![name]!))
+        .map(
+          values =>
+            `update ${table} set ${names.map((name, i) => `${name} = ${values[i]}`).join(', ')} where id = ${key}`,
+        ),
+    );
+}
+
+function remove(table: string): Arbitrary<string> {
+  return id(table).map(key => `delete from ${table} where id = ${key}`);
+}
+
+/** A statement, which the database may refuse. */
+export const write: Arbitrary<string> = fc
+  .constantFrom('item', 'item', 'item', 'owner', 'part')
+  .chain(table =>
+    fc.oneof(
+      { arbitrary: update(table), weight: 6 },
+      { arbitrary: insert(table), weight: 2 },
+      remove(table),
+      update(table).map(sql => sql.replace(/where .*/, 'where id % 2 = 0')),
+    ),
+  );
+
+export const inserts: Arbitrary<readonly string[]> = fc
+  .tuple(
+    fc.array(insert('owner'), { minLength: 3, maxLength: 3 }),
+    fc.array(insert('item'), { minLength: 8, maxLength: 8 }),
+    fc.array(insert('part'), { minLength: 4, maxLength: 4 }),
+  )
+  .map(parts => parts.flat());
