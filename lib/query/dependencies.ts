@@ -5,7 +5,10 @@ import { type Conjunction, disjunctiveForm, type Formula, type Source } from './
 import { columnsOf, compile, type Predicate } from './predicate.js';
 import { ALWAYS, type Expression, given, viewOf } from './view.js';
 
-/** One occurrence of a table in a query's SQL, as far as it is understood. */
+/**
+ * One occurrence of a table in a query's SQL, as far as it is understood. It may be given several times, each reading
+ * other columns under another guard.
+ */
 export interface Occurrence {
   readonly table: string;
   /** what the formula calls it; left out: the formula says nothing of it */

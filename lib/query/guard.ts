@@ -29,11 +29,6 @@ export interface KeysGuard {
   readonly columns: readonly string[];
   /** see `encodeValues` */
   readonly keys: readonly string[];
-  /**
-   * Does the query ask something of these rows, so that a row that comes to satisfy it brings others into the result
-   * which refer to it?
-   */
-  readonly filters: boolean;
 }
 
 /** The values that a row has in the columns that its scheme tests. */

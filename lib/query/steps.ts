@@ -36,26 +36,16 @@ export function stepMatters(
   if ([old, now].some(values => values && values.length !== tests.length)) {
     return true; // not a step of this scheme
   }
+  if (watch.referenced && (old === null || now === null)) {
+    return false; // nothing refers to it yet, or any more
+  }
   const usable = guard && isUsable(guard, tests) ? guard : undefined;
-  const isIn = (values: readonly Canonical[]) => !usable || isInside(usable, tested(tests, values));
-  const [before, after] = [old, now].map(values => values !== null && watch.predicate.matches(values)) as [
-    boolean,
-    boolean,
-  ];
-  const [beforeIn, afterIn] = [before && isIn(old!), after && isIn(now!)];
-  if (usable?.type === 'keys' && usable.filters) {
-    // which rows are contained says nothing of those that are not: they may have others that refer to them
-    return (before !== after && !isByItself(step, watch)) || beforeIn !== afterIn || (beforeIn && read === 1);
-  }
-  if (!usable && isByItself(step, watch)) {
-    return false;
-  }
-  return beforeIn !== afterIn || (beforeIn && read === 1);
-}
-
-/** Is it the insertion or the deletion of a row that others must not refer to meanwhile? */
-function isByItself([old, now]: Step, { referenced }: Watch): boolean {
-  return referenced && (old === null || now === null);
+  const takesPart = (values: readonly Canonical[] | null) =>
+    values !== null &&
+    watch.predicate.matches(values) &&
+    (!usable || isInside(usable, tested(tests, values)));
+  const before = takesPart(old);
+  return before !== takesPart(now) || (before && read === 1);
 }
 
 function isInside(guard: Guard, row: Tested): boolean {

@@ -9,7 +9,7 @@ import { question } from './soundness/questions.js';
 import { CREATE_SHOP, entities } from './soundness/shop.js';
 import { inserts, write } from './soundness/writes.js';
 
-const RUNS = Number(process.env.SOUNDNESS_RUNS ?? 25);
+const RUNS = Number(process.env.SOUNDNESS_RUNS ?? 20);
 
 describe('steps that do not matter', () => {
   const sent: string[] = [];
@@ -70,7 +70,7 @@ describe('steps that do not matter', () => {
       { numRuns: RUNS },
     );
     expect(told.passed, JSON.stringify(told)).to.be.above(told.mattered);
-    expect(told.changed / told.mattered, JSON.stringify(told)).to.be.above(0.4);
+    expect(told.changed / told.mattered, JSON.stringify(told)).to.be.above(0.3);
   }).timeout(3_600_000);
 
   async function answered(

@@ -88,12 +88,17 @@ export class Asker {
   }
 }
 
+interface Role extends Occurrence {
+  /** it is about what the result contains, which its guard will tell */
+  readonly contained?: boolean;
+}
+
 /** A question with what its answer depends on, as an entry has it. */
 export class Asked {
   readonly question: Question;
   readonly sql: string;
   readonly tables: readonly WatchedTable[];
-  readonly #occurrences: readonly Occurrence[];
+  readonly #occurrences: readonly Role[];
   readonly #order: readonly OrderTerm[];
   readonly #condition: Condition;
   readonly #catalog: Catalog;
@@ -132,10 +137,10 @@ export class Asked {
     return !steps || movedMatters(dependency, JSON.parse(JSON.stringify(steps)), this.#guards);
   }
 
-  #occurrencesOf({ sql, condition }: Call): readonly Occurrence[] {
+  #occurrencesOf({ sql, condition }: Call): readonly Role[] {
     const select = readSelect(sql) as Select;
     const names = new Map(select.tables.map(each => [each, this.#catalog.resolve(each)!.fullName] as const));
-    return [...new Set(names.values())].flatMap((table): Occurrence[] => {
+    return [...new Set(names.values())].flatMap((table): Role[] => {
       const inSql = select.tables.filter(each => names.get(each) === table);
       const sources = condition.sources.filter(source => source.table === table);
       if (inSql.length !== 1 || sources.length > 1) {
@@ -145,16 +150,28 @@ export class Asked {
       const [source] = sources;
       const exact: ReadonlyMap<string, number> = source ? viewOf(condition.formula, source).exact : new Map();
       const inexact = [...where].filter(([column, count]) => exact.get(column) !== count);
-      const isRoot = source === condition.sources[0];
-      return [
-        {
-          table,
-          source,
-          reads: reads && [...reads, ...inexact.map(([column]) => column)],
-          guarded: isRoot ? this.#order.map(({ column }) => column) : this.#keyOf(table),
-          referenced: this.#isReferenced(table),
-        },
-      ];
+      const decisive = [...inexact.map(([column]) => column)];
+      if (source === condition.sources[0]) {
+        return [
+          {
+            table,
+            source,
+            reads: reads && [...reads, ...decisive],
+            guarded: this.#order.map(({ column }) => column),
+          },
+        ];
+      }
+      const key = this.#keyOf(table);
+      const isReferenced = key === 'id';
+      const all = reads && [...reads, ...decisive];
+      if (!key || !reads || sql.split('select').length > 2 || this.#isOrderedBy(table, sql)) {
+        return [{ table, source, reads: all, ...(isReferenced && { guarded: [key], referenced: true }) }];
+      }
+      const contained = { table, source, reads: all, guarded: [key], contained: true };
+      const filters = where.size > 0 || !/left join/.test(sql);
+      return filters
+        ? [{ table, source, reads: [...decisive, key], guarded: [key], referenced: isReferenced }, contained]
+        : [contained];
     });
   }
 
@@ -162,14 +179,16 @@ export class Asked {
     return this.#condition.sources[0]!.table;
   }
 
-  /** By what a joined table is found: its own key, or the column that refers to the root. */
-  #keyOf(table: string): readonly string[] {
-    const joined = `${this.question.entity} ${this.#catalog.tables.get(table)!.name}`;
-    return this.question.usesKeys && KEYS[joined] ? [KEYS[joined].column] : [];
+  /** Does it decide about which rows are in a window? */
+  #isOrderedBy(table: string, sql: string): boolean {
+    const alias = this.#catalog.tables.get(table)!.name[0];
+    return new RegExp(`order by.*"${alias}\\d+"`).test(sql) && /limit/.test(sql);
   }
 
-  #isReferenced(table: string): boolean {
-    return this.#keyOf(table)[0] === 'id' && table !== this.#root;
+  /** By what a joined table is found: its own key, or the column that refers to the root. */
+  #keyOf(table: string): string | undefined {
+    const joined = `${this.question.entity} ${this.#catalog.tables.get(table)!.name}`;
+    return this.question.usesKeys ? KEYS[joined]?.column : undefined;
   }
 
   #orderOf({ sql }: Call): readonly OrderTerm[] {
@@ -185,9 +204,11 @@ export class Asked {
       return [];
     }
     const table = this.#catalog.tables.get(this.#root)!;
+    if (Object.values(options.orderBy as object).some(direction => typeof direction !== 'string')) {
+      return [];
+    }
     return Object.entries(options.orderBy as Record<string, string>)
       .slice(0, terms)
-      .filter(([column]) => table.orderable.has(column))
       .map(([column, direction]) => ({
         column,
         kind: table.kinds.get(column)!,
@@ -200,7 +221,7 @@ export class Asked {
     return tables.some(({ name }) => KEYS[`${this.question.entity} ${name}`]?.many);
   }
 
-  #guardOf({ table, source, guarded = [] }: Occurrence, rows: readonly Record<string, any>[]): Guard | null {
+  #guardOf({ table, contained, guarded = [] }: Role, rows: readonly Record<string, any>[]): Guard | null {
     const { options, entity, isCount } = this.question;
     if (isCount || guarded.length === 0) {
       return null;
@@ -214,16 +235,15 @@ export class Asked {
           )
         : null;
     }
+    if (!contained) {
+      return null;
+    }
     const key = KEYS[`${entity} ${this.#catalog.tables.get(table)!.name}`]!;
     const keys = rows.map(row => [key.ofRow(row)]);
     if (keys.some(([value]) => value === undefined)) {
       return null; // not selected
     }
-    return containedGuard(
-      [{ name: key.column, kind: 'integer' }],
-      keys,
-      source !== undefined || !/left join/.test(this.sql),
-    );
+    return containedGuard([{ name: key.column, kind: 'integer' }], keys);
   }
 }
 

@@ -132,7 +132,13 @@ function about(entity: Name): Arbitrary<Question> {
     ),
     limit: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
     offset: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined }),
-    orderBy: order(entity),
+    orderBy:
+      entity === 'Item'
+        ? fc.oneof(
+            { arbitrary: order(entity), weight: 5 },
+            fc.constant({ owner: { rank: 'desc' }, id: 'asc' }),
+          )
+        : order(entity),
   });
   return fc.record({
     entity: fc.constant(entity),
