@@ -14,16 +14,19 @@ const MAX_KEYS = 2000;
  * of rows that refer to the root, the root's keys.
  *
  * It tells of nothing but what the result contains. Where the query also asks something of the joined rows, or leaves out
- * rows to which none is joined, a row that is not contained may bring others into the result. So then the occurrence
- * is needed twice: without a guard, reading the columns which decide about that (of the join and of the WHERE); and with
- * one, reading what is only selected.
+ * rows to which none is joined, a row that is not contained may bring others into the result: by coming to satisfy the
+ * predicate (`filters`), but also by a change of what it is joined by, or of what the predicate does not say exactly.
+ * Where these may change, the occurrence is needed twice: without a guard, reading the columns which decide about that
+ * (of the join and of the WHERE); and with one, reading what is only selected.
  *
  * @param columns of the occurrence, by which it is joined
  * @param keys values as the driver gave them; where one is NULL, nothing is joined
+ * @param filters does the query ask something of the joined rows, or leave out rows to which none is joined?
  */
 export function containedGuard(
   columns: readonly { readonly name: string; readonly kind: Comparable }[],
   keys: Iterable<readonly unknown[]>,
+  filters: boolean,
 ): KeysGuard | null {
   const encoded = new Set<string>();
   for (const key of keys) {
@@ -43,5 +46,5 @@ export function containedGuard(
       return null;
     }
   }
-  return { type: 'keys', columns: columns.map(({ name }) => name), keys: [...encoded] };
+  return { type: 'keys', columns: columns.map(({ name }) => name), keys: [...encoded], filters };
 }

@@ -29,6 +29,11 @@ export interface KeysGuard {
   readonly columns: readonly string[];
   /** see `encodeValues` */
   readonly keys: readonly string[];
+  /**
+   * Does the query ask something of these rows, so that one that comes to satisfy it brings others into the result which
+   * refer to it?
+   */
+  readonly filters: boolean;
 }
 
 /** The values that a row has in the columns that its scheme tests. */

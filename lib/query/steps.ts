@@ -40,10 +40,13 @@ export function stepMatters(
     return false; // nothing refers to it yet, or any more
   }
   const usable = guard && isUsable(guard, tests) ? guard : undefined;
+  const satisfies = (values: readonly Canonical[] | null) =>
+    values !== null && watch.predicate.matches(values);
   const takesPart = (values: readonly Canonical[] | null) =>
-    values !== null &&
-    watch.predicate.matches(values) &&
-    (!usable || isInside(usable, tested(tests, values)));
+    satisfies(values) && (!usable || isInside(usable, tested(tests, values!)));
+  if (usable?.type === 'keys' && usable.filters && satisfies(old) !== satisfies(now)) {
+    return true;
+  }
   const before = takesPart(old);
   return before !== takesPart(now) || (before && read === 1);
 }

@@ -91,6 +91,7 @@ export class Asker {
 interface Role extends Occurrence {
   /** it is about what the result contains, which its guard will tell */
   readonly contained?: boolean;
+  readonly filters?: boolean;
 }
 
 /** A question with what its answer depends on, as an entry has it. */
@@ -167,8 +168,11 @@ export class Asked {
       if (!key || !reads || sql.split('select').length > 2 || this.#isOrderedBy(table, sql)) {
         return [{ table, source, reads: all, ...(isReferenced && { guarded: [key], referenced: true }) }];
       }
-      const contained = { table, source, reads: all, guarded: [key], contained: true };
       const filters = where.size > 0 || !/left join/.test(sql);
+      const contained = { table, source, reads: all, guarded: [key], contained: true };
+      if (isReferenced && decisive.length === 0) {
+        return [{ ...contained, referenced: true, filters }];
+      }
       return filters
         ? [{ table, source, reads: [...decisive, key], guarded: [key], referenced: isReferenced }, contained]
         : [contained];
@@ -221,7 +225,10 @@ export class Asked {
     return tables.some(({ name }) => KEYS[`${this.question.entity} ${name}`]?.many);
   }
 
-  #guardOf({ table, contained, guarded = [] }: Role, rows: readonly Record<string, any>[]): Guard | null {
+  #guardOf(
+    { table, contained, filters = false, guarded = [] }: Role,
+    rows: readonly Record<string, any>[],
+  ): Guard | null {
     const { options, entity, isCount } = this.question;
     if (isCount || guarded.length === 0) {
       return null;
@@ -243,7 +250,7 @@ export class Asked {
     if (keys.some(([value]) => value === undefined)) {
       return null; // not selected
     }
-    return containedGuard([{ name: key.column, kind: 'integer' }], keys);
+    return containedGuard([{ name: key.column, kind: 'integer' }], keys, filters);
   }
 }
 
