@@ -43,7 +43,8 @@ export async function createClient(
     maxRetriesPerRequest: 0,
     reconnectOnError: null,
     retryStrategy: retryDelay,
-    commandTimeout,
+    // its timers come before the answers that wait to be read: see Watchdog
+    commandTimeout: undefined,
     connectTimeout: Math.max(1000, 4 * commandTimeout),
     disconnectTimeout: DISCONNECT_TIMEOUT,
     enableReadyCheck: true,

@@ -2,18 +2,21 @@ import type { Redis } from 'ioredis';
 import { createClient, DISCONNECT_TIMEOUT, type RedisSource } from './client.js';
 import { epochOf } from './identity.js';
 import { onSurplusAnswer } from './surplus.js';
+import { Watchdog } from './watchdog.js';
 
 /** A connection to a server that is known, from the moment it is until either is another. */
 export interface Session {
   readonly client: Redis;
   readonly epoch: string;
+  /** An answer of the client's, or a rejection if it takes too long. */
+  wait<T>(answer: Promise<T>): Promise<T>;
 }
 
 /** The longest wait before connecting again, in milliseconds. */
 const LONGEST_DELAY = 2000;
 
-/** What ioredis says of a command that took longer than its `commandTimeout`. */
-const TIMED_OUT = 'Command timed out';
+/** What is said of a command that took longer than it may. */
+const TIMED_OUT = 'the answer took too long.';
 
 /**
  * Connects when first asked to, and again whenever the connection was lost. Nothing is sent by it before the server
@@ -34,10 +37,21 @@ export class Connection {
   #timedOut: number | undefined;
   #closing: Promise<void> | undefined;
 
+  readonly #answers: Watchdog;
+  readonly #sessions: Watchdog;
+  /** A program that starts is busy; so the first connection of all may take longer. */
+  readonly #firstSession: Watchdog;
+
+  /** @param commandTimeout milliseconds */
   constructor(
     readonly source: RedisSource,
     readonly commandTimeout: number,
-  ) {}
+  ) {
+    const noConnection = () => this.#noConnection();
+    this.#answers = new Watchdog(commandTimeout, () => new Error(TIMED_OUT));
+    this.#sessions = new Watchdog(commandTimeout, noConnection);
+    this.#firstSession = new Watchdog(Math.max(1000, 4 * commandTimeout), noConnection);
+  }
 
   /**
    * The present session, or the next one.
@@ -56,30 +70,19 @@ export class Connection {
       throw this.#noConnection();
     }
     const next = this.#next.promise;
-    const timer = pending<never>();
     // not part of the wait: the first time, it loads a module
     await this.#start();
-    const timeout = setTimeout(() => timer.reject(this.#noConnection()), this.#patience);
-    try {
-      return await Promise.race([next, timer.promise]);
-    } finally {
-      clearTimeout(timeout);
-    }
-  }
-
-  /** A program that starts is busy; so the first connection of all may take longer. */
-  get #patience(): number {
-    return this.#hasMet ? this.commandTimeout : Math.max(1000, 4 * this.commandTimeout);
+    return (this.#hasMet ? this.#sessions : this.#firstSession).wait(next);
   }
 
   /** Asks the server once more who it is, and returns the session that there is then. */
   async confirm(session: Session): Promise<Session> {
-    const epoch = epochOf(await session.client.info());
+    const epoch = epochOf(await session.wait(session.client.info()));
     if (this.session !== session) {
       return this.open();
     }
     if (epoch !== session.epoch) {
-      this.session = { client: session.client, epoch };
+      this.session = { ...session, epoch };
     }
     return this.session;
   }
@@ -124,7 +127,7 @@ export class Connection {
     const { promise: end, resolve } = Promise.withResolvers<void>();
     client.once('end', resolve);
     if (client.status === 'ready') {
-      await client.quit().catch(() => {});
+      await this.#answers.wait(client.quit()).catch(() => {});
     }
     client.disconnect();
     // it tells no end if it was about to connect again; then only its own timer is left to wait for
@@ -148,6 +151,7 @@ export class Connection {
       client.on('error', error => {
         this.#lastError = error;
       });
+      client.on('connect', () => this.#expectReady(client));
       client.on('ready', () => this.#meet(client));
       onSurplusAnswer(client, () => {
         this.session = undefined;
@@ -166,13 +170,22 @@ export class Connection {
     }
   }
 
+  /** It greets the server before it is ready. A server that does not answer would be waited for until TCP gives up. */
+  #expectReady(client: Redis): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    client.once('ready', resolve);
+    client.once('close', resolve);
+    const settled = this.#answers.wait(promise).catch(() => client.disconnect(true));
+    void settled.finally(() => client.off('ready', resolve).off('close', resolve));
+  }
+
   async #meet(client: Redis): Promise<void> {
     try {
-      const epoch = epochOf(await client.info());
+      const epoch = epochOf(await this.#answers.wait(client.info()));
       if (client.status !== 'ready' || this.#closing) {
         return;
       }
-      this.session = { client, epoch };
+      this.session = { client, epoch, wait: answer => this.#answers.wait(answer) };
       this.#hasMet = true;
       this.#failures = 0;
       this.#timedOut = undefined;

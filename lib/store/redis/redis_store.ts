@@ -83,7 +83,7 @@ export class RedisStore implements Store {
       this.#check();
       session = this.#connection.session ?? (await this.#connection.open());
       const keys = this.#keys.ofAddress(address);
-      const replies = await session.client.mgetBuffer(keys as string[]);
+      const replies = await session.wait(session.client.mgetBuffer(keys as string[]));
       if (this.#connection.session !== session || replies?.length !== keys.length) {
         return undefined;
       }
@@ -109,7 +109,7 @@ export class RedisStore implements Store {
     { head, payload, drifts }: Decoded,
   ): Promise<Found | undefined> {
     const replies = await run(
-      session.client,
+      session,
       drifts.map(drift => trailCall(this.#keys, drift)),
     );
     if (this.#connection.session !== session) {
@@ -130,12 +130,12 @@ export class RedisStore implements Store {
   }
 
   reseal({ key }: EntryAddress, { moved, seal }: Found): Promise<void> {
-    return this.#do('reseal', async ({ client }) => {
+    return this.#do('reseal', async session => {
       if (moved.length > 0) {
         const heads = Buffer.from(seal, 'latin1');
         const half = heads.length / 2;
         const call = resealCall(this.#keys.entry(key), heads.subarray(0, half), heads.subarray(half));
-        await run(client, [call]);
+        await run(session, [call]);
       }
     });
   }
@@ -164,8 +164,8 @@ export class RedisStore implements Store {
     const entryKey = this.#keys.entry(key);
     // at once, because the payload is the caller's again when this returns
     const entry = encodeEntry(entryKey, seal, payload);
-    return this.#do('fill', async ({ client }) => {
-      await client.set(entryKey, entry, 'PX', milliseconds(timeout));
+    return this.#do('fill', async ({ client, wait }) => {
+      await wait(client.set(entryKey, entry, 'PX', milliseconds(timeout)));
     });
   }
 
@@ -185,8 +185,8 @@ export class RedisStore implements Store {
   async schemes(table: string): Promise<readonly Scheme[]> {
     let known = this.#knownSchemes.get(table);
     if (!known) {
-      known = await this.#do('schemes', async ({ client }) => {
-        const [reply] = await run(client, [schemesCall(this.#keys, table)]);
+      known = await this.#do('schemes', async session => {
+        const [reply] = await run(session, [schemesCall(this.#keys, table)]);
         return parseSchemes(reply);
       });
       // a mark may have learnt more meanwhile
@@ -197,36 +197,36 @@ export class RedisStore implements Store {
   }
 
   settle(writerId: string, tables: readonly string[]): Promise<void> {
-    return this.#do('settle', async ({ client }) => {
+    return this.#do('settle', async session => {
       await run(
-        client,
+        session,
         tables.map(table => settleCall(this.#keys, table, writerId)),
       );
     });
   }
 
   lift({ table, nonce }: Quarantine): Promise<void> {
-    return this.#do('lift', async ({ client }) => {
-      await run(client, [liftCall(this.#keys, table, nonce)]);
+    return this.#do('lift', async session => {
+      await run(session, [liftCall(this.#keys, table, nonce)]);
     });
   }
 
   drop(tables: readonly string[]): Promise<void> {
-    return this.#do('drop', async ({ client }) => {
+    return this.#do('drop', async ({ client, wait }) => {
       if (tables.length > 0) {
-        await client.del(tables.map(table => this.#keys.of(table).stamp));
+        await wait(client.del(tables.map(table => this.#keys.of(table).stamp)));
       }
     });
   }
 
   clear(): Promise<void> {
-    return this.#do('clear', async ({ client }) => {
+    return this.#do('clear', async ({ client, wait }) => {
       const pattern = `${escapeGlob(this.#keys.prefix)}[ectgs][:#]*`;
       let cursor = '0';
       do {
-        const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000);
+        const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
         if (keys.length > 0) {
-          await client.unlink(keys);
+          await wait(client.unlink(keys));
         }
         cursor = String(next);
       } while (cursor !== '0');
@@ -280,8 +280,8 @@ export class RedisStore implements Store {
     parse: (reply: unknown) => T | OtherEpoch,
     calls: (asker: Asker) => readonly Call[],
   ): Promise<T[]> {
-    const ask = async ({ client, epoch }: Session, sure: boolean) =>
-      (await run(client, calls({ epoch, sure }))).map(parse);
+    const ask = async (asked: Session, sure: boolean) =>
+      (await run(asked, calls({ epoch: asked.epoch, sure }))).map(parse);
 
     const answers = await ask(session, false);
     if (answers.every(isOfSameEpoch)) {

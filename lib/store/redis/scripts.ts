@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Redis } from 'ioredis';
+import type { Session } from './connection.js';
 
 export interface Script {
   readonly source: string;
@@ -31,11 +31,11 @@ export const RESEAL = script('reseal', '');
  *
  * @throws the first error that the server answered
  */
-export async function run(client: Redis, calls: readonly Call[]): Promise<unknown[]> {
-  const replies = await send(client, calls, ({ script }) => ['evalsha', script.sha]);
+export async function run(session: Session, calls: readonly Call[]): Promise<unknown[]> {
+  const replies = await send(session, calls, ({ script }) => ['evalsha', script.sha]);
   const unknown = [...replies.keys()].filter(i => isNoScript(replies[i]));
   const again = await send(
-    client,
+    session,
     unknown.map(i => calls[i]!),
     ({ script }) => ['eval', script.source],
   );
@@ -51,20 +51,35 @@ export async function run(client: Redis, calls: readonly Call[]): Promise<unknow
 }
 
 async function send(
-  client: Redis,
+  { client, wait }: Session,
   calls: readonly Call[],
   how: (call: Call) => ['eval' | 'evalsha', string],
 ): Promise<unknown[]> {
   if (calls.length === 0) {
     return [];
   }
+  const [only] = calls;
+  if (only && calls.length === 1) {
+    const [command, script] = how(only);
+    return [
+      await wait(client[command](script, only.keys.length, ...only.keys, ...only.args)).catch(errorOfReply),
+    ];
+  }
   const pipeline = client.pipeline();
   for (const call of calls) {
     const [command, script] = how(call);
     pipeline[command](script, call.keys.length, ...call.keys, ...call.args);
   }
-  const results = await pipeline.exec();
+  const results = await wait(pipeline.exec());
   return calls.map((_, i) => results?.[i]?.[0] ?? results?.[i]?.[1]);
+}
+
+/** @throws what is no answer of the server's */
+function errorOfReply(error: unknown): unknown {
+  if (error instanceof Error && error.name === 'ReplyError') {
+    return error;
+  }
+  throw error;
 }
 
 function isNoScript(reply: unknown): boolean {

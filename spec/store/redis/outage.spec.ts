@@ -9,6 +9,7 @@ import { until } from '../../support/until.js';
 import {
   ARTICLE,
   articles,
+  ask,
   cache,
   category,
   expectHit,
@@ -268,6 +269,79 @@ describe('Redis in trouble', () => {
       await expectHit(store, seven, 'seven');
     });
   }
+
+  describe('is not blamed for a process that is busy with something else', () => {
+    /** Nothing else happens in this process meanwhile. */
+    function block(milliseconds: number): void {
+      const end = performance.now() + milliseconds;
+      while (performance.now() < end) {}
+    }
+
+    it('while it waits for an answer', async () => {
+      const { store, other } = await behindProxy();
+      await cache(store, seven, 'seven');
+      await store.schemes(ARTICLE);
+      const reading = ask(store, seven);
+      block(600);
+      expect(await reading).to.equal('seven');
+
+      const w = writer();
+      const marking = store.mark(w, [touching(ARTICLE, category('7'))]);
+      block(600);
+      await marking;
+      await expectMiss(other, seven);
+      const settling = store.settle(w.id, [ARTICLE]);
+      block(600);
+      await settling;
+      await leaseGranted(other, seven);
+    });
+
+    it('while an answer is on its way that takes long, though not too long', async () => {
+      const { store, proxy } = await behindProxy();
+      await cache(store, seven, 'seven');
+      proxy.mode = 'stall';
+      const reading = ask(store, seven);
+      setTimeout(() => {
+        proxy.mode = 'pass';
+      }, 700);
+      block(600);
+
+      expect(await reading).to.equal('seven');
+    });
+
+    it('while it connects', async () => {
+      const { proxy } = await behindProxy();
+      const store = storeAt(proxy.url);
+      const opening = store.read(seven);
+      await new Promise<void>(resolve => setImmediate(resolve));
+      block(1300);
+
+      expect(await opening).to.equal(undefined);
+    });
+
+    it('more than once: what does not answer is given up in time', async () => {
+      const { store, proxy } = await behindProxy();
+      await cache(store, seven, 'seven');
+      proxy.mode = 'stall';
+      const start = performance.now();
+      const reading = store.read(seven).catch(error => error);
+      block(300);
+      expect(await reading).to.be.instanceOf(StoreError);
+      expect(performance.now() - start).to.be.within(300, 2000);
+    });
+  });
+
+  it('gives up a server that accepts connections and says nothing', async () => {
+    const { store, proxy, other } = await behindProxy();
+    await cache(other, seven, 'seven');
+    proxy.mode = 'stall';
+    await store.read(seven).catch(() => {});
+    await until(() => proxy.connections > 1);
+    proxy.mode = 'pass';
+
+    await until(() => works(store));
+    await expectHit(store, seven, 'seven');
+  });
 
   it('fails if what listens is no Redis', async () => {
     const server = createServer(socket => {
