@@ -16,6 +16,7 @@ export type {
   Op,
   PrefixQuery,
   Profile,
+  Serializer,
 } from './options.js';
 export type { ParsedProfile } from './profile.js';
 export { checkProfileKeys, type EntityIdentity, type ResolvedProfile, resolveProfile } from './profiles.js';

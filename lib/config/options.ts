@@ -39,12 +39,21 @@ export type Granularity = 'table' | 'equality' | 'full';
 
 /** What a prefix may be made from. */
 export interface PrefixQuery {
-  /** name of the entity that is asked for */
+  /** name of the entity that is asked for; of a function, view or fragment, that of its first sample, or `''` */
   readonly entity: string;
+  /** name of the function, view or fragment; left out for queries */
+  readonly function?: string;
   /** full names of the tables that the result depends on */
   readonly tables: readonly string[];
   /** name of the database */
   readonly database: string;
+}
+
+/** How results of functions become bytes, and again what they were. */
+export interface Serializer {
+  encode(value: unknown): string | Uint8Array;
+  /** @param encoded what {@link encode} gave: a string, or bytes (a Buffer) */
+  decode(encoded: string | Uint8Array): unknown;
 }
 
 export interface MemoryOptions {
@@ -116,6 +125,14 @@ export interface CacheopsOptions {
    * Default: true
    */
   enabled?: boolean;
+
+  /**
+   * How results of cached functions, and values of the simple cache, are written; not those of queries, nor entities.
+   * It must give back what it was given.
+   *
+   * Default: the structured clone algorithm of `node:v8`
+   */
+  serializer?: Serializer;
 
   /**
    * What becomes of a write when the store cannot be told of it: `'degrade'` lets it commit, and delivers the

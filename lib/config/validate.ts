@@ -2,7 +2,7 @@ import { type Backend, backendOf } from './backend.js';
 import { checkInteger, checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
-import type { CacheopsOptions, Granularity, PrefixQuery } from './options.js';
+import type { CacheopsOptions, Granularity, PrefixQuery, Serializer } from './options.js';
 import { type ProfileKey, parseKey } from './pattern.js';
 import { type ParsedProfile, parseProfile } from './profile.js';
 
@@ -14,6 +14,8 @@ export interface ResolvedOptions {
   /** in the order in which they were given */
   readonly profiles: readonly ProfileRule[];
   readonly enabled: boolean;
+  /** `undefined`: the default */
+  readonly serializer: Serializer | undefined;
   readonly onStoreFailure: 'degrade' | 'throw';
   /** milliseconds */
   readonly storeTimeout: number;
@@ -38,6 +40,7 @@ const OPTIONS = Object.keys({
   defaults: true,
   profiles: true,
   enabled: true,
+  serializer: true,
   onStoreFailure: true,
   storeTimeout: true,
   retryAfter: true,
@@ -63,6 +66,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
     defaults: parseProfile(defaults, 'defaults'),
     profiles: rulesOf(profiles),
     enabled: oneOf(enabled, [true, false], 'enabled'),
+    serializer: checkSerializer(options.serializer),
     onStoreFailure: oneOf(onStoreFailure, ['degrade', 'throw'], 'onStoreFailure'),
     storeTimeout: checkInteger(storeTimeout, 1, 'storeTimeout', 'milliseconds'),
     retryAfter: checkInteger(retryAfter, 0, 'retryAfter', 'milliseconds'),
@@ -78,6 +82,22 @@ function checkPrefix(prefix: unknown): ResolvedOptions['prefix'] {
     throw new CacheopsError(`prefix: ${show(prefix)} is neither a string nor a function that gives one.`);
   }
   return prefix as ResolvedOptions['prefix'];
+}
+
+function checkSerializer(serializer: unknown): Serializer | undefined {
+  if (serializer === undefined) {
+    return undefined;
+  }
+  if (
+    !isObject(serializer) ||
+    typeof serializer.encode !== 'function' ||
+    typeof serializer.decode !== 'function'
+  ) {
+    throw new CacheopsError(
+      `serializer: ${show(serializer)} is no serializer. Give { encode(value), decode(encoded) }.`,
+    );
+  }
+  return serializer as unknown as Serializer;
 }
 
 function oneOf<T>(value: T, choices: readonly T[], where: string): T {

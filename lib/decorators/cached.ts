@@ -2,7 +2,10 @@ import { show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { Profile } from '../config/options.js';
 import { parseProfile } from '../config/profile.js';
+import { parseTimedOptions, type TimedOptions, timed } from '../functions/cached.js';
+import { methodIdentityOf } from '../functions/identity.js';
 import { type AnyClass, nameOf } from './lineage.js';
+import { isOnMethod, type MethodCacheDecorator, replaceMethod } from './method.js';
 import { rememberDecorated } from './stray.js';
 
 /** A class decorator for both flavours: of the standard, and of `experimentalDecorators`. */
@@ -11,38 +14,69 @@ export type CachedDecorator = (target: AnyClass, context?: ClassDecoratorContext
 // registered, so that two copies of this package in one program understand each other
 const PROFILE = Symbol.for('mikro-orm-cacheops/profile');
 
+/** The same, for a method as well. */
+export interface CachedAnythingDecorator extends CachedDecorator, MethodCacheDecorator {}
+
 /**
- * Declares what is cached of an entity. Before or after `@Entity()`, with `@mikro-orm/decorators/es` as well as
+ * On the class of an entity: declares what is cached of it. Before or after `@Entity()`, with `@mikro-orm/decorators/es` as well as
  * with `/legacy`. Subclasses inherit it, unless they have one of their own, which replaces it.
  *
  * Without `ops`, they are those of `defaults`, or else all. `null` is *never*: such an entity is not cached even
  * if a call asks for it, and no configuration changes that.
  *
- * @throws CacheopsError if the profile is wrong, or if what it stands on is no class
+ * On a method, with a timeout: keeps what it gives for that time, by its arguments, and whatever happens meanwhile. As
+ * `cached()`, for methods; see also `cachedMethod()`.
+ *
+ * @throws CacheopsError if the profile is wrong, or if what it stands on is neither
  *
  * @example
  * ```ts
  * @Entity()
  * @Cached({ ops: ['get', 'fetch'], timeout: 3600 })
  * class Article { … }
+ *
+ * class RateService {
+ *   @Cached({ timeout: 600 })
+ *   async rates(currency: string) { … }
+ * }
  * ```
  */
-export function Cached(profile: Profile | null = {}): CachedDecorator {
+export function Cached(options: TimedOptions & { ops?: never }): CachedAnythingDecorator;
+export function Cached(profile?: Profile | null): CachedDecorator;
+export function Cached(profile: Profile | TimedOptions | null = {}): CachedAnythingDecorator {
   if (typeof profile === 'function') {
     throw new CacheopsError(`@Cached on ${nameOf(profile)}: the parentheses are missing. Write @Cached().`);
   }
-  return function decorate(target: AnyClass, context?: ClassDecoratorContext, ...rest: unknown[]) {
-    if (rest.length > 0 || !isClass(target, context)) {
-      throw new CacheopsError(`@Cached() on ${placeOf(target, context)}: it belongs on an entity's class.`);
+  return function decorate(...args: unknown[]) {
+    if (profile && isOnMethod(args) && Object.keys(profile).length > 0) {
+      return replaceMethod(args, '@Cached()', (method, name) => {
+        const options = parseTimedOptions(profile, `@Cached() on ${String(name)}`);
+        const named = options.name !== undefined && { name: options.name, digest: '' };
+        return timed(method, options, named ? () => named : methodIdentityOf(method, name));
+      });
     }
-    const name = nameOf(target);
-    if (Object.hasOwn(target, PROFILE)) {
-      throw new CacheopsError(`@Cached() on ${name}: it has one already. Leave one of them out.`);
-    }
-    const value = profile === null ? null : checkedCopy(profile, name);
-    Object.defineProperty(target, PROFILE, { value });
-    rememberDecorated(target);
-  };
+    return declare(profile as Profile | null, ...(args as [AnyClass, ClassDecoratorContext]));
+  } as CachedAnythingDecorator;
+}
+
+function declare(
+  profile: Profile | null,
+  target: AnyClass,
+  context?: ClassDecoratorContext,
+  ...rest: unknown[]
+): void {
+  if (rest.length > 0 || !isClass(target, context)) {
+    throw new CacheopsError(
+      `@Cached() on ${placeOf(target, context)}: it belongs on an entity's class. Or, with a timeout, on a method.`,
+    );
+  }
+  const name = nameOf(target);
+  if (Object.hasOwn(target, PROFILE)) {
+    throw new CacheopsError(`@Cached() on ${name}: it has one already. Leave one of them out.`);
+  }
+  const value = profile === null ? null : checkedCopy(profile, name);
+  Object.defineProperty(target, PROFILE, { value });
+  rememberDecorated(target);
 }
 
 /** What {@link Cached} says of this very class, whatever those say that it extends; `undefined` without it. */

@@ -3,6 +3,7 @@ import type { Quarantine, Refusal, Store, Writer } from '../store/store.js';
 import type { Ask } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
+import { isPseudoTable } from './pseudo_tables.js';
 
 /** A writer in flight for longer than this, in milliseconds, is asked about. */
 const OVERDUE = 1000;
@@ -120,7 +121,7 @@ export class Arbiter {
       // a prepared transaction is known by another name once the server has restarted
       const still = new Set([...now].filter(holder => awaited.has(holder) || holder.startsWith('-1/')));
       this.#awaited.set(quarantine.nonce, still);
-      return oids.length > 0 && still.size === 0;
+      return (oids.length > 0 || isPseudoTable(quarantine.table)) && still.size === 0;
     });
     await Promise.all(over.map(quarantine => this.#store.lift(quarantine)));
     return over.length > 0;

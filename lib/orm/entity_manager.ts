@@ -1,11 +1,11 @@
 import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
-import { noteAddedFilter } from './added_filters.js';
+import { inheritContext, noteAddedFilter, noteFilterParams } from './added_filters.js';
 import { EXISTS } from './exists.js';
 import { tellWhenExecuted } from './query_builders.js';
 import { withRepositoryMethods } from './repository.js';
-import { callingFor, type Scope, withScope } from './scope.js';
+import { callingFor, currentScope, type Scope, withScope } from './scope.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
 
@@ -45,7 +45,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
     }
 
     override addFilter(...args: any[]): void {
-      noteAddedFilter(this.getDriver());
+      noteAddedFilter(this.getDriver(), this.getContext(false), args);
       (super.addFilter as any)(...args);
     }
 
@@ -61,6 +61,34 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
       const builder = (super.createQueryBuilder as any)(...args);
       tellWhenExecuted(builder, this);
       return builder;
+    }
+
+    override setFilterParams(...args: any[]): void {
+      (super.setFilterParams as any)(...args);
+      noteFilterParams(this.getContext(false), args[0], args[1]);
+    }
+
+    override fork(options: any = {}): any {
+      const parent = options.disableContextResolution ? this : this.getContext(false);
+      const fork = super.fork(options);
+      inheritContext(fork, parent);
+      return fork;
+    }
+
+    /** While a function is at work whose result may be stored, another takes this one's place: see `isolation.ts`. */
+    override getContext(validate?: boolean): any {
+      const { standIns } = currentScope();
+      if (!standIns) {
+        return super.getContext(validate);
+      }
+      let em: unknown = super.getContext(false);
+      if (!standIns.has(em as object)) {
+        return super.getContext(validate);
+      }
+      while (standIns.has(em as object)) {
+        em = standIns.get(em as object);
+      }
+      return em;
     }
 
     /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */

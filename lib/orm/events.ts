@@ -1,9 +1,13 @@
 import { EventEmitter } from 'node:events';
 import type { Op } from '../config/index.js';
 
+/** What is served beside queries. */
+export type AnswerKind = 'function' | 'view' | 'fragment';
+
 export interface ReadEvent {
+  /** name of the entity; of a function, view or fragment, its own */
   readonly entity: string;
-  readonly op: Op;
+  readonly op: Op | AnswerKind;
   /** where the answer came from */
   readonly source: 'cache' | 'database';
   /** why it was not in the cache (what has changed, where that is known), or not asked of it */
@@ -16,8 +20,9 @@ export interface ReadEvent {
 }
 
 export interface FillEvent {
+  /** name of the entity; of a function, view or fragment, its own */
   readonly entity: string;
-  readonly op: Op;
+  readonly op: Op | AnswerKind;
   readonly key: string;
   readonly dependencies: readonly string[];
   /** bytes */

@@ -1,5 +1,6 @@
 import { type AnyEntity, type EntityManager, type EntityName, helper, type MikroORM } from '@mikro-orm/core';
 import { CacheopsError } from '../config/index.js';
+import type { StoreCache } from '../functions/store_cache.js';
 import type { CacheopsEvents, CacheopsStats } from './events.js';
 import type { Invalidation } from './invalidation.js';
 import { withScope } from './scope.js';
@@ -10,6 +11,7 @@ export const EXTENSION = 'cacheops';
 export interface HandleParts {
   readonly events: CacheopsEvents;
   readonly invalidation: Invalidation;
+  readonly timed: StoreCache;
   readonly idle: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -68,12 +70,36 @@ export class Cacheops {
     await this.#parts.invalidation.all();
   }
 
+  /** Values by key that nothing but time makes invalid: see {@link StoreCache}. */
+  get cache(): StoreCache {
+    return this.#parts.timed;
+  }
+
   /**
    * Runs a function whose writes invalidate nothing, in this and every other process. Results that they make wrong
    * stay until they expire or until something else drops them: this gives up the promise of no stale reads.
+   *
+   * With `skipped`, it is only put off: what the writes would have dropped is noted there, table by table, and dropped
+   * by one `skipped.invalidate()`, when their transactions have committed.
+   *
+   * ```ts
+   * const skipped = getCacheops(orm).skippedInvalidations();
+   * try {
+   *   for (const file of files) {
+   *     await getCacheops(orm).noInvalidation(() => importRows(file), skipped);
+   *   }
+   * } finally {
+   *   await skipped.invalidate();
+   * }
+   * ```
    */
-  noInvalidation<T>(run: () => T): T {
-    return withScope({ silent: true }, run);
+  noInvalidation<T>(run: () => T, skipped?: SkippedInvalidations): T {
+    return withScope({ silent: true, skipped: skipped?.tables as Set<string> | undefined }, run);
+  }
+
+  /** A place for {@link noInvalidation} to note what it skips. May serve several calls. */
+  skippedInvalidations(): SkippedInvalidations {
+    return new SkippedInvalidations(tables => this.#parts.invalidation.tables(tables));
   }
 
   /** Runs a function whose reads all go to the database, and are not stored. Its writes invalidate as always. */
@@ -89,6 +115,33 @@ export class Cacheops {
   /** Closes the connection to the store, if it was made here. `orm.close()` does so too. */
   async close(): Promise<void> {
     await this.#parts.close();
+  }
+}
+
+/** What {@link Cacheops.noInvalidation} has skipped. */
+export class SkippedInvalidations {
+  /** full names of the tables that were written */
+  readonly tables: ReadonlySet<string> = new Set<string>();
+  readonly #drop: (tables: readonly string[]) => Promise<void>;
+
+  constructor(drop: (tables: readonly string[]) => Promise<void>) {
+    this.#drop = drop;
+  }
+
+  /**
+   * Drops everything that depends on these tables, and forgets them. Not before the writes have committed: who reads
+   * in between would store what was before.
+   *
+   * @throws StoreError if the store does not take it; then they are still there
+   */
+  async invalidate(): Promise<void> {
+    const tables = [...this.tables];
+    if (tables.length > 0) {
+      await this.#drop(tables);
+      for (const table of tables) {
+        (this.tables as Set<string>).delete(table);
+      }
+    }
   }
 }
 

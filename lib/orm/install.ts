@@ -8,8 +8,10 @@ import {
 import type { Dialect } from 'kysely';
 import { CacheopsError, type ResolvedOptions } from '../config/index.js';
 import { checkDecorated } from '../decorators/stray.js';
+import { StoreCache } from '../functions/store_cache.js';
 import { GuardedStore } from '../store/guarded_store.js';
 import type { Store } from '../store/store.js';
+import { Answers } from './answers.js';
 import { Arbiter } from './arbiter.js';
 import { Background } from './background.js';
 import type { Ask } from './catalog.js';
@@ -19,13 +21,15 @@ import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
 import { CacheopsEvents } from './events.js';
 import { supportExists } from './exists.js';
+import { FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
 import { Cacheops, EXTENSION } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
 import { Profiles } from './profiles.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
-import { withScope } from './scope.js';
+import { Samples } from './samples.js';
+import { currentScope, withScope } from './scope.js';
 import { FlushSubscriber } from './subscriber.js';
 import { TrackedDialect } from './tracked_dialect.js';
 import { Writes } from './writes.js';
@@ -74,6 +78,30 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     background: background.add,
   }).install(connections);
 
+  const samples = new Samples({ driver, profiles, limits: options });
+  samples.install();
+  readFromPrimary(driver);
+  const answers = new Answers({
+    driver,
+    database,
+    samples,
+    store: guarded,
+    arbiter,
+    events,
+    prefix: options.prefix,
+    enabled: options.enabled,
+    background: background.add,
+  });
+  const timed = new StoreCache({
+    store: guarded,
+    arbiter,
+    events,
+    background: background.add,
+    enabled: options.enabled,
+    serializer: options.serializer,
+    prefix: key => keyPrefix(options.prefix, key, String(config.get('dbName'))),
+  });
+
   config.set('subscribers', [...config.get('subscribers'), new FlushSubscriber()]);
   if (!config.getAll().entityRepository) {
     config.set('entityRepository', CachedRepository as never);
@@ -82,7 +110,9 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   checkProfilesOnDiscovery(config, profiles);
 
   const invalidation = new Invalidation(driver, database, guarded, ask, events);
+  const forgetOrm = rememberOrm(orm);
   const close = async () => {
+    forgetOrm();
     arbiter.close();
     await background.idle();
     if (owned) {
@@ -90,8 +120,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     }
   };
   closeWith(driver, close, () => database.forget());
-  const handle = new Cacheops({ events, invalidation, idle: () => background.idle(), close });
+  const handle = new Cacheops({ events, invalidation, timed, idle: () => background.idle(), close });
   config.registerExtension(EXTENSION, () => handle);
+  const functions: FunctionParts = { answers, events, serializer: options.serializer };
+  config.registerExtension(FUNCTIONS, () => functions);
   config.registerExtension(PROFILES, () => profiles);
 }
 
@@ -114,6 +146,18 @@ function connectionsOf(driver: AbstractSqlDriver): AbstractSqlConnection[] {
     replicas: AbstractSqlConnection[];
   };
   return [connection, ...replicas];
+}
+
+/** A function whose result is stored reads nothing that may lag behind. */
+function readFromPrimary(driver: AbstractSqlDriver): void {
+  const { getConnection } = driver;
+  driver.getConnection = function (this: AbstractSqlDriver, type) {
+    return getConnection.call(this, currentScope().computation ? 'write' : type);
+  } as typeof getConnection;
+}
+
+function keyPrefix(prefix: ResolvedOptions['prefix'], key: string, database: string): string {
+  return typeof prefix === 'function' ? prefix({ entity: '', function: key, tables: [], database }) : '';
 }
 
 interface DialectSource {

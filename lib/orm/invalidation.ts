@@ -67,6 +67,12 @@ export class Invalidation {
     this.#report(names, true);
   }
 
+  /** @param names full names */
+  async tables(names: readonly string[]): Promise<void> {
+    await this.#store.drop(names);
+    this.#report(names, true);
+  }
+
   async all(): Promise<void> {
     await this.#store.clear();
   }

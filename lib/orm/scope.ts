@@ -16,6 +16,8 @@ export interface Scope {
   readonly loading?: boolean;
   /** writes are not told to the store */
   readonly silent?: boolean;
+  /** of silent writes: full names of the tables that they touched, or may have */
+  readonly skipped?: Set<string> | undefined;
   /** statements are collected instead of sent: see `dry_run.ts` */
   readonly dryRun?: DryRun | undefined;
   /** a pivot table is read for the sake of this entity */
@@ -28,7 +30,21 @@ export interface Scope {
   readonly building?: Building | undefined;
   /** sees the statements that a read sends */
   readonly witness?: Witness | undefined;
+  /** a function is at work whose result may be stored */
+  readonly computation?: Computation | undefined;
+  /** EntityManagers that others take the place of */
+  readonly standIns?: ReadonlyMap<object, SqlEntityManager> | undefined;
+  /** queries are looked at instead of asked: see `samples.ts` */
+  readonly sampling?: Sampling | undefined;
 }
+
+/** Takes a query as it arrives at the driver. */
+export type Sampling = (query: {
+  readonly entityName: unknown;
+  readonly where: unknown;
+  readonly options: Record<string, unknown>;
+  readonly run: () => Promise<unknown>;
+}) => void;
 
 /** Sees which statements are really sent, and over what sessions. */
 export class Witness {
@@ -39,6 +55,47 @@ export class Witness {
   see(sql: string, session: { readonly isPeculiar: boolean }): void {
     this.statements.push(sql);
     this.peculiar ||= session.isPeculiar;
+  }
+}
+
+/**
+ * A function at work: hears of every statement that it sends, however deep, and whether one of them makes its result
+ * unfit to be stored.
+ */
+export class Computation {
+  /** why what it gives must not be stored */
+  obstacle: string | undefined;
+  readonly key: string;
+  readonly #readCommitted: boolean;
+  readonly #outer: Computation | undefined;
+
+  /** @param readCommitted whether that is what transactions are by default */
+  constructor(key: string, readCommitted: boolean, outer: Computation | undefined) {
+    this.key = key;
+    this.#readCommitted = readCommitted;
+    this.#outer = outer;
+  }
+
+  /** A statement is sent over this session. */
+  see(session: {
+    readonly isPeculiar: boolean;
+    readonly transaction: unknown;
+    whyNotCached(readCommitted: boolean): string | undefined;
+  }): void {
+    if (session.isPeculiar || session.transaction) {
+      this.object(session.whyNotCached(this.#readCommitted));
+    }
+    this.#outer?.see(session);
+  }
+
+  /** It writes: whoever is given the result without the function being run would not. */
+  hearWrite(): void {
+    this.object('a function that writes');
+    this.#outer?.hearWrite();
+  }
+
+  object(reason: string | undefined): void {
+    this.obstacle ??= reason;
   }
 }
 

@@ -67,7 +67,9 @@ export class Writes {
     options?: StatementOptions,
   ): Promise<Result> {
     const { session } = connection;
-    currentScope().witness?.see(query.sql, session);
+    const { witness, computation } = currentScope();
+    witness?.see(query.sql, session);
+    computation?.see(session);
     const send = () => connection.inner.executeQuery(query, options);
     const reached = this.#reachedByRoutines(connection, query.sql);
     const names = reached instanceof Promise ? await reached : reached;
@@ -100,6 +102,8 @@ export class Writes {
     query: CompiledQuery,
     stream: () => AsyncIterableIterator<T>,
   ): AsyncIterableIterator<T> {
+    const { computation } = currentScope();
+    computation?.see(connection.session);
     const names = await this.#reachedByRoutines(connection, query.sql);
     const parsed = parseStatement(query.sql, query.parameters);
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
@@ -107,6 +111,7 @@ export class Writes {
       yield* stream();
       return;
     }
+    computation?.hearWrite();
     const { transaction } = connection.session;
     if (transaction) {
       transaction.wrote = true;
@@ -169,9 +174,20 @@ export class Writes {
     send: () => Promise<Result>,
   ): Promise<Result> {
     const { transaction } = connection.session;
-    if (currentScope().silent) {
+    const { silent, skipped, computation } = currentScope();
+    const writes = statement.kind !== 'other' || statement.writes;
+    if (writes) {
+      computation?.hearWrite();
+    }
+    if (silent) {
       if (transaction) {
         transaction.wrote = true;
+      }
+      if (skipped && writes) {
+        const { catalog, tables } = await this.#tablesOf(connection, statement);
+        for (const table of affectedBy(statement, catalog, tables)) {
+          skipped.add(table);
+        }
       }
       const result = await send();
       // what is silenced is the invalidation: what is known of the database and of the session is to stay true

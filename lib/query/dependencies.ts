@@ -171,6 +171,18 @@ function dependencyOn(
 }
 
 /**
+ * What depends on any of these: each table once, with all dependencies on it.
+ *
+ * @param limit of dependencies on a table, beyond which it is the whole table
+ */
+export function anyOf(parts: readonly TableDependencies[], limit: number): TableDependencies[] {
+  return [...Map.groupBy(parts, ({ table }) => table)].map(([table, ofTable]) => {
+    const found = merged(ofTable.flatMap(({ dependencies }) => dependencies));
+    return { table, dependencies: found.length > limit ? [ON_WHOLE_TABLE] : found };
+  });
+}
+
+/**
  * No dependency is needed twice; who depends on it in several ways watches it in all of them. A dependency on the whole
  * table, whatever changes, makes every other superfluous.
  */

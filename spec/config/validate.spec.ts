@@ -40,6 +40,7 @@ describe('validateOptions', () => {
         defaults: { ops: undefined, timeout: undefined },
         profiles: [],
         enabled: true,
+        serializer: undefined,
         onStoreFailure: 'degrade',
         storeTimeout: 250,
         retryAfter: 1000,
@@ -86,6 +87,12 @@ describe('validateOptions', () => {
         maxRows: 3,
       });
     });
+  });
+
+  it('refuses a serializer that is none', () => {
+    for (const serializer of [7, {}, { encode: () => '' }]) {
+      expect(refusal({ serializer })).to.match(/^serializer: .* is no serializer\. Give \{ encode/);
+    }
   });
 
   describe('typos', () => {

@@ -1,0 +1,75 @@
+import {
+  type CachedAsOptions,
+  readDeclaration,
+  type SampleFunction,
+  type SampleSource,
+  wrapped,
+} from '../functions/cached_as.js';
+import { methodIdentityOf } from '../functions/identity.js';
+import type { Sample } from '../orm/samples.js';
+import { type MethodCacheDecorator, replaceMethod } from './method.js';
+
+type SelfOf<F> = F extends (self: infer Self, ...args: any[]) => unknown ? Self : any;
+type ArgumentsOf<F> = F extends (self: any, ...args: infer Args) => unknown ? Args : any[];
+
+/** Plain data that is no object (give those as `{ extra }`), or a function of `this` and the arguments that gives them. */
+export type MethodExtra<Self> =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | Date
+  | readonly unknown[]
+  | ((self: Self, ...args: any[]) => unknown);
+
+/**
+ * Caches what a method gives until something changes that it depends on: a sample (or any of several, in an array), or
+ * what a function of `this` and the arguments gives as one. As `cachedAs()`, for methods of either decorator flavour.
+ *
+ * What tells results apart is the class of `this`, the method, its arguments, the samples and `extra`; not the fields of
+ * `this`.
+ *
+ * ```ts
+ * class ArticleService {
+ *   constructor(private readonly em: EntityManager) {}
+ *
+ *   @CachedAs((self: ArticleService, category: number) =>
+ *     self.em.createQueryBuilder(Article).where({ category }), { timeout: 600 })
+ *   async block(category: number, count = 5) {
+ *     return this.em.find(Article, { category }, { limit: count });
+ *   }
+ * }
+ * ```
+ *
+ * @throws CacheopsError at once if there is no sample, an option is wrong, or it stands on something else
+ */
+export function CachedAs<F extends SampleFunction>(
+  sample: F,
+  extra?: MethodExtra<SelfOf<F>> | CachedAsOptions<SelfOf<F>>,
+): MethodCacheDecorator<SelfOf<F>, ArgumentsOf<F>>;
+export function CachedAs(
+  sample: Sample | readonly SampleSource[],
+  extra?: MethodExtra<any> | CachedAsOptions,
+): MethodCacheDecorator;
+export function CachedAs(
+  sample: SampleSource | readonly SampleSource[],
+  extra?: MethodExtra<any> | CachedAsOptions,
+): MethodCacheDecorator {
+  const isOptions =
+    typeof extra === 'object' && extra !== null && Object.getPrototypeOf(extra) === Object.prototype;
+  const given = extra === undefined || isOptions ? extra : { extra };
+  const { samples, options } = readDeclaration(
+    [...(Array.isArray(sample) ? sample : [sample]), ...(given === undefined ? [] : [given])],
+    '@CachedAs()',
+  );
+  return ((...args: unknown[]) =>
+    replaceMethod(args, '@CachedAs()', (method, name) => {
+      const identity = options.name === undefined ? methodIdentityOf(method, name) : named(options.name);
+      return wrapped(method, samples, options, identity);
+    })) as MethodCacheDecorator;
+}
+
+function named(name: string) {
+  return () => ({ name, digest: '' });
+}

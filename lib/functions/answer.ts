@@ -1,0 +1,29 @@
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import type { Answer, AnswerRequest, Computed } from '../orm/answers.js';
+import { contextOf, functionPartsOf } from '../orm/functions.js';
+
+export type { Answer, AnswerRequest, Computed } from '../orm/answers.js';
+export { checkSamples, type Sample } from '../orm/samples.js';
+
+/**
+ * Serves bytes (of a view, a fragment of a page) from the store, or computes them under a lease. See `Answers`.
+ *
+ * @param compute is run once at most, in the caller's async context; what it throws comes through
+ * @throws CacheopsError if the request is wrong, or the ORM has no cache
+ */
+export function answer<T>(
+  em: EntityManager,
+  request: AnswerRequest,
+  compute: () => Promise<Computed<T>>,
+): Promise<Answer<T>> {
+  return functionPartsOf(em).answers.answer(contextOf(em), request, compute);
+}
+
+/** Drops everything that has this tag, in every process, and what is being computed. */
+export function invalidateTag(
+  ormOrEm: MikroORM<any> | EntityManager,
+  kind: string,
+  value: string,
+): Promise<void> {
+  return functionPartsOf(ormOrEm).answers.invalidateTag(kind, value);
+}

@@ -1,0 +1,255 @@
+import { EntityManager } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import { checkInteger, checkKeys, show } from '../config/check.js';
+import { CacheopsError } from '../config/error.js';
+import type { AnswerRequest, Computed } from '../orm/answers.js';
+import { isEntityClass } from '../orm/entity_class.js';
+import { leavesChanges, restoreEntities } from '../orm/entity_graph.js';
+import { contextOf, type FunctionParts, functionPartsOf, managing, onlyOrm } from '../orm/functions.js';
+import { isolated } from '../orm/isolation.js';
+import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/samples.js';
+import { describeArguments, type Given } from './given.js';
+import { type Identity, identityOf } from './identity.js';
+import { decodeResult, encodeResult } from './result.js';
+
+/** A sample, or what gives one for each call: of `this` and the arguments. */
+export type SampleSource = Sample | SampleFunction;
+export type SampleFunction = (self: any, ...args: any[]) => Sample;
+
+/** What else a result depends on: plain data, or what gives them for each call, of `this` and the arguments. */
+export type Extra<Self = any> =
+  | string
+  | number
+  | bigint
+  | boolean
+  | null
+  | object
+  | ((self: Self, ...args: any[]) => unknown);
+
+export interface CachedAsOptions<Self = any> {
+  /** is part of the key, beside the arguments: a value, or a function of `this` and the arguments */
+  extra?: Extra<Self>;
+  /** how long a result may be used, in seconds; shorter or longer than its samples' profiles, of which the shortest is the default */
+  timeout?: number;
+  /**
+   * The EntityManager whose store, session and transaction are used and that manages entities in the result, or a
+   * function of `this` and the arguments that gives it.
+   *
+   * Default: the first argument that is one, `this.em`, or that of a query builder or entity among the samples.
+   */
+  em?: EntityManager | ((self: Self, ...args: any[]) => EntityManager);
+  /** tells the function from others; needed where several are made of one source text */
+  name?: string;
+}
+
+export type AnyFunction = (this: any, ...args: any[]) => unknown;
+
+/** The function with the same `this` and arguments, and a promise of the same result. */
+export type CachedFunction<F extends AnyFunction> = (
+  this: ThisParameterType<F>,
+  ...args: Parameters<F>
+) => Promise<Awaited<ReturnType<F>>>;
+
+const OPTIONS = Object.keys({
+  extra: true,
+  timeout: true,
+  em: true,
+  name: true,
+} satisfies Record<keyof CachedAsOptions, true>);
+
+/**
+ * Caches what a function gives until something changes that it depends on: any of the samples.
+ *
+ * The result is told from others by the arguments, the samples, `extra` and the text of the function. What it takes
+ * from elsewhere (a variable that it has captured, a field of `this`) belongs in `extra`.
+ *
+ * It runs with an EntityManager of its own in the place of its caller's, so that what is stored comes from the
+ * database, and not from what its caller has loaded long ago or has changed and not flushed. Entities among its
+ * arguments come to it as that one's, and those in its result to the caller as the caller's.
+ *
+ * ```ts
+ * const newest = cachedAs(Article, { timeout: 600 })(async (em: EntityManager, count: number) =>
+ *   em.find(Article, {}, { orderBy: { id: 'desc' }, limit: count }),
+ * );
+ * await newest(em, 5);
+ *
+ * const block = cachedAs((_self, em: EntityManager, category: number) => ({ entity: Article, where: { category } }))(
+ *   async (em: EntityManager, category: number) => em.count(Article, { category }),
+ * );
+ * ```
+ *
+ * @throws CacheopsError at once if there is no sample or an option is wrong; and by the function, if an entity has no
+ * profile, or if arguments or result are of a kind that cannot be stored
+ */
+export function cachedAs(
+  ...given: readonly [SampleSource, ...(SampleSource | CachedAsOptions)[]]
+): <F extends AnyFunction>(fn: F) => CachedFunction<F> {
+  const { samples, options } = readDeclaration(given, 'cachedAs()');
+  return fn => {
+    const identity = identityOf(fn, options.name, 'cachedAs()');
+    return wrapped(fn, samples, options, () => identity);
+  };
+}
+
+/** @internal samples and options as they are declared, checked */
+export function readDeclaration(
+  given: readonly unknown[],
+  where: string,
+): { samples: readonly SampleSource[]; options: CachedAsOptions } {
+  const last = given.at(-1);
+  const hasOptions = given.length > 1 && isOptions(last);
+  const samples = hasOptions ? given.slice(0, -1) : given;
+  const options = (hasOptions ? last : {}) as CachedAsOptions;
+  checkSamples(samples, where);
+  checkKeys(options, OPTIONS, where);
+  if (options.timeout !== undefined) {
+    checkInteger(options.timeout, 1, `${where}: timeout`, 'seconds');
+  }
+  if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
+    throw new CacheopsError(`${where}: name: ${show(options.name)} is no name.`);
+  }
+  return { samples: samples as SampleSource[], options };
+}
+
+function isOptions(value: unknown): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    !isEntitySample(value)
+  );
+}
+
+/** @internal */
+export function wrapped<F extends AnyFunction>(
+  fn: F,
+  samples: readonly SampleSource[],
+  options: CachedAsOptions,
+  identity: (self: unknown) => Identity,
+): CachedFunction<F> {
+  const cached = async function (this: unknown, ...args: unknown[]) {
+    const call = new Call(this, args, identity(this), samples, options);
+    return call.answer(given => fn.apply(this as never, given as never));
+  };
+  Object.defineProperty(cached, 'name', { value: fn.name });
+  Object.defineProperty(cached, 'length', { value: fn.length });
+  return cached as unknown as CachedFunction<F>;
+}
+
+type Run = (args: unknown[]) => unknown;
+
+/** What a function gave: as it is, where nothing is cached, or as it is stored. */
+type Outcome = { readonly result: unknown } | { readonly payload: Uint8Array };
+
+/** One call of a cached function. */
+class Call {
+  readonly #self: unknown;
+  readonly #args: unknown[];
+  readonly #identity: Identity;
+  readonly #samples: readonly Sample[];
+  readonly #options: CachedAsOptions;
+  readonly #em: SqlEntityManager;
+  readonly #parts: FunctionParts;
+
+  constructor(
+    self: unknown,
+    args: unknown[],
+    identity: Identity,
+    sources: readonly SampleSource[],
+    options: CachedAsOptions,
+  ) {
+    this.#self = self;
+    this.#args = args;
+    this.#identity = identity;
+    this.#options = options;
+    this.#samples = sources.map(source => this.#resolve(source));
+    const em = this.#findEntityManager();
+    if (!em) {
+      throw new CacheopsError(
+        `${identity.name}: which EntityManager? Give the option em, an argument that is one, a field em, or a query builder as the sample.`,
+      );
+    }
+    this.#em = contextOf(em);
+    this.#parts = functionPartsOf(em);
+  }
+
+  async answer(run: Run): Promise<unknown> {
+    const em = managing(this.#em);
+    const given = describeArguments(this.#args, this.#extra(), this.#samples);
+    const { timeout } = this.#options;
+    const request: AnswerRequest = {
+      kind: 'function',
+      name: this.#identity.name,
+      key: `${this.#identity.digest} ${given.key}`,
+      samples: this.#samples,
+      isolated: true,
+      obstacle: given.obstacle,
+      ...(timeout !== undefined && { timeout }),
+    };
+    const { answers, events } = this.#parts;
+    const compute = async (bypass: boolean): Promise<Computed<Outcome>> =>
+      bypass
+        ? { value: { result: await run(this.#args) }, payload: undefined }
+        : isolated(this.#em, async standIn => {
+            const payload = await this.#compute(standIn, given, run);
+            return { value: { payload }, payload };
+          });
+    let answer = await answers.answer(em, request, compute);
+    if (answer.source === 'cache') {
+      try {
+        return await this.#read(answer.payload, em);
+      } catch (error) {
+        events.reportError('read', error);
+      }
+      answer = await answers.answer(em, { ...request, unreadable: true }, compute);
+    }
+    const outcome = (answer as Extract<typeof answer, { source: 'computed' }>).value;
+    return 'result' in outcome ? outcome.result : this.#read(outcome.payload, em);
+  }
+
+  #read(payload: Uint8Array, em: SqlEntityManager): Promise<unknown> {
+    return decodeResult(payload, graph => restoreEntities(em, graph), this.#parts.serializer);
+  }
+
+  async #compute(standIn: SqlEntityManager, given: Given, run: Run): Promise<Uint8Array> {
+    const result = await run(await given.through(graph => restoreEntities(standIn, graph)));
+    if (leavesChanges(standIn)) {
+      throw new CacheopsError(
+        `${this.#identity.name}() leaves changes that are not flushed, and whoever is given its result from the cache would not. Flush them, or do not cache it.`,
+      );
+    }
+    return encodeResult(result, this.#parts.serializer);
+  }
+
+  #extra(): unknown {
+    const { extra } = this.#options;
+    return typeof extra === 'function' ? extra(this.#self, ...this.#args) : extra;
+  }
+
+  #resolve(source: SampleSource): Sample {
+    if (typeof source === 'function' && !isEntityClass(source)) {
+      const sample = (source as SampleFunction)(this.#self, ...this.#args);
+      checkSamples([sample], this.#identity.name);
+      return sample;
+    }
+    return Array.isArray(source) ? source.map(item => this.#resolve(item)) : (source as Sample);
+  }
+
+  #findEntityManager(): EntityManager | undefined {
+    const { em } = this.#options;
+    const chosen = typeof em === 'function' ? em(this.#self, ...this.#args) : em;
+    if (chosen !== undefined) {
+      if (!(chosen instanceof EntityManager)) {
+        throw new CacheopsError(`${this.#identity.name}: em: ${show(chosen)} is no EntityManager.`);
+      }
+      return chosen;
+    }
+    const own = (this.#self as { em?: unknown } | null | undefined)?.em;
+    return (
+      this.#args.find(arg => arg instanceof EntityManager) ??
+      [this.#self, own].find(value => value instanceof EntityManager) ??
+      managerOfSamples(this.#samples) ??
+      onlyOrm()?.em
+    );
+  }
+}

@@ -1,0 +1,40 @@
+import { crc32 } from 'node:zlib';
+
+/*
+ * A file, as bytes:
+ *
+ *   0  magic, the last byte of which is the version of this format
+ *   4  CRC-32 of all that follows
+ *   8  length of the key in bytes
+ *  12  key (UTF-16), then payload
+ *
+ * When it is over is not in it, but its time of modification.
+ */
+const MAGIC = 0x9cac_f101;
+const CHECKSUM_AT = 4;
+const LENGTH_AT = 8;
+export const HEADER_SIZE = 12;
+
+export function encodeFile(key: string, payload: Uint8Array): Buffer {
+  const name = Buffer.from(key, 'utf16le');
+  const file = Buffer.allocUnsafe(HEADER_SIZE + name.length + payload.byteLength);
+  file.writeUInt32BE(MAGIC, 0);
+  file.writeUInt32BE(name.length, LENGTH_AT);
+  file.set(name, HEADER_SIZE);
+  file.set(payload, HEADER_SIZE + name.length);
+  file.writeUInt32BE(crc32(file.subarray(LENGTH_AT)), CHECKSUM_AT);
+  return file;
+}
+
+/** The payload, if the file is whole and was written under this key. */
+export function decodeFile(key: string, file: Buffer): Buffer | undefined {
+  if (file.length < HEADER_SIZE || file.readUInt32BE(0) !== MAGIC) {
+    return undefined;
+  }
+  if (file.readUInt32BE(CHECKSUM_AT) !== crc32(file.subarray(LENGTH_AT))) {
+    return undefined;
+  }
+  const end = HEADER_SIZE + file.readUInt32BE(LENGTH_AT);
+  const name = file.subarray(HEADER_SIZE, end);
+  return name.equals(Buffer.from(key, 'utf16le')) ? file.subarray(end) : undefined;
+}

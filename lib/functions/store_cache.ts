@@ -1,0 +1,128 @@
+import { checkInteger } from '../config/check.js';
+import type { Serializer } from '../config/options.js';
+import { type LeaseParts, takeLease } from '../orm/lease.js';
+import { dropNamed, namedDependency } from '../orm/manual.js';
+import { KEYS } from '../orm/pseudo_tables.js';
+import { currentScope } from '../orm/scope.js';
+import type { EntryAddress } from '../store/store.js';
+import { CacheMiss, type TimedCache } from './cache.js';
+import { SingleFlight } from './single_flight.js';
+import { decodeValue, encodeValue } from './value.js';
+
+export interface StoreCacheParts extends LeaseParts {
+  readonly enabled: boolean;
+  readonly serializer: Serializer | undefined;
+  /** what a key gets before it: by tenant, say */
+  readonly prefix: (key: string) => string;
+}
+
+/** An hour, in seconds. */
+const DEFAULT_TIMEOUT = 3600;
+
+/**
+ * Values by key in the store of the queries, for a time: in Redis, all processes share them.
+ *
+ * Where the store is down, `get` misses and `set` does nothing. `delete` is an invalidation, and as such never
+ * forgotten: see the option `onStoreFailure`.
+ */
+export class StoreCache implements TimedCache {
+  readonly #parts: StoreCacheParts;
+  readonly #flights = new SingleFlight();
+
+  constructor(parts: StoreCacheParts) {
+    this.#parts = parts;
+  }
+
+  async get<T = unknown>(key: string): Promise<T> {
+    const found = await this.#find(this.#addressOf(key));
+    if (!found) {
+      throw new CacheMiss(key);
+    }
+    return found.value as T;
+  }
+
+  async set(key: string, value: unknown, options: { timeout?: number } = {}): Promise<void> {
+    const timeout = timeoutOf(options);
+    const payload = this.#encode(value);
+    if (this.#isOff()) {
+      return;
+    }
+    const address = this.#addressOf(key);
+    const seal = await takeLease(this.#parts, address, timeout, false);
+    if (seal !== undefined) {
+      await this.#fill(address, seal, payload, timeout);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const { key: name } = this.#addressOf(key);
+    await dropNamed(this.#parts.store, KEYS, 'key', [name]);
+  }
+
+  async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
+    const timeout = timeoutOf(options);
+    if (this.#isOff()) {
+      return compute();
+    }
+    const address = this.#addressOf(key);
+    const found =
+      (await this.#find(address)) ??
+      // not what another has computed: that may have been deleted meanwhile
+      ((await this.#flights.wait(address.key)) ? await this.#find(address) : undefined);
+    if (found) {
+      return found.value as T;
+    }
+    const payload = await this.#flights.run(address.key, async () => {
+      const seal = await takeLease(this.#parts, address, timeout, false);
+      const made = this.#encode(await compute());
+      if (seal !== undefined) {
+        await this.#fill(address, seal, made, timeout);
+      }
+      return made;
+    });
+    // what comes from the cache is a copy, so this is one, too
+    return this.#decode(payload) as T;
+  }
+
+  #isOff(): boolean {
+    return !this.#parts.enabled || currentScope().disabled === true;
+  }
+
+  #addressOf(key: string): EntryAddress {
+    const name = `${this.#parts.prefix(key)}key:${key}`;
+    return { key: name, tables: [namedDependency(KEYS, 'key', name)] };
+  }
+
+  async #find(address: EntryAddress): Promise<{ readonly value: unknown } | undefined> {
+    if (this.#isOff()) {
+      return undefined;
+    }
+    try {
+      const found = await this.#parts.store.read(address);
+      return found?.moved.length === 0 ? { value: this.#decode(found.payload) } : undefined;
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
+  }
+
+  async #fill(address: EntryAddress, seal: string, payload: Uint8Array, timeout: number): Promise<void> {
+    try {
+      await this.#parts.store.fill(address, seal, payload, timeout);
+    } catch (error) {
+      this.#parts.events.reportError('fill', error);
+    }
+  }
+
+  #encode(value: unknown): Uint8Array {
+    return encodeValue(value, this.#parts.serializer);
+  }
+
+  #decode(payload: Uint8Array): unknown {
+    return decodeValue(payload, this.#parts.serializer);
+  }
+}
+
+function timeoutOf({ timeout = DEFAULT_TIMEOUT }: { timeout?: number }): number {
+  return checkInteger(timeout, 1, 'timeout', 'seconds');
+}

@@ -1,0 +1,345 @@
+import { hash } from 'node:crypto';
+import { type AnyEntity, helper } from '@mikro-orm/core';
+import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import { CacheopsError, type PrefixQuery } from '../config/index.js';
+import type { EntryAddress, Store, TableDependencies } from '../store/store.js';
+import { contextText } from './added_filters.js';
+import type { Arbiter } from './arbiter.js';
+import type { Ask, Catalog } from './catalog.js';
+import type { CatalogSource } from './database.js';
+import { definitionDigest } from './definition.js';
+import type { AnswerKind, CacheopsEvents } from './events.js';
+import { describeDependencies } from './explain.js';
+import { takeLease } from './lease.js';
+import { dropNamed, namedDependency } from './manual.js';
+import { KEYS, TAGS } from './pseudo_tables.js';
+import type { Sample, Samples } from './samples.js';
+import { Computation, currentScope, withScope } from './scope.js';
+import { type Session, sessionOf } from './session.js';
+
+export interface AnswerParts {
+  readonly driver: AbstractSqlDriver;
+  readonly database: CatalogSource;
+  readonly samples: Samples;
+  readonly store: Store;
+  readonly arbiter: Arbiter;
+  readonly events: CacheopsEvents;
+  readonly prefix: string | ((query: PrefixQuery) => string);
+  readonly enabled: boolean;
+  readonly background: (work: Promise<unknown>) => void;
+}
+
+/** What is asked for, beside queries: the result of a function, a view, a fragment of a page. */
+export interface AnswerRequest {
+  readonly kind: AnswerKind;
+  /** for events and messages: `ArticleService.block`, `GET /articles` */
+  readonly name: string;
+  /** tells it from every other of its kind and name */
+  readonly key: string;
+  /** what it depends on; left out: nothing but time */
+  readonly samples?: readonly Sample[];
+  /** seconds; left out: the shortest of the samples' profiles */
+  readonly timeout?: number;
+  /** names by which it can be dropped: `['url', 'https://…']` */
+  readonly tags?: readonly (readonly [kind: string, value: string])[];
+  /** it looks at nothing that its EntityManager has loaded before */
+  readonly isolated?: boolean;
+  /** why it is neither looked for nor stored */
+  readonly obstacle?: string | undefined;
+  /** it is not looked for: what was found could not be read */
+  readonly unreadable?: boolean;
+}
+
+export interface Computed<T> {
+  readonly value: T;
+  /** `undefined`: it is not to be stored */
+  readonly payload: Uint8Array | undefined;
+}
+
+export type Answer<T> =
+  | { readonly source: 'cache'; readonly payload: Uint8Array }
+  // reason: why it was not stored, or not looked for
+  | { readonly source: 'computed'; readonly value: T; readonly reason?: string };
+
+/** What is known of a request before it is looked for. */
+interface Plan {
+  readonly address: EntryAddress;
+  readonly timeout: number;
+}
+
+type Context = Parameters<typeof sessionOf>[0] | undefined;
+
+/**
+ * Serves what functions, views and fragments give, by the protocol of queries: lease, then compute, then fill. So what
+ * a slow one has read before somebody else's commit is not served after it.
+ */
+export class Answers {
+  readonly #parts: AnswerParts;
+  /** by key: what is being computed in this process */
+  readonly #flights = new Map<string, Promise<unknown>>();
+  #environment: { readonly catalog: Catalog; readonly text: string } | undefined;
+
+  constructor(parts: AnswerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * From the store, or computed. What is thrown comes through as it is, and is not stored.
+   *
+   * @param compute is run once at most, in the caller's async context
+   * @throws CacheopsError if the request is wrong
+   */
+  async answer<T>(
+    em: SqlEntityManager,
+    request: AnswerRequest,
+    compute: (bypass: boolean) => Promise<Computed<T>>,
+  ): Promise<Answer<T>> {
+    const started = performance.now();
+    const ctx = em.getTransactionContext<Context>();
+    const session = ctx && (await sessionOf(ctx));
+    const plan = await this.#plan(em, request, ctx, session);
+    if (typeof plan === 'string') {
+      this.#parts.events.stats.bypassed++;
+      const { value } = await compute(true);
+      this.#report(request, 'database', plan, undefined, started);
+      return { source: 'computed', value, reason: plan };
+    }
+    const { address } = plan;
+    let payload = request.unreadable ? undefined : await this.#read(address);
+    const outer = currentScope().computation;
+    // whoever holds a connection, or is awaited by others, does not wait
+    const flight = session || outer ? undefined : this.#flights.get(address.key);
+    if (!payload && flight && !request.unreadable) {
+      await flight;
+      // not what the other has found: that may have been before this was asked
+      payload = await this.#read(address);
+    }
+    if (payload) {
+      this.#parts.events.stats.hits++;
+      this.#report(request, 'cache', undefined, address, started);
+      return { source: 'cache', payload };
+    }
+    this.#parts.events.stats.misses++;
+    const answer = await this.#inFlight(address.key, settle =>
+      this.#compute(em, request, plan, session, compute, settle),
+    );
+    this.#report(request, 'database', 'miss', address, started);
+    return answer;
+  }
+
+  /** Drops everything that has this tag, in every process, and what is being computed. */
+  async invalidateTag(kind: string, value: string): Promise<void> {
+    await dropNamed(this.#parts.store, TAGS, kind, [value]);
+  }
+
+  /** @returns a reason if it is not to be looked for */
+  async #plan(
+    em: SqlEntityManager,
+    request: AnswerRequest,
+    ctx: Context,
+    session: Session | undefined,
+  ): Promise<Plan | string> {
+    const { database, enabled } = this.#parts;
+    if (!enabled || currentScope().disabled) {
+      return 'disabled';
+    }
+    if (request.obstacle !== undefined) {
+      return request.obstacle;
+    }
+    if (ctx && !session) {
+      return 'a transaction that cannot be seen';
+    }
+    const catalog = await database.get(this.#asker(ctx));
+    const obstacle = session?.whyNotCached(catalog.readCommitted);
+    if (obstacle) {
+      return obstacle;
+    }
+    const context = contextText(em);
+    if (context === undefined) {
+      return 'a session that has no key';
+    }
+    const { samples = [] } = request;
+    const planned =
+      samples.length > 0 ? await this.#parts.samples.plan(em, samples, catalog, request.name) : undefined;
+    if (planned && 'reason' in planned) {
+      return planned.reason;
+    }
+    const timeout = request.timeout ?? planned?.timeout;
+    if (timeout === undefined) {
+      throw new CacheopsError(`${request.name}: there is no timeout. Give timeout, in seconds, or samples.`);
+    }
+    const identity = JSON.stringify([
+      this.#environmentOf(catalog),
+      context,
+      planned?.identity ?? null,
+      request.key,
+    ]);
+    const digest = hash('sha256', identity, 'base64url');
+    const tables = [...(planned?.tables ?? []), ...tagDependencies(request.tags ?? [])];
+    const key = `${request.kind}:${request.name}:${digest}`;
+    return {
+      timeout,
+      address: {
+        key: this.#prefix(request, planned?.entity ?? '', tables, catalog) + key,
+        tables: tables.length > 0 ? tables : [namedDependency(KEYS, 'key', key)],
+      },
+    };
+  }
+
+  async #compute<T>(
+    em: SqlEntityManager,
+    request: AnswerRequest,
+    { address, timeout }: Plan,
+    session: Session | undefined,
+    compute: (bypass: boolean) => Promise<Computed<T>>,
+    settle: (filled: Promise<unknown>) => void,
+  ): Promise<Answer<T>> {
+    const { database } = this.#parts;
+    const { readCommitted } = await database.get(this.#asker(undefined));
+    // the lease first: so whatever changes what is computed from now on changes the lease's stamps after
+    const seal = await takeLease(this.#parts, address, timeout, session !== undefined);
+    const computation = new Computation(address.key, readCommitted, currentScope().computation);
+    if (!request.isolated && this.#hasLoaded(em, address)) {
+      computation.object('rows that were loaded before');
+    }
+    const { value, payload } = await withScope({ computation }, () => compute(false));
+    const obstacle =
+      computation.obstacle ??
+      session?.whyNotCached(readCommitted) ??
+      (seal === undefined ? 'refused' : payload === undefined ? 'not storable' : undefined);
+    if (obstacle !== undefined) {
+      return { source: 'computed', value, reason: obstacle };
+    }
+    settle(this.#fill(request, address, seal!, payload!, timeout));
+    return { source: 'computed', value };
+  }
+
+  /** @param work is told of what is still going on when it has an answer */
+  async #inFlight<T>(
+    key: string,
+    work: (settle: (filled: Promise<unknown>) => void) => Promise<T>,
+  ): Promise<T> {
+    let filled: Promise<unknown> = Promise.resolve();
+    const working = work(settled => {
+      filled = settled;
+    });
+    const flight = working.then(() => filled).catch(() => undefined);
+    if (!this.#flights.has(key)) {
+      this.#flights.set(key, flight);
+      void flight.then(() => this.#flights.delete(key));
+    }
+    this.#parts.background(flight);
+    return working;
+  }
+
+  /** Does it manage rows which the result depends on? They may be older than the lease. */
+  #hasLoaded(em: SqlEntityManager, { tables }: EntryAddress): boolean {
+    const { current } = this.#parts.database;
+    const names = new Set(tables.map(({ table }) => table));
+    for (const entity of em.getUnitOfWork().getIdentityMap()) {
+      const { __meta: meta, __initialized: isLoaded } = helper(entity as AnyEntity);
+      if (isLoaded && current?.named(meta.tableName).some(({ fullName }) => names.has(fullName))) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  async #read(address: EntryAddress): Promise<Uint8Array | undefined> {
+    try {
+      const found = await this.#parts.store.read(address);
+      return found?.moved.length === 0 ? found.payload : undefined;
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
+  }
+
+  async #fill(
+    request: AnswerRequest,
+    address: EntryAddress,
+    seal: string,
+    payload: Uint8Array,
+    timeout: number,
+  ): Promise<void> {
+    const { store, events } = this.#parts;
+    try {
+      await store.fill(address, seal, payload, timeout);
+    } catch (error) {
+      events.reportError('fill', error);
+      return;
+    }
+    events.stats.fills++;
+    events.announce('fill', () => ({
+      entity: request.name,
+      op: request.kind,
+      key: address.key,
+      dependencies: describeDependencies(address),
+      size: payload.length,
+      timeout,
+    }));
+  }
+
+  #prefix(
+    request: AnswerRequest,
+    entity: string,
+    tables: readonly TableDependencies[],
+    catalog: Catalog,
+  ): string {
+    const { prefix } = this.#parts;
+    return typeof prefix === 'function'
+      ? prefix({
+          entity,
+          function: request.name,
+          tables: tables.map(({ table }) => table),
+          database: catalog.database.slice(0, catalog.database.lastIndexOf('@')),
+        })
+      : '';
+  }
+
+  #environmentOf(catalog: Catalog): string {
+    if (this.#environment?.catalog !== catalog) {
+      const definition = definitionDigest(this.#parts.driver);
+      this.#environment = { catalog, text: JSON.stringify([catalog.database, catalog.user, definition]) };
+    }
+    return this.#environment.text;
+  }
+
+  /** In the transaction, if there is one: a database with a single connection has no other. */
+  #asker(ctx: Context): Ask {
+    const connection = this.#parts.driver.getConnection('write');
+    return sql =>
+      withScope({ witness: undefined, computation: undefined }, () =>
+        connection.execute(sql, [], 'all', ctx),
+      );
+  }
+
+  #report(
+    request: AnswerRequest,
+    source: 'cache' | 'database',
+    reason: string | undefined,
+    address: EntryAddress | undefined,
+    started: number,
+  ): void {
+    this.#parts.events.announce('read', () => ({
+      entity: request.name,
+      op: request.kind,
+      source,
+      ...(reason !== undefined && { reason }),
+      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
+      duration: performance.now() - started,
+    }));
+  }
+}
+
+/** One table, since each may stand only once in an address. */
+function tagDependencies(tags: NonNullable<AnswerRequest['tags']>): TableDependencies[] {
+  return tags.length === 0
+    ? []
+    : [
+        {
+          table: TAGS,
+          dependencies: tags.flatMap(([kind, value]) => namedDependency(TAGS, kind, value).dependencies),
+        },
+      ];
+}

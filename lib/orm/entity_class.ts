@@ -1,0 +1,11 @@
+import { EntitySchema, MetadataStorage } from '@mikro-orm/core';
+
+/** Is this function a class, or an entity's constructor? Everything else that can be called gives samples. */
+export function isEntityClass(value: unknown): boolean {
+  return (
+    typeof value === 'function' &&
+    (Object.hasOwn(value, MetadataStorage.META_SYMBOL) ||
+      EntitySchema.REGISTRY.has(value as never) ||
+      /^class\b/.test(Function.prototype.toString.call(value)))
+  );
+}

@@ -1,0 +1,48 @@
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import { CacheopsError, type Serializer } from '../config/index.js';
+import type { Answers } from './answers.js';
+import type { CacheopsEvents } from './events.js';
+import { EXTENSION } from './handle.js';
+
+/** The name under which an ORM's configuration keeps what functions need. */
+export const FUNCTIONS = `${EXTENSION} functions`;
+
+export interface FunctionParts {
+  readonly answers: Answers;
+  readonly events: CacheopsEvents;
+  /** `undefined`: the default */
+  readonly serializer: Serializer | undefined;
+}
+
+/** @throws CacheopsError if the ORM was not given the extension */
+export function functionPartsOf(ormOrEm: MikroORM<any> | EntityManager): FunctionParts {
+  const parts = ormOrEm.config.getExtension<FunctionParts>(FUNCTIONS);
+  if (!parts) {
+    throw new CacheopsError('This ORM has no cache. Add cacheops() to the extensions of its configuration.');
+  }
+  return parts;
+}
+
+const open = new Set<MikroORM<any>>();
+
+/** @returns what forgets it */
+export function rememberOrm(orm: MikroORM<any>): () => void {
+  open.add(orm);
+  return () => open.delete(orm);
+}
+
+/** The ORM with a cache, if there is exactly one in this program. */
+export function onlyOrm(): MikroORM<any> | undefined {
+  return open.size === 1 ? [...open][0] : undefined;
+}
+
+/** The EntityManager that this one stands for here: that of the request, of the transaction … */
+export function contextOf(em: EntityManager): SqlEntityManager {
+  return em.getContext(false) as SqlEntityManager;
+}
+
+/** One that may manage entities: the global one must not. */
+export function managing(em: SqlEntityManager): SqlEntityManager {
+  return em.global && !em.config.get('allowGlobalContext') ? (em.fork() as SqlEntityManager) : em;
+}
