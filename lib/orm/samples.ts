@@ -6,6 +6,7 @@ import { CacheopsError, requireProfile } from '../config/index.js';
 import { anyOf } from '../query/dependencies.js';
 import type { TableDependencies } from '../store/store.js';
 import { hasAddedFilters } from './added_filters.js';
+import { conditionOf } from './builder_condition.js';
 import type { Catalog } from './catalog.js';
 import { type Limits, Planner } from './planner.js';
 import type { Profiles } from './profiles.js';
@@ -306,42 +307,4 @@ function keyCondition(entity: object): unknown {
   const wrapped = helper(entity as AnyEntity);
   const meta = wrapped.__meta as EntityMetadata;
   return Object.fromEntries(meta.primaryKeys.map(name => [name, (entity as Record<string, unknown>)[name]]));
-}
-
-/** Joins that add no row without one of the root: its conditions are conditions on every row of the result. */
-const ROOT_KEEPING = /^(nested )?(inner|left|pivot) join( lateral)?$/i;
-
-/**
- * The condition of a query builder in the form in which the driver gets those of `em.find()`: that on the root by its
- * properties. What is about joined tables stays under names which no property has, so that it narrows nothing.
- */
-function conditionOf(builder: QueryBuilder<any>): unknown {
-  const { state } = builder;
-  const plain =
-    Object.values(state.joins).every(join => ROOT_KEEPING.test(join.type)) &&
-    state.ctes.length === 0 &&
-    !state.unionQuery &&
-    !state.mainAlias?.subQuery;
-  return plain ? onRoot(state.cond, `${builder.alias}.`) : {};
-}
-
-function onRoot(condition: unknown, prefix: string): unknown {
-  if (Array.isArray(condition)) {
-    return condition.map(part => onRoot(part, prefix));
-  }
-  if (typeof condition !== 'object' || condition === null) {
-    return condition;
-  }
-  const read: Record<PropertyKey, unknown> = {};
-  for (const key of Reflect.ownKeys(condition)) {
-    const value = (condition as Record<PropertyKey, unknown>)[key];
-    if (key === '$and' || key === '$or' || key === '$not') {
-      read[key] = onRoot(value, prefix);
-    } else {
-      const name = typeof key === 'string' && key.startsWith(prefix) ? key.slice(prefix.length) : key;
-      // two conditions on one property: neither may take the place of the other
-      read[name in read ? Symbol(String(key)) : name] = value;
-    }
-  }
-  return read;
 }
