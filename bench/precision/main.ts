@@ -1,6 +1,7 @@
 import { MikroORM, type Options } from '@mikro-orm/postgresql';
 import { cacheops, getCacheops } from '../../lib/index.js';
-import { freshDatabase, stopServers } from '../../spec/support/servers.js';
+import { freshDatabase, redisUrl, stopServers } from '../../spec/support/servers.js';
+import { measureFlush } from './flush.js';
 import { makeQueries } from './queries.js';
 import { Random } from './random.js';
 import { report } from './report.js';
@@ -85,6 +86,7 @@ try {
   console.log(
     `${queries.length} queries, ${writes.length} writes, ${size.products} rows, seed ${seed}\n\n${report(tallies)}`,
   );
+  console.log(`\n${await measureFlush(await redisUrl(), extension => join({ extensions: [extension] }))}`);
 } finally {
   await Promise.all([...opened, ...subjects].map(each => each.close()));
   await stopServers();

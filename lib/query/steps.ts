@@ -44,7 +44,8 @@ export function stepMatters(
     values !== null && watch.predicate.matches(values);
   const takesPart = (values: readonly Canonical[] | null) =>
     satisfies(values) && (!usable || isInside(usable, tested(tests, values!)));
-  if (usable?.type === 'keys' && usable.filters && satisfies(old) !== satisfies(now)) {
+  // one that comes to satisfy it may bring others into the result; one that no longer does takes out who it is in it for
+  if (usable?.type === 'keys' && usable.filters && satisfies(now) && !satisfies(old)) {
     return true;
   }
   const before = takesPart(old);

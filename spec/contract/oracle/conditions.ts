@@ -103,7 +103,8 @@ function fieldCondition(name: string, { values: { asked }, nullable, ordered, te
   return fc.oneof(
     { weight: 8, arbitrary: on(asked) },
     { weight: 2, arbitrary: on(fc.array(asked, { minLength: 1, maxLength: 3 }).map($in => ({ $in }))) },
-    { weight: 1, arbitrary: on(asked.map($ne => ({ $ne }))) },
+    { weight: 2, arbitrary: on(asked.map($ne => ({ $ne }))) },
+    { weight: 1, arbitrary: on(fc.array(asked, { minLength: 4, maxLength: 12 }).map($in => ({ $in }))) },
     { weight: 1, arbitrary: on(fc.array(asked, { minLength: 1, maxLength: 2 }).map($nin => ({ $nin }))) },
     ...(nullable
       ? [
@@ -115,21 +116,21 @@ function fieldCondition(name: string, { values: { asked }, nullable, ordered, te
     ...(ordered
       ? [
           {
-            weight: 2,
+            weight: 4,
             arbitrary: on(
               fc
                 .tuple(fc.constantFrom('$gt', '$gte', '$lt', '$lte'), asked)
                 .map(([op, value]) => ({ [op]: value })),
             ),
           },
-          { weight: 1, arbitrary: on(fc.tuple(asked, asked).map(([$gte, $lt]) => ({ $gte, $lt }))) },
+          { weight: 2, arbitrary: on(fc.tuple(asked, asked).map(([$gte, $lt]) => ({ $gte, $lt }))) },
         ]
       : []),
     ...(text
       ? [
           {
-            weight: 1,
-            arbitrary: on(fc.constantFrom('Al%', '%a', '_eta').map($like => ({ $like }))),
+            weight: 2,
+            arbitrary: on(fc.constantFrom('Al%', '%a', '_eta', 'a%a', '%').map($like => ({ $like }))),
           },
           { weight: 1, arbitrary: on(fc.constantFrom('AL%', 'b%').map($ilike => ({ $ilike }))) },
         ]

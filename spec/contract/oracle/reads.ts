@@ -128,21 +128,25 @@ function relationOf(hint: string): string {
 
 const strategy = seldom(3, fc.constantFrom('joined', 'select-in', 'balanced'));
 
+function byKey(kind: Kind): Record<string, unknown>[] {
+  return Object.keys(modelOf(kind).key).map(name => ({ [name]: 'asc' }));
+}
+
 function order(kind: Kind): fc.Arbitrary<Record<string, unknown>[]> {
-  const { key, fields, toOne } = modelOf(kind);
-  const byKey = Object.keys(key).map(name => ({ [name]: 'asc' }));
+  const { fields, toOne } = modelOf(kind);
+  const keys = byKey(kind);
   const names = Object.keys(fields).filter(name => !fields[name]!.silent);
-  const direction = fc.constantFrom('asc', 'desc', 'desc nulls last');
+  const direction = fc.constantFrom('asc', 'desc', 'asc nulls first', 'desc nulls last');
   const byField = fc
     .tuple(fc.constantFrom(...names), direction)
-    .map(([name, how]) => [{ [name]: how }, ...byKey]);
+    .map(([name, how]) => [{ [name]: how }, ...keys]);
   const relations = Object.keys(toOne);
   const byRelation = fc
     .constantFrom(...relations, 'id')
-    .map(name => (name === 'id' ? byKey : [{ [name]: { id: 'desc' } }, ...byKey]));
+    .map(name => (name === 'id' ? keys : [{ [name]: { id: 'desc' } }, ...keys]));
   return fc.oneof(
-    { weight: 3, arbitrary: fc.constant(byKey) },
-    { weight: 3, arbitrary: byField },
+    { weight: 2, arbitrary: fc.constant(keys) },
+    { weight: 4, arbitrary: byField },
     { weight: 1, arbitrary: byRelation },
   );
 }
@@ -193,8 +197,8 @@ function window(how: Query['how']): fc.Arbitrary<Options> {
     return fc.constant({});
   }
   return fc.oneof(
-    { weight: 5, arbitrary: fc.constant({}) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map(limit => ({ limit })) },
+    { weight: 4, arbitrary: fc.constant({}) },
+    { weight: 2, arbitrary: fc.integer({ min: 1, max: 3 }).map(limit => ({ limit })) },
     {
       weight: 1,
       arbitrary: fc
@@ -240,12 +244,16 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
         : Object.keys(modelOf(kind).fields)[0]!;
       return record({ ...base, options: fc.constant({ groupBy: groups }) });
     }
-    const orderBy = how === 'findByCursor' ? fc.constant({ id: 'asc' }) : seldom(1, order(kind));
     const options = fc
-      .tuple(hints(kind), strategy, orderBy, selection(kind), filters(kind), window(how))
-      .map(([populate, strategy, orderBy, ...rest]) =>
-        defined(Object.assign({ populate, strategy, orderBy }, ...rest)),
-      );
+      .tuple(hints(kind), strategy, fc.boolean(), order(kind), selection(kind), filters(kind), window(how))
+      .map(([populate, strategy, sorted, given, ...rest]) => {
+        const others = Object.assign({}, ...rest);
+        // which rows LIMIT takes of those that are in no order is not for the cache to know
+        const limited = how.startsWith('findOne') || 'limit' in others;
+        const cursor = how === 'findByCursor' ? { id: 'asc' } : undefined;
+        const orderBy = cursor ?? (sorted || limited ? given : undefined);
+        return defined({ populate, strategy, orderBy, ...others });
+      });
     return record({ ...base, options });
   });
 }
@@ -265,7 +273,13 @@ function collectionRead(kind: Kind): fc.Arbitrary<ListRead> {
                 how === 'matching' ? window('find') : fc.constant({}),
                 how === 'init' || how === 'matching' ? seldom(1, order(target)) : fc.constant(undefined),
               )
-              .map(([populate, limits, orderBy]) => defined({ populate, ...limits, orderBy }));
+              .map(([populate, limits, orderBy]) =>
+                defined({
+                  populate,
+                  ...limits,
+                  orderBy: orderBy ?? ('limit' in limits ? byKey(target) : undefined),
+                }),
+              );
       return record({
         kind: fc.constant('collection' as const),
         how: fc.constant(how as ListRead['how']),

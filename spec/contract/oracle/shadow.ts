@@ -2,6 +2,11 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { AbstractSqlDriver } from '@mikro-orm/sql';
 import { difference } from './difference.js';
 import { describeValue } from './snapshot.js';
+import { areSameRows } from './unordered.js';
+
+function describeRows(given: unknown): string[] {
+  return Array.isArray(given) ? given.map(describeValue) : [describeValue(given)];
+}
 
 /**
  * Asks the database again whatever a driver with a cache is asked, in the same transaction, and compares the rows.
@@ -20,10 +25,10 @@ export class Shadow {
       driver[method] = async (...args) => {
         const given = await cached.apply(driver, args);
         if (this.#watches) {
-          const found = describeValue(given);
-          const expected = describeValue(await plain[method]!.apply(driver, args));
-          if (found !== expected) {
-            this.#differences.push(`${method}\n${difference(found, expected)}`);
+          const [found, expected] = [given, await plain[method]!.apply(driver, args)].map(describeRows);
+          const isOrdered = Object.keys(args[2]?.orderBy ?? {}).length > 0;
+          if (!areSameRows(found!, expected!, isOrdered)) {
+            this.#differences.push(`${method}\n${difference(found!.join('\n'), expected!.join('\n'))}`);
           }
         }
         return given;
