@@ -23,6 +23,8 @@ export interface Read {
   readonly kind: 'read';
   /** what its calls of `set_config` do to the session, if there are any */
   readonly effects: SessionEffects | undefined;
+  /** it does nothing else, and until the end of the transaction */
+  readonly onlyConfigures?: true;
 }
 
 /** What INSERT, UPDATE and DELETE of one named table have in common. */

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Quarantine, Refusal, Store, Writer } from '../store/store.js';
+import { BEACONS, numberOf } from './beacon.js';
 import type { Ask } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
@@ -7,7 +8,7 @@ import { isPseudoTable } from './pseudo_tables.js';
 
 /** A writer in flight for longer than this, in milliseconds, is asked about. */
 const OVERDUE = 1000;
-/** One without a transaction to ask about is given up after this, in milliseconds. */
+/** One that gives nothing to ask the database about is given up after this, in milliseconds. */
 const LOST = 60_000;
 /** How often the fate of a transaction whose COMMIT failed is asked for, in milliseconds. */
 const PATIENCE = 500;
@@ -89,6 +90,10 @@ export class Arbiter {
   async #hasEnded(xids: readonly string[]): Promise<Set<string>> {
     const known = xids.filter(xid => /^\d{1,19}$/.test(xid)); // they come from the store
     const ended = new Set(xids.filter(xid => !known.includes(xid)));
+    const beacons = xids.filter(xid => numberOf(xid) !== undefined);
+    for (const beacon of beacons.length > 0 ? await this.#lit(beacons) : []) {
+      ended.delete(beacon);
+    }
     if (known.length > 0) {
       const list = known.map(xid => `('${xid}')`).join(', ');
       const rows = await this.#ask(`
@@ -104,43 +109,72 @@ export class Arbiter {
     return ended;
   }
 
+  /** Which of these are lit: their statements are being executed. */
+  async #lit(beacons: readonly string[]): Promise<string[]> {
+    const rows = await this.#ask(`select objid::text as number ${FROM_BEACONS}`);
+    const lit = new Set(rows.map(({ number }) => Number(number)));
+    return beacons.filter(beacon => lit.has(numberOf(beacon)!));
+  }
+
   /**
    * A registry that was made anew may have forgotten writers in flight. Whoever has written to a table holds a lock on
-   * it until after its changes are visible. So once every transaction that holds one now has ended, nobody is
-   * forgotten: who comes later is recorded in the new registry.
+   * it until after its changes are visible, or has a beacon lit if no transaction is around what it does. So once all
+   * that hold one now have ended, nobody is forgotten: who comes later is recorded in the new registry.
+   *
+   * The locks are on oids, and a table may be another than the one of the catalog by now, so its name is looked up
+   * with them. Between the two it may be made anew once more: by somebody who had to wait for all who wrote to it.
    */
   async #liftQuarantines(quarantines: readonly Quarantine[]): Promise<boolean> {
-    const { tables } = await this.#database.get(this.#ask);
-    const oidsOf = ({ table }: Quarantine) =>
-      (tables.get(table)?.heirs ?? []).flatMap(heir => tables.get(heir)?.oid ?? []);
-    const holders = await this.#holders(quarantines.flatMap(oidsOf));
-    const over = quarantines.filter(quarantine => {
-      const oids = oidsOf(quarantine);
-      const now = new Set(oids.flatMap(oid => holders.get(oid) ?? []));
-      const awaited = this.#awaited.get(quarantine.nonce) ?? now;
+    const { database } = await this.#database.get(this.#ask);
+    const known = (table: string) => table.startsWith(`${database}/`) || isPseudoTable(table);
+    const ours = quarantines.filter(({ table }) => known(table));
+    const nameOf = ({ table }: Quarantine) => table.slice(database.length + 1);
+    const holders = await this.#holders(ours.filter(({ table }) => !isPseudoTable(table)).map(nameOf));
+    const over = ours.filter(quarantine => {
+      const found = isPseudoTable(quarantine.table) ? [] : holders.get(nameOf(quarantine));
+      const now = found ?? [];
+      const awaited = this.#awaited.get(quarantine.nonce) ?? new Set(now);
       // a prepared transaction is known by another name once the server has restarted
-      const still = new Set([...now].filter(holder => awaited.has(holder) || holder.startsWith('-1/')));
+      const still = new Set(now.filter(holder => awaited.has(holder) || holder.startsWith('-1/')));
       this.#awaited.set(quarantine.nonce, still);
-      return (oids.length > 0 || isPseudoTable(quarantine.table)) && still.size === 0;
+      return found !== undefined && still.size === 0;
     });
     await Promise.all(over.map(quarantine => this.#store.lift(quarantine)));
     return over.length > 0;
   }
 
-  /** The transactions that may have changed rows of these tables and have not ended, by the tables' oids. */
-  async #holders(oids: readonly string[]): Promise<Map<string, string[]>> {
+  /**
+   * Who may have changed rows of these tables and has not ended, by the tables' names with their schemas. A table that
+   * does not exist is not among them.
+   */
+  async #holders(names: readonly string[]): Promise<Map<string, string[]>> {
     const rows =
-      oids.length === 0
+      names.length === 0
         ? []
         : await this.#ask(`
-      select relation::text as oid, virtualtransaction as holder from pg_locks
-      where locktype = 'relation' and relation in (${oids.join(', ')})
-        and database = (select oid from pg_database where datname = current_database())
-        and mode in ('RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')`);
+      with recursive family (name, oid) as (
+        select v.name, c.oid from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
+        join pg_class c on true join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname || '.' || c.relname = v.name and c.relkind in ('r', 'p')
+        union select f.name, i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
+      select f.name, l.virtualtransaction as holder from family f
+      left join pg_locks l on l.locktype = 'relation' and l.relation = f.oid
+        and l.database = (select oid from pg_database where datname = current_database())
+        and l.mode in ('RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      union all select v.name, 'beacon ' || objid
+      from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
+      cross join (select objid ${FROM_BEACONS}) as b where exists (select from family f where f.name = v.name)`);
     const holders = new Map<string, string[]>();
-    for (const { oid, holder } of rows) {
-      holders.set(oid, [...(holders.get(oid) ?? []), holder]);
+    for (const { name, holder } of rows) {
+      holders.set(name, [...(holders.get(name) ?? []), ...(holder === null ? [] : [holder])]);
     }
     return holders;
   }
+}
+
+const FROM_BEACONS = `from pg_locks where locktype = 'advisory' and classid = ${BEACONS} and objsubid = 2
+  and database = (select oid from pg_database where datname = current_database())`;
+
+function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }

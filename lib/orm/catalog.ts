@@ -87,6 +87,8 @@ export interface Catalog {
   /** names the database, however it is reached: cluster and database name */
   readonly database: string;
   readonly user: string;
+  /** the schemas in which tables are looked for, without those that are there anyway */
+  readonly path: readonly string[];
   readonly readCommitted: boolean;
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
@@ -170,6 +172,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   return {
     database,
     user: server!.user,
+    path: server!.own_path,
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
     returnsOld: Number(server!.version) >= 180_000,
     tables,
@@ -221,6 +224,7 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
 
 const SERVER = `
   select current_database() as name, current_user as user, current_schemas(true)::text[] as path,
+         current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version,
          getdatabaseencoding() = 'UTF8' as unicode,

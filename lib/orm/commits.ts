@@ -1,8 +1,11 @@
 import type { Store, TableChange, Writer } from '../store/store.js';
 import { token } from '../store/token.js';
 import type { Arbiter } from './arbiter.js';
+import { extinguish, light } from './beacon.js';
+import type { Ask } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
+import { shortName } from './explain.js';
 import type { Session, TransactionState } from './session.js';
 import type { TrackedConnection } from './tracked_dialect.js';
 import { plainQuery } from './writes.js';
@@ -90,28 +93,46 @@ export class Commits {
     }
   }
 
-  /** For writes that no transaction of ours is around: marked without a name by which the database would know them. */
-  async announce(changes: readonly TableChange[]): Promise<Writer> {
-    const writer: Writer = { id: newWriterId(), xid: undefined };
-    await this.#parts.store.mark(writer, changes);
-    return writer;
+  /**
+   * For writes that no transaction of ours is around.
+   *
+   * @param ask over the connection that executes the statement; left out where no other process can see its database
+   */
+  async announce(tables: readonly string[], ask?: Ask): Promise<Announced> {
+    // the beacon first: whoever finds the mark, or finds the registry gone that it was in, looks for it
+    const beacon = ask && (await light(ask));
+    const writer: Writer = { id: newWriterId(), xid: beacon };
+    try {
+      await this.#parts.store.mark(writer, tables.map(anyChange));
+    } catch (error) {
+      await this.#extinguish(ask, beacon);
+      throw error;
+    }
+    return { writer, tables, ask };
   }
 
-  /**
-   * After such a write, whatever came of it. It is marked once more: should the store have lost the first mark, others
-   * may have stored what was before, since the database knows no transaction to wait for by that name.
-   */
-  async conclude(writer: Writer, tables: readonly string[]): Promise<void> {
+  /** After such a write, whatever came of it. It is marked once more: it may have been the first of its process. */
+  async conclude({ writer, tables, ask }: Announced): Promise<void> {
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
     } catch (error) {
       this.#parts.events.reportError('mark', error); // it is too late to fail the write
     }
     await this.#settle(writer, tables);
+    await this.#extinguish(ask, writer.xid);
     this.#report(
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
       [],
     );
+  }
+
+  /** If it fails, the session has ended, and the beacon with it; or it will be gone when the connection is closed. */
+  async #extinguish(ask: Ask | undefined, beacon: string | undefined): Promise<void> {
+    try {
+      await (ask && beacon && extinguish(ask, beacon));
+    } catch (error) {
+      this.#parts.events.reportError('conclude', error);
+    }
   }
 
   #end(session: Session): void {
@@ -164,10 +185,22 @@ export class Commits {
     const { events } = this.#parts;
     events.stats.invalidations++;
     events.announce('invalidation', () => ({
-      tables: summaries.map(({ wide, ...counts }) => ({ ...counts, all: wide })),
+      tables: summaries.map(({ wide, table, ...counts }) => ({
+        table: shortName(table),
+        ...counts,
+        all: wide,
+      })),
       entities,
     }));
   }
+}
+
+/** A write that others were told of beforehand. */
+export interface Announced {
+  readonly writer: Writer;
+  /** what it may change, as a whole */
+  readonly tables: readonly string[];
+  readonly ask: Ask | undefined;
 }
 
 /** Anything in this table. */

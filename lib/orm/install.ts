@@ -15,7 +15,7 @@ import { Answers } from './answers.js';
 import { Arbiter } from './arbiter.js';
 import { Background } from './background.js';
 import type { Ask } from './catalog.js';
-import { anyChange, Commits } from './commits.js';
+import { Commits } from './commits.js';
 import { CatalogSource } from './database.js';
 import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
@@ -213,12 +213,12 @@ function trackDumps(
     const { executeDump } = connection;
     connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
       const tables = [...(await database.get(ask)).tables.keys()];
-      const writer = await commits.announce(tables.map(anyChange));
+      const announced = await commits.announce(tables);
       try {
         await executeDump.call(this, dump);
       } finally {
         database.forget();
-        await commits.conclude(writer, tables);
+        await commits.conclude(announced);
       }
     };
   }

@@ -16,6 +16,7 @@ import type { Ask, Table } from './catalog.js';
 import { newWriterId } from './commits.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
+import { shortName } from './explain.js';
 
 /** Invalidation by hand, for changes that were made elsewhere. */
 export class Invalidation {
@@ -104,7 +105,13 @@ export class Invalidation {
   #report(tables: readonly string[], all: boolean): void {
     this.#events.stats.invalidations++;
     this.#events.announce('invalidation', () => ({
-      tables: tables.map(table => ({ table, inserted: 0, updated: all ? 0 : 1, deleted: 0, all })),
+      tables: tables.map(table => ({
+        table: shortName(table),
+        inserted: 0,
+        updated: all ? 0 : 1,
+        deleted: 0,
+        all,
+      })),
       entities: [],
     }));
   }

@@ -174,12 +174,15 @@ export class Reads {
   }
 
   /** Why this read, though its entity is cached, has to ask the database. */
-  #obstacle({ options, meta, scope }: Request, session: Session | undefined): string | undefined {
+  #obstacle({ options, meta, scope, em }: Request, session: Session | undefined): string | undefined {
     if (!this.#parts.enabled || scope.disabled) {
       return 'disabled';
     }
     if (meta.virtual) {
       return 'a virtual entity';
+    }
+    if (em.getSessionContext()?.role !== undefined) {
+      return 'a session context with a role';
     }
     if (options.lockMode) {
       return 'a lock';

@@ -31,10 +31,15 @@ const HARMLESS =
 /** What is known of one physical connection to the database. */
 export class Session {
   transaction: TransactionState | undefined;
+  /** whether it is worth asking the session itself what its settings are */
+  inDoubt = false;
+  readonly #always: Changes;
   #changes: Changes;
 
-  constructor(changes: Partial<Changes> = {}) {
-    this.#changes = { ...NO_CHANGES, ...changes };
+  /** @param always what may change at any time, without a statement that is seen */
+  constructor(always: Partial<Changes> = {}) {
+    this.#always = { ...NO_CHANGES, ...always };
+    this.#changes = this.#always;
   }
 
   /** Those of the session, and those that last until the end of the transaction. */
@@ -52,18 +57,21 @@ export class Session {
     if (!effects) {
       return;
     }
-    const changes = {
-      role: effects.changesRole,
-      searchPath: effects.changesSearchPath,
-      isolation: effects.changesIsolation,
-      syntax: effects.changesSyntax,
-      answers: !effects.settings?.every(name => HARMLESS.test(name)),
-    };
+    const changes = changesBy(effects);
     if (local && this.transaction) {
       this.transaction.changes = both(this.transaction.changes ?? NO_CHANGES, changes);
     } else {
       this.#changes = both(this.#changes, changes);
+      // what varies anyway need not be asked for
+      this.inDoubt = this.isPeculiar && !this.#always.role;
     }
+  }
+
+  /** The session has told what its settings are. */
+  settle(changes: Changes): void {
+    this.#changes = both(this.#always, changes);
+    // what lasts until the end of a transaction may be among it
+    this.inDoubt = this.isPeculiar && this.transaction !== undefined;
   }
 
   /** Whether what it answers may be other than what another session would be answered. */
@@ -92,6 +100,16 @@ export class Session {
     const committed = isolation?.startsWith('read') ?? readCommitted;
     return committed && !this.changes.isolation ? undefined : 'a transaction with a snapshot of its own';
   }
+}
+
+export function changesBy(effects: SessionEffects): Changes {
+  return {
+    role: effects.changesRole,
+    searchPath: effects.changesSearchPath,
+    isolation: effects.changesIsolation,
+    syntax: effects.changesSyntax,
+    answers: !effects.settings?.every(name => HARMLESS.test(name)),
+  };
 }
 
 function both(a: Changes, b: Changes): Changes {

@@ -15,11 +15,12 @@ import type { Store } from '../store/store.js';
 import { allAffected, truncated } from './affected.js';
 import { besides, callOf } from './besides.js';
 import type { Ask, Catalog, Table } from './catalog.js';
-import { anyChange, type Commits } from './commits.js';
+import type { Announced, Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
 import { writeRows } from './row_writes.js';
 import { currentScope } from './scope.js';
 import { Session, type TransactionState } from './session.js';
+import { inspect } from './session_check.js';
 import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
 
 export interface WriteParts {
@@ -55,10 +56,12 @@ export class Writes {
 
   async commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void> {
     await this.#parts.commits.commit(connection, commit);
+    await this.#settleDoubts(connection);
   }
 
   async rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void> {
     await this.#parts.commits.rollback(connection.session, rollback);
+    await this.#settleDoubts(connection);
   }
 
   async execute(
@@ -68,25 +71,31 @@ export class Writes {
   ): Promise<Result> {
     const { session } = connection;
     const { witness, computation } = currentScope();
-    witness?.see(query.sql, session);
     computation?.see(session);
     const send = () => connection.inner.executeQuery(query, options);
     const reached = this.#reachedByRoutines(connection, query.sql);
     const names = reached instanceof Promise ? await reached : reached;
     if (isPlainSelect(query.sql) && names.size === 0) {
+      witness?.see(query.sql, session);
       return send();
     }
     const parsed = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
+    if (statement.kind !== 'read' || !statement.onlyConfigures) {
+      // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
+      witness?.see(query.sql, session);
+    }
     switch (statement.kind) {
       case 'read': {
         const result = await send();
-        session.apply(statement.effects);
+        session.apply(statement.effects, statement.onlyConfigures);
+        await this.#settleDoubts(connection);
         return result;
       }
       case 'session': {
         const result = await send();
         session.apply(statement.effects, /^\s*set\s+(local|transaction)\b/i.test(query.sql));
+        await this.#settleDoubts(connection);
         return result;
       }
       case 'transaction':
@@ -121,11 +130,14 @@ export class Writes {
       yield* stream();
       return;
     }
-    const conclude = await this.#announce(connection, statement, query.sql);
+    const announced = await this.#announce(connection, statement, query.sql);
     try {
       yield* stream();
     } finally {
-      await conclude();
+      if (statement.kind === 'other') {
+        await this.#learnFrom(statement, connection);
+      }
+      await this.#parts.commits.conclude(announced);
     }
   }
 
@@ -163,6 +175,7 @@ export class Writes {
     } else if (statement.command === 'release') {
       journal?.release(statement.name!);
     }
+    await this.#settleDoubts(connection);
     return result!;
   }
 
@@ -192,9 +205,12 @@ export class Writes {
       const result = await send();
       // what is silenced is the invalidation: what is known of the database and of the session is to stay true
       if (statement.kind === 'other') {
-        this.#learnFrom(statement, connection.session);
+        await this.#learnFrom(statement, connection);
       }
       return result;
+    }
+    if (transaction && statement.kind === 'other' && statement.controlsTransaction) {
+      return this.#alone(connection, statement, query.sql, send);
     }
     if (transaction) {
       transaction.wrote = true;
@@ -202,7 +218,7 @@ export class Writes {
     }
     if (statement.kind === 'other' && !statement.writes) {
       const result = await send();
-      connection.session.apply(statement.effects);
+      await this.#learnFrom(statement, connection);
       return result;
     }
     if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
@@ -265,57 +281,72 @@ export class Writes {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
-      this.#learnFrom(statement, session);
+      await this.#learnFrom(statement, connection);
     }
     return result;
   }
 
-  /** What cannot run in a transaction of ours: the store is told before and after. */
+  /**
+   * What cannot run in a transaction of ours, or may end the one that there is: the store is told before and after.
+   */
   async #alone(
     connection: TrackedConnection,
     statement: Other,
     sql: string,
     send: () => Promise<Result>,
   ): Promise<Result> {
-    const conclude = await this.#announce(connection, statement, sql);
+    const { commits, limits } = this.#parts;
+    const { session } = connection;
+    const announced = await this.#announce(connection, statement, sql);
     try {
       return await send();
     } finally {
-      connection.session.apply(statement.effects);
-      await conclude();
+      await this.#learnFrom(statement, connection);
+      if (statement.controlsTransaction && (await isOpen(connection))) {
+        // one that it has begun, or that was there before: what it has done so far may be committed later
+        if (!session.transaction) {
+          session.begin(undefined, limits);
+        }
+        session.transaction!.wrote = true;
+        widen(session.transaction!, announced.tables);
+      }
+      await commits.conclude(announced);
     }
   }
 
-  /** @returns what is to be done after the statement, whatever came of it */
-  async #announce(
-    connection: TrackedConnection,
-    statement: Write,
-    sql: string,
-  ): Promise<() => Promise<void>> {
+  async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<Announced> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
-    const affected = [
-      ...new Set([...affectedBy(statement, catalog, tables), ...besides(catalog, tables, statement, sql)]),
-    ];
-    const writer = await this.#parts.commits.announce(affected.map(anyChange));
-    return async () => {
-      if (statement.kind === 'other') {
-        this.#afterOther(statement);
-      }
-      await this.#parts.commits.conclude(writer, affected);
-    };
+    const { transaction } = connection.session;
+    const affected = new Set([
+      ...affectedBy(statement, catalog, tables),
+      ...besides(catalog, tables, statement, sql),
+      ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
+    ]);
+    return this.#parts.commits.announce([...affected], askOver(connection));
   }
 
-  #learnFrom(statement: Other, session: Session): void {
+  async #learnFrom(statement: Other, connection: TrackedConnection): Promise<void> {
+    const { session } = connection;
     session.apply(statement.effects);
     if (session.transaction) {
       session.transaction.ddl ||= statement.ddl;
     }
-    this.#afterOther(statement);
-  }
-
-  #afterOther(statement: Other): void {
     if (statement.ddl) {
       this.#parts.database.forget();
+    }
+    await this.#settleDoubts(connection);
+  }
+
+  /** Asks a session of which it is not known what has been done to its settings. */
+  async #settleDoubts(connection: TrackedConnection): Promise<void> {
+    const { session } = connection;
+    if (session.inDoubt) {
+      const ask = askOver(connection);
+      try {
+        session.settle(await inspect(ask, await this.#parts.database.get(ask)));
+      } catch {
+        // nothing can be asked in a transaction that has failed: then it is at its end
+      }
     }
   }
 
@@ -380,6 +411,19 @@ function widen(transaction: TransactionState, tables: Iterable<string>): void {
  */
 function isPlainSelect(sql: string): boolean {
   return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
+}
+
+/**
+ * Whether a transaction is open that has begun with an earlier statement. If it has failed, it is too: nothing can be
+ * asked in it.
+ */
+async function isOpen(connection: TrackedConnection): Promise<boolean> {
+  try {
+    const [row] = await askOver(connection)('select now() <> statement_timestamp() as open');
+    return row!.open;
+  } catch {
+    return true;
+  }
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();

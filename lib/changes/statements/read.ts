@@ -2,7 +2,7 @@ import { Cursor } from '../cursor.js';
 import type { Read } from '../statement.js';
 import type { Token } from '../tokens.js';
 import { isPlainQuery, startsQuery } from './query.js';
-import { configuredBy } from './set_config.js';
+import { configuredBy, onlyConfiguresLocally } from './set_config.js';
 
 /** What reads only, beyond doubt. */
 export function parseRead(
@@ -10,7 +10,11 @@ export function parseRead(
   tokens: readonly Token[],
   parameters: readonly unknown[],
 ): Read | undefined {
-  return isRead(tokens) ? { kind: 'read', effects: configuredBy(sql, tokens, parameters) } : undefined;
+  if (!isRead(tokens)) {
+    return undefined;
+  }
+  const effects = configuredBy(sql, tokens, parameters);
+  return { kind: 'read', effects, ...(effects && onlyConfiguresLocally(tokens) && { onlyConfigures: true }) };
 }
 
 function isRead(tokens: readonly Token[]): boolean {

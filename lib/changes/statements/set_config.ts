@@ -1,4 +1,4 @@
-import { isMark } from '../cursor.js';
+import { Cursor, isMark } from '../cursor.js';
 import type { SessionEffects } from '../statement.js';
 import type { Token } from '../tokens.js';
 import { effectsOn } from './effects.js';
@@ -17,6 +17,33 @@ export function configuredBy(
   }
   const settings = calls.map(i => firstArgument(sql, tokens.slice(i + 1, i + 4), parameters));
   return effectsOn(settings.every(setting => setting !== undefined) ? settings : undefined);
+}
+
+/** Whether it is `select set_config('a.b', …, true), …` and nothing else: settings until the end of a transaction. */
+export function onlyConfiguresLocally(tokens: readonly Token[]): boolean {
+  const cursor = new Cursor(tokens);
+  if (!cursor.takeWords('select')) {
+    return false;
+  }
+  do {
+    const called =
+      cursor.takeWords('set_config') &&
+      cursor.takeMark('(') &&
+      takeConstant(cursor) &&
+      cursor.takeMark(',') &&
+      takeConstant(cursor) &&
+      cursor.takeMark(',') &&
+      cursor.takeWords('true') &&
+      cursor.takeMark(')');
+    if (!called) {
+      return false;
+    }
+  } while (cursor.takeMark(','));
+  return cursor.atEnd;
+}
+
+function takeConstant(cursor: Cursor): boolean {
+  return (cursor.next?.kind === 'string' || cursor.next?.kind === 'parameter') && cursor.skip();
 }
 
 /** The value of a constant or parameter between `(` and `,`. */

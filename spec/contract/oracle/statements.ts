@@ -62,6 +62,9 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
     author,
   ],
   ['truncate comment'],
+  [
+    "do $$ begin execute 'update article set views = views + 1 where status = ''draft'''; delete from tag where id = 3; end $$",
+  ],
   ['truncate article_tags, task_watchers'],
   ['select id from article where id = ? for update', article],
 ];

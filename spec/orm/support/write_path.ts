@@ -13,14 +13,12 @@ export interface WritePath {
   readonly changes: Step | readonly Step[];
   /** queries which it has nothing to do with */
   readonly keeps?: readonly Step[];
-  /** it may have changed more than rows, so that nothing is stored afterwards */
-  readonly opaque?: boolean;
 }
 
 /** What a write changes is read anew, what it does not change stays. */
 export async function expectNoticed(
   started: Started,
-  { write, changes, keeps = [], opaque = false }: WritePath,
+  { write, changes, keeps = [] }: WritePath,
 ): Promise<void> {
   const changing = [changes].flat() as Step[];
   const before = await Promise.all(changing.map(step => truth(started, step)));
@@ -40,7 +38,7 @@ export async function expectNoticed(
     });
     expect(new Set(sources), 'what the write has nothing to do with').to.deep.equal(new Set(['cache']));
   }
-  for (const step of opaque ? [] : [...changing, ...keeps]) {
+  for (const step of [...changing, ...keeps]) {
     // nothing is left behind that forbids to store it
     await cached(started, step);
   }
