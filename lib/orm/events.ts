@@ -64,6 +64,8 @@ export interface CacheopsStats {
   /** hits which something had happened to that did not matter */
   revalidated: number;
   misses: number;
+  /** misses that were answered by the database's answer to another */
+  shared: number;
   /** queries that were not asked of the cache */
   bypassed: number;
   fills: number;
@@ -79,6 +81,7 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
     hits: 0,
     revalidated: 0,
     misses: 0,
+    shared: 0,
     bypassed: 0,
     fills: 0,
     refused: 0,

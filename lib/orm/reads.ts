@@ -10,6 +10,7 @@ import type { CacheopsEvents, ReadEvent } from './events.js';
 import { EXISTS } from './exists.js';
 import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
+import { type Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
@@ -52,6 +53,8 @@ interface Request {
   /** asks the database */
   readonly run: (change?: Options) => Promise<unknown>;
   readonly scope: Scope;
+  /** when it began, by the clock of the flights */
+  readonly begun: number;
   /** `performance.now()`, if anybody wants to know */
   readonly started: number | undefined;
 }
@@ -67,6 +70,7 @@ const FIND_ONE = Symbol('find one');
 export class Reads {
   readonly #parts: ReadParts;
   readonly #fills: Fills;
+  readonly #flights = new Flights();
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
@@ -113,8 +117,7 @@ export class Reads {
       return run();
     }
     const subject = options.em ? meta : pivot!;
-    const started = this.#parts.events.listenerCount('read') > 0 ? performance.now() : undefined;
-    return this.#answer({ kind, op, meta, subject, where, options, em, run, scope, started });
+    return this.#answer({ kind, op, meta, subject, where, options, em, run, scope, ...this.#moment() });
   }
 
   /** A statement of a query builder. */
@@ -123,8 +126,12 @@ export class Reads {
     if (scope.dryRun) {
       return read.run();
     }
-    const started = this.#parts.events.listenerCount('read') > 0 ? performance.now() : undefined;
-    return this.#answer({ ...read, subject: read.meta, scope, started });
+    return this.#answer({ ...read, subject: read.meta, scope, ...this.#moment() });
+  }
+
+  #moment(): Pick<Request, 'begun' | 'started'> {
+    const isHeard = this.#parts.events.listenerCount('read') > 0;
+    return { begun: this.#flights.now(), started: isHeard ? performance.now() : undefined };
   }
 
   /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
@@ -154,8 +161,8 @@ export class Reads {
       return found.result;
     }
     events.stats.misses++;
-    const result = await this.#miss(request, plan, decision.timeout, session);
-    this.#report(request, 'database', found?.cause ?? 'miss', plan.address);
+    const { result, shared } = await this.#miss(request, plan, decision.timeout, session);
+    this.#report(request, 'database', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
     return result;
   }
 
@@ -198,15 +205,71 @@ export class Reads {
     return session.whyNotCached(catalog.readCommitted);
   }
 
+  /** Asks the database, or waits for another read that is about to: see {@link Flights}. */
   async #miss(
     request: Request,
     plan: Planned,
     timeout: number,
     session: Session | undefined,
-  ): Promise<unknown> {
+  ): Promise<{ readonly result: unknown; readonly shared: boolean }> {
+    const { key } = plan.address;
+    // what a transaction sees is its own, and who may cancel waits for nobody
+    const mayShare = !session && !request.options.signal;
+    const joined = mayShare ? this.#flights.begunBefore(key, request.begun) : undefined;
+    const given = joined && (await this.#resultOf(joined));
+    if (given) {
+      return given;
+    }
+    // who has waited in vain goes on alone, at the same time as the others who have
+    const flight = mayShare && !joined ? this.#flights.board(key) : undefined;
+    let payload: Uint8Array | undefined;
+    try {
+      // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
+      const seal = await this.#lease(plan.address, timeout, session !== undefined);
+      const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
+      if (other) {
+        if (flight) {
+          // it may have been joined after the lease
+          this.#flights.land(flight, undefined);
+        }
+        const theirs = await this.#resultOf(other);
+        if (theirs) {
+          return theirs;
+        }
+      } else if (flight) {
+        this.#flights.send(flight, seal);
+      }
+      const { result, statements } = await this.#ask(request, session);
+      const isWanted = seal !== undefined || flight?.joined;
+      if (isWanted && statements && plan.confirms(statements)) {
+        payload = this.#encode(request, plan, result, statements);
+      }
+      if (payload && seal !== undefined) {
+        this.#fill(request, plan.address, seal, payload, timeout);
+      }
+      return { result, shared: false };
+    } finally {
+      if (flight) {
+        this.#flights.land(flight, payload);
+      }
+    }
+  }
+
+  /** What somebody else has asked for. */
+  async #resultOf(flight: Flight): Promise<{ result: unknown; shared: true } | undefined> {
+    const payload = await flight.join();
+    if (payload) {
+      this.#parts.events.stats.shared++;
+    }
+    return payload && { result: decodeResult(payload), shared: true };
+  }
+
+  /** @returns also what was sent, if the answer is one that every session would have been given */
+  async #ask(
+    request: Request,
+    session: Session | undefined,
+  ): Promise<{ result: unknown; statements: readonly string[] | undefined }> {
     const { driver } = this.#parts;
-    // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-    const seal = await this.#lease(plan.address, timeout, session !== undefined);
     const witness = new Witness();
     // a replica may lag behind what the lease has seen
     const onPrimary =
@@ -217,10 +280,7 @@ export class Reads {
     // a transaction may have written at the same time as it read
     const clean =
       !witness.peculiar && !(session && (await this.#transactionObstacle(session, request.options.ctx)));
-    if (seal !== undefined && clean && plan.confirms(witness.statements)) {
-      this.#fill(request, plan, seal, result, timeout, witness.statements);
-    }
-    return result;
+    return { result, statements: clean ? witness.statements : undefined };
   }
 
   async #read({ address }: Planned): Promise<{ result: unknown } | { cause: string } | undefined> {
@@ -269,22 +329,19 @@ export class Reads {
     return undefined;
   }
 
-  #fill(
-    request: Request,
-    { address, guards: plans }: Planned,
-    seal: Seal,
+  #encode(
+    { meta, options }: Request,
+    { guards: plans }: Planned,
     result: unknown,
-    timeout: number,
     statements: readonly string[],
-  ): void {
-    const { store, events } = this.#parts;
-    const { meta, options } = request;
+  ): Uint8Array | undefined {
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
-    const payload = encodeResult(result, guards);
-    if (!payload) {
-      return;
-    }
+    return encodeResult(result, guards);
+  }
+
+  #fill(request: Request, address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): void {
+    const { store, events } = this.#parts;
     const filled = () => {
       events.stats.fills++;
       events.announce('fill', () => ({

@@ -155,6 +155,7 @@ describe('events', () => {
     expect(blog.cache.stats()).to.deep.equal({
       hits: 0,
       revalidated: 0,
+      shared: 0,
       misses: 0,
       bypassed: 0,
       fills: 0,
@@ -172,6 +173,7 @@ describe('events', () => {
     expect(blog.cache.stats()).to.deep.equal({
       hits: 1,
       revalidated: 0,
+      shared: 0,
       misses: 2,
       bypassed: 1,
       fills: 2,

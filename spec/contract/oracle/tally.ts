@@ -43,6 +43,7 @@ function total(handles: readonly Cacheops[]): CacheopsStats {
     hits: 0,
     revalidated: 0,
     misses: 0,
+    shared: 0,
     bypassed: 0,
     fills: 0,
     refused: 0,
