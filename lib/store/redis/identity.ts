@@ -30,7 +30,7 @@ export function epochOf(info: unknown): string {
 }
 
 /** The format of registries and stamps. What was made in another is of another epoch. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 export const NO_CLUSTER =
   'Redis Cluster is not supported: connect to a single server, or to one that Sentinel watches over.';

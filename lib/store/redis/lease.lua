@@ -17,8 +17,51 @@ local maxSchemes, room, prefixLength = tonumber(ARGV[6]), tonumber(ARGV[7]), ton
 local FIRST = 9
 local LAST_STAMP = 2 + (#ARGV - FIRST + 1) / 3
 
-if not open(tableStamp, epoch, sure, token) then
-  return { 'epoch' }
+-- The stamps, made where they are missing.
+local function grant()
+  local answer, keys = { 'granted' }, {}
+  for i = 2, LAST_STAMP do
+    keys[i - 1] = KEYS[i]
+  end
+  chunked(keys, function(first, ...)
+    for i, stamp in ipairs(redis.call('MGET', ...)) do
+      answer[first + i] = stamp
+    end
+  end)
+
+  -- One of another epoch would never validate.
+  if answer[2] and string.sub(answer[2], 1, #epoch) ~= epoch then
+    answer[2] = false
+  end
+  local made = {}
+  local trail = LAST_STAMP
+  for i = 2, LAST_STAMP do
+    local key, trailKey = KEYS[i], nil
+    if i > 2 and ARGV[FIRST + 3 * (i - 3) + 2] == 'counts' then
+      trail = trail + 1
+      trailKey = KEYS[trail]
+      if answer[i] and string.sub(answer[i], -DIGITS - 1, -DIGITS - 1) ~= ':' then
+        answer[i] = false
+      end
+    end
+    if made[key] then
+      answer[i] = made[key]
+    elseif not answer[i] then
+      answer[i] = i == 2 and epoch .. '.' .. token or token .. '.' .. i
+      if trailKey then
+        answer[i] = answer[i] .. ':' .. string.rep('0', DIGITS)
+        redis.call('DEL', trailKey) -- of a stamp that is lost
+      end
+      made[key] = answer[i]
+      redis.call('SET', key, answer[i], 'PX', stampTtl)
+    elseif redis.call('PTTL', key) < stampTtl then
+      redis.call('PEXPIRE', key, stampTtl)
+      if trailKey then
+        redis.call('PEXPIRE', trailKey, stampTtl)
+      end
+    end
+  end
+  return answer
 end
 
 local definitions, ids = {}, {}
@@ -29,12 +72,77 @@ for i = FIRST, #ARGV, 3 do
     ids[#ids + 1] = id
   end
 end
+local dependencies = {}
+for i = 3, LAST_STAMP do
+  dependencies[i - 2] = string.sub(KEYS[i], prefixLength + 1)
+end
 
-local clock = redis.call('HINCRBY', registry, 'clock', 1)
+-- Notes that the schemes are in use.
+local function use(clock)
+  local now = string.format('%.0f', clock + 1)
+  local fields = { 'clock', now }
+  for i, id in ipairs(ids) do
+    fields[2 * i + 1] = 'u' .. id
+    fields[2 * i + 2] = now
+  end
+  chunked(fields, function(_, ...)
+    redis.call('HSET', registry, ...)
+  end)
+  redis.call('PEXPIRE', registry, registryTtl)
+end
+
+-- Most often there is nothing but to hand out stamps: the registry is of this epoch and not in quarantine, knows all
+-- schemes, and nobody is in flight on any of the dependencies. One look tells; whatever is otherwise is left to the
+-- rest of this script.
+local function isUsual()
+  if #dependencies > 100 then
+    return false
+  end
+  local fields = { 'epoch', 'quarantine', 'everything', 'clock' }
+  for _, id in ipairs(ids) do
+    fields[#fields + 1] = 's' .. id
+  end
+  local lastScheme = #fields
+  for _, dependency in ipairs(dependencies) do
+    fields[#fields + 1] = 'd' .. dependency
+  end
+  local lastDependency = #fields
+  -- what was used last need not be noted again
+  for _, id in ipairs(ids) do
+    fields[#fields + 1] = 'u' .. id
+  end
+  local values = redis.pcall('HMGET', registry, unpack(fields))
+  if values.err or values[1] ~= epoch or values[2] or values[3] then
+    return false
+  end
+  for i = 5, lastDependency do
+    if values[i] ~= (i <= lastScheme and '') then
+      return false
+    end
+  end
+  local clock = values[4]
+  local isLong = stampTtl >= tonumber(registryTtl)
+  for i = lastDependency + 1, #fields do
+    if values[i] ~= clock or isLong then
+      use(tonumber(clock) or 0)
+      break
+    end
+  end
+  return true
+end
+
+if isUsual() then
+  return grant()
+end
+
+if not open(tableStamp, epoch, sure, token) then
+  return { 'epoch' }
+end
+
 local blind, missing = {}, {}
 for i, packed in ipairs(fetch(prefixed('s', ids))) do
   if packed then
-    blind[ids[i]] = decode(packed).b
+    blind[ids[i]] = decode(packed)
   else
     missing[#missing + 1] = ids[i]
   end
@@ -57,13 +165,13 @@ if #missing > 0 then
     -- writers will no longer delete the stamps of what is forgotten
     redis.call('DEL', tableStamp)
     local used = {}
-    for i, packed in ipairs(fetch(prefixed('s', others))) do
-      used[others[i]] = decode(packed).u
+    for i, clock in ipairs(fetch(prefixed('u', others))) do
+      used[others[i]] = tonumber(clock) or 0
     end
     table.sort(others, function(a, b) return used[a] < used[b] end)
     for i = 1, math.min(#others, math.max(excess, room)) do
       schemes[others[i]] = nil
-      redis.call('HDEL', registry, 's' .. others[i])
+      redis.call('HDEL', registry, 's' .. others[i], 'u' .. others[i])
     end
   end
 
@@ -78,11 +186,6 @@ if #missing > 0 then
     blind[id] = inFlight
   end
   redis.call('HSET', registry, 'schemes', cmsgpack.pack(schemes), 'version', token)
-end
-
-local dependencies = {}
-for i = 3, LAST_STAMP do
-  dependencies[i - 2] = string.sub(KEYS[i], prefixLength + 1)
 end
 
 local suspects, suspected = {}, {}
@@ -121,9 +224,9 @@ for _, id in ipairs(ids) do
       still[#still + 1] = writer
     end
   end
-  redis.call('HSET', registry, 's' .. id, cmsgpack.pack({ u = clock, b = still }))
+  redis.call('HSET', registry, 's' .. id, encode(still))
 end
-redis.call('PEXPIRE', registry, registryTtl)
+use(tonumber(redis.call('HGET', registry, 'clock') or 0))
 
 local quarantine = redis.call('HGET', registry, 'quarantine')
 if quarantine then
@@ -133,46 +236,4 @@ if #refusal > 1 then
   return refusal
 end
 
-local answer, keys = { 'granted' }, {}
-for i = 2, LAST_STAMP do
-  keys[i - 1] = KEYS[i]
-end
-chunked(keys, function(first, ...)
-  for i, stamp in ipairs(redis.call('MGET', ...)) do
-    answer[first + i] = stamp
-  end
-end)
-
--- One of another epoch would never validate.
-if answer[2] and string.sub(answer[2], 1, #epoch) ~= epoch then
-  answer[2] = false
-end
-local made = {}
-local trail = LAST_STAMP
-for i = 2, LAST_STAMP do
-  local key, trailKey = KEYS[i], nil
-  if i > 2 and ARGV[FIRST + 3 * (i - 3) + 2] == 'counts' then
-    trail = trail + 1
-    trailKey = KEYS[trail]
-    if answer[i] and string.sub(answer[i], -DIGITS - 1, -DIGITS - 1) ~= ':' then
-      answer[i] = false
-    end
-  end
-  if made[key] then
-    answer[i] = made[key]
-  elseif not answer[i] then
-    answer[i] = i == 2 and epoch .. '.' .. token or token .. '.' .. i
-    if trailKey then
-      answer[i] = answer[i] .. ':' .. string.rep('0', DIGITS)
-      redis.call('DEL', trailKey) -- of a stamp that is lost
-    end
-    made[key] = answer[i]
-    redis.call('SET', key, answer[i], 'PX', stampTtl)
-  elseif redis.call('PTTL', key) < stampTtl then
-    redis.call('PEXPIRE', key, stampTtl)
-    if trailKey then
-      redis.call('PEXPIRE', trailKey, stampTtl)
-    end
-  end
-end
-return answer
+return grant()

@@ -69,17 +69,23 @@ local function advance(stampKey, trailKey, steps)
     total = total + #step
     items[i] = token .. string.format('%010.0f %.0f ', count + i, total) .. step
   end
+  local length = 0
   chunked(items, function(_, ...)
-    redis.call('RPUSH', trailKey, ...)
+    length = redis.call('RPUSH', trailKey, ...)
   end)
-  redis.call('LTRIM', trailKey, -maxSteps, -1)
+  if length > maxSteps then
+    redis.call('LTRIM', trailKey, -maxSteps, -1)
+  end
   -- each item says what all until then took up
-  local first = redis.call('LINDEX', trailKey, 0)
+  local first = total > maxTrail and redis.call('LINDEX', trailKey, 0)
   while first and total - (tonumber(string.match(first, '^ (%d+) ', #stamp + 1)) or 0) > maxTrail do
     redis.call('LPOP', trailKey)
     first = redis.call('LINDEX', trailKey, 0)
   end
-  redis.call('PEXPIRE', trailKey, redis.call('PTTL', stampKey))
+  if length == #steps then
+    -- it has just begun; from now on a lease that lengthens the life of the stamp does so with that of the trail
+    redis.call('PEXPIRE', trailKey, redis.call('PTTL', stampKey))
+  end
   redis.call('SETRANGE', stampKey, split, string.format('%010.0f', count + #steps))
 end
 
@@ -110,33 +116,38 @@ chunked(stamps, function(_, ...)
   redis.call('DEL', ...)
 end)
 
-local record = decode(redis.call('HGET', registry, 'w' .. writer))
+-- what was known of this writer, and of the others that touch the same
+local fields = prefixed('d', dependencies)
+fields[#fields + 1] = 'w' .. writer
+local known = fetch(fields)
+local record = decode(known[#fields])
 local touched = record.d or {}
-local fields, added = prefixed('d', dependencies), {}
-for i, packed in ipairs(fetch(fields)) do
-  local writers = decode(packed)
+local changed = {}
+for i, dependency in ipairs(dependencies) do
+  local writers = decode(known[i])
   if not contains(writers, writer) then
     writers[#writers + 1] = writer
-    touched[#touched + 1] = dependencies[i]
-    added[#added + 1] = fields[i]
-    added[#added + 1] = cmsgpack.pack(writers)
+    touched[#touched + 1] = dependency
+    changed[#changed + 1] = fields[i]
+    changed[#changed + 1] = cmsgpack.pack(writers)
   end
 end
-chunked(added, function(_, ...)
-  redis.call('HSET', registry, ...)
-end)
-
 if everything and not record.a then
   local writers = decode(redis.call('HGET', registry, 'everything'))
   writers[#writers + 1] = writer
-  redis.call('HSET', registry, 'everything', cmsgpack.pack(writers))
+  changed[#changed + 1] = 'everything'
+  changed[#changed + 1] = cmsgpack.pack(writers)
 end
--- the time is that of the last mark: whoever marks again shows that it is alive
-redis.call('HSET', registry, 'w' .. writer, cmsgpack.pack({
+changed[#changed + 1] = 'w' .. writer
+changed[#changed + 1] = cmsgpack.pack({
   x = xid,
+  -- of the last mark: whoever marks again shows that it is alive
   t = now(),
   a = record.a or everything,
   d = touched,
-}))
+})
+chunked(changed, function(_, ...)
+  redis.call('HSET', registry, ...)
+end)
 redis.call('PEXPIRE', registry, registryTtl)
 return { 'marked' }

@@ -5,7 +5,8 @@
 --   version      another one whenever the schemes change
 --   clock        counts leases, to tell which schemes were used last
 --   schemes      all schemes: id -> definition
---   s<scheme>    { u = when it was used, b = the writers that were in flight when it was registered: "blind" ones }
+--   s<scheme>    the writers that were in flight when it was registered: "blind" ones; '' if there are none
+--   u<scheme>    when it was used, by the clock
 --   w<writer>    a writer in flight: { x = xid, t = time in milliseconds, a = touches everything, d = dependencies }
 --   d<dep>       the writers in flight that touch this dependency
 --   everything   the writers in flight that touch everything
@@ -42,7 +43,12 @@ local function prefixed(prefix, names)
 end
 
 local function decode(packed)
-  return packed and cmsgpack.unpack(packed) or {}
+  return packed and packed ~= '' and cmsgpack.unpack(packed) or {}
+end
+
+-- An empty list takes up nothing, and can be told without being unpacked.
+local function encode(list)
+  return #list > 0 and cmsgpack.pack(list) or ''
 end
 
 local function contains(list, value)
