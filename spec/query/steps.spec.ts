@@ -1,0 +1,215 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { containedGuard } from '../../lib/query/contained.js';
+import { dependenciesOf, type Occurrence, type WatchedDependency } from '../../lib/query/dependencies.js';
+import { ANYTHING, and, type Formula, type Source } from '../../lib/query/formula.js';
+import type { Guard, OrderTerm } from '../../lib/query/guard.js';
+import { movedMatters } from '../../lib/query/steps.js';
+import { windowGuard } from '../../lib/query/window.js';
+import type { Canonical } from '../../lib/values/comparable.js';
+import type { Step } from '../../lib/values/step.js';
+
+const article: Source = { table: 'article' };
+
+function more(column: string, value: string): Formula {
+  return { type: 'test', source: article, column, test: { type: '>', kind: 'integer', value } };
+}
+
+/** The only dependency of a query that asks this of articles. */
+function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): WatchedDependency {
+  const occurrences = [{ table: 'article', source: article, reads: ['title'], ...occurrence }];
+  const [table] = dependenciesOf(formula, occurrences, { limit: 8, granularity: 'full' });
+  expect(table!.dependencies).to.have.length(1);
+  return table!.dependencies[0]!;
+}
+
+function matters(on: WatchedDependency, step: Step, guard: Guard | null = null): boolean {
+  // as they are stored
+  const [stored, kept] = JSON.parse(JSON.stringify([step, guard]));
+  return movedMatters(on, [stored], [kept]);
+}
+
+describe('a step', () => {
+  const cheap = dependency(more('price', '10'));
+
+  const STEPS: Record<string, [Step, boolean]> = {
+    'of a row that comes to match': [[['5'], ['11'], 0], true],
+    'of a row that matches no longer': [[['11'], ['5'], 0], true],
+    'of a row that matches before and after it': [[['11'], ['12'], 0], false],
+    'of a row that matches, in what is read': [[['11'], ['12'], 1], true],
+    'of a row that does not match, in what is read': [[['5'], ['6'], 1], false],
+    'of NULL, in what is read': [[[null], ['6'], 1], false],
+    'of a new row that matches': [[null, ['11'], 1], true],
+    'of a new row that does not match': [[null, ['5'], 1], false],
+    'of a row that matched and is gone': [[['11'], null, 1], true],
+    'of a row that did not match and is gone': [[['5'], null, 1], false],
+    'of other columns': [[['5', '6'], ['5', '6'], 0], true],
+  };
+
+  for (const [what, [step, expected]] of Object.entries(STEPS)) {
+    it(`${what} ${expected ? 'matters' : 'does not matter'}`, () => {
+      expect(matters(cheap, step)).to.equal(expected);
+    });
+  }
+
+  it('matters if there is one among several that does', () => {
+    const [harmless, harmful]: Step[] = [
+      [['1'], ['2'], 1],
+      [['1'], ['11'], 0],
+    ] as never;
+    expect(movedMatters(cheap, [harmless!, harmless!], [])).to.equal(false);
+    expect(movedMatters(cheap, [harmless!, harmful!, harmless!], [])).to.equal(true);
+  });
+
+  it('matters to a dependency that tests nothing', () => {
+    const plain = dependency(ANYTHING);
+    expect(plain.watches).to.equal(undefined);
+    expect(movedMatters(plain, [], [])).to.equal(true);
+  });
+
+  it('that inserts or deletes what an enforced foreign key refers to does not matter by itself', () => {
+    const referred = dependency(more('price', '10'), { referenced: true });
+    expect(matters(referred, [null, ['11'], 1])).to.equal(false);
+    expect(matters(referred, [['11'], null, 1])).to.equal(false);
+    expect(matters(referred, [['10'], ['11'], 0])).to.equal(true);
+    // a row that moves from one kind to another looks just like a new one
+    const fixed: Formula = { type: 'equals', source: article, column: 'kind', values: ['1'] };
+    const ofKind = dependency(and([more('price', '10'), fixed]), { referenced: true });
+    expect(matters(ofKind, [null, ['11'], 1])).to.equal(true);
+  });
+
+  it('is judged for every occurrence of the table', () => {
+    const other: Source = { table: 'article' };
+    const formula = and([
+      more('price', '10'),
+      { type: 'test', source: other, column: 'price', test: { type: '<', kind: 'integer', value: '3' } },
+    ]);
+    const occurrences = [article, other].map(source => ({ table: 'article', source, reads: [] }));
+    const [{ dependencies }] = dependenciesOf(formula, occurrences, {
+      limit: 8,
+      granularity: 'full',
+    }) as never as [{ dependencies: WatchedDependency[] }];
+    expect(dependencies).to.have.length(1);
+    expect(movedMatters(dependencies[0]!, [[['5'], ['11'], 0]], [])).to.equal(true);
+    expect(movedMatters(dependencies[0]!, [[['5'], ['2'], 0]], [])).to.equal(true);
+    expect(movedMatters(dependencies[0]!, [[['5'], ['6'], 1]], [])).to.equal(false);
+  });
+});
+
+describe('a window', () => {
+  const price = (terms: Partial<OrderTerm> = {}): OrderTerm => ({
+    column: 'price',
+    kind: 'decimal',
+    desc: false,
+    nullsFirst: false,
+    ...terms,
+  });
+  const id: OrderTerm = { column: 'id', kind: 'integer', desc: false, nullsFirst: false };
+  const rows = dependency(ANYTHING, { guarded: ['price', 'id'] });
+
+  /** Does a row with this price and id matter, as a new one, to a window that ends with that one? */
+  function isIn(
+    order: readonly OrderTerm[],
+    last: readonly unknown[],
+    row: readonly [id: Canonical, price: Canonical],
+  ): boolean {
+    return matters(rows, [null, row, 1], windowGuard(order, last));
+  }
+
+  it('ends behind its last row, and what is equal to it', () => {
+    expect(isIn([price()], ['1.50'], ['9', '1.5'])).to.equal(true);
+    expect(isIn([price()], ['1.50'], ['9', '1.51'])).to.equal(false);
+    expect(isIn([price()], ['1.50'], ['9', '1.49'])).to.equal(true);
+    expect(isIn([price({ desc: true })], ['1.50'], ['9', '1.49'])).to.equal(false);
+    expect(isIn([price({ desc: true })], ['1.50'], ['9', '1.51'])).to.equal(true);
+  });
+
+  it('goes on with the next term where the first is equal', () => {
+    expect(isIn([price(), id], ['1.5', 7], ['7', '1.5'])).to.equal(true);
+    expect(isIn([price(), id], ['1.5', 7], ['8', '1.5'])).to.equal(false);
+    expect(isIn([price(), id], ['1.5', 7], ['8', '1'])).to.equal(true);
+  });
+
+  it('has NULL where the order has it', () => {
+    expect(isIn([price()], ['1.5'], ['1', null])).to.equal(false);
+    expect(isIn([price({ nullsFirst: true })], ['1.5'], ['1', null])).to.equal(true);
+    expect(isIn([price()], [null], ['1', '1000'])).to.equal(true);
+    expect(isIn([price({ nullsFirst: true })], [null], ['1', '-1000'])).to.equal(false);
+    expect(isIn([price(), id], [null, 3], ['4', null])).to.equal(false);
+  });
+
+  it('is as wide as the milliseconds in which its last row is known', () => {
+    const at: OrderTerm = { column: 'price', kind: 'instant', desc: false, nullsFirst: false };
+    const last = new Date('2024-01-01T00:00:00.123Z');
+    const around = (microseconds: number) => String(last.getTime() * 1000 + microseconds);
+    for (const microseconds of [-1000, -999, 0, 1, 999, 1000]) {
+      expect(isIn([at, id], [last, 7], ['8', around(microseconds)]), `${microseconds}`).to.equal(true);
+    }
+    expect(isIn([at, id], [last, 7], ['1', around(1001)])).to.equal(false);
+    expect(isIn([{ ...at, desc: true }, id], [last, 7], ['1', around(-1001)])).to.equal(false);
+  });
+
+  it('ends before a term whose value is not understood', () => {
+    expect(windowGuard([price(), id], ['1.5', {}])).to.deep.equal({
+      type: 'window',
+      order: [price()],
+      bound: [['1.5', '1.5']],
+    });
+    for (const last of [[1.5, 7], [undefined, 7], [], ['abc']]) {
+      expect(windowGuard([price(), id], last), String(last)).to.equal(null);
+    }
+  });
+
+  it('says nothing where its columns are not tested', () => {
+    const guard = windowGuard([{ ...price(), column: 'weight' }], ['1'])!;
+    expect(matters(rows, [null, ['9', '2'], 1], guard)).to.equal(true);
+  });
+});
+
+describe('the rows contained', () => {
+  const id = [{ name: 'id', kind: 'integer' as const }];
+  const author = dependency(ANYTHING, { guarded: ['id'] });
+  const ANN = containedGuard(id, [[7], ['8'], [9n], [null], [7]], false)!;
+
+  it('matter, and no others', () => {
+    expect(ANN.keys).to.deep.equal(['7', '8', '9']);
+    expect(matters(author, [['7'], ['7'], 1], ANN)).to.equal(true);
+    expect(matters(author, [['7'], ['7'], 0], ANN)).to.equal(false);
+    expect(matters(author, [['1'], ['1'], 1], ANN)).to.equal(false);
+    expect(matters(author, [null, ['8'], 1], ANN)).to.equal(true);
+  });
+
+  it('are joined by those that come to satisfy what is asked of them', () => {
+    const asked = dependency(more('age', '17'), { guarded: ['id'] });
+    const filtering = containedGuard(id, [[7]], true)!;
+    // age, id
+    expect(matters(asked, [['17', '1'], ['18', '1'], 0], filtering)).to.equal(true);
+    expect(matters(asked, [['18', '1'], ['19', '1'], 1], filtering)).to.equal(false);
+    expect(matters(asked, [['18', '7'], ['19', '7'], 1], filtering)).to.equal(true);
+    expect(matters(asked, [['17', '1'], ['18', '1'], 0], { ...filtering, filters: false })).to.equal(false);
+  });
+
+  it('are not known where a key is not understood, or where they are too many', () => {
+    expect(containedGuard(id, [[7], [undefined]], false)).to.equal(null);
+    expect(containedGuard([{ name: 'at', kind: 'instant' }], [[new Date()]], false)).to.equal(null);
+    expect(
+      containedGuard(
+        id,
+        Array.from({ length: 3000 }, (_, i) => [i]),
+        false,
+      ),
+    ).to.equal(null);
+  });
+
+  it('are told apart by all columns of their keys', () => {
+    const two = [...id, { name: 'lang', kind: 'text' as const }];
+    fc.assert(
+      fc.property(fc.tuple(fc.nat(20), fc.string()), fc.tuple(fc.nat(20), fc.string()), (a, b) => {
+        const guard = containedGuard(two, [a], false)!;
+        const on = dependency(ANYTHING, { guarded: ['id', 'lang'] });
+        const isSame = a[0] === b[0] && a[1] === b[1];
+        expect(matters(on, [null, [String(b[0]), b[1]], 1], guard)).to.equal(isSame);
+      }),
+    );
+  });
+});

@@ -1,0 +1,147 @@
+import { expect } from 'chai';
+import fc, { type Arbitrary } from 'fast-check';
+import { ANYTHING, and, type Formula, or, type Source, wider } from '../../lib/query/formula.js';
+import { columnsOf, compile } from '../../lib/query/predicate.js';
+import { given, type View, viewOf } from '../../lib/query/view.js';
+import type { Canonical } from '../../lib/values/comparable.js';
+import { formula, type JoinedRow, joinedRow, SOURCES, satisfies } from './formulas.js';
+
+const source: Source = { table: 'article' };
+
+function equals(column: string, ...values: Canonical[]): Formula {
+  return { type: 'equals', source, column, values };
+}
+
+function more(column: string, value: string): Formula {
+  return { type: 'test', source, column, test: { type: '>', kind: 'integer', value } };
+}
+
+/** Does the row of this source satisfy what the view says? */
+function matches({ expression }: View, joined: JoinedRow, of: Source): boolean {
+  const row = joined.get(of)!;
+  const tests = [...row.keys()];
+  return compile(expression, tests).matches(tests.map(column => row.get(column)!));
+}
+
+/** The same formula with some of it not understood, in the places where `hidden` is true. */
+function hiding(real: Formula, hidden: Iterator<boolean>): Formula {
+  const hides = hidden.next().value === true;
+  if (real.type === 'and' || real.type === 'or') {
+    const parts = real.parts.map(part => hiding(part, hidden));
+    return hides ? wider({ type: real.type, parts }) : { type: real.type, parts };
+  }
+  return hides ? ANYTHING : real;
+}
+
+/** What the database has: everything in it is understood by somebody. */
+const real: Arbitrary<Formula> = formula.filter(isComplete);
+
+function isComplete(of: Formula): boolean {
+  return of.type === 'and' || of.type === 'or'
+    ? of.parts.length > 0 && of.parts.every(isComplete)
+    : of.type !== 'anything' && of.type !== 'wider';
+}
+
+function mentionsIn(of: Formula, about: Source, column: string): number {
+  switch (of.type) {
+    case 'and':
+    case 'or':
+      return of.parts.reduce((sum, part) => sum + mentionsIn(part, about, column), 0);
+    case 'equals':
+    case 'test':
+      return of.source === about && of.column === column ? 1 : 0;
+    default:
+      return 0;
+  }
+}
+
+describe('viewOf', () => {
+  it('says of a row what it must be to take part', () => {
+    fc.assert(
+      fc.property(formula, joinedRow, (condition, row) => {
+        fc.pre(satisfies(row, condition));
+        for (const each of SOURCES) {
+          expect(matches(viewOf(condition, each), row, each)).to.equal(true);
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('says all that there is to say of a column, where all mentions of it are exact', () => {
+    let changes = 0;
+    fc.assert(
+      fc.property(
+        real,
+        fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 40, maxLength: 40 }),
+        joinedRow,
+        joinedRow,
+        (condition, dice, before, other) => {
+          const known = hiding(condition, dice.map(die => die > 7)[Symbol.iterator]());
+          for (const each of SOURCES) {
+            const view = viewOf(known, each);
+            // only what may be left out of the columns read changes
+            const row = new Map(before.get(each));
+            for (const column of row.keys()) {
+              const mentions = mentionsIn(condition, each, column);
+              if (mentions === 0 || view.exact.get(column) === mentions) {
+                row.set(column, other.get(each)!.get(column)!);
+              }
+            }
+            const after = new Map([...before, [each, row]]);
+            if (matches(view, before, each) && matches(view, after, each)) {
+              changes++;
+              expect(satisfies(after, condition)).to.equal(satisfies(before, condition));
+            }
+          }
+        },
+      ),
+      { numRuns: 20_000 },
+    );
+    expect(changes).to.be.above(2000);
+  });
+
+  it('counts the mentions which it says exactly, once each', () => {
+    const { exact } = viewOf(
+      and([
+        equals('a', '1'),
+        or([more('a', '0'), equals('b', null)]),
+        or([more('c', '1'), ANYTHING]),
+        wider(more('d', '1')),
+      ]),
+      source,
+    );
+    expect(Object.fromEntries(exact)).to.deep.equal({ a: 2, b: 1 });
+  });
+
+  it('does not count what it leaves out because it is too much', () => {
+    const long = or(Array.from({ length: 50 }, (_, i) => more('a', String(i))));
+    const view = viewOf(and([long, more('b', '1')]), source);
+    expect(Object.fromEntries(view.exact)).to.deep.equal({ b: 1 });
+    expect([...columnsOf(view.expression)]).to.deep.equal(['b']);
+  });
+
+  it('looks at no more columns than a step can have', () => {
+    const view = viewOf(and(Array.from({ length: 20 }, (_, i) => more(`column ${i}`, '1'))), source);
+    expect(columnsOf(view.expression).size).to.equal(8);
+    expect(view.exact.size).to.equal(8);
+  });
+});
+
+describe('given', () => {
+  it('leaves what the known values do not decide', () => {
+    fc.assert(
+      fc.property(formula, joinedRow, (condition, joined) => {
+        for (const each of SOURCES) {
+          const view = viewOf(condition, each);
+          const [column] = joined.get(each)!.keys();
+          const known = new Map([[column!, joined.get(each)!.get(column!)!]]);
+          const rest = given(view.expression, known);
+          expect(columnsOf(rest).has(column!)).to.equal(false);
+          expect(matches({ ...view, expression: rest }, joined, each)).to.equal(matches(view, joined, each));
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
