@@ -110,8 +110,13 @@ export class FileCache implements TimedCache {
   /** What is deleted meanwhile by another process is stored all the same. */
   async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
     const timeout = this.#timeoutOf(options);
-    const found =
-      (await this.#find(key)) ?? ((await this.#flights.wait(key)) ? await this.#find(key) : undefined);
+    let found = await this.#find(key);
+    const underWay = found ? undefined : this.#flights.underWay(key);
+    if (underWay) {
+      await underWay;
+      // not what another has computed: that may have been deleted meanwhile
+      found = await this.#find(key);
+    }
     if (found) {
       return found.value as T;
     }

@@ -7,26 +7,21 @@ const computing = new AsyncLocalStorage<true>();
 export class SingleFlight {
   readonly #flights = new Map<string, Promise<unknown>>();
 
-  /** Resolves when whoever computes this has finished, well or not; at once if nobody does. */
-  async wait(key: string): Promise<boolean> {
-    const flight = this.#flights.get(key);
-    if (!flight || computing.getStore()) {
-      return false;
-    }
-    await flight.catch(() => undefined);
-    return true;
+  /**
+   * Settles when whoever computes this has finished, well or not. `undefined` if nobody does: then he who asks is to
+   * {@link run} it at once, before others ask.
+   */
+  underWay(key: string): Promise<unknown> | undefined {
+    return computing.getStore() ? undefined : this.#flights.get(key)?.catch(() => undefined);
   }
 
-  async run<T>(key: string, compute: () => Promise<T>): Promise<T> {
+  run<T>(key: string, compute: () => Promise<T>): Promise<T> {
     const flight = computing.run(true, compute);
-    if (this.#flights.has(key)) {
-      return flight;
+    if (!this.#flights.has(key)) {
+      this.#flights.set(key, flight);
+      const end = () => this.#flights.delete(key);
+      flight.then(end, end);
     }
-    this.#flights.set(key, flight);
-    try {
-      return await flight;
-    } finally {
-      this.#flights.delete(key);
-    }
+    return flight;
   }
 }

@@ -65,10 +65,13 @@ export class StoreCache implements TimedCache {
       return compute();
     }
     const address = this.#addressOf(key);
-    const found =
-      (await this.#find(address)) ??
+    let found = await this.#find(address);
+    const underWay = found ? undefined : this.#flights.underWay(address.key);
+    if (underWay) {
+      await underWay;
       // not what another has computed: that may have been deleted meanwhile
-      ((await this.#flights.wait(address.key)) ? await this.#find(address) : undefined);
+      found = await this.#find(address);
+    }
     if (found) {
       return found.value as T;
     }

@@ -1,0 +1,218 @@
+import { execFile } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, use } from 'chai';
+import chaiAsPromised from 'chai-as-promised';
+import fc from 'fast-check';
+import { CacheMiss, CacheopsError, cached, type FileCache, fileCache } from '../../lib/index.js';
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary_directory.js';
+
+use(chaiAsPromised);
+
+describe('fileCache()', () => {
+  let parent: TemporaryDirectory;
+  let directory: string;
+  let cache: FileCache;
+
+  beforeEach(() => {
+    parent = temporaryDirectory('files');
+    directory = join(parent.path, 'cache');
+    cache = fileCache({ directory, timeout: 60 });
+  });
+
+  afterEach(() => parent.remove());
+
+  /** All files in the directory. */
+  const files = () =>
+    readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter(entry => entry.isFile())
+      .map(entry => join(entry.parentPath, entry.name));
+
+  it('makes nothing before it is needed', async () => {
+    await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+    await cache.delete('a');
+    expect(await cache.clean()).to.deep.equal({ removed: 0, kept: 0, bytes: 0 });
+    expect(existsSync(directory)).to.equal(false);
+  });
+
+  it('gives back what it was given, until it is deleted', async () => {
+    const value = { n: 1n, at: new Date(5), list: [undefined, -0], bytes: Buffer.from('x') };
+    await cache.set('a', value);
+    expect(await cache.get('a')).to.deep.equal(value);
+    expect(await fileCache({ directory }).get('a')).to.deep.equal(value);
+    await cache.set('a', 2);
+    expect(await cache.get('a')).to.equal(2);
+    await cache.delete('a');
+    await expect(cache.get('a')).to.be.rejectedWith(CacheMiss, 'There is nothing in the cache under "a".');
+    await expect(cache.set('a', { f: () => 1 })).to.be.rejectedWith(CacheopsError, 'value.f is a function');
+  });
+
+  it('knows by a file’s time alone that it is over', async () => {
+    await cache.set('a', 1);
+    const [file] = files();
+    const end = statSync(file!).mtimeMs - Date.now();
+    expect(end).to.be.within(50_000, 60_000);
+    await cache.set('b', 1, { timeout: 1000 });
+    utimesSync(file!, new Date(), new Date(Date.now() - 1));
+    await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+    expect(await cache.get('b')).to.equal(1);
+    const { bytes, ...counts } = await cache.clean();
+    expect(counts).to.deep.equal({ removed: 1, kept: 1 });
+    expect(bytes).to.equal(statSync(files()[0]!).size);
+  });
+
+  it('lets no key out of the directory, and takes none for another', async () => {
+    const hostile = ['../../evil', '/etc/passwd', '..', '.', '', 'a/b', 'a\\b', 'a\0b', 'CON', '~', 'x'.repeat(10_000), '\ud800', '\udc00', 'é', 'e\u0301']; // biome-ignore format: a list
+    for (const [i, key] of hostile.entries()) {
+      await cache.set(key, i);
+    }
+    for (const [i, key] of hostile.entries()) {
+      expect(await cache.get(key), JSON.stringify(key)).to.equal(i);
+    }
+    expect(files()).to.have.lengthOf(hostile.length);
+    expect(readdirSync(parent.path)).to.deep.equal(['cache']);
+    for (const file of files()) {
+      expect(file.slice(directory.length)).to.match(/^\/[0-9a-f]{2}\/[0-9a-f]{62}$/);
+    }
+  });
+
+  it('takes a file that was damaged, cut short, or belongs to another key for none', async () => {
+    await cache.set('a', 'the value '.repeat(10));
+    const [file] = files();
+    const whole = readFileSync(file!);
+    const put = (bytes: Uint8Array) => {
+      writeFileSync(file!, bytes);
+      utimesSync(file!, new Date(), new Date(Date.now() + 60_000));
+    };
+    await fc.assert(
+      fc.asyncProperty(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
+        const damaged = Buffer.from(whole);
+        damaged[at]! ^= flip;
+        put(damaged);
+        await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+      }),
+      { numRuns: 100 },
+    );
+    for (const length of [0, 3, 11, 12, whole.length - 1]) {
+      put(whole);
+      truncateSync(file!, length);
+      utimesSync(file!, new Date(), new Date(Date.now() + 60_000));
+      await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+    }
+    put(whole);
+    expect(await cache.get('a')).to.equal('the value '.repeat(10));
+    await cache.set('b', 1);
+    const other = files().find(path => path !== file)!;
+    writeFileSync(other, whole);
+    utimesSync(other, new Date(), new Date(Date.now() + 60_000));
+    await expect(cache.get('b')).to.be.rejectedWith(CacheMiss);
+  });
+
+  it('takes up no more than its size: the oldest make room', async () => {
+    const small = fileCache({ directory, maxSize: 10_000 });
+    for (let i = 0; i < 100; i++) {
+      await small.set(`key ${i}`, 'x'.repeat(500));
+    }
+    const size = files().reduce((sum, file) => sum + statSync(file).size, 0);
+    expect(size).to.be.within(5000, 11_000);
+    expect(await small.get('key 99')).to.equal('x'.repeat(500));
+    await expect(small.get('key 0')).to.be.rejectedWith(CacheMiss);
+  });
+
+  it('does not store what alone is larger, nor leave what was there', async () => {
+    const small = fileCache({ directory, maxSize: 1000 });
+    await small.set('a', 1);
+    await small.set('a', 'x'.repeat(1000));
+    await expect(small.get('a')).to.be.rejectedWith(CacheMiss);
+  });
+
+  it('cleans and clears what is its own, and what was never finished', async () => {
+    await cache.set('a', 1);
+    const folder = join(directory, 'ab');
+    mkdirSync(folder, { recursive: true });
+    const begun = join(folder, `.${'0'.repeat(24)}.tmp`);
+    writeFileSync(begun, 'half');
+    writeFileSync(join(directory, 'README'), 'not mine');
+    writeFileSync(join(folder, 'notes.txt'), 'not mine');
+    // begun just now: somebody may be at it
+    expect(await cache.clean()).to.include({ removed: 0 });
+    expect(existsSync(begun)).to.equal(true);
+    await cache.clear();
+    await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+    expect(files().sort()).to.deep.equal([join(directory, 'README'), join(folder, 'notes.txt')].sort());
+  });
+
+  it('leaves nothing of a write that fails', async () => {
+    await cache.set('a', 1);
+    const [file] = files();
+    const folder = file!.slice(0, file!.lastIndexOf('/'));
+    await cache.delete('a');
+    mkdirSync(file!); // nothing can be renamed to it
+    await expect(cache.set('a', 2)).to.be.rejectedWith();
+    expect(readdirSync(folder)).to.deep.equal([file!.slice(folder.length + 1)]);
+  });
+
+  it('computes once for many who ask at once', async () => {
+    let computed = 0;
+    const values = await Promise.all(
+      Array.from({ length: 10 }, () => cache.through('a', async () => [++computed])),
+    );
+    expect(values).to.deep.equal(values.map(() => [1]));
+    expect(await cache.through('a', async () => 2)).to.deep.equal([1]);
+  });
+
+  it('does not store what was deleted while it was computed', async () => {
+    const value = await cache.through('a', async () => {
+      await cache.delete('a');
+      return 'old';
+    });
+    expect(value).to.equal('old');
+    await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+  });
+
+  it('serves cached functions', async () => {
+    let computed = 0;
+    const fn = cached({ timeout: 60, cache, name: 'in files' })(async (n: number) => n + ++computed);
+    expect([await fn(1), await fn(1), await fn(2)]).to.deep.equal([2, 2, 4]);
+    await fn.invalidate(1);
+    expect(await fn(1)).to.equal(4);
+  });
+
+  it('has a serializer', async () => {
+    const json = fileCache({
+      directory,
+      serializer: { encode: JSON.stringify, decode: text => JSON.parse(text as string) },
+    });
+    await json.set('a', { at: new Date(0) });
+    expect(await json.get('a')).to.deep.equal({ at: '1970-01-01T00:00:00.000Z' });
+    expect(readFileSync(files()[0]!, 'latin1')).to.include('{"at":"1970');
+  });
+
+  it('is safe with several processes that write, read, delete and clean the same', async () => {
+    const program = fileURLToPath(new URL('./support/file_writer.js', import.meta.url));
+    await Promise.all(
+      ['one', 'two', 'three'].map(name => promisify(execFile)(process.execPath, [program, directory, name])),
+    );
+    expect(files().filter(file => file.endsWith('.tmp'))).to.deep.equal([]);
+  });
+
+  it('says at once what is wrong', () => {
+    const misuse = fileCache as unknown as (options: unknown) => unknown;
+    expect(() => misuse(undefined)).to.throw(CacheopsError, 'fileCache(): undefined is no object');
+    expect(() => misuse({})).to.throw('fileCache(): directory: undefined is no path');
+    expect(() => misuse({ directory, maxSize: 0.5 })).to.throw('maxSize: 0.5 is not a whole number of bytes');
+    expect(() => misuse({ directory, timeout: 0 })).to.throw('fileCache(): timeout: 0');
+    expect(() => misuse({ folder: directory })).to.throw("there is no option 'folder'");
+  });
+});
