@@ -9,6 +9,8 @@ const execute = promisify(execFile);
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
+const PACKAGE = join('node_modules', 'mikro-orm-cacheops');
+
 /** What the user's project has besides the package and what the package asks for. */
 const OF_THE_USER = ['@mikro-orm/decorators', '@mikro-orm/pglite', '@types/node'];
 
@@ -42,6 +44,15 @@ describe('the published package', function () {
       'package.json',
       ...built.map(file => `dist/${file}`),
     ]);
+  });
+
+  it('has a program, which asks for what it needs', async () => {
+    const { bin } = JSON.parse(readFileSync(join(project.path, PACKAGE, 'package.json'), 'utf8'));
+    const program = join(project.path, PACKAGE, bin['mikro-orm-cacheops']);
+    expect(readFileSync(program, 'utf8')).to.match(/^#!\/usr\/bin\/env node\n/);
+    expect(await run(process.execPath, [program, '--help'], project.path)).to.contain('invalidate <what>');
+    const error = await run(process.execPath, [program, 'stats'], project.path).catch(String);
+    expect(error).to.contain('npm install --save-dev @mikro-orm/cli');
   });
 
   for (const moduleResolution of ['nodenext', 'bundler'] as const) {

@@ -8,6 +8,9 @@ import { withScope } from './scope.js';
 /** The name under which an ORM's configuration keeps its handle. */
 export const EXTENSION = 'cacheops';
 
+/** The name under which it keeps the store, as it was made or given. */
+export const STORE = `${EXTENSION} store`;
+
 export interface HandleParts {
   readonly events: CacheopsEvents;
   readonly invalidation: Invalidation;

@@ -22,7 +22,7 @@ import { cachedEntityManager } from './entity_manager.js';
 import { CacheopsEvents } from './events.js';
 import { supportExists } from './exists.js';
 import { FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
-import { Cacheops, EXTENSION } from './handle.js';
+import { Cacheops, EXTENSION, STORE } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
 import { Profiles } from './profiles.js';
@@ -125,6 +125,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const functions: FunctionParts = { answers, events, serializer: options.serializer };
   config.registerExtension(FUNCTIONS, () => functions);
   config.registerExtension(PROFILES, () => profiles);
+  config.registerExtension(STORE, () => store);
 }
 
 /** What the values of a transaction's remembered rows may take up, in characters. */

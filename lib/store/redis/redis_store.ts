@@ -35,6 +35,7 @@ import {
 } from './calls.js';
 import { checkSource, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
+import { type Contents, contentsOf, patternOf } from './contents.js';
 import { type Decoded, decodeEntry, encodeEntry, resealed } from './entry.js';
 import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
 import { type Call, run } from './scripts.js';
@@ -221,7 +222,7 @@ export class RedisStore implements Store {
 
   clear(): Promise<void> {
     return this.#do('clear', async ({ client, wait }) => {
-      const pattern = `${escapeGlob(this.#keys.prefix)}[ectgs][:#]*`;
+      const pattern = patternOf(this.#keys.prefix);
       let cursor = '0';
       do {
         const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
@@ -231,6 +232,17 @@ export class RedisStore implements Store {
         cursor = String(next);
       } while (cursor !== '0');
     });
+  }
+
+  /**
+   * What this store has written, and other processes with the same prefix.
+   *
+   * @param progress told from time to time how many keys were found
+   */
+  contents(progress: (keys: number) => void = () => {}): Promise<Contents> {
+    return this.#do('contents', ({ client, wait }) =>
+      contentsOf({ client, wait }, this.#keys.prefix, progress),
+    );
   }
 
   /** Waits for what is under way. What the user gave to make the connection from stays open. */
@@ -330,8 +342,4 @@ function isOfEpoch(epoch: string, { tables }: EntryAddress, replies: readonly (B
 
 function milliseconds(seconds: number): number {
   return Math.max(1, Math.ceil(seconds * 1000));
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[*?[\]\\^]/g, '\\$&');
 }
