@@ -1,4 +1,5 @@
 export {
+  type AuditOptions,
   CacheopsError,
   type CacheopsOptions,
   type CallOptions,
@@ -43,6 +44,7 @@ export type {
   ErrorEvent,
   FillEvent,
   InvalidationEvent,
+  MismatchEvent,
   ReadEvent,
 } from './orm/events.js';
 export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/handle.js';

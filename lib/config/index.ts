@@ -10,6 +10,7 @@ export {
 } from './call.js';
 export { CacheopsError } from './error.js';
 export type {
+  AuditOptions,
   CacheopsOptions,
   CallOptions,
   MemoryOptions,

@@ -61,6 +61,11 @@ export interface MemoryOptions {
   maxSize?: number;
 }
 
+export interface AuditOptions {
+  /** of the hits; more than 0, at most 1 */
+  share: number;
+}
+
 /** The options of the extension. At most one of `redis`, `memory` and `store` may be given; without any, `memory`. */
 export interface CacheopsOptions {
   /**
@@ -171,4 +176,10 @@ export interface CacheopsOptions {
 
   /** A bulk write that touches more rows than this invalidates everything of its table. At least 1; default: 10000 */
   maxRows?: number;
+
+  /**
+   * Compares a share of the hits with the database after they were served: 0.01 is one in a hundred. Differences are
+   * `mismatch` events, and counted in `stats()`. Left out: none.
+   */
+  audit?: AuditOptions;
 }

@@ -2,7 +2,7 @@ import { type Backend, backendOf } from './backend.js';
 import { checkInteger, checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
-import type { CacheopsOptions, Granularity, PrefixQuery, Serializer } from './options.js';
+import type { AuditOptions, CacheopsOptions, Granularity, PrefixQuery, Serializer } from './options.js';
 import { type ProfileKey, parseKey } from './pattern.js';
 import { type ParsedProfile, parseProfile } from './profile.js';
 
@@ -25,6 +25,7 @@ export interface ResolvedOptions {
   readonly maxConjunctions: number;
   readonly maxIn: number;
   readonly maxRows: number;
+  readonly audit: Readonly<AuditOptions> | undefined;
 }
 
 export interface ProfileRule extends ProfileKey {
@@ -48,6 +49,7 @@ const OPTIONS = Object.keys({
   maxConjunctions: true,
   maxIn: true,
   maxRows: true,
+  audit: true,
 } satisfies Record<keyof CacheopsOptions, true>);
 
 /**
@@ -74,7 +76,19 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
     maxConjunctions: checkInteger(maxConjunctions, 1, 'maxConjunctions'),
     maxIn: checkInteger(maxIn, 1, 'maxIn'),
     maxRows: checkInteger(maxRows, 1, 'maxRows'),
+    audit: options.audit === undefined ? undefined : checkAudit(options.audit),
   };
+}
+
+function checkAudit(audit: unknown): Readonly<AuditOptions> {
+  checkKeys(audit, ['share'], 'audit');
+  const { share } = audit;
+  if (typeof share !== 'number' || !(share > 0 && share <= 1)) {
+    throw new CacheopsError(
+      `audit: share: ${show(share)} is no share of the hits. Give a number above 0, up to 1.`,
+    );
+  }
+  return { share };
 }
 
 function checkPrefix(prefix: unknown): ResolvedOptions['prefix'] {

@@ -45,6 +45,17 @@ export interface InvalidationEvent {
   readonly entities: readonly string[];
 }
 
+/** A hit was not what the database would have given: a bug, or a write that nobody could see. */
+export interface MismatchEvent {
+  readonly entity: string;
+  readonly op: Op;
+  readonly key: string;
+  readonly dependencies: readonly string[];
+  /** as the driver gives results: rows by property, in database form; or a count */
+  readonly cached: unknown;
+  readonly database: unknown;
+}
+
 export interface ErrorEvent {
   /** what was attempted */
   readonly operation: string;
@@ -55,6 +66,7 @@ export interface CacheopsEventMap {
   read: [ReadEvent];
   fill: [FillEvent];
   invalidation: [InvalidationEvent];
+  mismatch: [MismatchEvent];
   error: [ErrorEvent];
 }
 
@@ -71,6 +83,10 @@ export interface CacheopsStats {
   fills: number;
   /** results that were not stored, because a writer was in flight on what they depend on */
   refused: number;
+  /** hits that were compared with the database (see the option `audit`) */
+  audited: number;
+  /** those that were not the same */
+  mismatches: number;
   /** transactions that were told to the store */
   invalidations: number;
   errors: number;
@@ -85,6 +101,8 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
     bypassed: 0,
     fills: 0,
     refused: 0,
+    audited: 0,
+    mismatches: 0,
     invalidations: 0,
     errors: 0,
   };

@@ -75,6 +75,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     events,
     limits: options,
     enabled: options.enabled,
+    audit: options.audit,
     background: background.add,
   }).install(connections);
 

@@ -1,8 +1,16 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlConnection, AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
-import { type CallDecision, mergeCalls, type Op, parseCall, resolveCall } from '../config/index.js';
+import {
+  type CallDecision,
+  mergeCalls,
+  type Op,
+  parseCall,
+  type ResolvedOptions,
+  resolveCall,
+} from '../config/index.js';
 import type { EntryAddress, Found, Lease, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
+import { Auditor } from './auditor.js';
 import type { Ask, Catalog } from './catalog.js';
 import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
@@ -28,6 +36,7 @@ export interface ReadParts {
   readonly events: CacheopsEvents;
   readonly limits: Limits;
   readonly enabled: boolean;
+  readonly audit: ResolvedOptions['audit'];
   /** for what goes on after an answer was given */
   readonly background: (work: Promise<unknown>) => void;
 }
@@ -71,11 +80,13 @@ export class Reads {
   readonly #parts: ReadParts;
   readonly #fills: Fills;
   readonly #flights = new Flights();
+  readonly #auditor: Auditor | undefined;
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
     this.#fills = new Fills(parts.background);
+    this.#auditor = parts.audit && new Auditor(parts.audit.share, parts.store, parts.events);
   }
 
   /** Puts itself between the driver and its callers. */
@@ -158,6 +169,9 @@ export class Reads {
     if (found && 'result' in found) {
       events.stats.hits++;
       this.#report(request, 'cache', undefined, plan.address);
+      if (this.#auditor && !session && this.#auditor.isDue()) {
+        this.#audit(this.#auditor, request, plan, found.found);
+      }
       return found.result;
     }
     events.stats.misses++;
@@ -269,21 +283,17 @@ export class Reads {
     request: Request,
     session: Session | undefined,
   ): Promise<{ result: unknown; statements: readonly string[] | undefined }> {
-    const { driver } = this.#parts;
     const witness = new Witness();
-    // a replica may lag behind what the lease has seen
-    const onPrimary =
-      (driver as unknown as { replicas: unknown[] }).replicas.length > 0 && !request.options.ctx;
-    const result = await withScope({ witness }, () =>
-      request.run(onPrimary ? { connectionType: 'write' } : undefined),
-    );
+    const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
     const clean =
       !witness.peculiar && !(session && (await this.#transactionObstacle(session, request.options.ctx)));
     return { result, statements: clean ? witness.statements : undefined };
   }
 
-  async #read({ address }: Planned): Promise<{ result: unknown } | { cause: string } | undefined> {
+  async #read({
+    address,
+  }: Planned): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
     const { store, events } = this.#parts;
     this.#fills.sendNow(address.key);
     try {
@@ -295,11 +305,23 @@ export class Reads {
         }
         this.#reseal(address, found);
       }
-      return found && { result: decodeResult(found.payload) };
+      return found && { result: decodeResult(found.payload), found };
     } catch (error) {
       events.reportError('read', error);
       return undefined;
     }
+  }
+
+  #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {
+    const { subject, meta, op } = request;
+    const run = () => request.run(this.#onPrimary(request));
+    this.#parts.background(auditor.check({ meta, entity: subject.className, op, plan, found, run }));
+  }
+
+  /** A replica may lag behind what the store tells. */
+  #onPrimary({ options }: Request): Options | undefined {
+    const { replicas } = this.#parts.driver as unknown as { replicas: readonly unknown[] };
+    return replicas.length > 0 && !options.ctx ? { connectionType: 'write' } : undefined;
   }
 
   /** So that nobody has to judge the same steps again. */

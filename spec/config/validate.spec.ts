@@ -48,6 +48,7 @@ describe('validateOptions', () => {
         maxConjunctions: 100,
         maxIn: 100,
         maxRows: 10_000,
+        audit: undefined,
       };
       expect(validateOptions()).to.deep.equal(expected);
       expect(validateOptions({})).to.deep.equal(expected);
@@ -87,6 +88,17 @@ describe('validateOptions', () => {
         maxRows: 3,
       });
     });
+  });
+
+  it('refuses an audit that is none', () => {
+    expect(validateOptions({ audit: { share: 0.01 } }).audit).to.deep.equal({ share: 0.01 });
+    for (const share of [0, -1, 1.5, Number.NaN, '1', undefined]) {
+      expect(refusal({ audit: { share } }), String(share)).to.match(
+        /^audit: share: .* is no share of the hits/,
+      );
+    }
+    expect(refusal({ audit: true })).to.match(/^audit: true is no object/);
+    expect(refusal({ audit: { rate: 1 } })).to.match(/there is no option 'rate'/);
   });
 
   it('refuses a serializer that is none', () => {

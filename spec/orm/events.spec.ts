@@ -160,6 +160,8 @@ describe('events', () => {
       bypassed: 0,
       fills: 0,
       refused: 0,
+      audited: 0,
+      mismatches: 0,
       invalidations: 0,
       errors: 0,
     });
@@ -178,6 +180,8 @@ describe('events', () => {
       bypassed: 1,
       fills: 2,
       refused: 0,
+      audited: 0,
+      mismatches: 0,
       invalidations: 1,
       errors: 0,
     });

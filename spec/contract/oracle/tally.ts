@@ -47,6 +47,8 @@ function total(handles: readonly Cacheops[]): CacheopsStats {
     bypassed: 0,
     fills: 0,
     refused: 0,
+    audited: 0,
+    mismatches: 0,
     invalidations: 0,
     errors: 0,
   };

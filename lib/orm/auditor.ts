@@ -1,0 +1,85 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { Op } from '../config/index.js';
+import type { Found, Store } from '../store/store.js';
+import { decodeResult } from './codec.js';
+import type { CacheopsEvents } from './events.js';
+import { describeDependencies } from './explain.js';
+import type { Planned } from './planner.js';
+import { areSameRows } from './same_rows.js';
+import { Witness, withScope } from './scope.js';
+import { findCause } from './validity.js';
+
+/** A hit, and how the database can be asked for the same. */
+export interface Hit {
+  readonly meta: EntityMetadata;
+  readonly entity: string;
+  readonly op: Op;
+  readonly plan: Planned;
+  readonly found: Found;
+  readonly run: () => Promise<unknown>;
+}
+
+/**
+ * Compares a share of the hits with the database.
+ *
+ * What the database says afterwards may be newer than the hit, and right all the same. So the entry is looked at
+ * again *after* the database has answered. If it still holds under the same seal, nothing that it depends on was
+ * written between the read that filled it and that look: writers change stamps before they commit. Then the database
+ * has answered in between from a state that must give the same.
+ */
+export class Auditor {
+  readonly #share: number;
+  readonly #store: Store;
+  readonly #events: CacheopsEvents;
+
+  /** @param share of the hits: 0.01 is one in a hundred */
+  constructor(share: number, store: Store, events: CacheopsEvents) {
+    this.#share = share;
+    this.#store = store;
+    this.#events = events;
+  }
+
+  isDue(): boolean {
+    return this.#share === 1 || Math.random() < this.#share;
+  }
+
+  /** Never rejects. */
+  async check({ meta, entity, op, plan, found, run }: Hit): Promise<void> {
+    const { address } = plan;
+    try {
+      const witness = new Witness();
+      const database = await withScope({ witness }, run);
+      const again = await this.#store.read(address);
+      const holds = again?.seal === found.seal && !findCause(address.tables, again);
+      // another session's answer, or one to another question
+      const isComparable = !witness.peculiar && plan.confirms(witness.statements);
+      if (!holds || !isComparable) {
+        return;
+      }
+      const cached = decodeResult(found.payload);
+      const limited = witness.statements.some(sql => LIMITED.test(sql));
+      const same = areSameRows(cached, database, limited, meta.primaryKeys);
+      if (same === undefined) {
+        return;
+      }
+      const { stats } = this.#events;
+      stats.audited++;
+      if (!same) {
+        stats.mismatches++;
+        this.#events.announce('mismatch', () => ({
+          entity,
+          op,
+          key: address.key,
+          dependencies: describeDependencies(address),
+          cached,
+          database,
+        }));
+      }
+    } catch (error) {
+      this.#events.reportError('audit', error);
+    }
+  }
+}
+
+/** Which rows of many are given may be the database's choice. */
+const LIMITED = /\b(limit|offset|fetch|distinct on)\b/i;
