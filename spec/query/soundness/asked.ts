@@ -242,7 +242,8 @@ export class Asked {
           )
         : null;
     }
-    if (!contained) {
+    // rows that OFFSET passes over have places, and what they refer to is not contained
+    if (!contained || (filters && options.offset)) {
       return null;
     }
     const key = KEYS[`${entity} ${this.#catalog.tables.get(table)!.name}`]!;
