@@ -26,6 +26,43 @@ export function returningSql(statement: Insert | Update | Delete, expression: st
     : `${sql.slice(0, end)} returning ${column}${sql.slice(end)}`;
 }
 
+/** The output column that carries how many rows a {@link boundedSql} has touched. */
+export const COUNT_COLUMN = '__cacheops_count';
+
+/**
+ * The same for a statement without RETURNING that may touch very many rows: only the first so many images are sent.
+ * All of it is carried out, for that is what PostgreSQL does with writes in a WITH query.
+ */
+export function boundedSql(statement: Insert | Update | Delete, expression: string, limit: number): string {
+  const write = statement.sql.slice(0, statement.end);
+  const image = quoteName(IMAGE_COLUMN);
+  return (
+    `with "__cacheops_rows" as (${write} returning ${expression} as ${image}) ` +
+    `select ${image}, (count(*) over ())::text as ${quoteName(COUNT_COLUMN)} from "__cacheops_rows" limit ${limit}`
+  );
+}
+
+/**
+ * Whether it touches no more rows than its text gives keys or values of, beyond doubt.
+ *
+ * @param key the primary key's columns
+ */
+export function isBounded(statement: Insert | Update | Delete, key: readonly string[] | undefined): boolean {
+  if (statement.kind === 'insert') {
+    return statement.source.kind !== 'query';
+  }
+  const { sql, where, from } = statement;
+  const match = where && !from ? KEYS.exec(sql.slice(where.start, where.end)) : null;
+  return match !== null && key?.length === 1 && key[0] === match?.[1] && !/\bor\b/i.test(match[2] ?? '');
+}
+
+/** `"id" = 1` or `"id" in (1, 'x')`, and perhaps more. */
+const KEYS = (() => {
+  const value = String.raw`(?:-?\d+|\$\d+|'[^'\\]*')`;
+  const values = String.raw`(?:=\s*${value}|in\s*\(\s*${value}(?:\s*,\s*${value})*\s*\))`;
+  return new RegExp(String.raw`^(?:"?[\w]+"?\.)?"?([a-z_]\w*)"?\s*${values}\s*(and\s[^]*)?$`, 'i');
+})();
+
 /**
  * The query that locks the rows which an UPDATE would change now, as strongly as it will (or a bit less, where it
  * changes a key), and gives an expression of each.

@@ -148,6 +148,17 @@ export interface CacheopsOptions {
    */
   onStoreFailure?: 'degrade' | 'throw';
 
+  /**
+   * What becomes of a statement that may write to tables which it does not name, such as CALL, EXECUTE, or DO with
+   * dynamic SQL in it.
+   *
+   * - `widen`: everything that is cached of this database is dropped.
+   * - `refuse`: it is not sent, and fails with an error. Definitions (CREATE, ALTER, DROP) are.
+   *
+   * Default: `'widen'`
+   */
+  onUnknownWrite?: 'widen' | 'refuse';
+
   /** How long the store may take for one answer, in milliseconds; at least 1. Default: 250 */
   storeTimeout?: number;
 

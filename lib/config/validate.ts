@@ -17,6 +17,7 @@ export interface ResolvedOptions {
   /** `undefined`: the default */
   readonly serializer: Serializer | undefined;
   readonly onStoreFailure: 'degrade' | 'throw';
+  readonly onUnknownWrite: 'widen' | 'refuse';
   /** milliseconds */
   readonly storeTimeout: number;
   /** milliseconds */
@@ -43,6 +44,7 @@ const OPTIONS = Object.keys({
   enabled: true,
   serializer: true,
   onStoreFailure: true,
+  onUnknownWrite: true,
   storeTimeout: true,
   retryAfter: true,
   granularity: true,
@@ -61,6 +63,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
   checkKeys(options as unknown, OPTIONS, 'cacheops()');
   const { prefix = 'cacheops:', defaults = {}, profiles = {} } = options;
   const { enabled = true, onStoreFailure = 'degrade', storeTimeout = 250, retryAfter = 1000 } = options;
+  const { onUnknownWrite = 'widen' } = options;
   const { granularity = 'full', maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
   return {
     backend: backendOf(options),
@@ -70,6 +73,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
     enabled: oneOf(enabled, [true, false], 'enabled'),
     serializer: checkSerializer(options.serializer),
     onStoreFailure: oneOf(onStoreFailure, ['degrade', 'throw'], 'onStoreFailure'),
+    onUnknownWrite: oneOf(onUnknownWrite, ['widen', 'refuse'], 'onUnknownWrite'),
     storeTimeout: checkInteger(storeTimeout, 1, 'storeTimeout', 'milliseconds'),
     retryAfter: checkInteger(retryAfter, 0, 'retryAfter', 'milliseconds'),
     granularity: oneOf(granularity, ['table', 'equality', 'full'], 'granularity'),

@@ -59,7 +59,8 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const rolesVary = config.get('sessionContext') === 'connection';
-  const writes = new Writes({ database, store: guarded, commits, limits, rolesVary });
+  const { onUnknownWrite } = options;
+  const writes = new Writes({ database, store: guarded, commits, limits, rolesVary, onUnknownWrite });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
   trackConnections(connections, config, writes);

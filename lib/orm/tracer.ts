@@ -1,6 +1,13 @@
 import type { QueryResult } from 'kysely';
 import { IMAGE_COLUMN, type Image, ImageFormat, type ImageRequest, withoutImage } from '../changes/image.js';
-import { columnQualifier, type Query, returningSql } from '../changes/rewrite.js';
+import {
+  boundedSql,
+  COUNT_COLUMN,
+  columnQualifier,
+  isBounded,
+  type Query,
+  returningSql,
+} from '../changes/rewrite.js';
 import type { Scheme } from '../store/store.js';
 import { cascades } from './affected.js';
 import type { Table } from './catalog.js';
@@ -14,6 +21,8 @@ export class Tracer {
   readonly #format: ImageFormat;
   /** those that some scheme compares or tests, and those by which rows of other tables follow this one's */
   readonly #watched: ReadonlySet<string>;
+  /** the images are not all there are */
+  #isTruncated = false;
   /** RETURNING can also give rows as they were */
   readonly returnsOld: boolean;
 
@@ -57,12 +66,27 @@ export class Tracer {
   async run(
     request: { old?: boolean; inserted?: boolean } = {},
   ): Promise<{ result: Result; images: Image[] }> {
-    const { statement, query, ask } = this.#write;
+    const { statement, query, ask, table } = this.#write;
     const qualifier = columnQualifier(statement);
     const expression = this.#format.expression(qualifier, this.#requestOf(qualifier, request));
+    if (!statement.returning && !isBounded(statement, table.key)) {
+      return this.#runBounded(expression);
+    }
     const result = await ask(returningSql(statement, expression), query.parameters);
     const images = this.#images(result.rows);
     return { result: { ...result, rows: statement.returning ? [...withoutImage(result.rows)] : [] }, images };
+  }
+
+  /** Images of all rows of a large table, say, would take up memory here without being of use. */
+  async #runBounded(expression: string): Promise<{ result: Result; images: Image[] }> {
+    const { statement, query, ask, maxRows } = this.#write;
+    const { rows } = await ask(boundedSql(statement, expression, maxRows + 1), query.parameters);
+    if (rows.length > maxRows) {
+      this.widenAll();
+      this.#isTruncated = true;
+    }
+    const result = { rows: [], numAffectedRows: BigInt(rows[0]?.[COUNT_COLUMN] ?? 0) };
+    return { result, images: this.#images(rows) };
   }
 
   #requestOf(qualifier: string, { old, inserted }: { old?: boolean; inserted?: boolean }): ImageRequest {
@@ -108,7 +132,7 @@ export class Tracer {
   ): void {
     const { table, journal, catalog } = this.#write;
     const byKey = new Map(locked?.map(image => [this.#keyOf(image), image]));
-    let keysChanged = false;
+    let keysChanged = this.#isTruncated;
     for (const image of images) {
       const key = this.#keyOf(image);
       const old = image.old ? { ...image, row: image.old } : key === undefined ? undefined : byKey.get(key);

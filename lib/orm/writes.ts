@@ -11,6 +11,7 @@ import {
   type Truncate,
   type Update,
 } from '../changes/statement.js';
+import { CacheopsError } from '../config/index.js';
 import type { Store } from '../store/store.js';
 import { allAffected, truncated } from './affected.js';
 import { besides, callOf } from './besides.js';
@@ -30,6 +31,8 @@ export interface WriteParts {
   readonly limits: JournalLimits;
   /** connections change their role without a statement that is seen here */
   readonly rolesVary: boolean;
+  /** what becomes of a statement that may write to tables which it does not name */
+  readonly onUnknownWrite: 'widen' | 'refuse';
 }
 
 type Result = QueryResult<any>;
@@ -208,6 +211,9 @@ export class Writes {
         await this.#learnFrom(statement, connection);
       }
       return result;
+    }
+    if (this.#parts.onUnknownWrite === 'refuse' && statement.kind === 'other') {
+      refuseUnknown(statement, query.sql);
     }
     if (transaction && statement.kind === 'other' && statement.controlsTransaction) {
       return this.#alone(connection, statement, query.sql, send);
@@ -402,6 +408,16 @@ function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]
 function widen(transaction: TransactionState, tables: Iterable<string>): void {
   for (const table of tables) {
     transaction.journal.widen(table);
+  }
+}
+
+/** @throws CacheopsError if it may write to tables that it does not name, and does not only define something */
+function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): void {
+  if (opaque && writes && (!ddl || effects)) {
+    const text = sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
+    throw new CacheopsError(
+      `cacheops: this statement may write to tables that it does not name, and onUnknownWrite is 'refuse': ${text}. Write it as statements that name their tables, or send it in noInvalidation() and drop what it changes with invalidateModel().`,
+    );
   }
 }
 

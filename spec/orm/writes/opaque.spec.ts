@@ -1,7 +1,11 @@
-import { Tag } from '../../../fixtures/legacy/index.js';
+import { expect, use } from 'chai';
+import chaiAsPromised from 'chai-as-promised';
+import { entities, Tag } from '../../../fixtures/legacy/index.js';
 import { startBlog } from '../support/blog.js';
 import type { Started } from '../support/start.js';
 import { expectNoticed, type Step, type WritePath } from '../support/write_path.js';
+
+use(chaiAsPromised);
 
 const tag =
   (name: string): Step =>
@@ -41,6 +45,39 @@ describe('a statement that cannot be seen through is noticed:', () => {
   });
 
   afterEach(() => blog.orm.close());
+
+  describe('or refused, if that is wished,', () => {
+    let strict: Started;
+
+    beforeEach(async () => {
+      strict = await startBlog({ entities, cacheops: { onUnknownWrite: 'refuse' } });
+    });
+
+    afterEach(() => strict.orm.close());
+
+    for (const statement of [
+      `do $$ begin execute 'delete from tag'; end $$`,
+      'call anything()',
+      'execute p',
+      `delete from tag where name = 'it`,
+    ]) {
+      it(`before it is sent: ${statement}`, async () => {
+        const refused = strict.orm.em.fork().execute(statement);
+        await expect(refused).to.be.rejectedWith(`onUnknownWrite is 'refuse': ${statement}`);
+        expect(await strict.orm.em.fork().count(Tag)).to.equal(3);
+      });
+    }
+
+    it('but not what names its tables, nor definitions, nor what is not to be told of', async () => {
+      const em = strict.orm.em.fork();
+      await em.execute('do $$ begin delete from article_tags; end $$');
+      await em.execute('with gone as (delete from comment returning 1) select count(*) from gone');
+      await em.execute('create procedure clean() language sql as $$ delete from tag $$');
+      await strict.cache.noInvalidation(() => em.execute('call clean()'));
+      await strict.cache.invalidateModel(Tag);
+      expect(await strict.orm.em.fork().count(Tag)).to.equal(0);
+    });
+  });
 
   for (const [what, path] of Object.entries(PATHS)) {
     it(what, () => expectNoticed(blog, path));

@@ -153,10 +153,14 @@ describe('what is told of a write is what readers see of it', () => {
   ) {
     const statement = parseStatement(sql, parameters) as Write;
     const journal = new Journal();
+    const given: unknown[] = [];
     await server.query('begin');
     try {
       const before = await state();
-      await writeRows({
+      await server.query('savepoint plain');
+      const plain = await server.query(sql, parameters);
+      await server.query('rollback to plain');
+      const result = await writeRows({
         statement,
         table,
         catalog: { ...catalog, returnsOld },
@@ -169,6 +173,9 @@ describe('what is told of a write is what readers see of it', () => {
         schemes: async () => known,
         maxRows: 1000,
       });
+      // less what a sequence gives, which goes on
+      const rows = (all: readonly any[]) => all.map(({ rid, ...row }) => row);
+      given.push([result.numAffectedRows, rows(result.rows)], [plain.affected, rows(plain.rows)]);
       const after = await state();
       const [change] = journal.changes();
       const told = schemes.map((scheme): Told => {
@@ -188,6 +195,8 @@ describe('what is told of a write is what readers see of it', () => {
       return undefined;
     } finally {
       await server.query('rollback');
+      const [watched, plain] = given;
+      expect(watched, sql).to.deep.equal(plain);
     }
   }
 
@@ -262,6 +271,40 @@ describe('what is told of a write is what readers see of it', () => {
     );
     expect(exact).to.be.above(200);
   });
+
+  for (const sql of [
+    'update "Some thing" set flag = not flag',
+    'update "Some thing" set flag = not flag where id > 0; -- all',
+    'update "Some thing" set ratio = 1',
+    'delete from "Some thing"',
+    'insert into "Some thing" (id) select i from generate_series(101, 106) as i',
+  ]) {
+    it(`with no more images sent than are remembered: ${sql}`, async () => {
+      for (const returnsOld of catalog.returnsOld ? [true, false] : [false]) {
+        const journal = new Journal({ rows: 2, characters: 1000 });
+        const seen: number[] = [];
+        await server.query('begin');
+        const result = await writeRows({
+          statement: parseStatement(sql) as Write,
+          table,
+          catalog: { ...catalog, returnsOld },
+          journal,
+          query: CompiledQuery.raw(sql),
+          ask: async (text, values) => {
+            const { rows, affected } = await server.query(text, values);
+            seen.push(rows.length);
+            return { rows: [...rows], numAffectedRows: affected! };
+          },
+          schemes: async () => [schemeOf(['flag'])],
+          maxRows: 2,
+        });
+        await server.query('rollback');
+        expect(result).to.deep.equal({ rows: [], numAffectedRows: 6n });
+        expect(Math.max(...seen)).to.be.at.most(3);
+        expect(journal.changes()[0]!.touched(schemeOf(['id']))).to.equal(undefined);
+      }
+    });
+  }
 
   it('never less, where this process does not know of all schemes', async () => {
     let partial = 0;
