@@ -2,6 +2,7 @@ import { raw } from '@mikro-orm/core';
 import {
   Article,
   Author,
+  Category,
   Comment,
   Content,
   entities,
@@ -125,6 +126,51 @@ const PATHS: Record<string, WritePath> = {
       }),
     changes: [em => em.find(Author, { name: 'Bob' }), em => em.find(Author, { name: 'Rob' })],
     keeps: [em => em.find(Author, { reputation: 3 }), em => em.find(Author, { name: 'Ann' })],
+  },
+  'em.upsertMany() without some columns': {
+    write: em =>
+      em.upsertMany(Author, [{ email: 'bob@example.org', name: 'Rob', reputation: 3 }], {
+        onConflictFields: ['email'],
+        onConflictExcludeFields: ['name'],
+      }),
+    changes: [em => em.find(Author, { reputation: 3 })],
+    keeps: [em => em.find(Author, { name: 'Rob' }), em => em.find(Author, { reputation: 7 })],
+  },
+  'em.upsertMany() of rows that meet a condition': {
+    write: em =>
+      em.upsertMany(
+        Author,
+        [
+          { email: 'ann@example.org', name: 'Anna' },
+          { email: 'bob@example.org', name: 'Rob' },
+        ],
+        { onConflictFields: ['email'], onConflictWhere: { reputation: { $gt: 5 } } },
+      ),
+    changes: [em => em.find(Author, { name: 'Ann' }), em => em.find(Author, { name: 'Anna' })],
+    keeps: [em => em.find(Author, { name: 'Bob' }), em => em.find(Author, { name: 'Rob' })],
+  },
+  'em.nativeUpdate() of a primary key that others follow': {
+    write: em => em.nativeUpdate(Tag, { id: 1 }, { id: 50 }),
+    changes: [
+      em => em.find(Tag, { id: 1 }),
+      em => em.find(Tag, { id: 50 }),
+      em => em.find(Article, {}, { populate: ['tags'], strategy: 'select-in' }),
+    ],
+    keeps: [tag('green'), em => em.find(Author, {})],
+  },
+  'em.nativeDelete() after which references are NULL': {
+    write: em => em.nativeDelete(Category, { id: 2 }),
+    changes: [em => em.find(Article, { category: 2 }), em => em.find(Article, { category: null })],
+    keeps: [em => em.find(Author, {}), em => em.find(Tag, {})],
+  },
+  'em.nativeDelete() whose cascade goes on': {
+    write: em => em.nativeDelete(Category, { id: 1 }),
+    changes: [
+      em => em.find(Category, { parent: 1 }),
+      em => em.find(Category, { parent: null }),
+      em => em.find(Article, { category: 1 }),
+    ],
+    keeps: [em => em.find(Author, {})],
   },
   'a native statement of an inherited table': {
     write: em => em.nativeUpdate(Post, { pinned: true }, { title: 'About' }),

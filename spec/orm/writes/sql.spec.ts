@@ -1,3 +1,4 @@
+import { raw } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { Article, Author, Category, Comment, Tag } from '../../../fixtures/legacy/index.js';
 import { restoreBlog, startBlog } from '../support/blog.js';
@@ -66,6 +67,44 @@ const PATHS: Record<string, Record<string, WritePath>> = {
         em.createQueryBuilder(Tag).insert({ id: 1, name: 'crimson' }).onConflict('id').ignore().execute(),
       changes: [],
       keeps: [tag('red'), tag('crimson')],
+    },
+    'that inserts what it selects': {
+      write: em =>
+        em
+          .createQueryBuilder(Tag)
+          .insertFrom(
+            em
+              .createQueryBuilder(Category)
+              .select([raw('1000 + id as id'), 'name'] as never)
+              .where({ id: 3 }),
+            { columns: ['id', 'name'] as never },
+          )
+          .execute(),
+      changes: [tag('Sports'), em => em.count(Tag)],
+      keeps: [tag('red'), tag('News')],
+    },
+    'that merges some columns': {
+      write: em =>
+        em
+          .createQueryBuilder(Author)
+          .insert({ name: 'Rob', email: 'bob@example.org', reputation: 3 } as never)
+          .onConflict('email')
+          .merge(['name'])
+          .execute(),
+      changes: [em => em.find(Author, { name: 'Bob' }), em => em.find(Author, { name: 'Rob' })],
+      keeps: [em => em.find(Author, { reputation: 3 }), em => em.find(Author, { name: 'Ann' })],
+    },
+    'that merges where a condition holds': {
+      write: em =>
+        em
+          .createQueryBuilder(Author)
+          .insert({ name: 'Rob', email: 'bob@example.org' } as never)
+          .onConflict('email')
+          .merge(['name'])
+          .where({ reputation: { $gt: 5 } })
+          .execute(),
+      changes: [],
+      keeps: [em => em.find(Author, { name: 'Bob' }), em => em.find(Author, { name: 'Rob' })],
     },
     'that returns': {
       write: async em => {
@@ -187,6 +226,32 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [tag('new'), tag('red'), tag('crimson'), em => em.find(Comment, { text: 'Bad' })],
       keeps: [tag('green'), em => em.find(Comment, { text: 'Good' })],
     },
+    'that inserts what it selects, and merges': {
+      write: async em => {
+        const kysely = em.getKysely() as any;
+        await kysely
+          .insertInto('tag')
+          .columns(['id', 'name'])
+          .expression((eb: any) => eb.selectFrom('category').select(['id', 'name']).where('id', '=', 3))
+          .onConflict((conflict: any) =>
+            conflict.column('id').doUpdateSet((eb: any) => ({ name: eb.ref('excluded.name') })),
+          )
+          .execute();
+      },
+      changes: [tag('blue'), tag('Sports')],
+      keeps: [em => em.find(Author, {})],
+    },
+    'that deletes using another table': {
+      write: em =>
+        (em.getKysely() as any)
+          .deleteFrom('comment')
+          .using('article')
+          .whereRef('article.id', '=', 'comment.article_id')
+          .where('article.title', '=', 'First')
+          .execute(),
+      changes: [em => em.find(Comment, { article: 1 })],
+      keeps: [em => em.find(Comment, { article: 2 }), em => em.find(Author, {})],
+    },
     'in a transaction of its own': {
       write: em =>
         (em.getKysely() as any).transaction().execute(async (trx: any) => {
@@ -215,6 +280,15 @@ const PATHS: Record<string, Record<string, WritePath>> = {
             clear(): Promise<void>;
           }
         ).clear();
+      },
+      changes: [published, authors, tag('red')],
+    },
+    'that drops everything and makes it anew': {
+      write: async em => {
+        const generator = em.getPlatform().getSchemaGenerator(em.getDriver() as never, em as never) as {
+          refresh(): Promise<void>;
+        };
+        await generator.refresh();
       },
       changes: [published, authors, tag('red')],
     },
