@@ -5,6 +5,8 @@ import { startSentinel } from '../../store/redis/sentinel.js';
 import { quietClient } from '../../store/redis/support.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
+import type { Audit } from '../processes/audit.js';
+import { prepare } from '../processes/setting.js';
 import type { Fault, Findings } from './fault.js';
 import { between, type Random } from './random.js';
 import { type Relay, startRelay } from './relay.js';
@@ -78,8 +80,9 @@ export const losses: readonly Fault[] = [
           await rhythm(reads, random)();
         },
       });
+      await loseInPeace(server.url, tries, rest => happen(server, client, rest), findings);
       client.disconnect();
-      return Object.assign(findings, { tries });
+      return Object.assign(findings, { tries: 2 * tries });
     },
   })),
   {
@@ -93,6 +96,40 @@ export const losses: readonly Fault[] = [
     run: promoteBySentinel,
   },
 ];
+
+/**
+ * Everything is cached, then everything is changed, then something is lost, and only then does anybody look: whoever
+ * worked meanwhile might have put right what came back.
+ */
+async function loseInPeace(
+  redis: string,
+  tries: number,
+  happen: (rest: Rhythm) => Promise<void>,
+  findings: Findings,
+): Promise<void> {
+  const rows = [1, 2, 3, 4];
+  await using setting = await prepare(rows.length, { redis, storeTimeout: 1000, retryAfter: 50 });
+  const [reader, writer] = await Promise.all([setting.child(), setting.child()]);
+  const audit = async () => findings.add(await reader.do<Audit>('audit', rows));
+  for (let i = 0; i < tries; i++) {
+    let isCached = false;
+    await happen(async () => {
+      if (isCached) {
+        await Promise.all(rows.map(row => writer.do('alter', 'edit by the unit of work', row)));
+        return;
+      }
+      isCached = true;
+      await until(async () => {
+        const { reads, hits } = await reader.do<Audit>('audit', rows);
+        return hits === reads;
+      }, PATIENCE);
+    });
+    // the reader has found back to the store, and has asked it nothing yet
+    await until(() => reader.do('ping'), PATIENCE);
+    await audit();
+    await audit();
+  }
+}
 
 function rhythm(reads: () => number, random: Random): Rhythm {
   return async () => {

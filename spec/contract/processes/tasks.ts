@@ -48,6 +48,9 @@ export const tasks: Readonly<Record<string, Task>> = {
   },
 
   audit,
+
+  /** Whether the store can be used, asked with something that is about no row. */
+  ping: async em => (await sourced(() => em.find(Article, { id: 0 }))).hit,
 };
 
 /** Reads of a row's version by different queries. */
