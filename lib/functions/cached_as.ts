@@ -38,6 +38,11 @@ export interface CachedAsOptions<Self = any> {
    * Default: the first argument that is one, `this.em`, or that of a query builder or entity among the samples.
    */
   em?: EntityManager | ((self: Self, ...args: any[]) => EntityManager);
+  /**
+   * Of all processes that miss a result at the same time, one computes it, while the others wait for at most 5 seconds.
+   * (In one process, that is always so.) Default: false
+   */
+  lock?: boolean;
   /** tells the function from others; needed where several are made of one source text */
   name?: string;
 }
@@ -54,6 +59,7 @@ const OPTIONS = Object.keys({
   extra: true,
   timeout: true,
   em: true,
+  lock: true,
   name: true,
 } satisfies Record<keyof CachedAsOptions, true>);
 
@@ -104,6 +110,9 @@ export function readDeclaration(
   checkKeys(options, OPTIONS, where);
   if (options.timeout !== undefined) {
     checkInteger(options.timeout, 1, `${where}: timeout`, 'seconds');
+  }
+  if (options.lock !== undefined && typeof options.lock !== 'boolean') {
+    throw new CacheopsError(`${where}: lock: ${show(options.lock)} is neither true nor false.`);
   }
   if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
     throw new CacheopsError(`${where}: name: ${show(options.name)} is no name.`);
@@ -176,7 +185,7 @@ class Call {
   async answer(run: Run): Promise<unknown> {
     const em = managing(this.#em);
     const given = describeArguments(this.#args, this.#extra(), this.#samples);
-    const { timeout } = this.#options;
+    const { timeout, lock } = this.#options;
     const request: AnswerRequest = {
       kind: 'function',
       name: this.#identity.name,
@@ -185,6 +194,7 @@ class Call {
       isolated: true,
       obstacle: given.obstacle,
       ...(timeout !== undefined && { timeout }),
+      ...(lock && { lock }),
     };
     const { answers, events } = this.#parts;
     const compute = async (bypass: boolean): Promise<Computed<Outcome>> =>

@@ -11,6 +11,7 @@ import { definitionDigest } from './definition.js';
 import type { AnswerKind, CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
 import { takeLease } from './lease.js';
+import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
@@ -44,6 +45,8 @@ export interface AnswerRequest {
   readonly tags?: readonly (readonly [kind: string, value: string])[];
   /** it looks at nothing that its EntityManager has loaded before */
   readonly isolated?: boolean;
+  /** of all processes that miss it, one computes while the others wait */
+  readonly lock?: boolean;
   /** why it is neither looked for nor stored */
   readonly obstacle?: string | undefined;
   /** it is not looked for: what was found could not be read */
@@ -77,10 +80,12 @@ export class Answers {
   readonly #parts: AnswerParts;
   /** by key: what is being computed in this process */
   readonly #flights = new Map<string, Promise<unknown>>();
+  readonly #locks: Locks;
   #environment: { readonly catalog: Catalog; readonly text: string } | undefined;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
+    this.#locks = new Locks(parts.store);
   }
 
   /**
@@ -114,17 +119,30 @@ export class Answers {
       // not what the other has found: that may have been before this was asked
       payload = await this.#read(address);
     }
-    if (payload) {
-      this.#parts.events.stats.hits++;
-      this.#report(request, 'cache', undefined, address, started);
-      return { source: 'cache', payload };
-    }
-    this.#parts.events.stats.misses++;
-    const answer = await this.#inFlight(address.key, settle =>
-      this.#compute(em, request, plan, session, compute, settle),
-    );
-    this.#report(request, 'database', 'miss', address, started);
+    const isFree = !session && !outer;
+    const answer: Answer<T> = payload
+      ? { source: 'cache', payload }
+      : await this.#inFlight(address.key, settle => {
+          const work = () => this.#compute(em, request, plan, session, compute, settle);
+          return request.lock && isFree && !request.unreadable ? this.#locked(address, work) : work();
+        });
+    const hit = answer.source === 'cache';
+    this.#parts.events.stats[hit ? 'hits' : 'misses']++;
+    this.#report(request, hit ? 'cache' : 'database', hit ? undefined : 'miss', address, started);
     return answer;
+  }
+
+  async #locked<T>(address: EntryAddress, work: () => Promise<Answer<T>>): Promise<Answer<T>> {
+    const lock = await this.#locks.take(address.key, () => this.#read(address));
+    if ('found' in lock) {
+      return { source: 'cache', payload: lock.found };
+    }
+    try {
+      return await work();
+    } finally {
+      // not before what it has found is stored
+      this.#parts.background(this.#flights.get(address.key)?.then(lock.release) ?? lock.release());
+    }
   }
 
   /** Drops everything that has this tag, in every process, and what is being computed. */

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Store, Writer } from '../store/store.js';
+import { encodeValues, schemeOf } from '../values/encode.js';
+import { newWriterId } from './commits.js';
+import { namedDependency } from './manual.js';
+import { LOCKS } from './pseudo_tables.js';
+
+/** The longest that one waits for another process to compute the same, in milliseconds. After that both do. */
+const PATIENCE = 5000;
+const SHORTEST_SLEEP = 10;
+const LONGEST_SLEEP = 200;
+
+const BY_KEY = schemeOf(['key']);
+
+/**
+ * Lets one of all processes that share a store compute something, while the others wait. It saves work and guards
+ * nothing: where the store fails, or the one who has it is slow, several compute.
+ *
+ * A lock is a mark (see `Store.mark`): who is first in the store's own order has it.
+ */
+export class Locks {
+  readonly #store: Store;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /**
+   * @param look what the others wait for
+   * @returns what `look` has found, or what is to be called when the work is done
+   */
+  async take<T>(
+    key: string,
+    look: () => Promise<T | undefined>,
+  ): Promise<{ readonly found: T } | { readonly release: () => Promise<void> }> {
+    const deadline = performance.now() + PATIENCE;
+    const writer: Writer = { id: newWriterId(), xid: undefined };
+    await this.#mark(writer, key);
+    const release = () => this.#store.settle(writer.id, [LOCKS]);
+    let pause = SHORTEST_SLEEP;
+    while (performance.now() < deadline && !(await this.#isFirst(writer, key))) {
+      await sleep(pause);
+      pause = Math.min(2 * pause, LONGEST_SLEEP);
+      const found = await look();
+      if (found !== undefined) {
+        await release();
+        return { found };
+      }
+    }
+    return { release };
+  }
+
+  async #mark(writer: Writer, key: string): Promise<void> {
+    const touched = new Map([[encodeValues([key]), undefined]]);
+    try {
+      const empty = new Map<string, undefined>();
+      await this.#store.mark(writer, [
+        { table: LOCKS, touched: ({ id }) => (id === BY_KEY.id ? touched : empty) },
+      ]);
+    } catch {
+      // then it computes without
+    }
+  }
+
+  async #isFirst({ id }: Writer, key: string): Promise<boolean> {
+    const address = { key: 'lock', tables: [namedDependency(LOCKS, 'key', key)] };
+    const lease = await this.#store.lease(address, PATIENCE / 1000).catch(() => undefined);
+    if (!lease || lease.granted) {
+      return true;
+    }
+    const own = lease.writers.find(writer => writer.id === id);
+    // who has had it for that long is slow, or is no more
+    const waiting = lease.writers.filter(({ age }) => age < 2 * PATIENCE);
+    return !own || waiting.every(other => own.age > other.age || (own.age === other.age && id <= other.id));
+  }
+}
