@@ -64,7 +64,13 @@ export class Locks {
 
   async #isFirst({ id }: Writer, key: string): Promise<boolean> {
     const address = { key: 'lock', tables: [namedDependency(LOCKS, 'key', key)] };
-    const lease = await this.#store.lease(address, PATIENCE / 1000).catch(() => undefined);
+    const ask = () => this.#store.lease(address, PATIENCE / 1000).catch(() => undefined);
+    let lease = await ask();
+    if (lease && !lease.granted && lease.quarantines.length > 0) {
+      // nobody's rows: there is nothing to wait for
+      await Promise.all(lease.quarantines.map(quarantine => this.#store.lift(quarantine)));
+      lease = await ask();
+    }
     if (!lease || lease.granted) {
       return true;
     }

@@ -96,8 +96,8 @@ describe('an answer of a view or fragment', () => {
 
   it('with lock, is computed by one of several processes, and by all if that one fails', async () => {
     const other = await join({ entities, cacheops: { store: blog.store } });
+    let slow = gate();
     try {
-      let slow = gate();
       let computed = 0;
       let fails = false;
       const fn = cachedAs(Tag, { name: 'locked', lock: true })(async (_em: Em, n: number) => {
@@ -135,6 +135,7 @@ describe('an answer of a view or fragment', () => {
         expect(computed, `try ${n}`).to.equal(expected);
       }
     } finally {
+      slow.open();
       await other.orm.close();
     }
   });
