@@ -2,6 +2,8 @@ import type { MikroORM } from '@mikro-orm/core';
 import { type CacheopsOptions, type ResolvedOptions, validateOptions } from './config/index.js';
 import { install } from './orm/install.js';
 import { MemoryStore } from './store/memory/memory_store.js';
+import { isCluster, type RedisSource } from './store/redis/client.js';
+import { ClusterStore } from './store/redis/cluster_store.js';
 import { RedisStore } from './store/redis/redis_store.js';
 import type { Store } from './store/store.js';
 
@@ -36,12 +38,13 @@ export function cacheops(options: CacheopsOptions = {}): Extension {
 
 function makeStore({ backend, prefix, storeTimeout }: ResolvedOptions): Store {
   if (backend.kind === 'redis') {
-    const source = backend.client ?? backend.connection;
-    return new RedisStore(source as never, {
+    const source = (backend.client ?? backend.connection) as RedisSource;
+    const options = {
       // a function separates entries only: it is part of their keys
       ...(typeof prefix === 'string' && { prefix }),
       commandTimeout: storeTimeout,
-    });
+    };
+    return isCluster(source) ? new ClusterStore(source, options) : new RedisStore(source, options);
   }
   return new MemoryStore(backend.kind === 'memory' && backend.maxSize ? { maxSize: backend.maxSize } : {});
 }

@@ -111,8 +111,11 @@ function isPlain(name: string, longest: number): boolean {
   return name.length <= longest && name.isWellFormed();
 }
 
+/** Never empty: what stands between braces would not count then. */
 function tagOf(table: string): string {
-  return isPlain(table, LONGEST_ID) ? table.replace(/[%{}#]/g, encodeURIComponent) : `#${digest(table)}`;
+  return isPlain(table, LONGEST_ID)
+    ? table.replace(/[%{}#]/g, encodeURIComponent) || '%'
+    : `#${digest(table)}`;
 }
 
 function digest(name: string): string {

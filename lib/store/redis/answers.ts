@@ -1,6 +1,7 @@
 import { decodeStep } from '../../values/step.js';
 import type { TableLease } from '../leases.js';
-import type { InFlight, Moved } from '../store.js';
+import type { InFlight } from '../store.js';
+import type { TrailAnswer } from './found.js';
 import { type KnownSchemes, parseScheme } from './schemes.js';
 
 /** What the script of a lease answered. */
@@ -47,9 +48,7 @@ export function parseMark(reply: unknown): MarkAnswer {
 }
 
 /** The stamp as it is now and the steps that led there, or `undefined` if these are not known. */
-export function parseTrail(
-  reply: unknown,
-): { readonly stamp: string; readonly steps: Moved['steps'] } | undefined {
+export function parseTrail(reply: unknown): TrailAnswer | undefined {
   if (reply === null) {
     return undefined;
   }

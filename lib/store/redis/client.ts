@@ -1,17 +1,15 @@
 import type { Redis, RedisOptions } from 'ioredis';
 import { isRedisClient, type RedisClient, type RedisConnection } from '../../config/redis.js';
-import { NO_CLUSTER } from './identity.js';
 
 export type RedisSource = string | RedisConnection | RedisClient;
 
 /** How long a server may take to take leave of a connection, in milliseconds. */
 export const DISCONNECT_TIMEOUT = 100;
 
-/** @throws Error if there is no way to use it */
-export function checkSource(source: RedisSource): void {
-  if (typeof source === 'object' && isRedisClient(source) && 'isCluster' in source && source.isCluster) {
-    throw new Error(NO_CLUSTER);
-  }
+export function isCluster(source: RedisSource): source is RedisClient {
+  return (
+    typeof source === 'object' && isRedisClient(source) && 'isCluster' in source && source.isCluster === true
+  );
 }
 
 /** What ioredis would put before every key. It becomes part of our prefix, since SCAN does not heed it. */

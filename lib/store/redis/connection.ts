@@ -42,10 +42,14 @@ export class Connection {
   /** A program that starts is busy; so the first connection of all may take longer. */
   readonly #firstSession: Watchdog;
 
-  /** @param commandTimeout milliseconds */
+  /**
+   * @param commandTimeout milliseconds
+   * @param inCluster the server is a node of a Redis Cluster
+   */
   constructor(
     readonly source: RedisSource,
     readonly commandTimeout: number,
+    readonly inCluster = false,
   ) {
     const noConnection = () => this.#noConnection();
     this.#answers = new Watchdog(commandTimeout, () => new Error(TIMED_OUT));
@@ -77,7 +81,7 @@ export class Connection {
 
   /** Asks the server once more who it is, and returns the session that there is then. */
   async confirm(session: Session): Promise<Session> {
-    const epoch = epochOf(await session.wait(session.client.info()));
+    const epoch = epochOf(await session.wait(session.client.info()), this.inCluster);
     if (this.session !== session) {
       return this.open();
     }
@@ -181,7 +185,7 @@ export class Connection {
 
   async #meet(client: Redis): Promise<void> {
     try {
-      const epoch = epochOf(await this.#answers.wait(client.info()));
+      const epoch = epochOf(await this.#answers.wait(client.info()), this.inCluster);
       if (client.status !== 'ready' || this.#closing) {
         return;
       }

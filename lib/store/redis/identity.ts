@@ -10,13 +10,13 @@ import { createHash } from 'node:crypto';
  *
  * @throws Error if it cannot be used
  */
-export function epochOf(info: unknown): string {
+export function epochOf(info: unknown, inCluster = false): string {
   const fields = parse(String(info));
   const runId = fields.get('run_id');
   if (!runId) {
     throw new Error('its INFO has no run_id, without which a restart with old data cannot be told.');
   }
-  if (fields.get('redis_mode') === 'cluster' || fields.get('cluster_enabled') === '1') {
+  if (!inCluster && (fields.get('redis_mode') === 'cluster' || fields.get('cluster_enabled') === '1')) {
     throw new Error(`it is a node of a Redis Cluster. ${NO_CLUSTER}`);
   }
   const role = fields.get('role');
@@ -32,8 +32,7 @@ export function epochOf(info: unknown): string {
 /** The format of registries and stamps. What was made in another is of another epoch. */
 const FORMAT = 3;
 
-export const NO_CLUSTER =
-  'Redis Cluster is not supported: connect to a single server, or to one that Sentinel watches over.';
+const NO_CLUSTER = "Give a Cluster of ioredis as 'redis', to which the others are known as well.";
 
 function parse(info: string): Map<string, string> {
   const fields = new Map<string, string>();

@@ -5,7 +5,6 @@ import type {
   EntryAddress,
   Found,
   Lease,
-  Moved,
   Quarantine,
   Scheme,
   Seal,
@@ -33,10 +32,11 @@ import {
   settleCall,
   trailCall,
 } from './calls.js';
-import { checkSource, keyPrefixOf, type RedisSource } from './client.js';
+import { isCluster, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
 import { type Contents, contentsOf, patternOf } from './contents.js';
-import { type Decoded, decodeEntry, encodeEntry, resealed } from './entry.js';
+import { type Decoded, type Drift, decodeEntry, encodeEntry } from './entry.js';
+import { found, foundWith, type TrailAnswer } from './found.js';
 import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
 import { type Call, run } from './scripts.js';
 
@@ -45,6 +45,18 @@ export interface RedisStoreOptions extends Partial<TableLimits> {
   readonly prefix?: string;
   /** how long a connection, or an answer, is waited for, in milliseconds. Default: 250 */
   readonly commandTimeout?: number;
+  /**
+   * the server is a node of a Redis Cluster
+   *
+   * @internal
+   */
+  readonly inCluster?: boolean;
+}
+
+/** What a node answered. */
+export interface Fetched {
+  readonly epoch: string;
+  readonly replies: readonly (Buffer | null)[];
 }
 
 /** How often a writer takes notice of schemes that were registered meanwhile, before it touches everything. */
@@ -69,13 +81,15 @@ export class RedisStore implements Store {
 
   /**
    * @param source URL, options of ioredis, or a client whose options are taken: it is not used itself
-   * @throws Error if it is a client of a Redis Cluster
+   * @throws Error if it is a client of a Redis Cluster: that is for a `ClusterStore`
    */
   constructor(source: RedisSource, options: RedisStoreOptions = {}) {
-    checkSource(source);
     this.#keys = new Keys(keyPrefixOf(source) + (options.prefix ?? 'cacheops:'));
     this.#limits = limitsFrom(options);
-    this.#connection = new Connection(source, options.commandTimeout ?? 250);
+    if (isCluster(source)) {
+      throw new Error('A Redis Cluster has many servers, and this is for one of them. Take a ClusterStore.');
+    }
+    this.#connection = new Connection(source, options.commandTimeout ?? 250, options.inCluster);
   }
 
   async read(address: EntryAddress): Promise<Found | undefined> {
@@ -92,9 +106,9 @@ export class RedisStore implements Store {
         return undefined;
       }
       const entry = decodeEntry(keys[0]!, replies, address);
-      return entry && entry.drifts.length > 0
-        ? await this.#catchUp(session, keys[0]!, entry)
-        : entry && { payload: entry.payload, moved: NOTHING, seal: '' };
+      return (
+        entry && (entry.drifts.length > 0 ? await this.#catchUp(session, keys[0]!, entry) : found(entry))
+      );
     } catch (error) {
       throw this.#failure('read', error, session);
     }
@@ -104,30 +118,43 @@ export class RedisStore implements Store {
    * Asks for the steps that have come to an entry since it was sealed. Its other stamps were what they are in the seal
    * when they were read, which was after this read began.
    */
-  async #catchUp(
-    session: Session,
-    entryKey: string,
-    { head, payload, drifts }: Decoded,
-  ): Promise<Found | undefined> {
-    const replies = await run(
-      session,
-      drifts.map(drift => trailCall(this.#keys, drift)),
-    );
-    if (this.#connection.session !== session) {
-      return undefined;
-    }
-    const moved: Moved[] = [];
-    const stamps: string[] = [];
-    for (const [i, { table, dependency }] of drifts.entries()) {
-      const trail = parseTrail(replies[i]);
-      if (!trail) {
-        return undefined;
-      }
-      moved.push({ table, dependency, steps: trail.steps });
-      stamps.push(trail.stamp);
-    }
-    const after = resealed(entryKey, head, drifts, stamps);
-    return { payload, moved, seal: head.toString('latin1') + after.toString('latin1') };
+  async #catchUp(session: Session, entryKey: string, entry: Decoded): Promise<Found | undefined> {
+    const calls = entry.drifts.map(drift => trailCall(this.#keys, drift));
+    const replies = await run(session, calls);
+    return this.#connection.session === session
+      ? foundWith(entryKey, entry, replies.map(parseTrail))
+      : undefined;
+  }
+
+  /**
+   * What is under these keys, which are in one slot, and the epoch that it is of; nothing if that is not certain.
+   *
+   * @internal
+   */
+  fetch(keys: readonly string[]): Promise<Fetched | undefined> {
+    return this.#do('read', async session => {
+      const replies = await session.wait(session.client.mgetBuffer(keys as string[]));
+      return this.#connection.session === session && replies?.length === keys.length
+        ? { epoch: session.epoch, replies }
+        : undefined;
+    });
+  }
+
+  /** @internal */
+  trail(drift: Drift): Promise<TrailAnswer | undefined> {
+    return this.#do('read', async session => {
+      const [reply] = await run(session, [trailCall(this.#keys, drift)]);
+      return this.#connection.session === session ? parseTrail(reply) : undefined;
+    });
+  }
+
+  /**
+   * Which nodes its cluster has, and which slots they serve, as it says.
+   *
+   * @internal
+   */
+  slots(): Promise<unknown> {
+    return this.#do('read', ({ client, wait }) => wait(client.call('CLUSTER', 'SLOTS')));
   }
 
   reseal({ key }: EntryAddress, { moved, seal }: Found): Promise<void> {
@@ -227,7 +254,12 @@ export class RedisStore implements Store {
       do {
         const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
         if (keys.length > 0) {
-          await wait(client.unlink(keys));
+          // one by one, because in a cluster they are of several slots
+          const pipeline = client.pipeline();
+          for (const key of keys) {
+            pipeline.unlink(key);
+          }
+          await wait(pipeline.exec());
         }
         cursor = String(next);
       } while (cursor !== '0');
@@ -320,8 +352,6 @@ export class RedisStore implements Store {
     return answer.kind === 'schemes';
   }
 }
-
-const NOTHING: readonly Moved[] = [];
 
 function isOfSameEpoch<T extends { readonly kind: string }>(answer: T | OtherEpoch): answer is T {
   return answer.kind !== 'epoch';

@@ -432,10 +432,14 @@ export function describeTrails(makeSubject: MakeSubject): void {
     const readers = [store, other].map(async via => {
       while (committed < 240) {
         const before = committed;
-        const entry = await found(via, seven);
-        const told = seen + entry.moved.reduce((sum, { steps }) => sum + steps.length, 0);
-        if (via === store && entry.moved.length > 0) {
-          await via.reseal(seven, entry);
+        const entry = await via.read(seven);
+        if (!entry && via === other) {
+          continue; // where it is not read at one moment, it may take a seal meanwhile that is ahead of what was read
+        }
+        expect(entry).not.to.equal(undefined);
+        const told = seen + entry!.moved.reduce((sum, { steps }) => sum + steps.length, 0);
+        if (via === store && entry!.moved.length > 0) {
+          await via.reseal(seven, entry!);
           seen = told;
         }
         // the other reader cannot know how far the entry has been resealed

@@ -148,13 +148,11 @@ describe('The connection to Redis', () => {
     await expectMiss(plain, seven);
   });
 
-  it('refuses a client of a Redis Cluster', () => {
+  it('refuses a client of a Redis Cluster, which has a store of its own', () => {
     const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
     ends.push(() => cluster.disconnect());
 
-    expect(() => new RedisStore(cluster)).to.throw(
-      'Redis Cluster is not supported: connect to a single server',
-    );
+    expect(() => new RedisStore(cluster)).to.throw('Take a ClusterStore');
   });
 
   it('refuses a node of a Redis Cluster', async () => {
@@ -164,7 +162,7 @@ describe('The connection to Redis', () => {
     ends.push(() => store.close());
     const error = await store.read(seven).catch(thrown => thrown);
 
-    expect(error.message).to.contain('Redis Cluster is not supported: connect to a single server');
+    expect(error.message).to.contain('it is a node of a Redis Cluster. Give a Cluster of ioredis');
   });
 
   it('is found through Sentinel', async () => {

@@ -25,8 +25,9 @@ describe('The identity of a server', () => {
 
   it('is refused to a replica, to a node of a cluster, and to what is no Redis', () => {
     expect(() => epochOf(info({ role: 'slave' }))).to.throw("its role is 'slave'");
-    expect(() => epochOf(info({ redis_mode: 'cluster' }))).to.throw('Redis Cluster is not supported');
-    expect(() => epochOf(info({ cluster_enabled: '1' }))).to.throw('Redis Cluster is not supported');
+    expect(() => epochOf(info({ redis_mode: 'cluster' }))).to.throw('a node of a Redis Cluster');
+    expect(() => epochOf(info({ cluster_enabled: '1' }))).to.throw('a node of a Redis Cluster');
+    expect(epochOf(info({ cluster_enabled: '1', redis_mode: 'cluster' }), true)).to.equal(epochOf(info({})));
     expect(() => epochOf(info({ run_id: '' }))).to.throw('no run_id');
     for (const nonsense of ['', 'OK', undefined, null, 7, {}, Buffer.from('x')]) {
       expect(() => epochOf(nonsense)).to.throw('no run_id');

@@ -1,0 +1,271 @@
+import type { RedisClient, RedisConnection } from '../../config/redis.js';
+import { idOf, Keys } from '../keys.js';
+import { limitsFrom } from '../limits.js';
+import type {
+  EntryAddress,
+  Found,
+  InFlight,
+  Lease,
+  Quarantine,
+  Scheme,
+  Seal,
+  Store,
+  TableChange,
+  Writer,
+} from '../store.js';
+import { StoreError } from '../store_error.js';
+import { decodeEntry } from './entry.js';
+import { found, foundWith } from './found.js';
+import { type Fetched, RedisStore, type RedisStoreOptions } from './redis_store.js';
+import { slotOf } from './slot.js';
+import { addressOf, isElsewhere, type Place, parseSlots, placeOf, type Topology } from './topology.js';
+
+/**
+ * Keeps everything in a Redis Cluster. All of one table is in one slot, so on one node, and is treated there as a single
+ * server would be: with an epoch that is that node's own. Entries are wherever their key leads.
+ *
+ * An entry is read from one node and its stamps from others, not at one moment, but all of them after the read began:
+ * what was committed before has changed its stamp before.
+ *
+ * **A slot that moves** takes its stamps and registries along, made in the epoch of the node that it leaves. On the node
+ * that it comes to they count for nothing: entries are misses, and the registry is made anew, in quarantine, by the
+ * first who asks. While it moves, the node that it leaves answers nothing that it has not all of (`ASK`, `TRYAGAIN`):
+ * a script runs on all of its keys or not at all, so a mark cannot miss a stamp that has gone ahead. If the slot comes
+ * back, so does what was written meanwhile; where that was a mark, it has taken the table's stamp with it.
+ *
+ * **A failover** makes a replica the master: that is another epoch, as everywhere.
+ */
+export class ClusterStore implements Store {
+  readonly #keys: Keys;
+  readonly #options: RedisStoreOptions;
+  readonly #seeds: readonly Place[];
+  readonly #connection: RedisConnection;
+  readonly #nodes = new Map<Place, RedisStore>();
+  #topology: Topology | undefined;
+  #learning: Promise<Topology> | undefined;
+  #closed = false;
+
+  /** @param source whose nodes and options are taken: it is not used itself */
+  constructor(source: RedisClient, options: RedisStoreOptions = {}) {
+    const { startupNodes, options: given } = source as unknown as Insides;
+    const { keyPrefix = '', ...connection } = { ...given.redisOptions, ...keyPrefixOf(given) };
+    const prefix = keyPrefix + (options.prefix ?? 'cacheops:');
+    limitsFrom(options);
+    this.#keys = new Keys(prefix);
+    this.#options = { ...options, prefix, inCluster: true };
+    this.#seeds = startupNodes.map(seedOf);
+    this.#connection = connection;
+  }
+
+  async read(address: EntryAddress): Promise<Found | undefined> {
+    const keys = this.#keys.ofAddress(address);
+    const entryKey = keys[0]!;
+    const parts = partsOf(keys, address);
+    const fetched = await Promise.all(
+      parts.map(part => this.#on(part[0]!, 'read', node => node.fetch(part))),
+    );
+    const replies: (Buffer | null)[] = [];
+    for (const [i, part] of fetched.entries()) {
+      if (!part || (i > 0 && !isOfEpoch(part))) {
+        return undefined;
+      }
+      replies.push(...part.replies);
+    }
+    const entry = decodeEntry(entryKey, replies, address);
+    if (!entry || entry.drifts.length === 0) {
+      return entry && found(entry);
+    }
+    const trails = entry.drifts.map(drift =>
+      this.#on(this.#keys.of(drift.table).dependencies + idOf(drift.dependency), 'read', node =>
+        node.trail(drift),
+      ),
+    );
+    return foundWith(entryKey, entry, await Promise.all(trails));
+  }
+
+  reseal(address: EntryAddress, foundEntry: Found): Promise<void> {
+    return this.#on(this.#keys.entry(address.key), 'reseal', node => node.reseal(address, foundEntry));
+  }
+
+  async lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    const leases = await Promise.all(
+      address.tables.map(each =>
+        this.#onTable(each.table, 'lease', node => node.lease({ key: address.key, tables: [each] }, ttl)),
+      ),
+    );
+    return join(leases);
+  }
+
+  fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
+    const kept = Uint8Array.from(payload); // it is the caller's again when this returns
+    return this.#on(this.#keys.entry(address.key), 'fill', node => node.fill(address, seal, kept, timeout));
+  }
+
+  async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    await all(changes, change => this.#onTable(change.table, 'mark', node => node.mark(writer, [change])));
+  }
+
+  schemes(table: string): Promise<readonly Scheme[]> {
+    return this.#onTable(table, 'schemes', node => node.schemes(table));
+  }
+
+  async settle(writerId: string, tables: readonly string[]): Promise<void> {
+    await all(tables, table => this.#onTable(table, 'settle', node => node.settle(writerId, [table])));
+  }
+
+  lift(quarantine: Quarantine): Promise<void> {
+    return this.#onTable(quarantine.table, 'lift', node => node.lift(quarantine));
+  }
+
+  async drop(tables: readonly string[]): Promise<void> {
+    await all(tables, table => this.#onTable(table, 'drop', node => node.drop([table])));
+  }
+
+  async clear(): Promise<void> {
+    const topology = await this.#learn('clear');
+    const places = new Set(topology.filter(place => place !== undefined));
+    await all([...places], place => this.#node(place).clear());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#learning?.catch(() => {});
+    await Promise.all(Array.from(this.#nodes.values(), node => node.close()));
+  }
+
+  #onTable<T>(table: string, operation: string, work: (node: RedisStore) => Promise<T>): Promise<T> {
+    return this.#on(this.#keys.of(table).stamp, operation, work);
+  }
+
+  /** Where a key is; once more if it turns out to be elsewhere by now. */
+  async #on<T>(key: string, operation: string, work: (node: RedisStore) => Promise<T>): Promise<T> {
+    const slot = slotOf(key);
+    let topology = this.#closed ? undefined : (this.#topology ?? (await this.#learn(operation)));
+    for (let attempt = 1; ; attempt++) {
+      const place = topology?.[slot];
+      if (this.#closed || place === undefined) {
+        throw new StoreError(operation, this.#closed ? 'it is closed.' : 'no node serves its slot.');
+      }
+      try {
+        return await work(this.#node(place));
+      } catch (error) {
+        if (!isElsewhere(error)) {
+          this.#topology = undefined; // it may have failed, and have another in its place
+          throw error;
+        }
+        if (attempt === ATTEMPTS) {
+          throw error;
+        }
+        topology = await this.#learn(operation);
+      }
+    }
+  }
+
+  #node(place: Place): RedisStore {
+    let node = this.#nodes.get(place);
+    if (!node) {
+      node = new RedisStore({ ...this.#connection, ...addressOf(place), db: 0 }, this.#options);
+      this.#nodes.set(place, node);
+    }
+    return node;
+  }
+
+  /** Asks the nodes that are known, one at a time, who serves what. */
+  #learn(operation: string): Promise<Topology> {
+    this.#learning ??= this.#ask(operation).finally(() => {
+      this.#learning = undefined;
+    });
+    return this.#learning;
+  }
+
+  async #ask(operation: string): Promise<Topology> {
+    let failure: unknown = 'it knows no node.';
+    // masters first: replicas refuse
+    for (const place of new Set([...this.#nodes.keys(), ...this.#seeds])) {
+      try {
+        if (this.#closed) {
+          throw new StoreError(operation, 'it is closed.');
+        }
+        this.#topology = parseSlots(await this.#node(place).slots(), addressOf(place).host);
+        return this.#topology;
+      } catch (error) {
+        failure = error instanceof StoreError ? error.cause : error;
+      }
+    }
+    throw new StoreError(operation, failure);
+  }
+}
+
+/** How often a key is looked for where it is said to be. */
+const ATTEMPTS = 3;
+
+/** What a Cluster of ioredis was made with. */
+interface Insides {
+  readonly startupNodes: readonly (string | number | { readonly host?: string; readonly port?: number })[];
+  readonly options: { readonly keyPrefix?: string; readonly redisOptions?: RedisConnection };
+}
+
+function keyPrefixOf({ keyPrefix }: Insides['options']): { keyPrefix?: string } {
+  return keyPrefix === undefined ? {} : { keyPrefix };
+}
+
+function seedOf(node: Insides['startupNodes'][number]): Place {
+  if (typeof node === 'number') {
+    return placeOf('127.0.0.1', node);
+  }
+  if (typeof node === 'string') {
+    const { hostname, port } = new URL(node.includes('://') ? node : `redis://${node}`);
+    return placeOf(hostname, Number(port || 6379));
+  }
+  return placeOf(node.host ?? '127.0.0.1', node.port ?? 6379);
+}
+
+/** The entry's key, then for each table its stamp's and those of its dependencies. */
+function partsOf(keys: readonly string[], { tables }: EntryAddress): (readonly string[])[] {
+  const parts = [keys.slice(0, 1)];
+  let at = 1;
+  for (const { dependencies } of tables) {
+    parts.push(keys.slice(at, at + 1 + dependencies.length));
+    at += 1 + dependencies.length;
+  }
+  return parts;
+}
+
+/** Whether a table's stamp was made by the node that has it, in its time as a master. */
+function isOfEpoch({ epoch, replies }: Fetched): boolean {
+  return replies[0]?.toString('latin1', 0, epoch.length) === epoch;
+}
+
+function join(leases: readonly Lease[]): Lease {
+  const seals: Seal[] = [];
+  const quarantines: Quarantine[] = [];
+  const writers = new Map<string, InFlight>();
+  for (const lease of leases) {
+    if (lease.granted) {
+      seals.push(lease.seal);
+      continue;
+    }
+    quarantines.push(...lease.quarantines);
+    for (const writer of lease.writers) {
+      const known = writers.get(writer.id);
+      writers.set(writer.id, {
+        ...writer,
+        age: Math.max(writer.age, known?.age ?? 0),
+        tables: [...(known?.tables ?? []), ...writer.tables],
+      });
+    }
+  }
+  return seals.length === leases.length
+    ? { granted: true, seal: seals.join() }
+    : { granted: false, writers: [...writers.values()], quarantines };
+}
+
+/** All of them to their end, also if one fails: what is done for the others is done. */
+async function all<T>(list: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  const outcomes = await Promise.allSettled(list.map(work));
+  for (const outcome of outcomes) {
+    if (outcome.status === 'rejected') {
+      throw outcome.reason;
+    }
+  }
+}

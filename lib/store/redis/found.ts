@@ -1,0 +1,35 @@
+import type { Found, Moved } from '../store.js';
+import { type Decoded, resealed } from './entry.js';
+
+/** The stamp as it is now, and the steps that led there. */
+export interface TrailAnswer {
+  readonly stamp: string;
+  readonly steps: Moved['steps'];
+}
+
+const NOTHING: readonly Moved[] = [];
+
+/** An entry that nothing has happened to. */
+export function found({ payload }: Decoded): Found {
+  return { payload, moved: NOTHING, seal: '' };
+}
+
+/** An entry with the steps of each of its drifts, if all of them are known. */
+export function foundWith(
+  entryKey: string,
+  { head, payload, drifts }: Decoded,
+  trails: readonly (TrailAnswer | undefined)[],
+): Found | undefined {
+  const moved: Moved[] = [];
+  const stamps: string[] = [];
+  for (const [i, { table, dependency }] of drifts.entries()) {
+    const trail = trails[i];
+    if (!trail) {
+      return undefined;
+    }
+    moved.push({ table, dependency, steps: trail.steps });
+    stamps.push(trail.stamp);
+  }
+  const after = resealed(entryKey, head, drifts, stamps);
+  return { payload, moved, seal: head.toString('latin1') + after.toString('latin1') };
+}

@@ -1,0 +1,198 @@
+import { expect } from 'chai';
+import { Cluster } from 'ioredis';
+import { ClusterStore } from '../../../lib/store/redis/cluster_store.js';
+import type { RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
+import { slotOf } from '../../../lib/store/redis/slot.js';
+import type { Store } from '../../../lib/store/store.js';
+import { type RedisCluster, startRedisCluster } from '../../support/redis_cluster.js';
+import { until } from '../../support/until.js';
+import { describeStore } from '../conformance.js';
+import type { Subject } from '../subject.js';
+import { articles, ask, cache, category, expectHit, LONG, on, query, touching, writer } from '../words.js';
+
+let cluster: RedisCluster | undefined;
+
+interface ClusterSubject extends Subject {
+  readonly prefix: string;
+}
+
+function clusterSubject(options: RedisStoreOptions = {}): ClusterSubject {
+  const prefix = `spec:${crypto.randomUUID()}:`;
+  const open = () => {
+    const source = new Cluster([{ host: '127.0.0.1', port: cluster!.ports[0]! }], { lazyConnect: true });
+    return new ClusterStore(source as never, { commandTimeout: 10_000, ...options, prefix });
+  };
+  const [store, other] = [open(), open()];
+  const client = new Cluster([{ host: '127.0.0.1', port: cluster!.ports[0]! }]);
+  client.on('error', () => {});
+  return {
+    store,
+    other,
+    prefix,
+    evict: async key => {
+      await client.del(prefix + key);
+    },
+    async pass(seconds) {
+      for (const node of cluster!.clients.slice(0, 3)) {
+        for (const key of await node.keys(`${prefix}*`)) {
+          const left = (await node.pttl(key)) - seconds * 1000;
+          await (left > 0 ? node.pexpire(key, left) : node.del(key));
+        }
+      }
+    },
+    async end() {
+      const cleaner = open();
+      await cleaner.clear().catch(() => {});
+      await Promise.all([store.close(), other.close(), cleaner.close()]);
+      client.disconnect();
+    },
+  };
+}
+
+describe('On a Redis Cluster', () => {
+  before(async () => {
+    cluster = await startRedisCluster();
+  }).timeout(90_000);
+  after(() => cluster?.stop());
+
+  describeStore('ClusterStore', async limits => clusterSubject(limits));
+
+  it('knows the slot of a key', async () => {
+    for (const key of ['', 'a', 'a{b}c', '{}x', 'x{é}', '{a}{b}', 'a{', '}{a}']) {
+      expect(slotOf(key), key).to.equal(await cluster!.clients[0]!.call('CLUSTER', 'KEYSLOT', key));
+    }
+  });
+
+  describe('under load', () => {
+    let subject: ClusterSubject;
+    beforeEach(() => {
+      subject = clusterSubject({ commandTimeout: 1000 });
+    });
+    afterEach(() => subject.end());
+
+    const tables = ['one', 'two', 'three', 'four'];
+    const addressOf = (table: string) => query(on(table, category('7')));
+
+    /** Readers and writers of a row a table, each of whose versions is a number, until told to stop. */
+    function load() {
+      const committed = new Map(tables.map(table => [table, 0]));
+      const tally = { reads: 0, hits: 0, stale: 0, writes: 0, running: true };
+      const write = async (table: string, via: Store) => {
+        while (tally.running) {
+          const w = writer();
+          let isMarked = true;
+          await via.mark(w, [touching(table, category('7'))]).catch(() => {
+            isMarked = false; // this transaction fails
+          });
+          if (isMarked) {
+            committed.set(table, committed.get(table)! + 1);
+            tally.writes++;
+          }
+          await until(() =>
+            via.settle(w.id, [table]).then(
+              () => true,
+              () => !tally.running,
+            ),
+          );
+          const before = tally.hits;
+          await until(() => tally.hits > before + 3 || !tally.running, { timeout: 60_000 });
+        }
+      };
+      const read = async (table: string, via: Store) => {
+        const address = addressOf(table);
+        while (tally.running) {
+          const before = committed.get(table)!;
+          const hit = await ask(via, address).catch(() => undefined);
+          tally.reads++;
+          if (hit !== undefined) {
+            tally.hits++;
+            tally.stale += Number(hit) < before ? 1 : 0;
+          } else {
+            const lease = await via.lease(address, LONG).catch(() => undefined);
+            if (lease?.granted) {
+              const value = String(committed.get(table));
+              await via.fill(address, lease.seal, Buffer.from(value), LONG).catch(() => {});
+            } else {
+              // nobody is in flight who wrote before: there is one writer a table, and it goes on
+              await Promise.all(lease?.quarantines.map(each => via.lift(each).catch(() => {})) ?? []);
+            }
+          }
+          await new Promise<void>(resolve => setImmediate(resolve));
+        }
+      };
+      const work = tables.flatMap(table => [
+        write(table, subject.store),
+        read(table, subject.store),
+        read(table, subject.other),
+      ]);
+      return { tally, done: Promise.all(work) };
+    }
+
+    it('serves nothing stale while slots move to and fro', async () => {
+      const { tally, done } = load();
+      await until(() => tally.hits > 100, { timeout: 30_000 });
+      const ids = await Promise.all(cluster!.clients.map(client => client.call('CLUSTER', 'MYID')));
+      for (const target of [1, 2, 0]) {
+        for (const table of tables) {
+          await move(slotOf(`{${table}}`), target, ids.map(String));
+        }
+        const before = tally.hits;
+        await until(() => tally.hits > before + 100, { timeout: 30_000 });
+      }
+      tally.running = false;
+      await done;
+
+      expect(tally.stale).to.equal(0);
+      expect(tally.writes).to.be.greaterThan(20);
+    }).timeout(180_000);
+
+    it('serves nothing stale while a master fails and its replica takes over', async () => {
+      const { tally, done } = load();
+      await until(() => tally.hits > 100, { timeout: 30_000 });
+      await cluster!.servers[0]!.kill9();
+      await until(async () => (await cluster!.clients[3]!.info('replication')).includes('role:master'), {
+        timeout: 60_000,
+      });
+      const before = tally.hits;
+      await until(() => tally.hits > before + 100, { timeout: 60_000 });
+      tally.running = false;
+      await done;
+
+      expect(tally.stale).to.equal(0);
+      await until(() =>
+        cache(subject.store, articles(category('7')), 'seven').then(
+          () => true,
+          () => false,
+        ),
+      );
+      await expectHit(subject.other, articles(category('7')), 'seven');
+    }).timeout(180_000);
+
+    /** As `redis-cli --cluster reshard` does it. */
+    async function move(slot: number, target: number, ids: readonly string[]): Promise<void> {
+      const owners = (await cluster!.clients[0]!.call('CLUSTER', 'SLOTS')) as [
+        number,
+        number,
+        [string, number],
+      ][];
+      const [, , [, port]] = owners.find(([first, last]) => first <= slot && slot <= last)!;
+      const source = cluster!.ports.indexOf(port);
+      if (source === target) {
+        return;
+      }
+      const [from, to] = [cluster!.clients[source]!, cluster!.clients[target]!];
+      await to.call('CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', ids[source]!);
+      await from.call('CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', ids[target]!);
+      for (;;) {
+        const keys = (await from.call('CLUSTER', 'GETKEYSINSLOT', String(slot), '1')) as string[];
+        if (keys.length === 0) {
+          break;
+        }
+        await from.call('MIGRATE', '127.0.0.1', String(cluster!.ports[target]), keys[0]!, '0', '5000');
+      }
+      for (const client of [to, from, ...cluster!.clients.slice(0, 3)]) {
+        await client.call('CLUSTER', 'SETSLOT', String(slot), 'NODE', ids[target]!);
+      }
+    }
+  });
+});
