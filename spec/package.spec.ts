@@ -14,10 +14,23 @@ const PACKAGE = join('node_modules', 'mikro-orm-cacheops');
 /** What the user's project has besides the package and what the package asks for. */
 const OF_THE_USER = ['@mikro-orm/decorators', '@mikro-orm/pglite', '@types/node'];
 
+/** What users of an integration have besides, and nobody else. */
+const OF_THE_USERS_OF: Readonly<Record<string, readonly string[]>> = {
+  express: ['express', '@types/express'],
+  fastify: ['fastify'],
+  hono: ['hono'],
+  http: [],
+  koa: ['koa', '@types/koa'],
+  nestjs: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
+  nunjucks: ['nunjucks', '@types/nunjucks'],
+  templates: [],
+};
+
 describe('the published package', function () {
   this.timeout(60_000);
 
   let project: TemporaryDirectory;
+  let tarball: string;
   let files: string[];
 
   before(async () => {
@@ -27,7 +40,8 @@ describe('the published package', function () {
       await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', project.path], ROOT),
     );
     files = packed.files.map((file: { path: string }) => file.path);
-    await install(join(project.path, packed.filename), project.path);
+    tarball = join(project.path, packed.filename);
+    await install(tarball, project.path);
   });
 
   after(() => project.remove());
@@ -71,6 +85,38 @@ describe('the published package', function () {
     expect(errors.filter(error => error.startsWith('node_modules/mikro-orm-cacheops/'))).to.deep.equal([]);
   });
 
+  it('has an entry for each integration', () => {
+    const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+    const integrations = Object.keys(exports).filter(name =>
+      exports[name].default?.includes('/integrations/'),
+    );
+    expect(integrations).to.have.members(Object.keys(OF_THE_USERS_OF).map(name => `./${name}`));
+  });
+
+  for (const [name, packages] of Object.entries(OF_THE_USERS_OF)) {
+    it(`lets mikro-orm-cacheops/${name} be imported with no other framework installed, and typed`, async () => {
+      const user = join(project.path, `user_of_${name}`);
+      mkdirSync(user);
+      await install(tarball, user, packages);
+      const complaints = await compile(
+        user,
+        'nodenext',
+        { skipLibCheck: false },
+        { main: INTEGRATIONS[name]! },
+      );
+      expect(own(complaints)).to.deep.equal([]);
+      const script = `console.log(Object.keys(await import('mikro-orm-cacheops/${name}')).length > 0)`;
+      expect(await run(process.execPath, ['--input-type=module', '--eval', script], user)).to.equal('true\n');
+    });
+  }
+
+  it('is typed for users of all integrations at once, also with moduleResolution bundler', async () => {
+    const user = join(project.path, 'user_of_all');
+    mkdirSync(user);
+    await install(tarball, user, Object.values(OF_THE_USERS_OF).flat());
+    expect(await compile(user, 'bundler', {}, INTEGRATIONS)).to.deep.equal([]);
+  });
+
   it('works with nothing installed but what it needs', async () => {
     await compile(project.path, 'nodenext');
     expect(await run(process.execPath, ['main.js'], project.path)).to.equal('1 hit\n');
@@ -81,7 +127,7 @@ describe('the published package', function () {
  * Unpacks the tarball where npm would, beside links to exactly those packages that it declares as needed. Only they
  * can be found from there: one that is imported but not declared is missing, also an optional one.
  */
-async function install(tarball: string, project: string): Promise<void> {
+async function install(tarball: string, project: string, besides: readonly string[] = []): Promise<void> {
   const modules = join(project, 'node_modules');
   const target = join(modules, 'mikro-orm-cacheops');
   mkdirSync(target, { recursive: true });
@@ -91,7 +137,7 @@ async function install(tarball: string, project: string): Promise<void> {
     readFileSync(join(target, 'package.json'), 'utf8'),
   );
   const peers = Object.keys(peerDependencies).filter(name => !peerDependenciesMeta[name]?.optional);
-  for (const name of [...Object.keys(dependencies), ...peers, ...OF_THE_USER]) {
+  for (const name of [...Object.keys(dependencies), ...peers, ...OF_THE_USER, ...besides]) {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name), 'junction');
   }
@@ -103,6 +149,7 @@ async function compile(
   project: string,
   moduleResolution: 'nodenext' | 'bundler',
   options: object = {},
+  programs: Readonly<Record<string, string>> = { main: PROGRAM },
 ): Promise<string[]> {
   const compilerOptions = {
     strict: true,
@@ -115,8 +162,11 @@ async function compile(
     types: ['node'],
     ...options,
   };
-  writeFileSync(join(project, 'main.ts'), PROGRAM);
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['main.ts'] }));
+  for (const [name, program] of Object.entries(programs)) {
+    writeFileSync(join(project, `${name}.ts`), program);
+  }
+  const files = Object.keys(programs).map(name => `${name}.ts`);
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
 
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
   try {
@@ -131,6 +181,13 @@ async function compile(
     }
     return complaints;
   }
+}
+
+/** Complaints about the user's program or the package, and not about what they stand on. */
+function own(complaints: readonly string[]): string[] {
+  return complaints.filter(
+    complaint => !/^\S*node_modules\/(?!mikro-orm-cacheops\/)/.test(complaint) && !/ioredis/.test(complaint),
+  );
 }
 
 /** Runs a program and returns what it prints; if it fails, what it printed is in the error. */
@@ -186,3 +243,107 @@ const PROGRAM = `
   console.log(hits + (hits === 1 ? ' hit' : ' hits'));
   await orm.close();
 `;
+
+/** What users of the integrations write. Each has a mistake that is noticed. */
+const INTEGRATIONS: Readonly<Record<string, string>> = {
+  express: `
+    import express from 'express';
+    import { cachedView, cachedViewAs, invalidateView } from 'mikro-orm-cacheops/express';
+
+    class Article { id!: number }
+    const app = express();
+    app.get('/about', cachedView({ timeout: 60 }), (_request, response) => void response.send('x'));
+    app.get('/:id', cachedViewAs(request => ({ entity: Article, where: { id: Number(request.params.id) } }), {
+      vary: { 'accept-language': request => request.acceptsLanguages('de', 'en') },
+    }));
+    await invalidateView('/about');
+    // @ts-expect-error
+    cachedView({ timeuot: 60 });
+  `,
+  fastify: `
+    import fastify from 'fastify';
+    import { cachedViewAs } from 'mikro-orm-cacheops/fastify';
+
+    class Article { id!: number }
+    fastify().get('/articles', cachedViewAs(Article, { extra: request => request.ip }), async () => 'x');
+    // @ts-expect-error
+    cachedViewAs(Article, { extra: request => request.ipp });
+  `,
+  hono: `
+    import { Hono } from 'hono';
+    import { cachedViewAs } from 'mikro-orm-cacheops/hono';
+
+    class Article { id!: number }
+    new Hono().get('/', cachedViewAs(Article, { extra: c => c.req.param('x') }), c => c.text('x'));
+    // @ts-expect-error
+    cachedViewAs(Article, { vary: 5 });
+  `,
+  http: `
+    import { createServer } from 'node:http';
+    import { cachedViewAs } from 'mikro-orm-cacheops/http';
+
+    class Article { id!: number }
+    createServer(cachedViewAs(Article, { extra: request => request.headers.host })((_request, response) => response.end()));
+    // @ts-expect-error
+    cachedViewAs(Article, { maxBody: '1 MB' });
+  `,
+  koa: `
+    import Koa from 'koa';
+    import { cachedViewAs } from 'mikro-orm-cacheops/koa';
+
+    class Article { id!: number }
+    new Koa().use(cachedViewAs(Article, { extra: ctx => ctx.ip }));
+    // @ts-expect-error
+    cachedViewAs(Article, { maxbody: 5 });
+  `,
+  nestjs: `
+    import { Controller, Get, Module } from '@nestjs/common';
+    import { Cacheops, CachedViewAs, CacheopsModule } from 'mikro-orm-cacheops/nestjs';
+
+    class Article { id!: number }
+
+    @Controller()
+    class Articles {
+      constructor(readonly cache: Cacheops) {}
+
+      @Get()
+      @CachedViewAs(Article, { timeout: 60 })
+      list() {
+        return [];
+      }
+    }
+
+    @Module({
+      imports: [
+        CacheopsModule.forRoot({ redis: 'redis://127.0.0.1' }),
+        CacheopsModule.forRootAsync({ inject: ['url'], useFactory: (redis: string) => ({ redis }) }),
+      ],
+      controllers: [Articles],
+    })
+    export class Application {}
+    // @ts-expect-error
+    CacheopsModule.forRoot({ rediss: '' });
+  `,
+  nunjucks: `
+    import nunjucks from 'nunjucks';
+    import { addCachedTags } from 'mikro-orm-cacheops/nunjucks';
+
+    const tags = addCachedTags(new nunjucks.Environment(), {
+      tags: { cachedMenu: (name: string) => ({ timeout: 60, extra: name }) },
+    });
+    await tags.invalidate('menu');
+    // @ts-expect-error
+    addCachedTags(new nunjucks.Environment(), { tags: { cachedMenu: () => ({ timeout: 'long' }) } });
+  `,
+  templates: `
+    import { fragments } from 'mikro-orm-cacheops/templates';
+
+    class Article { id!: number }
+    const fragment = fragments();
+    const html: string = await fragment('menu', Article, () => 'x', { extra: 1 });
+    await fragment.invalidate('menu');
+    // @ts-expect-error
+    fragment('menu', Article);
+    console.log(html);
+  `,
+};

@@ -1,0 +1,53 @@
+import { setImmediate } from 'node:timers/promises';
+
+/**
+ * The bytes of a response whose body is there at once. Of a stream, which may never end, a response that takes its
+ * place: it goes on where the reading has stopped.
+ *
+ * A response does not tell one from the other. But a body that was given as a whole is read without waiting for
+ * anything, and a stream's is not.
+ */
+export async function whole(response: Response): Promise<Uint8Array | Response> {
+  if (!response.body) {
+    return new Uint8Array();
+  }
+  const reader = response.body.getReader();
+  const chunks: Uint8Array[] = [];
+  const later = setImmediate('later' as const);
+  for (;;) {
+    const reading = reader.read();
+    const read = await Promise.race([reading, later]);
+    if (read === 'later') {
+      return new Response(rest(chunks, reading, reader), response);
+    }
+    if (read.done) {
+      return Buffer.concat(chunks);
+    }
+    chunks.push(read.value);
+  }
+}
+
+function rest(
+  chunks: readonly Uint8Array[],
+  reading: ReturnType<typeof reader.read>,
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  let next: typeof reading | undefined = reading;
+  return new ReadableStream({
+    start(controller) {
+      for (const chunk of chunks) {
+        controller.enqueue(chunk);
+      }
+    },
+    async pull(controller) {
+      const { done, value } = await (next ?? reader.read());
+      next = undefined;
+      if (done) {
+        controller.close();
+      } else {
+        controller.enqueue(value);
+      }
+    },
+    cancel: reason => reader.cancel(reason),
+  });
+}

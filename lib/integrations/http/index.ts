@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Samples } from '../answers.js';
+import type { ViewOptions } from '../views/options.js';
+import { View } from '../views/view.js';
+import { addressOf, serveView } from './serve.js';
+
+export { invalidateView } from '../views/invalidate.js';
+export type { ViewOptions } from '../views/options.js';
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+/**
+ * Keeps the answers of a handler of `node:http` for some time.
+ *
+ * ```ts
+ * createServer(cachedView({ timeout: 60, orm })(async (request, response) => response.end(await page())));
+ * ```
+ */
+export function cachedView(options: ViewOptions<IncomingMessage>): (handler: Handler) => Handler {
+  return wrap(new View('cachedView()', undefined, options));
+}
+
+/**
+ * Keeps the answers of a handler of `node:http` until the data changes that the samples stand for.
+ *
+ * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, an array of those, or a
+ * function of the request that returns one
+ */
+export function cachedViewAs(
+  samples: Samples<[IncomingMessage]>,
+  options: ViewOptions<IncomingMessage> = {},
+): (handler: Handler) => Handler {
+  return wrap(new View('cachedViewAs()', samples, options));
+}
+
+function wrap(view: View<IncomingMessage>): (handler: Handler) => Handler {
+  return handler => (request, response) => {
+    const { method = '', headers } = request;
+    const visit = { method, headers: { ...headers }, address: addressOf(request), request };
+    return serveView(view, visit, request, response, () => handler(request, response));
+  };
+}

@@ -1,0 +1,90 @@
+import { EntityManager, MikroORM, RequestContext } from '@mikro-orm/core';
+import {
+  type CallHandler,
+  type ExecutionContext,
+  Inject,
+  Injectable,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { ContextIdFactory, ModuleRef } from '@nestjs/core';
+import type { Request, Response } from 'express';
+import { Observable } from 'rxjs';
+import { CacheopsError } from '../../config/index.js';
+import { visitOf } from '../express/index.js';
+import { capture, sendAnswer } from '../http/capture.js';
+import type { Answer } from '../views/answer.js';
+import type { View } from '../views/view.js';
+import { VIEW } from './view_of.js';
+
+/**
+ * Serves the answers of the methods that are decorated with `@CachedView()` and `@CachedViewAs()`, which put it there.
+ *
+ * Nest writes the answer after the interceptors have returned: so it is caught where it is written.
+ */
+export class CachedViewInterceptor implements NestInterceptor {
+  readonly #orm: MikroORM;
+  readonly #modules: ModuleRef;
+
+  constructor(orm: MikroORM, modules: ModuleRef) {
+    this.#orm = orm;
+    this.#modules = modules;
+  }
+
+  async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    const view: View<Request> =
+      Reflect.getMetadata(VIEW, context.getHandler()) ?? Reflect.getMetadata(VIEW, context.getClass());
+    const request = context.switchToHttp().getRequest<Request>();
+    const response = context.switchToHttp().getResponse<Response>();
+    if (context.getType() !== 'http' || typeof response.setHeader !== 'function') {
+      throw new CacheopsError('@CachedView() is for controllers of HTTP on @nestjs/platform-express.');
+    }
+    const visit = visitOf(request);
+    if (!view.concerns(visit)) {
+      return next.handle();
+    }
+    const em = await this.#entityManager(request);
+    return new Observable(subscriber => {
+      const run = () => {
+        const kept =
+          visit.method === 'HEAD'
+            ? Promise.resolve(undefined)
+            : capture(request, response, given => view.decide(visit, given));
+        next.handle().subscribe(subscriber);
+        return kept;
+      };
+      view.serve(visit, run, em).then(
+        answer => {
+          if (answer) {
+            answerInstead(response, answer);
+            subscriber.next(undefined);
+            subscriber.complete();
+          }
+        },
+        error => subscriber.error(error),
+      );
+    });
+  }
+
+  /** That of the request, be it Nest's or MikroORM's way to have one. */
+  async #entityManager(request: Request): Promise<EntityManager> {
+    const name = this.#orm.config.get('contextName');
+    const current = RequestContext.getEntityManager(name);
+    if (current) {
+      return current;
+    }
+    const contextId = ContextIdFactory.getByRequest(request);
+    return this.#modules.resolve(EntityManager, contextId, { strict: false });
+  }
+}
+
+/** Whatever Nest is about to write afterwards (a body, a template, a redirect), this was sent. */
+function answerInstead(response: Response, answer: Answer): void {
+  sendAnswer(response, answer);
+  const nothing = () => response;
+  Object.assign(response, { send: nothing, json: nothing, render: nothing, redirect: nothing });
+}
+
+// what the decorators @Injectable() and @Inject() do
+Injectable()(CachedViewInterceptor);
+Inject(MikroORM)(CachedViewInterceptor, undefined, 0);
+Inject(ModuleRef)(CachedViewInterceptor, undefined, 1);

@@ -1,0 +1,76 @@
+import { hash } from 'node:crypto';
+import nunjucks from 'nunjucks';
+import type { FragmentRequest, Fragments } from '../templates/fragments.js';
+import { splitArguments, type TagArguments } from './arguments.js';
+import { templateNameNode } from './template_name.js';
+
+type Callback = (error: unknown, result?: unknown) => void;
+type Body = (callback: Callback) => void;
+
+/** What a tag asks for; its name is that of the template if it gives none. */
+export type Described = Omit<FragmentRequest, 'name' | 'key'> & { name?: string | undefined };
+
+/** `{% tag … %} body {% endtag %}`, whose body is kept. */
+export class BlockTag {
+  readonly tag: string;
+  readonly tags: readonly string[];
+  readonly #fragments: Fragments;
+  readonly #describe: (given: TagArguments) => Described;
+
+  constructor(tag: string, fragments: Fragments, describe: (given: TagArguments) => Described) {
+    this.tag = tag;
+    this.tags = [tag];
+    this.#fragments = fragments;
+    this.#describe = describe;
+  }
+
+  /** Called by Nunjucks for the tag. */
+  parse(parser: any, nodes: any): unknown {
+    const token = parser.nextToken();
+    const given = parser.parseSignature(null, true);
+    parser.advanceAfterBlockEnd(token.value);
+    const body = parser.parseUntilBlocks(`end${this.tag}`);
+    parser.advanceAfterBlockEnd();
+    given.children.unshift(...placeNodes(parser, nodes, token));
+    return new nodes.CallExtensionAsync(`cacheops.${this.tag}`, 'run', given, [body]);
+  }
+
+  /** Called by the compiled template. */
+  run(_context: unknown, template: string | undefined, place: string, ...rest: unknown[]): void {
+    const [body, callback] = rest.splice(-2) as [Body, Callback];
+    const render = () =>
+      new Promise<string>((resolve, reject) => {
+        body((error, text) => (error ? reject(error) : resolve(String(text))));
+      });
+    this.#serve(splitArguments(rest), template, place, render).then(
+      // it was escaped when it was rendered
+      html => callback(null, new nunjucks.runtime.SafeString(html)),
+      error => callback(error),
+    );
+  }
+
+  async #serve(
+    given: TagArguments,
+    template: string | undefined,
+    place: string,
+    render: () => Promise<string>,
+  ): Promise<string> {
+    const { name = nameOf(template), ...rest } = this.#describe(given);
+    return this.#fragments.serve({ ...rest, name, key: JSON.stringify([template ?? null, place]) }, render);
+  }
+}
+
+/** The template's name, and where in which text: another text is another fragment, as after a deploy. */
+export function placeNodes(parser: any, nodes: any, token: { lineno: number; colno: number }): unknown[] {
+  const { lineno, colno } = token;
+  const text = hash('sha256', parser.tokens.str, 'base64url').slice(0, 16);
+  return [
+    templateNameNode(nodes, lineno, colno),
+    new nodes.Literal(lineno, colno, `${lineno}:${colno}:${text}`),
+  ];
+}
+
+/** Templates made of a string have none. */
+export function nameOf(template: string | undefined): string {
+  return template ?? 'a template without a name';
+}

@@ -1,0 +1,1 @@
+export { addCachedTags, type CachedTag, type CachedTags, type CachedTagsOptions } from './tags.js';

@@ -1,0 +1,104 @@
+import type { EntityManager, MikroORM } from '@mikro-orm/core';
+import type { Environment } from 'nunjucks';
+import { checkKeys, show } from '../../config/check.js';
+import { CacheopsError } from '../../config/index.js';
+import type { Samples } from '../answers.js';
+import { type FragmentOptions, Fragments } from '../templates/fragments.js';
+import { checkArguments, checkSample, type TagArguments } from './arguments.js';
+import { BlockTag } from './block_tag.js';
+import { RandomTag } from './random_tag.js';
+
+/**
+ * What a tag of your own stands for, made of what it is given in a template.
+ *
+ * @param args what stands after its name; named ones are the last, as one object
+ */
+export type CachedTag = (...args: any[]) => FragmentOptions & { sample?: Samples<[]>; name?: string };
+
+export interface CachedTagsOptions {
+  /** Where to keep fragments. Default: the ORM of the current `RequestContext`, or else the only one with a cache */
+  orm?: MikroORM<any> | EntityManager;
+  /**
+   * Tags of your own, by name.
+   *
+   * @example
+   * ```ts
+   * tags: { cachedMenu: (name: string) => ({ sample: { entity: Menu, where: { name } }, extra: name }) }
+   * // {% cachedMenu 'main' %}…{% endcachedMenu %}
+   * ```
+   */
+  tags?: Readonly<Record<string, CachedTag>>;
+}
+
+export interface CachedTags {
+  /** Drops the fragments of a name: that of the option `name`, or of the template in which they stand. */
+  invalidate(name: string): Promise<void>;
+}
+
+const OPTIONS = ['timeout', 'extra', 'name'];
+
+/**
+ * Teaches Nunjucks to keep what stands between tags.
+ *
+ * ```ts
+ * addCachedTags(env, { orm });
+ * ```
+ * ```html
+ * {% cachedAs Article, timeout=60, extra=user.role %} … {% endcachedAs %}
+ * {% cached timeout=60, extra=lang %} … {% endcached %}
+ * {% cachedRandom 3, article in articles, extra=lang %} <li>{{ article.title }}</li> {% endcachedRandom %}
+ * ```
+ *
+ * A fragment is told from others by its template's name and text, its position, its samples and `extra`: whatever else
+ * of the context it reads belongs there. Templates have to be rendered with a callback, since a cache is asked.
+ *
+ * @throws CacheopsError if an option is wrong
+ */
+export function addCachedTags(env: Environment, options: CachedTagsOptions = {}): CachedTags {
+  checkKeys(options as unknown, ['orm', 'tags'], 'addCachedTags()');
+  const { orm, tags = {} } = options;
+  const fragments = new Fragments(orm);
+
+  add(env, new BlockTag('cachedAs', fragments, given => samplesTag(given)));
+  add(env, new BlockTag('cached', fragments, given => timedTag(given)));
+  add(env, new RandomTag('cachedRandom', fragments));
+  for (const [tag, describe] of Object.entries(tags)) {
+    if (!/^[a-z_]\w*$/i.test(tag) || env.hasExtension(`cacheops.${tag}`) || typeof describe !== 'function') {
+      throw new CacheopsError(
+        `addCachedTags(): tags: ${tag}: ${show(describe)}. Give a function, under a name that no other tag has.`,
+      );
+    }
+    add(
+      env,
+      new BlockTag(tag, fragments, ({ positional, named }) => ownTag(tag, describe, positional, named)),
+    );
+  }
+  return { invalidate: name => fragments.invalidate(name) };
+}
+
+function add(env: Environment, tag: BlockTag | RandomTag): void {
+  env.addExtension(`cacheops.${tag.tag}`, tag as never);
+}
+
+function samplesTag(given: TagArguments) {
+  checkArguments('cachedAs', given, [1, 1], OPTIONS);
+  const [samples] = given.positional as [Samples<[]>];
+  checkSample('cachedAs', samples);
+  return { ...(given.named as FragmentOptions & { name?: string }), samples };
+}
+
+function timedTag(given: TagArguments) {
+  checkArguments('cached', given, [0, 0], OPTIONS);
+  return given.named as FragmentOptions & { name?: string };
+}
+
+function ownTag(tag: string, describe: CachedTag, positional: readonly unknown[], named: object) {
+  const isNamed = Object.keys(named).length > 0;
+  const described = describe(...positional, ...(isNamed ? [named] : []));
+  checkKeys(described as unknown, ['sample', ...OPTIONS], `{% ${tag} %}`);
+  const { sample, ...rest } = described;
+  if ('sample' in described) {
+    checkSample(tag, sample);
+  }
+  return { ...rest, samples: sample };
+}

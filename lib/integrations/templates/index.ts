@@ -1,0 +1,1 @@
+export { type Fragment, type FragmentOptions, fragments } from './fragments.js';

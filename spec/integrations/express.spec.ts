@@ -1,0 +1,44 @@
+import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
+import express, { type Request } from 'express';
+import { cachedView, cachedViewAs } from '../../lib/integrations/express/index.js';
+import { type Framework, listen, nextRequestId, type Route } from './support/site.js';
+import { describeViews } from './support/views.js';
+
+const framework: Framework = {
+  name: 'Express',
+  field: (request: Request, name) => request.get(name),
+  async serve(routes) {
+    const app = express();
+    app.set('env', 'test'); // errors are not printed
+    app.use((_request, response, next) => {
+      response.set('x-request', nextRequestId());
+      next();
+    });
+    for (const route of routes) {
+      app.all(route.path, viewOf(route), async (request, response) => {
+        const {
+          status = 200,
+          headers = {},
+          body,
+        } = await route.page({
+          method: request.method,
+          field: name => request.get(name),
+        });
+        response.status(status).set(headers);
+        if (body instanceof Readable) {
+          body.pipe(response);
+        } else {
+          response.send(body);
+        }
+      });
+    }
+    return listen(createServer(app));
+  },
+};
+
+function viewOf({ samples, options }: Route) {
+  return samples === undefined ? cachedView(options as never) : cachedViewAs(samples as never, options);
+}
+
+describeViews(framework);

@@ -1,0 +1,268 @@
+import { expect, use } from 'chai';
+import chaiAsPromised from 'chai-as-promised';
+import nunjucks from 'nunjucks';
+import sinon from 'sinon';
+import { Article, Author } from '../../fixtures/legacy/index.js';
+import { CacheopsError } from '../../lib/index.js';
+import {
+  addCachedTags,
+  type CachedTags,
+  type CachedTagsOptions,
+} from '../../lib/integrations/nunjucks/index.js';
+import { restoreBlog, startBlog } from '../orm/support/blog.js';
+import type { Started } from '../orm/support/start.js';
+import { gate } from '../support/gate.js';
+
+use(chaiAsPromised);
+
+describe('cached tags of Nunjucks', () => {
+  let started: Started;
+  let tags: CachedTags;
+
+  before(async () => {
+    started = await startBlog();
+  });
+
+  beforeEach(() => restoreBlog(started));
+  afterEach(() => sinon.restore());
+  after(() => started.orm.close(true));
+
+  /** Templates by name, and a function that renders one of them. */
+  function templates(files: Record<string, string>, options: CachedTagsOptions = {}) {
+    class Files extends nunjucks.Loader {
+      getSource(name: string) {
+        return { src: files[name]!, path: name, noCache: true };
+      }
+    }
+    const env = new nunjucks.Environment(new Files() as never, { autoescape: true });
+    tags = addCachedTags(env, { orm: started.orm, ...options });
+    // data that is asked for when a fragment is rendered, and not before
+    env.addFilter(
+      'load',
+      (load: () => Promise<unknown>, done) => load().then(data => done(null, data), done),
+      true,
+    );
+    return async (name: string, context: object = {}): Promise<string> => {
+      const html = await new Promise<string>((resolve, reject) => {
+        env.render(name, context, (error, text) => (error ? reject(error) : resolve(text!)));
+      });
+      await started.cache.idle();
+      return html.trim();
+    };
+  }
+
+  /** One template. */
+  function template(text: string, options?: CachedTagsOptions) {
+    const render = templates({ 'page.njk': text }, options);
+    return (context?: object) => render('page.njk', context);
+  }
+
+  const titles = () =>
+    started.orm.em.fork().find(Article, { author: 1 }, { orderBy: { id: 1 }, cacheops: false });
+  const rename = (id: number, title: string) =>
+    started.orm.em.fork().nativeUpdate(Article, { id }, { title });
+
+  it('keep what stands between them until a row changes', async () => {
+    const load = sinon.spy(titles);
+    const render = template(
+      '{% cachedAs Article %}{% for a in load | load %}<b>{{ a.title }}</b>{% endfor %}{% endcachedAs %}!',
+    );
+    const context = { Article, load };
+    expect(await render(context)).to.equal('<b>First</b><b>Second</b>!');
+    expect(await render(context)).to.equal('<b>First</b><b>Second</b>!');
+    expect(load.callCount).to.equal(1);
+    await rename(1, 'Changed');
+    expect(await render(context)).to.equal('<b>Changed</b><b>Second</b>!');
+    expect(load.callCount).to.equal(2);
+  });
+
+  it('keep nothing that changes while it is rendered', async () => {
+    const { reached, pass, open } = gate();
+    const render = template(
+      '{% cachedAs Article %}{% for a in load | load %}{{ a.title }}{% endfor %}{% endcachedAs %}',
+    );
+    const slow = render({
+      Article,
+      load: async () => {
+        const rows = await titles();
+        await pass();
+        return rows;
+      },
+    });
+    await reached;
+    await rename(1, 'Changed');
+    open();
+    expect(await slow).to.equal('FirstSecond');
+    expect(await render({ Article, load: titles })).to.equal('ChangedSecond');
+  });
+
+  it('keep what does not depend on rows for some time', async () => {
+    const render = template('{% cached timeout=60 %}{{ value }}{% endcached %}');
+    expect([await render({ value: 1 }), await render({ value: 2 })]).to.deep.equal(['1', '1']);
+  });
+
+  it('tell fragments apart by what `extra` says', async () => {
+    const render = template(
+      '{% cached timeout=60, extra=[lang, user] %}{{ lang }} {{ user }} {{ run }}{% endcached %}',
+    );
+    const contexts = [
+      { lang: 'de', user: 1 },
+      { lang: 'fr', user: 1 },
+      { lang: 'fr', user: '1' },
+      { lang: 'de', user: 1 },
+    ];
+    const found: string[] = [];
+    for (const [run, context] of contexts.entries()) {
+      found.push(await render({ ...context, run }));
+    }
+    expect(found).to.deep.equal(['de 1 0', 'fr 1 1', 'fr 1 2', 'de 1 0']);
+  });
+
+  it('tell fragments apart by template, text and position', async () => {
+    const fragment = '{% cached timeout=60 %}{{ run() }}{% endcached %}';
+    const files: Record<string, string> = { one: `${fragment} ${fragment}`, two: `${fragment} ${fragment}` };
+    const render = templates(files);
+    let runs = 0;
+    const context = { run: () => ++runs };
+    expect(await render('one', context)).to.equal('1 2');
+    expect(await render('two', context)).to.equal('3 4');
+    expect(await render('one', context)).to.equal('1 2');
+    files.one += '.'; // as a deploy does
+    expect(await render('one', context)).to.equal('5 6.');
+  });
+
+  it('escape once what is escaped, and never what is not', async () => {
+    const render = template(
+      '{% cached timeout=60 %}{{ text }}|{{ text | safe }}|<i>{% endcached %}{{ text }}',
+    );
+    const expected = '&lt;b&gt; &amp; "|<b> & "|<i>&lt;b&gt; &amp; "'
+      .replaceAll('"', '&quot;')
+      .replace('<b> & &quot;', '<b> & "');
+    for (const _ of [1, 2]) {
+      expect(await render({ text: '<b> & "' })).to.equal(expected);
+    }
+  });
+
+  it('work in loops, includes, inherited blocks and each other', async () => {
+    let runs = 0;
+    const render = templates({
+      base: '[{% block content %}{% endblock %}]',
+      part: '{% cached timeout=60, extra=n %}<{{ n }}{{ run() }}>{% endcached %}',
+      page:
+        '{% extends "base" %}{% block content %}{% cached timeout=60 %}{% asyncEach n in [1, 2] %}' +
+        '{% include "part" %}{% endeach %}{{ run() }}{% endcached %}{% endblock %}',
+    });
+    const run = () => `r${++runs}`;
+    for (const _ of [1, 2]) {
+      expect(await render('page', { run })).to.equal('[<1r1><2r2>r3]');
+    }
+    expect(await render('part', { n: 2, run })).to.equal('<2r2>');
+    expect(runs).to.equal(3);
+  });
+
+  it('pass on what goes wrong between them, and keep nothing of it', async () => {
+    const render = template('{% cached timeout=60 %}{{ fail() }}{% endcached %}');
+    const fail = () => {
+      throw new Error('on purpose');
+    };
+    await expect(render({ fail })).to.be.rejectedWith('on purpose');
+    expect(await render({ fail: () => 'well' })).to.equal('well');
+  });
+
+  it('can be dropped by name, or by that of their template', async () => {
+    let runs = 0;
+    const render = templates({
+      page: "{% cached timeout=60, name='menu' %}{{ run() }}{% endcached %} {% cached timeout=60 %}{{ run() }}{% endcached %}",
+    });
+    const context = { run: () => ++runs };
+    await render('page', context);
+    await tags.invalidate('menu');
+    expect(await render('page', context)).to.equal('3 2');
+    await tags.invalidate('page');
+    expect(await render('page', context)).to.equal('3 4');
+  });
+
+  it('may be of your own', async () => {
+    const render = template('{% cachedMenu "main", lang=lang %}{{ run() }}{% endcachedMenu %}', {
+      tags: {
+        cachedMenu: (name: string, { lang }: { lang: string }) => ({ sample: Author, extra: [name, lang] }),
+      },
+    });
+    let runs = 0;
+    const context = (lang: string) => ({ lang, run: () => ++runs });
+    const found = [await render(context('de')), await render(context('fr')), await render(context('de'))];
+    expect(found).to.deep.equal(['1', '2', '1']);
+    await started.orm.em.fork().nativeUpdate(Author, { id: 1 }, { name: 'Anna' });
+    expect(await render(context('de'))).to.equal('3');
+  });
+
+  describe('for some of a list, by chance', () => {
+    const TEXT =
+      '{% cachedRandom 2, item in items, sample=Article %}({{ item }}{{ run(item) }}){% endcachedRandom %}';
+
+    it('render an item when it is first chosen, and then no more until it changes', async () => {
+      const render = template(TEXT);
+      const run = sinon.stub().returns('');
+      const dice = sinon.stub(Math, 'random');
+      const context = { items: ['a', 'b', 'c'], Article, run };
+      // of the whole list, then of what is left of it
+      dice.onCall(0).returns(0).onCall(1).returns(0.6);
+      expect(await render(context)).to.equal('(a)(c)');
+      dice.onCall(2).returns(0.9).onCall(3).returns(0);
+      expect(await render(context)).to.equal('(c)(b)');
+      expect(run.args.flat()).to.deep.equal(['a', 'c', 'b']);
+      dice.returns(0);
+      await rename(1, 'Changed');
+      await render(context);
+      expect(run.callCount).to.equal(5);
+    });
+
+    it('take each at most once, and all if there are no more', async () => {
+      const render = template(TEXT);
+      const context = { Article, run: () => '' };
+      expect(await render({ ...context, items: ['a'] })).to.equal('(a)');
+      expect(await render({ ...context, items: [] })).to.equal('');
+      for (let i = 0; i < 20; i++) {
+        const html = await render({ ...context, items: () => Promise.resolve(['a', 'b', 'c']) });
+        const items = html.match(/\w/g)!;
+        expect(new Set(items).size).to.equal(2);
+      }
+    });
+
+    it('see the rest of the context, and escape', async () => {
+      const render = template(
+        '{% cachedRandom 1, item in items, timeout=60 %}{{ other }}{{ item }}{% endcachedRandom %}',
+      );
+      for (const _ of [1, 2]) {
+        expect(await render({ items: ['<'], other: '>' })).to.equal('&gt;&lt;');
+      }
+    });
+
+    it('do with a list and a number only', async () => {
+      expect(() => template('{% cachedRandom 3 %}{% endcachedRandom %}')()).to.not.throw();
+      await expect(template('{% cachedRandom 3 %}{% endcachedRandom %}')()).to.be.rejectedWith(
+        'item in items',
+      );
+      const render = template(TEXT.replace('2,', 'n,'));
+      await expect(render({ n: -1, items: [], Article })).to.be.rejectedWith('no number of items');
+      await expect(render({ n: 1, items: 5, Article })).to.be.rejectedWith('no list');
+    });
+  });
+
+  it('say at once what is wrong', async () => {
+    const faults: Record<string, string> = {
+      '{% cachedAs nothing %}{% endcachedAs %}': 'the sample is undefined',
+      '{% cachedAs %}{% endcachedAs %}': '0 arguments',
+      '{% cached %}{% endcached %}': 'Give samples, or a timeout',
+      '{% cached 60 %}{% endcached %}': 'timeout=…',
+      '{% cached timeuot=60 %}{% endcached %}': "Did you mean 'timeout'",
+      '{% cached timeout="60" %}{% endcached %}': 'not a whole number of seconds',
+      '{% cached timeout=60, extra=f %}{% endcached %}': 'extra',
+    };
+    for (const [text, message] of Object.entries(faults)) {
+      await expect(template(text)({ f: () => 1 }), text).to.be.rejectedWith(message);
+    }
+    expect(() => template('', { tags: { cached: () => ({}) } })).to.throw(CacheopsError, 'no other tag');
+    expect(() => template('', { tag: {} } as never)).to.throw(CacheopsError, "Did you mean 'tags'");
+  });
+});

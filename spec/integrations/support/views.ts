@@ -1,0 +1,480 @@
+import { randomBytes } from 'node:crypto';
+import { request } from 'node:http';
+import { Readable } from 'node:stream';
+import { expect } from 'chai';
+import { Article, Author } from '../../../fixtures/legacy/index.js';
+import { invalidateView } from '../../../lib/integrations/express/index.js';
+import { restoreBlog, startBlog } from '../../orm/support/blog.js';
+import type { Started } from '../../orm/support/start.js';
+import { gate } from '../../support/gate.js';
+import { until } from '../../support/until.js';
+import { ask, type Framework, type Reply, type Route, type Site } from './site.js';
+
+/** What views promise, whatever the framework. */
+export function describeViews(framework: Framework): void {
+  describe(`views of ${framework.name}`, () => {
+    let started: Started;
+    let site: Site | undefined;
+    let runs: number;
+
+    before(async () => {
+      started = await startBlog();
+    });
+
+    beforeEach(async () => {
+      await restoreBlog(started);
+      runs = 0;
+    });
+
+    afterEach(async () => {
+      await site?.close();
+      site = undefined;
+    });
+
+    after(() => started.orm.close(true));
+
+    /** Serves one page, and counts how often it is made. Returns its URL. */
+    async function serve(
+      page: Route['page'] | Reply,
+      { samples, ...options }: { samples?: unknown; [option: string]: unknown } = {},
+    ): Promise<string> {
+      const route: Route = {
+        path: '/page',
+        ...(samples !== undefined && { samples }),
+        options: { orm: started.orm, ...(samples === undefined && { timeout: 60 }), ...options },
+        page: asked => {
+          runs++;
+          return typeof page === 'function' ? page(asked) : page;
+        },
+      };
+      site = await framework.serve([route]);
+      return `${site.origin}/page`;
+    }
+
+    async function twice(url: string, headers: Record<string, string> = {}) {
+      const first = await ask(url, headers);
+      await started.cache.idle();
+      return [first, await ask(url, headers)] as const;
+    }
+
+    async function rename(title: string): Promise<void> {
+      await started.orm.em.fork().nativeUpdate(Article, { id: 1 }, { title });
+    }
+
+    const title = async () => (await started.orm.em.fork().findOneOrFail(Article, 1)).title;
+
+    describe('keep', () => {
+      it('status, fields and body, byte by byte', async () => {
+        const body = randomBytes(10_000);
+        const url = await serve({ headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body });
+        const [first, second] = await twice(url);
+        expect(runs).to.equal(1);
+        for (const { status, headers, body: got } of [first, second]) {
+          expect(status).to.equal(200);
+          expect(got.equals(body)).to.equal(true);
+          expect(headers).to.include({
+            'content-type': 'image/x-noise',
+            'x-other': 'yes',
+            'content-length': '10000',
+          });
+        }
+      });
+
+      it('text and JSON with the type that the framework gave them', async () => {
+        const url = await serve({ body: { title: 'Größe 😀' } });
+        const [first, second] = await twice(url);
+        expect(runs).to.equal(1);
+        expect(JSON.parse(second.body.toString())).to.deep.equal({ title: 'Größe 😀' });
+        expect(second.headers['content-type']).to.equal(first.headers['content-type']).and.match(/json/);
+        expect(second.headers.etag).to.equal(first.headers.etag);
+      });
+
+      it('answers of no length, redirects for good, and that there is nothing', async () => {
+        for (const reply of [
+          { status: 200, body: '' },
+          { status: 204 },
+          { status: 301, headers: { location: '/elsewhere' }, body: 'moved' },
+          { status: 404, body: 'none' },
+        ]) {
+          runs = 0;
+          const [first, second] = await twice(await serve(reply));
+          expect(runs, `${reply.status}`).to.equal(1);
+          expect(first.status).to.equal(reply.status);
+          expect(second.status).to.equal(reply.status);
+          expect(second.headers.location).to.equal(reply.headers?.location);
+          expect(second.body.toString()).to.equal(reply.body ?? '');
+          await site!.close();
+          await invalidateView('/page', started.orm);
+        }
+      });
+
+      it('when an answer was made, and say how old it is', async () => {
+        const url = await serve({ body: 'x' });
+        const [first, second] = await twice(url);
+        expect(first.headers.age).to.equal(undefined);
+        expect(Number(second.headers.age)).to.be.within(0, 20);
+        const made = Date.parse(second.headers.date!);
+        expect(made).to.be.within(
+          Date.parse(first.headers.date!) - 1000,
+          Date.parse(first.headers.date!) + 1000,
+        );
+      });
+
+      it('nothing of what middleware around them says about a request', async () => {
+        const [first, second] = await twice(await serve({ body: 'x' }));
+        expect(first.headers['x-request']).to.match(/^r\d+$/);
+        expect(second.headers['x-request'])
+          .to.match(/^r\d+$/)
+          .and.not.equal(first.headers['x-request']);
+        expect(runs).to.equal(1);
+      });
+    });
+
+    describe('do not keep', () => {
+      const replies: Record<string, Reply> = {
+        'a cookie': { headers: { 'set-cookie': 'a=b' }, body: 'x' },
+        cookies: { headers: { 'set-cookie': ['a=b', 'c=d'] }, body: 'x' },
+        'a private answer': { headers: { 'cache-control': 'max-age=60, private' }, body: 'x' },
+        'an answer that is private in part': { headers: { 'cache-control': 'private="x-user"' }, body: 'x' },
+        'no-store': { headers: { 'cache-control': 'No-Store' }, body: 'x' },
+        'a partial answer': { status: 206, headers: { 'content-range': 'bytes 0-0/9' }, body: 'x' },
+        'a redirect for now': { status: 302, headers: { location: '/' }, body: 'x' },
+        'a refusal': { status: 403, body: 'x' },
+        'a failure': { status: 500, body: 'x' },
+        'a busy server': { status: 503, body: 'x' },
+        'what varies by a field that is not in the key': { headers: { vary: 'accept-language' }, body: 'x' },
+        'what varies by anything': { headers: { vary: '*' }, body: 'x' },
+        'what was encoded for one client': { headers: { 'content-encoding': 'x-own' }, body: 'x' },
+      };
+      for (const [what, reply] of Object.entries(replies)) {
+        it(what, async () => {
+          const [first, second] = await twice(await serve(reply));
+          expect(runs).to.equal(2);
+          for (const { status, headers, body } of [first, second]) {
+            expect(status).to.equal(reply.status ?? 200);
+            expect(body.toString()).to.equal('x');
+            expect(headers.age).to.equal(undefined);
+            for (const [name, value] of Object.entries(reply.headers ?? {})) {
+              expect(headers[name], name).to.deep.equal(name === 'set-cookie' ? [value].flat() : value);
+            }
+          }
+        });
+      }
+
+      it('a stream', async () => {
+        const url = await serve(() => ({ body: Readable.from(slowly(['a', 'b', 'c'])) }));
+        const answers = await twice(url);
+        expect(runs).to.equal(2);
+        expect(answers.map(({ body }) => body.toString())).to.deep.equal(['abc', 'abc']);
+      });
+
+      it('what is larger than they may', async () => {
+        const answers = await twice(await serve({ body: 'x'.repeat(101) }, { maxBody: 100 }));
+        expect(runs).to.equal(2);
+        expect(answers.map(({ body }) => body.length)).to.deep.equal([101, 101]);
+      });
+
+      it('what a handler throws', async () => {
+        const url = await serve(() => {
+          throw new Error('on purpose');
+        });
+        const answers = await twice(url);
+        expect(answers.map(({ status }) => status)).to.deep.equal([500, 500]);
+        expect(runs).to.equal(2);
+      });
+
+      it('what nobody waited for, and are not stuck', async () => {
+        const { reached, pass, open } = gate();
+        const url = await serve(async () => {
+          if (runs === 1) {
+            await pass();
+          }
+          return { body: 'x' };
+        });
+        const impatient = request(url, { agent: false }).on('error', () => {});
+        impatient.end();
+        await reached;
+        impatient.destroy();
+        const asked = ask(url);
+        open();
+        const { body } = await asked;
+        expect(body.toString()).to.equal('x');
+      });
+    });
+
+    describe('do not use the cache for', () => {
+      it('methods that are not safe', async () => {
+        const url = await serve({ body: 'x' });
+        await twice(url);
+        await ask(url, {}, 'POST');
+        expect(runs).to.equal(2);
+      });
+
+      it('somebody who is authorized, unless that is in the key', async () => {
+        const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }));
+        await twice(url);
+        const { body } = await ask(url, { authorization: 'Basic me' });
+        expect(body.toString()).to.equal('for Basic me');
+        expect(runs).to.equal(2);
+        expect((await ask(url)).body.toString()).to.equal('for undefined');
+      });
+
+      it('parts of a body', async () => {
+        const url = await serve({ body: 'x' });
+        await twice(url);
+        await ask(url, { range: 'bytes=0-0' });
+        expect(runs).to.equal(2);
+      });
+    });
+
+    describe('tell apart', () => {
+      it('hosts, paths, and queries that are written differently', async () => {
+        const url = await serve(() => ({ body: `run ${runs}` }));
+        const targets = [`${url}?a=1&b=2`, `${url}?b=2&a=1`, `${url}?a=1&b=2&`, `${url}?`, url];
+        const bodies = new Set<string>();
+        for (const target of targets) {
+          bodies.add((await ask(target)).body.toString());
+        }
+        bodies.add((await ask(url, { host: 'other.example' })).body.toString());
+        expect(bodies.size).to.equal(6);
+        await started.cache.idle();
+        for (const target of targets) {
+          await ask(target);
+        }
+        await ask(url, { host: 'OTHER.example' });
+        expect(runs).to.equal(6);
+      });
+
+      it('what `vary` names, and say so', async () => {
+        const url = await serve(({ field }) => ({ body: field('accept-language') ?? 'none' }), {
+          vary: ['Accept-Language'],
+        });
+        for (const language of ['de', 'fr']) {
+          const [first, second] = await twice(url, { 'accept-language': language });
+          expect([first, second].map(({ body }) => body.toString())).to.deep.equal([language, language]);
+          expect([first, second].map(({ headers }) => headers.vary)).to.deep.equal([
+            'accept-language',
+            'accept-language',
+          ]);
+        }
+        expect(runs).to.equal(2);
+      });
+
+      it('what a function makes of a field', async () => {
+        const role = (native: any) => framework.field(native, 'authorization')?.slice(0, 1) ?? null;
+        const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }), {
+          vary: { authorization: role },
+        });
+        const bodies: string[] = [];
+        for (const user of ['a1', 'a2', 'b1']) {
+          bodies.push((await ask(url, { authorization: user })).body.toString());
+          await started.cache.idle();
+        }
+        expect(bodies).to.deep.equal(['for a1', 'for a1', 'for b1']);
+      });
+
+      it('what `extra` gives', async () => {
+        const url = await serve(({ field }) => ({ body: field('x-user') ?? '' }), {
+          extra: (native: any) => framework.field(native, 'x-user'),
+        });
+        for (const user of ['ann', 'bob', 'ann', 'bob']) {
+          expect((await ask(url, { 'x-user': user })).body.toString()).to.equal(user);
+          await started.cache.idle();
+        }
+        expect(runs).to.equal(2);
+      });
+
+      it('nothing that `extra` cannot tell apart: that is an error', async () => {
+        const url = await serve({ body: 'x' }, { extra: () => new (class User {})() });
+        expect((await ask(url)).status).to.equal(500);
+        expect(runs).to.equal(0);
+      });
+    });
+
+    describe('let others ask again', () => {
+      it('with an ETag, also when there is nothing to serve yet', async () => {
+        const url = await serve({ headers: { 'content-type': 'text/plain' }, body: 'x' });
+        const { headers } = await ask(url);
+        expect(headers.etag).to.be.a('string');
+        expect(headers['cache-control']).to.equal('no-cache');
+        await started.cache.invalidateAll();
+        for (const expectedRuns of [2, 2]) {
+          const again = await ask(url, { 'if-none-match': `"other", ${headers.etag}` });
+          expect(again.status).to.equal(304);
+          expect(again.body.length).to.equal(0);
+          expect(again.headers).to.include({ etag: headers.etag, 'cache-control': 'no-cache' });
+          expect(again.headers).to.not.have.any.keys('content-type', 'content-length', 'transfer-encoding');
+          await started.cache.idle();
+          expect(runs).to.equal(expectedRuns);
+        }
+        const other = await ask(url, { 'if-none-match': '"other"' });
+        expect([other.status, other.body.toString()]).to.deep.equal([200, 'x']);
+      });
+
+      it('with the ETag and the date that the handler gave', async () => {
+        const given = {
+          etag: '"own"',
+          'last-modified': 'Tue, 02 Jan 2024 00:00:00 GMT',
+          'cache-control': 'public, max-age=60',
+        };
+        const url = await serve({ headers: given, body: 'x' });
+        for (const { headers } of await twice(url)) {
+          expect(headers).to.include(given);
+        }
+        const status = async (headers: Record<string, string>) => (await ask(url, headers)).status;
+        expect(await status({ 'if-none-match': 'W/"own"' })).to.equal(304);
+        expect(await status({ 'if-modified-since': 'Tue, 02 Jan 2024 00:00:00 GMT' })).to.equal(304);
+        expect(await status({ 'if-modified-since': 'Mon, 01 Jan 2024 00:00:00 GMT' })).to.equal(200);
+        // the ETag decides where both are given
+        const later = 'Wed, 03 Jan 2024 00:00:00 GMT';
+        expect(await status({ 'if-none-match': '"x"', 'if-modified-since': later })).to.equal(200);
+        expect(runs).to.equal(1);
+      });
+
+      it('by HEAD, which a kept GET answers, and which keeps nothing itself', async () => {
+        const url = await serve({ body: 'four' });
+        await ask(url, {}, 'HEAD');
+        await started.cache.idle();
+        expect((await ask(url)).body.toString()).to.equal('four');
+        await started.cache.idle();
+        const before = runs;
+        const { status, headers, body } = await ask(url, {}, 'HEAD');
+        expect(runs).to.equal(before);
+        expect([status, body.length, headers['content-length']]).to.deep.equal([200, 0, '4']);
+        expect((await ask(url, { 'if-none-match': headers.etag! }, 'HEAD')).status).to.equal(304);
+      });
+    });
+
+    describe('as samples', () => {
+      it('are kept until a row changes, and made anew at the very next request', async () => {
+        const url = await serve(async () => ({ body: await title() }), { samples: Article });
+        const [first, second] = await twice(url);
+        expect([first, second].map(({ body }) => body.toString())).to.deep.equal(['First', 'First']);
+        expect(runs).to.equal(1);
+        await rename('Changed');
+        expect((await ask(url)).body.toString()).to.equal('Changed');
+        expect(runs).to.equal(2);
+      });
+
+      it('are kept while rows change that they do not stand for', async () => {
+        const url = await serve(async () => ({ body: await title() }), {
+          samples: { entity: Article, where: { author: 1 } },
+        });
+        await twice(url);
+        await started.orm.em.fork().nativeUpdate(Author, { id: 1 }, { name: 'Anna' });
+        await started.orm.em.fork().nativeUpdate(Article, { id: 3 }, { title: 'By Bob' });
+        await ask(url);
+        expect(runs).to.equal(1);
+        await started.orm.em.fork().nativeUpdate(Article, { id: 2 }, { title: 'By Ann' });
+        await ask(url);
+        expect(runs).to.equal(2);
+      });
+
+      it('may depend on the request', async () => {
+        const url = await serve(async () => ({ body: await title() }), {
+          samples: (native: any) => ({
+            entity: Article,
+            where: { author: Number(framework.field(native, 'x-author')) },
+          }),
+        });
+        for (const author of ['1', '2', '1', '2']) {
+          await ask(url, { 'x-author': author });
+          await started.cache.idle();
+        }
+        expect(runs).to.equal(2);
+        await rename('Changed'); // Ann's
+        await ask(url, { 'x-author': '2' });
+        expect(runs).to.equal(2);
+        expect((await ask(url, { 'x-author': '1' })).body.toString()).to.equal('Changed');
+      });
+
+      it('are not kept if a row changes while they are made', async () => {
+        const { reached, pass, open } = gate();
+        const url = await serve(
+          async () => {
+            const body = await title();
+            if (runs === 1) {
+              await pass();
+            }
+            return { body };
+          },
+          { samples: Article },
+        );
+        const slow = ask(url);
+        await reached;
+        await rename('Changed');
+        open();
+        expect((await slow).body.toString()).to.equal('First');
+        await started.cache.idle();
+        expect((await ask(url)).body.toString()).to.equal('Changed');
+      });
+
+      it('are made once for those who ask at once', async () => {
+        const { reached, pass, open } = gate();
+        let arrived = 0;
+        const url = await serve(
+          async () => {
+            await pass();
+            return { body: await title() };
+          },
+          { samples: Article, extra: () => void arrived++ },
+        );
+        const asked = [ask(url), ask(url), ask(url), ask(url)];
+        await reached;
+        await until(() => arrived === 4);
+        open();
+        const bodies = (await Promise.all(asked)).map(({ body }) => body.toString());
+        expect(bodies).to.deep.equal(['First', 'First', 'First', 'First']);
+        expect(runs).to.equal(1);
+      });
+    });
+
+    it('are dropped by URL, with all that is kept of it', async () => {
+      const url = await serve(({ field }) => ({ body: field('accept-language') ?? '' }), {
+        vary: ['accept-language'],
+      });
+      const all = async () => {
+        for (const language of ['de', 'fr']) {
+          await ask(`${url}?a=ä`.replace('ä', '%C3%A4'), { 'accept-language': language });
+          await ask(url, { 'accept-language': language });
+        }
+        await started.cache.idle();
+      };
+      await all();
+      await all();
+      expect(runs).to.equal(4);
+      await invalidateView(`${url}?a=ä`, started.orm);
+      await all();
+      expect(runs).to.equal(6);
+      await invalidateView('/page', started.orm);
+      await all();
+      expect(runs).to.equal(8);
+      await invalidateView('/pag', started.orm);
+      await all();
+      expect(runs).to.equal(8);
+    });
+
+    it('that are dropped while they are made are not kept', async () => {
+      const { reached, pass, open } = gate();
+      const url = await serve(async () => {
+        await pass();
+        return { body: 'x' };
+      });
+      const slow = ask(url);
+      await reached;
+      await invalidateView(url, started.orm);
+      open();
+      await slow;
+      await started.cache.idle();
+      await ask(url);
+      expect(runs).to.equal(2);
+    });
+  });
+}
+
+async function* slowly(chunks: readonly string[]): AsyncGenerator<string> {
+  for (const chunk of chunks) {
+    await new Promise(resolve => setImmediate(resolve));
+    yield chunk;
+  }
+}
