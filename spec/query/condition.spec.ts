@@ -71,7 +71,7 @@ describe('what a query depends on', () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 700 },
     );
     expect(narrowed, 'queries that depend on less than whole tables').to.be.above(100);
   });
