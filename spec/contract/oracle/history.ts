@@ -59,14 +59,14 @@ const kind = <K extends string>(name: K) => fc.constant(name);
 const session = fc.constantFrom(...[0, 0, 0, 1, 1, 2]);
 const query = fc.nat({ max: QUERIES - 1 });
 const variant = fc.oneof(
-  { weight: 6, arbitrary: fc.constant(0) },
+  { weight: 9, arbitrary: fc.constant(0) },
   { weight: 3, arbitrary: fc.nat({ max: VARIANTS }) },
 );
 
 function steps(topic: Topic): fc.Arbitrary<Step> {
   return fc.oneof<fc.MaybeWeightedArbitrary<Step>[]>(
     {
-      weight: 56,
+      weight: 80,
       arbitrary: record<ReadStep>({
         kind: kind('read'),
         session,
