@@ -1,8 +1,8 @@
 import type { Row, RowChange } from './change.js';
 
 /**
- * What rows' changes mean for a dependency such as `city(country=FR)` or `city`, in words; `undefined` if none of
- * them, neither as it was nor as it is, satisfies its condition.
+ * What rows' changes mean for a dependency such as `city(country=FR)`, `city(country=MC; membership)` or `city`, in
+ * words; `undefined` if none of the rows, neither as it was nor as it is, has the values that it fixes.
  */
 export function effectOn(
   dependency: string,
@@ -10,7 +10,10 @@ export function effectOn(
   changes: readonly RowChange[],
 ): string | undefined {
   const [, dependsOn, condition = ''] = /^(\w+)(?:\((.*)\))?$/.exec(dependency) ?? [];
-  const comparisons = condition.split(', ').filter(Boolean);
+  const comparisons = condition
+    .split('; ')[0]!
+    .split(' and ')
+    .filter(part => /^\w+=/.test(part));
   const satisfies = (row: Row | undefined) =>
     row !== undefined &&
     comparisons.every(comparison => {

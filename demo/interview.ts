@@ -8,6 +8,8 @@ export interface Reply {
   readonly question: Question;
   /** in words */
   readonly answer: string;
+  /** all of it, to tell whether it has changed */
+  readonly plain: unknown;
   readonly source: ReadEvent['source'];
   /** what it depends on, as the event has it */
   readonly dependencies: readonly string[];
@@ -46,6 +48,7 @@ export class Interview {
     const reply: Reply = {
       question,
       answer: inWords(asked.answer),
+      plain: plain(asked.answer),
       source: asked.read.source,
       dependencies: asked.read.dependencies ?? [],
       duration: asked.duration,

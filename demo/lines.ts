@@ -29,8 +29,9 @@ export interface Verdict {
 export function printVerdict({ before, reply, effects }: Verdict): void {
   const { dependencies } = before;
   const reasons = dependencies.flatMap((it, i) => (effects[i] ? `${it} ← ${effects[i]}` : []));
-  const verdict = reasons.length > 0 ? paint('yellow', 'dropped') : paint('green', 'kept   ');
-  const why = reasons.length > 0 ? reasons.join(', ') : paint('dim', dependencies.join(', '));
+  const dropped = reply.source === 'database';
+  const verdict = dropped ? paint('yellow', 'dropped') : paint('green', 'kept   ');
+  const why = dropped ? reasons.join(', ') : paint('dim', dependencies.join(', '));
   print(`  ${verdict}  ${title(reply)}  ${source(reply)}  ${why}`);
   if (reply.answer !== before.answer) {
     print(paint('dim', `           now ${reply.answer}`));
