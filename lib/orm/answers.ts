@@ -16,7 +16,7 @@ import { dropNamed, namedDependency } from './manual.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, withScope } from './scope.js';
-import { type Session, sessionOf } from './session.js';
+import { PECULIAR, type Session, sessionOf } from './session.js';
 
 export interface AnswerParts {
   readonly driver: AbstractSqlDriver;
@@ -172,6 +172,9 @@ export class Answers {
     if (obstacle) {
       return obstacle;
     }
+    if (session?.hasOwnSettings(settingsInKey(em))) {
+      return PECULIAR;
+    }
     const context = contextText(em);
     if (context === undefined) {
       return 'a session that has no key';
@@ -216,7 +219,8 @@ export class Answers {
     const { readCommitted } = await database.get(this.#asker(undefined));
     // the lease first: so whatever changes what is computed from now on changes the lease's stamps after
     const seal = await takeLease(this.#parts, address, timeout, session !== undefined);
-    const computation = new Computation(address.key, readCommitted, currentScope().computation);
+    const { computation: outer } = currentScope();
+    const computation = new Computation(address.key, readCommitted, outer, settingsInKey(em));
     if (!request.isolated && this.#hasLoaded(em, address)) {
       computation.object('rows that were loaded before');
     }
@@ -348,6 +352,12 @@ export class Answers {
       duration: performance.now() - started,
     }));
   }
+}
+
+/** Names of the settings that the ORM makes of the session context, which is in the key. */
+function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
+  const { variables = {} } = em.getSessionContext() ?? {};
+  return new Set(Object.keys(variables).map(name => name.toLowerCase()));
 }
 
 /** One table, since each may stand only once in an address. */

@@ -3,6 +3,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ParsedCall } from '../config/index.js';
 import type { Building } from './query_builders.js';
+import { PECULIAR } from './session.js';
 
 /** What holds for everything that is called from here, however deep: it follows async context. */
 export interface Scope {
@@ -68,10 +69,20 @@ export class Computation {
   readonly key: string;
   readonly #readCommitted: boolean;
   readonly #outer: Computation | undefined;
+  readonly #ownSettings: ReadonlySet<string>;
 
-  /** @param readCommitted whether that is what transactions are by default */
-  constructor(key: string, readCommitted: boolean, outer: Computation | undefined) {
+  /**
+   * @param readCommitted whether that is what transactions are by default
+   * @param ownSettings names of the settings of sessions that are in the key
+   */
+  constructor(
+    key: string,
+    readCommitted: boolean,
+    outer: Computation | undefined,
+    ownSettings: ReadonlySet<string>,
+  ) {
     this.key = key;
+    this.#ownSettings = ownSettings;
     this.#readCommitted = readCommitted;
     this.#outer = outer;
   }
@@ -81,7 +92,11 @@ export class Computation {
     readonly isPeculiar: boolean;
     readonly transaction: unknown;
     whyNotCached(readCommitted: boolean): string | undefined;
+    hasOwnSettings(known: ReadonlySet<string>): boolean;
   }): void {
+    if (session.hasOwnSettings(this.#ownSettings)) {
+      this.object(PECULIAR);
+    }
     if (session.isPeculiar || session.transaction) {
       this.object(session.whyNotCached(this.#readCommitted));
     }

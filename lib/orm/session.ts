@@ -14,7 +14,12 @@ export interface Changes {
   readonly syntax: boolean;
   /** what the same query is answered: time zone, formats … */
   readonly answers: boolean;
+  /** the user's own (`app.tenant`), by name: plain queries do not see them, but functions may */
+  readonly own: readonly string[];
 }
+
+/** Why it is not like others. */
+export const PECULIAR = 'a session with settings of its own';
 
 const NO_CHANGES: Changes = {
   role: false,
@@ -22,6 +27,7 @@ const NO_CHANGES: Changes = {
   isolation: false,
   syntax: false,
   answers: false,
+  own: [],
 };
 
 /** Settings that change how long a query takes, and not what it gives. What is named with a dot is the user's own. */
@@ -69,7 +75,8 @@ export class Session {
 
   /** The session has told what its settings are. */
   settle(changes: Changes): void {
-    this.#changes = both(this.#always, changes);
+    // the user's own settings it does not list
+    this.#changes = both(this.#always, { ...changes, own: this.#changes.own });
     // what lasts until the end of a transaction may be among it
     this.inDoubt = this.isPeculiar && this.transaction !== undefined;
   }
@@ -81,13 +88,23 @@ export class Session {
   }
 
   /**
+   * Whether it has settings of the user's own, of which others do not know: what a function finds by them
+   * (`current_setting('app.tenant')`, row-level security) is for nobody else.
+   *
+   * @param known names, in lower case, of those that are in the key
+   */
+  hasOwnSettings(known: ReadonlySet<string>): boolean {
+    return !this.changes.own.every(name => known.has(name));
+  }
+
+  /**
    * Why the transaction that is open here may not use the shared cache, if it may not.
    *
    * @param readCommitted whether that is what transactions are by default
    */
   whyNotCached(readCommitted: boolean): string | undefined {
     if (this.isPeculiar) {
-      return 'a session with settings of its own';
+      return PECULIAR;
     }
     const { transaction } = this;
     if (!transaction) {
@@ -109,6 +126,7 @@ export function changesBy(effects: SessionEffects): Changes {
     isolation: effects.changesIsolation,
     syntax: effects.changesSyntax,
     answers: !effects.settings?.every(name => HARMLESS.test(name)),
+    own: effects.settings?.filter(name => name.includes('.')) ?? [],
   };
 }
 
@@ -119,6 +137,7 @@ function both(a: Changes, b: Changes): Changes {
     isolation: a.isolation || b.isolation,
     syntax: a.syntax || b.syntax,
     answers: a.answers || b.answers,
+    own: b.own.length === 0 ? a.own : [...new Set([...a.own, ...b.own])],
   };
 }
 
