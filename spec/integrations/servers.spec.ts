@@ -12,7 +12,7 @@ import { cachedViewAs, invalidateView } from '../../lib/integrations/express/ind
 import { cachedViewAs as cachedHttpViewAs } from '../../lib/integrations/http/index.js';
 import { fragments } from '../../lib/integrations/templates/index.js';
 import type { Order } from '../functions/support/race_child.js';
-import { sourcesOf } from '../orm/support/observe.js';
+import { readsOf, sourcesOf } from '../orm/support/observe.js';
 import { type Gate, gate } from '../support/gate.js';
 import { freshDatabase, redisUrl } from '../support/servers.js';
 import { until } from '../support/until.js';
@@ -308,6 +308,29 @@ describe('views and fragments on PostgreSQL and Redis', () => {
       expect(await fragments(orm)('own', Tag, render)).to.equal(expected);
       await cache.idle();
     }
+  });
+
+  it('events and stats tell of views and fragments', async () => {
+    const url = await serve(
+      (_request, _response, next) => next(),
+      async () => 'x',
+    );
+    const before = cache.stats();
+    const reads = await readsOf(cache, async () => {
+      for (const _ of [1, 2]) {
+        await text(`${url}?told`);
+        await fragments(orm)('told', Tag, () => 'x');
+        await cache.idle();
+      }
+    });
+    expect(reads.map(({ op, entity, source }) => `${op} ${entity}: ${source}`)).to.deep.equal([
+      'view GET /page?told: database',
+      'fragment told: database',
+      'view GET /page?told: cache',
+      'fragment told: cache',
+    ]);
+    const { hits, misses, fills } = cache.stats();
+    expect([hits - before.hits, misses - before.misses, fills - before.fills]).to.deep.equal([2, 2, 2]);
   });
 
   it('views of one schema are not another’s', async () => {
