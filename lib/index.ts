@@ -46,6 +46,7 @@ export type {
   InvalidationEvent,
   MismatchEvent,
   ReadEvent,
+  ValueKind,
 } from './orm/events.js';
 export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/handle.js';
 export { CachedRepository, type CachingMethods } from './orm/repository.js';

@@ -34,7 +34,10 @@ export class StoreCache implements TimedCache {
   }
 
   async get<T = unknown>(key: string): Promise<T> {
-    const found = await this.#find(this.#addressOf(key));
+    const started = performance.now();
+    const address = this.#addressOf(key);
+    const found = await this.#find(address);
+    this.#tell(key, address, found !== undefined, started);
     if (!found) {
       throw new CacheMiss(key);
     }
@@ -50,7 +53,7 @@ export class StoreCache implements TimedCache {
     const address = this.#addressOf(key);
     const seal = await takeLease(this.#parts, address, timeout, false);
     if (seal !== undefined) {
-      await this.#fill(address, seal, payload, timeout);
+      await this.#fill(key, address, seal, payload, timeout);
     }
   }
 
@@ -61,7 +64,9 @@ export class StoreCache implements TimedCache {
 
   async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
     const timeout = timeoutOf(options);
+    const started = performance.now();
     if (this.#isOff()) {
+      this.#parts.events.stats.bypassed++;
       return compute();
     }
     const address = this.#addressOf(key);
@@ -73,16 +78,18 @@ export class StoreCache implements TimedCache {
       found = await this.#find(address);
     }
     if (found) {
+      this.#tell(key, address, true, started);
       return found.value as T;
     }
     const payload = await this.#flights.run(address.key, async () => {
       const seal = await takeLease(this.#parts, address, timeout, false);
       const made = this.#encode(await compute());
       if (seal !== undefined) {
-        await this.#fill(address, seal, made, timeout);
+        await this.#fill(key, address, seal, made, timeout);
       }
       return made;
     });
+    this.#tell(key, address, false, started);
     // what comes from the cache is a copy, so this is one, too
     return this.#decode(payload) as T;
   }
@@ -109,12 +116,47 @@ export class StoreCache implements TimedCache {
     }
   }
 
-  async #fill(address: EntryAddress, seal: string, payload: Uint8Array, timeout: number): Promise<void> {
+  async #fill(
+    key: string,
+    address: EntryAddress,
+    seal: string,
+    payload: Uint8Array,
+    timeout: number,
+  ): Promise<void> {
+    const { store, events } = this.#parts;
     try {
-      await this.#parts.store.fill(address, seal, payload, timeout);
+      await store.fill(address, seal, payload, timeout);
     } catch (error) {
-      this.#parts.events.reportError('fill', error);
+      events.reportError('fill', error);
+      return;
     }
+    events.stats.fills++;
+    events.announce('fill', () => ({
+      entity: key,
+      op: 'value',
+      key: address.key,
+      dependencies: [],
+      size: payload.length,
+      timeout,
+    }));
+  }
+
+  #tell(key: string, address: EntryAddress, hit: boolean, started: number): void {
+    const { events } = this.#parts;
+    if (this.#isOff()) {
+      events.stats.bypassed++;
+      return;
+    }
+    events.stats[hit ? 'hits' : 'misses']++;
+    events.announce('read', () => ({
+      entity: key,
+      op: 'value',
+      source: hit ? 'cache' : 'database',
+      ...(!hit && { reason: 'miss' }),
+      key: address.key,
+      dependencies: [],
+      duration: performance.now() - started,
+    }));
   }
 
   #encode(value: unknown): Uint8Array {

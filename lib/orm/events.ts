@@ -4,11 +4,14 @@ import type { Op } from '../config/index.js';
 /** What is served beside queries. */
 export type AnswerKind = 'function' | 'view' | 'fragment';
 
+/** What is kept by key and for a time: by `cached()` in the store of the queries, or by `getCacheops(orm).cache`. */
+export type ValueKind = 'value';
+
 export interface ReadEvent {
-  /** name of the entity; of a function, view or fragment, its own */
+  /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
-  readonly op: Op | AnswerKind;
-  /** where the answer came from */
+  readonly op: Op | AnswerKind | ValueKind;
+  /** where the answer came from; `database` also says that it was computed, or not there */
   readonly source: 'cache' | 'database';
   /** why it was not in the cache (what has changed, where that is known), or not asked of it */
   readonly reason?: string;
@@ -20,9 +23,9 @@ export interface ReadEvent {
 }
 
 export interface FillEvent {
-  /** name of the entity; of a function, view or fragment, its own */
+  /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
-  readonly op: Op | AnswerKind;
+  readonly op: Op | AnswerKind | ValueKind;
   readonly key: string;
   readonly dependencies: readonly string[];
   /** bytes */

@@ -5,6 +5,7 @@ import sinon from 'sinon';
 import { Article, Tag } from '../../fixtures/legacy/index.js';
 import { Cached, CacheMiss, CacheopsError, cached, cachedMethod, MemoryStore } from '../../lib/index.js';
 import { startBlog } from '../orm/support/blog.js';
+import { readsOf } from '../orm/support/observe.js';
 import type { Started } from '../orm/support/start.js';
 
 use(chaiAsPromised);
@@ -133,6 +134,25 @@ describe('cached()', () => {
       CacheopsError,
       'list is no method with @Cached',
     );
+  });
+
+  it('is told of by events, and counted', async () => {
+    const fn = cached({ timeout: 60, name: 'told' })(async (_em: Em, n: number) => n);
+    const before = blog.cache.stats();
+    const reads = await readsOf(blog.cache, async () => {
+      await fn(fork(), 1);
+      await fn(fork(), 1);
+      await blog.cache.cache.get('nothing').catch(() => undefined);
+    });
+    expect(reads.map(({ op, source, reason }) => [op, source, reason])).to.deep.equal([
+      ['value', 'database', 'miss'],
+      ['value', 'cache', undefined],
+      ['value', 'database', 'miss'],
+    ]);
+    expect(reads[0]!.entity).to.contain('told');
+    expect(reads[2]!.entity).to.equal('nothing');
+    const { hits, misses, fills } = blog.cache.stats();
+    expect([hits - before.hits, misses - before.misses, fills - before.fills]).to.deep.equal([1, 2, 1]);
   });
 
   describe('the cache behind it', () => {
