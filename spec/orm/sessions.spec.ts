@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import type { EntityManager, MikroORM } from '@mikro-orm/pglite';
 import { expect } from 'chai';
+import { cachedAs } from '../../lib/index.js';
 import { emptyEmbedded } from './support/embedded.js';
 import { sourcesOf } from './support/observe.js';
 import { join, joinUncached, type Started } from './support/start.js';
@@ -185,6 +186,26 @@ describe('sessions', () => {
       expect(await twice()).to.deep.equal(['cache']);
     });
   });
+
+  for (const scope of ['session', 'local']) {
+    it(`share nothing that functions find by settings of the user’s own (${scope})`, async () => {
+      const tenant = cachedAs(Open, { name: 'tenant' })(async (em: Em): Promise<string> => {
+        const [row] = await em.execute(`select current_setting('app.tenant', true) as tenant`);
+        return row!.tenant;
+      });
+      for (const expected of ['1', '2', '1', '2']) {
+        await started.orm.em.fork().transactional(async em => {
+          await em.execute(`set ${scope} app.tenant = '${expected}'`);
+          expect(await tenant(em)).to.equal(expected);
+        });
+        await started.cache.idle();
+        if (scope === 'session') {
+          expect(await tenant(started.orm.em.fork())).to.equal(expected);
+          await started.cache.idle();
+        }
+      }
+    });
+  }
 
   it('with a temporary table in the place of another do not fill the cache', async () => {
     const read = () => started.orm.em.fork().find(Open, {});
