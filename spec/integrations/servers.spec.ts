@@ -161,7 +161,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
         });
       }
 
-      it('neither serve nor keep anything while a writer is between its mark and COMMIT', async () => {
+      it('neither serve nor keep anything of a writer that has not committed yet', async () => {
         const get = await open();
         const committing = gate();
         const writing = other.em.fork().transactional(async em => {
