@@ -19,12 +19,12 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
     }
     for (const key of keysWithActions(visited, what)) {
       if (!columns || key.referenced.some(column => columns.has(column))) {
-        affected.add(key.from);
+        addWithKin(catalog, key.from, affected);
         visit(key.from, key.deletes ? 'delete' : 'update');
       }
     }
     for (const reached of firedBy(visited, what)) {
-      affected.add(reached);
+      addWithKin(catalog, reached, affected);
       for (const any of ANY_CHANGE) {
         visit(reached, any);
       }
@@ -34,6 +34,14 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
     visit(name, fate, set);
   }
   return affected;
+}
+
+/** A row of an heir is also a row of the tables that it inherits from. */
+function addWithKin(catalog: Catalog, name: string, to: Set<string>): void {
+  const table = catalog.tables.get(name);
+  for (const each of table ? [...table.ancestors, ...table.heirs] : [name]) {
+    to.add(each);
+  }
 }
 
 /** The same, but only what triggers on the table itself set off. They may fire even if no row was changed. */

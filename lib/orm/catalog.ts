@@ -23,9 +23,9 @@ export interface Table {
   readonly matchable: ReadonlySet<string>;
   /** how SQL writes the columns' types */
   readonly types: ReadonlyMap<string, string>;
-  /** columns that the database computes from others */
+  /** columns that the database computes from others, in whichever heir a row stands */
   readonly generated: readonly string[];
-  /** the primary key's columns, if equality of all of them is known */
+  /** the primary key's columns, if equality of all of them is known; heirs may have rows of the same key */
   readonly key: readonly string[] | undefined;
   /** an ordinary or partitioned table without rules: what stands in it changes by writes to it, and in no other way */
   readonly plain: boolean;
@@ -41,6 +41,7 @@ export interface Table {
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
+  /** its own and its heirs', whose rows are changed by way of it */
   readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
@@ -119,7 +120,13 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         referenced: key.referenced,
       }));
 
+  const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
+  // no constraint of a table holds for its heirs, unless they are partitions
+  const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withHeirs(oid).length > 1;
+
   for (const row of rows) {
+    const heirs = withHeirs(row.oid).flatMap(oid => byOid.get(oid) ?? []);
+    const referring = heirs.flatMap(heir => heir.references);
     const columns: ComparableColumn[] = [];
     const orderable = new Set<string>();
     const matchable = new Set<string>();
@@ -147,22 +154,34 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       orderable,
       matchable,
       types: new Map(row.columns.map((column: any) => [column.name, column.sql])),
-      generated: row.columns.filter((column: any) => column.generated).map((column: any) => column.name),
+      generated: [
+        ...new Set<string>(
+          heirs.flatMap(({ columns }) =>
+            columns.filter((column: any) => column.generated).map((column: any) => column.name),
+          ),
+        ),
+      ],
       partitioned: row.kind === 'p',
-      key: key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!)) ? key : undefined,
+      key:
+        !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
+          ? key
+          : undefined,
       plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled,
       readable: row.readable && !row.security,
       rowSecurity: row.security,
-      rewritten: row.rewritten,
+      rewritten: heirs.some(heir => heir.rewritten),
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
-      heirs: closure(row.oid, oid => byOid.get(oid)?.children ?? []).flatMap(oid => nameOf(oid) ?? []),
+      heirs: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
-      triggers: row.triggers.flatMap((trigger: any) => triggerFrom(trigger, routines, rows, fullName)),
-      onDelete: foreignKeys(row.references, 'd'),
-      onUpdate: foreignKeys(row.references, 'u'),
+      triggers: heirs
+        .flatMap(heir => heir.triggers)
+        .flatMap((trigger: any) => triggerFrom(trigger, row.kind === 'p', routines, rows, fullName)),
+      onDelete: foreignKeys(referring, 'd'),
+      onUpdate: foreignKeys(referring, 'u'),
       references: row.trusted.flatMap((key: any) => {
         const to = nameOf(key.to);
-        return to === undefined ? [] : [{ to, columns: key.columns }];
+        const holds = to !== undefined && !isInherited(row.oid) && !isInherited(key.to);
+        return holds ? [{ to, columns: key.columns }] : [];
       }),
     });
   }
@@ -198,9 +217,14 @@ const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
   [32, 'truncate'],
 ];
 
-/** Nothing, if the trigger writes to no table. */
+/**
+ * Nothing, if the trigger writes to no table.
+ *
+ * @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves
+ */
 function triggerFrom(
   { type, routine }: { type: number; routine: string },
+  partitioned: boolean,
   routines: Routines,
   rows: readonly Record<string, any>[],
   fullName: (row: Record<string, any>) => string,
@@ -208,6 +232,9 @@ function triggerFrom(
   const names = routines.namesReachedBy(routine);
   const reached = names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
   const fates = FATES.filter(([bit]) => type & bit).map(([, fate]) => fate);
+  if (partitioned && !fates.includes('update')) {
+    fates.push('update');
+  }
   return reached.length > 0 ? [{ fates, reached }] : [];
 }
 

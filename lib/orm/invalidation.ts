@@ -44,7 +44,8 @@ export class Invalidation {
     const tables = await this.#tablesOf(meta);
     const [table] = tables;
     const known = table && knownRow(entity, meta, table);
-    if (!known || tables.length > 1 || meta.inheritanceType === 'tpt') {
+    const isAlone = tables.length === 1 && table?.ancestors.length === 1 && table.heirs.length === 1;
+    if (!known || !isAlone || meta.inheritanceType === 'tpt') {
       return this.model(meta.class);
     }
     const journal = new Journal();

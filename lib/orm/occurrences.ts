@@ -60,7 +60,8 @@ class OccurrenceFinder {
       } else {
         // which source is which of them is not known, but if there are as many, each is one of them
         const reads = this.#readsOf(uses);
-        const known = sources.length === uses.length ? sources : [undefined];
+        const isKnown = sources.length === uses.length && !this.#condition.repeated.has(table.fullName);
+        const known = isKnown ? sources : [undefined];
         this.#all.push(...known.map(source => ({ table: table.fullName, source, reads })));
       }
     }
@@ -123,12 +124,16 @@ class OccurrenceFinder {
 
   /**
    * Of rows that are equal to ORDER BY, LIMIT takes those that come first where they stand, and every update may move a
-   * row. So if it is not certain which rows are taken, any change of one matters.
+   * row. So if it is not certain which rows are taken, any change of one matters; and so it does to what tells of their
+   * order in other ways.
    */
   #isDetermined(): boolean {
     const { select } = this.#reading;
-    if (!select?.limited) {
-      return select !== undefined;
+    if (!select || select.ordinal) {
+      return false;
+    }
+    if (!select.limited) {
+      return true;
     }
     const key = this.#root?.table.key;
     if (!key || !select.plain || !this.#joinsToOne()) {

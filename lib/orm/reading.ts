@@ -74,6 +74,6 @@ function signatureOf({ uses, select }: Reading): string {
       said.reads && [...said.reads].sort(),
       [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
-    select && [select.limited, select.plain, select.nested, select.order, select.orderKnown],
+    select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],
   ]);
 }

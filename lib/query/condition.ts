@@ -12,6 +12,11 @@ export interface Condition {
   readonly formula: Formula;
   /** every occurrence of a table that the formula speaks of, the root first */
   readonly sources: readonly Source[];
+  /**
+   * Tables of relations that it goes through more than once. The ORM may join them only once, so that there may be more
+   * sources of them than places in the SQL.
+   */
+  readonly repeated: ReadonlySet<string>;
 }
 
 /**
@@ -31,7 +36,7 @@ export function readCondition(
 ): Condition {
   const table = columns.tableOf(meta);
   if (table === undefined) {
-    return { formula: ANYTHING, sources: [] };
+    return { formula: ANYTHING, sources: [], repeated: new Set() };
   }
   const reader = new ConditionReader(columns, maxIn);
   const root = reader.source(table);
@@ -39,9 +44,10 @@ export function readCondition(
     source: root,
     negated: false,
     optional: false,
+    path: '',
     mode: 'row',
   });
-  return { formula, sources: reader.sources };
+  return { formula, sources: reader.sources, repeated: reader.repeated };
 }
 
 /**
@@ -53,10 +59,14 @@ type Mode = 'row' | 'joined' | 'joined to many';
 
 interface Place extends ColumnPlace {
   readonly mode: Mode;
+  /** the relations that lead to it from the root */
+  readonly path: string;
 }
 
 class ConditionReader {
   readonly sources: Source[] = [];
+  readonly repeated = new Set<string>();
+  readonly #paths = new Set<string>();
   readonly #columns: Columns;
   readonly #conditions: ColumnConditions;
 
@@ -153,11 +163,17 @@ class ConditionReader {
     if (table === undefined || place.negated) {
       return ANYTHING;
     }
+    const path = `${place.path}.${prop.name}`;
+    if (this.#paths.has(path)) {
+      this.repeated.add(table);
+    }
+    this.#paths.add(path);
     const many = prop.kind === '1:m' || prop.kind === 'm:n' || place.mode === 'joined to many';
     return this.read(target, value, {
       source: this.source(table),
       negated: false,
       optional: true,
+      path,
       mode: many ? 'joined to many' : 'joined',
     });
   }

@@ -6,6 +6,7 @@ import {
   ENDS_WHERE,
   FORBIDDEN,
   NOT_DETERMINED,
+  ORDINAL,
   PURE,
   RESERVED,
 } from './words.js';
@@ -44,6 +45,11 @@ export interface Select {
   readonly plain: boolean;
   /** Are there others in it? */
   readonly nested: boolean;
+  /**
+   * Does something in it, other than its own LIMIT, depend on the order in which rows come: DISTINCT ON, an aggregate
+   * that lists them, a function of their neighbours, LIMIT in a subquery?
+   */
+  readonly ordinal: boolean;
   /** its ORDER BY, as far as it is understood */
   readonly order: readonly OrderColumn[];
   /** Is that all of its ORDER BY? */
@@ -84,6 +90,7 @@ export function readSelect(sql: string): Select | Opaque {
   let limited = false;
   let plain = true;
   let nested = false;
+  let ordinal = false;
   let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
@@ -119,8 +126,12 @@ export function readSelect(sql: string): Select | Opaque {
         order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
       } else {
         nested ||= token.text === 'select' || token.text === 'values';
+        ordinal ||= LIMITS.has(token.text);
       }
+      ordinal ||= token.text === 'distinct' && isWord(tokens[i + 1], 'on');
+      ordinal ||= ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     }
+    ordinal ||= token.kind === 'name' && ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     if (isCall(tokens, i) && !PURE.has(token.text)) {
       return { reason: `a call of ${token.text}()` };
     }
@@ -137,7 +148,7 @@ export function readSelect(sql: string): Select | Opaque {
       i = mentions.read(tokens, i, frame.inWhere);
     }
   }
-  return { tables: mentions.occurrences(), limited, plain, nested, ...order };
+  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, ...order };
 }
 
 const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);

@@ -48,3 +48,9 @@ export const PURE = words(
    reverse right round row_number row_to_json rpad rtrim sign split_part sqrt stddev string_agg strpos substr
    substring sum to_json to_jsonb translate trim trunc upper variance cast`,
 );
+
+/** Of these functions the result depends on the order of rows: not all say in which, and rows may be equal in it. */
+export const ORDINAL = words(
+  `array array_agg first_value json_agg json_object_agg jsonb_agg jsonb_object_agg lag last_value lead mode ntile
+   row_number string_agg`,
+);

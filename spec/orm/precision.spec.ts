@@ -51,6 +51,15 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     articles({ status: 'draft' }, { fields: ['title'], orderBy: { title: 'asc' }, limit: 1 }),
     ['article(status=draft)'],
   ],
+  'of any column if a subquery has a LIMIT': [
+    em =>
+      em.find(
+        Article,
+        {},
+        { populate: ['tags'], fields: ['title', 'tags.name'], strategy: 'joined', limit: 1 },
+      ),
+    ['article', 'article_tags', 'tag'],
+  ],
   'of the columns that it reads if LIMIT has nothing to decide': [
     em => em.findOne(Article, { id: 7 }, { fields: ['title'] }),
     ['article(id=7; reads title)'],
