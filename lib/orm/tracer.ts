@@ -123,7 +123,7 @@ export class Tracer {
 
   /**
    * @param locked the rows as they were before, if they were asked for: they are found by key, and an updated row that
-   * is not among them started to match in between
+   * is not among them has another one, or started to match in between
    */
   recordUpdates(
     locked: readonly Image[] | undefined,
@@ -131,7 +131,10 @@ export class Tracer {
     set: ReadonlySet<string>,
   ): void {
     const { table, journal, catalog } = this.#write;
-    const byKey = new Map(locked?.map(image => [this.#keyOf(image), image]));
+    // one row may have been given the key that another had
+    const isSameKey =
+      !table.key?.some(column => set.has(column)) || (locked?.length === 1 && images.length === 1);
+    const byKey = new Map((isSameKey ? locked : undefined)?.map(image => [this.#keyOf(image), image]));
     let keysChanged = this.#isTruncated;
     for (const image of images) {
       const key = this.#keyOf(image);
