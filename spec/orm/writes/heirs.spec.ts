@@ -60,7 +60,8 @@ const DDL = `
  create table visit (id int primary key, note text, city_id int references city);
  insert into measure values (1, 2023, 10), (2, 2024, 20); insert into note values (1, 1, 2023);
  insert into owner values (1);
- insert into city values (1, 'Lyon'); insert into capital values (2, 'Paris', 0, 1); insert into visit values (1, 'x', 1)`;
+ insert into city values (1, 'Lyon'); insert into capital values (2, 'Paris', 0, 1);
+ insert into city values (3, 'Lyon'); insert into capital values (3, 'Nice'); insert into visit values (1, 'x', 1)`;
 
 type Step = (em: EntityManager) => Promise<unknown>;
 const CASES: Record<string, [Step, Step]> = {
@@ -87,6 +88,14 @@ const CASES: Record<string, [Step, Step]> = {
   'a cascade deletes rows of an heir': [
     em => em.find(City, { id: 2 }),
     em => em.nativeDelete(Owner, { id: 1 }),
+  ],
+  'an heir gets a row of a key that others refer to': [
+    em => em.count(Visit, { city: { name: { $like: 'Twi%' } } }),
+    em => em.insert(Capital, { id: 1, name: 'Twin', size: 3 } as never),
+  ],
+  'rows of one key in a table and its heir': [
+    em => em.find(City, { name: 'Lyon' }),
+    em => em.execute(`update city set name = 'X' where id = 3 /* old */`),
   ],
   'moves between partitions': [
     em => em.find(Measure, { year: 2023 }),
