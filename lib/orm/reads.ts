@@ -8,7 +8,7 @@ import {
   type ResolvedOptions,
   resolveCall,
 } from '../config/index.js';
-import type { EntryAddress, Found, Lease, Seal, Store } from '../store/store.js';
+import type { EntryAddress, Found, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import { Auditor } from './auditor.js';
 import type { Ask, Catalog } from './catalog.js';
@@ -20,6 +20,7 @@ import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
 import { type Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
+import { takeLease } from './lease.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
@@ -239,7 +240,7 @@ export class Reads {
     let payload: Uint8Array | undefined;
     try {
       // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-      const seal = await this.#lease(plan.address, timeout, session !== undefined);
+      const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined);
       const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
       if (other) {
         if (flight) {
@@ -329,26 +330,6 @@ export class Reads {
     const { store, events, background } = this.#parts;
     events.stats.revalidated++;
     background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
-  }
-
-  async #lease(address: EntryAddress, timeout: number, inTransaction: boolean): Promise<Seal | undefined> {
-    const { store, arbiter, events, background } = this.#parts;
-    try {
-      let lease: Lease = await store.lease(address, timeout);
-      if (!lease.granted && inTransaction) {
-        // the arbiter's connection may be the one that the transaction holds: it is for others, and later
-        background(arbiter.resolve(lease));
-      } else if (!lease.granted && (await arbiter.resolve(lease))) {
-        lease = await store.lease(address, timeout);
-      }
-      if (lease.granted) {
-        return lease.seal;
-      }
-      events.stats.refused++;
-    } catch (error) {
-      events.reportError('lease', error);
-    }
-    return undefined;
   }
 
   #encode(
