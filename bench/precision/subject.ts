@@ -1,6 +1,8 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
-import { findCause } from '../../lib/orm/validity.js';
+import { loadCatalog } from '../../lib/orm/catalog.js';
+import { judge } from '../../lib/orm/judge.js';
+import { type AskPartners, partnerAsker } from '../../lib/orm/partner_rows.js';
 import type { WatchedTable } from '../../lib/query/dependencies.js';
 import type { EntryAddress, Scheme, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Query } from './queries.js';
@@ -25,6 +27,8 @@ class WatchedStore extends MemoryStore {
   }
 }
 
+type WatchedAddress = EntryAddress & { readonly tables: readonly WatchedTable[] };
+
 interface Entry {
   readonly address: EntryAddress;
   payload: Uint8Array;
@@ -36,6 +40,7 @@ export class Subject {
   readonly store = new WatchedStore({ maxSize: 2 ** 30 });
   readonly #entries: Entry[] = [];
   #orm: MikroORM | undefined;
+  #ask: AskPartners | undefined;
 
   constructor(granularity: Granularity) {
     this.granularity = granularity;
@@ -44,6 +49,9 @@ export class Subject {
   async connect(join: (extension: ReturnType<typeof cacheops>) => Promise<MikroORM>): Promise<void> {
     const profiles = { '*': { ops: 'all', timeout: TIMEOUT } } as const;
     this.#orm = await join(cacheops({ profiles, store: this.store, granularity: this.granularity }));
+    const connection = this.#orm.em.getConnection();
+    const catalog = await loadCatalog(sql => connection.execute(sql), undefined);
+    this.#ask = partnerAsker(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
   }
 
   /** Asks, so that the answer is in the cache. */
@@ -62,11 +70,15 @@ export class Subject {
   async serves(i: number): Promise<boolean> {
     const { address } = this.#entries[i]!;
     const found = await this.store.read(address);
-    if (!found || findCause(address.tables as readonly WatchedTable[], found)) {
+    if (!found) {
+      return false;
+    }
+    const verdict = await judge(this.store, address as WatchedAddress, found, this.#ask);
+    if (!verdict || 'cause' in verdict) {
       return false;
     }
     if (found.moved.length > 0) {
-      await this.store.reseal(address, found);
+      await this.store.reseal(address, verdict.holds);
     }
     return true;
   }

@@ -78,6 +78,16 @@ export class ImageFormat {
     return `json_build_array(${parts.join(', ')})::text`;
   }
 
+  /** One SQL expression of type text: the row, and nothing that would give a transaction an id. */
+  rowExpression(qualifier: string): string {
+    return `json_build_array(${this.#arrays(qualifier).join(', ')})::text`;
+  }
+
+  /** @param text what the {@link rowExpression} gave */
+  readRow(text: string): Row {
+    return this.#row((JSON.parse(text) as (string | null)[][]).flat());
+  }
+
   /** @param text what the {@link expression} gave */
   read(text: string): Image {
     const [xid, inserted, ...arrays] = JSON.parse(text) as [string, boolean | null, ...(string | null)[][]];

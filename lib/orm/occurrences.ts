@@ -2,9 +2,11 @@ import type { Condition } from '../query/condition.js';
 import type { Occurrence } from '../query/dependencies.js';
 import { disjunctiveForm } from '../query/formula.js';
 import type { OrderTerm } from '../query/guard.js';
+import type { PartnerKey } from '../query/partner.js';
 import type { Join } from '../query/select.js';
 import { viewOf } from '../query/view.js';
 import type { Table } from './catalog.js';
+import { isAskable } from './partner_rows.js';
 import type { Reading, Use } from './reading.js';
 
 /** A guard that can be made of a result, once it is there. */
@@ -33,6 +35,14 @@ export function occurrencesOf(reading: Reading, condition: Condition, hasRows: b
   return new OccurrenceFinder(reading, condition, hasRows).find();
 }
 
+/** An occurrence of which it is certain where in the text it stands. */
+interface Certain {
+  readonly use: Use;
+  readonly index: number;
+  /** Does the formula say anything of it? */
+  readonly asked: boolean;
+}
+
 class OccurrenceFinder {
   readonly #reading: Reading;
   readonly #condition: Condition;
@@ -42,6 +52,7 @@ class OccurrenceFinder {
   readonly #arbitrary: boolean;
   readonly #all: Occurrence[] = [];
   readonly #guards: GuardPlan[] = [];
+  readonly #certain: Certain[] = [];
 
   constructor(reading: Reading, condition: Condition, hasRows: boolean) {
     this.#reading = reading;
@@ -65,12 +76,16 @@ class OccurrenceFinder {
         this.#all.push(...known.map(source => ({ table: table.fullName, source, reads })));
       }
     }
+    this.#addPartners();
     return { all: this.#all, guards: this.#guards };
   }
 
   #addCertain(use: Use, source: Condition['sources'][number] | undefined): void {
-    const exact = source && viewOf(this.#condition.formula, source).exact;
+    const view = source && viewOf(this.#condition.formula, source);
+    const exact = view?.exact;
     const occurrence = this.#all.length;
+    const asked = view !== undefined && view.expression.type !== 'always';
+    this.#certain.push({ use, index: occurrence, asked });
     const referenced = this.#isReferenced(use);
     const guard = use === this.#root ? this.#windowOf(use) : this.#containedOf(use, exact, referenced);
     if (guard) {
@@ -83,6 +98,60 @@ class OccurrenceFinder {
       referenced,
       ...(guard && { guarded: guard.columns }),
     });
+  }
+
+  /** Of two tables that are joined by the key of one, that one's rows are the partners of the other's. */
+  #addPartners(): void {
+    if (!this.#reading.select?.plain) {
+      return;
+    }
+    for (const one of this.#certain) {
+      const [alias, ...others] = new Set(joinOf(one.use)?.on.map(pair => pair.alias));
+      const other = this.#certain.find(({ use }) => use.said.alias === alias);
+      if (!other || others.length > 0 || !this.#isAlias(one.use) || !this.#isAlias(other.use)) {
+        continue;
+      }
+      const { on } = joinOf(one.use)!;
+      this.#addPartner(
+        other,
+        one,
+        on.map(({ own, column }) => [column, own]),
+      );
+      this.#addPartner(
+        one,
+        other,
+        on.map(({ own, column }) => [own, column]),
+      );
+    }
+  }
+
+  #addPartner(row: Certain, partner: Certain, columns: PartnerKey): void {
+    const { key, kinds, readable } = partner.use.table;
+    const on = key?.map(column => columns.find(([, own]) => own === column));
+    const isFound = ([own, column]: PartnerKey[number]) =>
+      isAskable(kinds.get(column)) && row.use.table.kinds.get(own) === kinds.get(column);
+    if (!partner.asked || !readable || !on?.every(pair => pair !== undefined && isFound(pair))) {
+      return;
+    }
+    const pairs = on as PartnerKey;
+    this.#guard(
+      row.index,
+      pairs.map(([own]) => own),
+    );
+    this.#guard(
+      partner.index,
+      pairs.map(([, column]) => column),
+    );
+    const { partners = [] } = this.#all[row.index]!;
+    this.#all[row.index] = {
+      ...this.#all[row.index]!,
+      partners: [...partners, { occurrence: partner.index, on: pairs }],
+    };
+  }
+
+  #guard(index: number, columns: readonly string[]): void {
+    const occurrence = this.#all[index]!;
+    this.#all[index] = { ...occurrence, guarded: [...(occurrence.guarded ?? []), ...columns] };
   }
 
   /**

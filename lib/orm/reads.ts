@@ -20,13 +20,14 @@ import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
 import { type Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
+import { judge } from './judge.js';
 import { takeLease } from './lease.js';
+import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
 import { type Session, sessionOf } from './session.js';
-import { findCause } from './validity.js';
 
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
@@ -166,7 +167,7 @@ export class Reads {
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
-    const found = await this.#read(plan);
+    const found = await this.#read(plan, ctx);
     if (found && 'result' in found) {
       events.stats.hits++;
       this.#report(request, 'cache', undefined, plan.address);
@@ -292,18 +293,21 @@ export class Reads {
     return { result, statements: clean ? witness.statements : undefined };
   }
 
-  async #read({
-    address,
-  }: Planned): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
+  async #read(
+    { address }: Planned,
+    ctx: Context,
+  ): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
     const { store, events } = this.#parts;
     this.#fills.sendNow(address.key);
     try {
-      const found = await store.read(address);
+      let found = await store.read(address);
       if (found && found.moved.length > 0) {
-        const cause = findCause(address.tables, found);
-        if (cause) {
-          return { cause: describeCause(cause) };
+        // a question that fails would end a transaction
+        const verdict = await judge(store, address, found, ctx ? undefined : this.#partnerAsker());
+        if (!verdict || 'cause' in verdict) {
+          return verdict && { cause: describeCause(verdict.cause) };
         }
+        found = verdict.holds;
         this.#reseal(address, found);
       }
       return found && { result: decodeResult(found.payload), found };
@@ -311,6 +315,16 @@ export class Reads {
       events.reportError('read', error);
       return undefined;
     }
+  }
+
+  #partnerAsker(): AskPartners | undefined {
+    const connection = this.#parts.driver.getConnection('write');
+    return (
+      this.#planner &&
+      partnerAsker(this.#planner.catalog, (sql, parameters) =>
+        withScope({ witness: undefined }, () => connection.execute(sql, [...parameters])),
+      )
+    );
   }
 
   #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {

@@ -1,4 +1,5 @@
 import type { WatchedTable } from '../query/dependencies.js';
+import { type Fails, NOTHING_IS_KNOWN } from '../query/partner.js';
 import { movedMatters } from '../query/steps.js';
 import type { Found, Moved } from '../store/store.js';
 import { decodeGuards } from './codec.js';
@@ -8,7 +9,11 @@ import { decodeGuards } from './codec.js';
  *
  * @returns `undefined` if nothing: the result is what it would be if it were read now
  */
-export function findCause(tables: readonly WatchedTable[], { payload, moved }: Found): Moved | undefined {
+export function findCause(
+  tables: readonly WatchedTable[],
+  { payload, moved }: Found,
+  fails: Fails = NOTHING_IS_KNOWN,
+): Moved | undefined {
   if (moved.length === 0) {
     return undefined;
   }
@@ -17,6 +22,6 @@ export function findCause(tables: readonly WatchedTable[], { payload, moved }: F
     const watched = tables
       .find(each => each.table === table)
       ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
-    return !watched || movedMatters(watched, steps, guards);
+    return !watched || movedMatters(watched, steps, guards, fails);
   });
 }

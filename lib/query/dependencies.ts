@@ -2,6 +2,7 @@ import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../store/s
 import type { Canonical } from '../values/comparable.js';
 import { encodeValues, schemeOf } from '../values/encode.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
+import type { Partner, PartnerKey } from './partner.js';
 import { columnsOf, compile, type Predicate } from './predicate.js';
 import { ALWAYS, type Expression, given, viewOf } from './view.js';
 
@@ -25,6 +26,8 @@ export interface Occurrence {
    * nothing refers to a row that is only being inserted, nor any more to one that is being deleted.
    */
   readonly referenced?: boolean | undefined;
+  /** other occurrences, to whose rows its own are joined by their whole key; the columns of both are guarded */
+  readonly partners?: readonly { readonly occurrence: number; readonly on: PartnerKey }[] | undefined;
 }
 
 /**
@@ -53,6 +56,7 @@ export interface Watch {
   readonly expression: Expression;
   /** see {@link Occurrence.referenced}; only where the scheme compares no columns: moves would look the same */
   readonly referenced: boolean;
+  readonly partners: readonly Partner[];
 }
 
 export interface DependencyOptions {
@@ -97,11 +101,14 @@ export function dependenciesOf(
     if (granularity === 'table') {
       return { table, dependencies: [ON_WHOLE_TABLE] };
     }
-    const found = merged(ofTable.flatMap(each => ofOccurrence(formula, conjunctions, each, granularity)));
-    const few =
-      found.length > limit
-        ? merged(ofTable.flatMap(each => ofOccurrence(formula, ANY, each, granularity)))
-        : found;
+    const among = (some: readonly Conjunction[]) =>
+      merged(
+        ofTable.flatMap(each =>
+          ofOccurrence(formula, some, each, granularity, partnersOf(formula, each[1], occurrences)),
+        ),
+      );
+    const found = among(conjunctions);
+    const few = found.length > limit ? among(ANY) : found;
     // a condition that no row can satisfy leaves none; an entry must have one
     return { table, dependencies: few.length === 0 || few.length > limit ? [ON_WHOLE_TABLE] : few };
   });
@@ -115,6 +122,7 @@ function ofOccurrence(
   conjunctions: readonly Conjunction[],
   [index, occurrence]: [number, Occurrence],
   granularity: Granularity,
+  partners: readonly Partner[],
 ): WatchedDependency[] {
   const { source, reads, guarded = [], referenced = false } = occurrence;
   const fixed = distinct(
@@ -141,11 +149,24 @@ function ofOccurrence(
               predicate: compile(rest, tests),
               expression: rest,
               referenced: referenced && columns.length === 0,
+              partners,
             },
           ],
         }
       : dependency;
   }
+}
+
+function partnersOf(
+  formula: Formula,
+  { partners = [] }: Occurrence,
+  occurrences: readonly Occurrence[],
+): readonly Partner[] {
+  return partners.flatMap(({ occurrence, on }) => {
+    const { table, source } = occurrences[occurrence]!;
+    const expression = source ? viewOf(formula, source).expression : ALWAYS;
+    return expression.type === 'always' ? [] : [{ occurrence, table, on, expression }];
+  });
 }
 
 function distinct(

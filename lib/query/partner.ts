@@ -1,0 +1,87 @@
+import type { Moved } from '../store/store.js';
+import type { Canonical } from '../values/comparable.js';
+import { decodeValues, encodeValues } from '../values/encode.js';
+import type { Watch, WatchedTable } from './dependencies.js';
+import type { Expression } from './view.js';
+
+/**
+ * Of an occurrence whose rows are each joined to one row at most, by that row's whole key: the other row.
+ *
+ * A row whose partner does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
+ * does not tell of that. But the database can be asked what the partner is, and the partner's own steps tell whether it
+ * was something else since the entry was sealed.
+ */
+export interface Partner {
+  /** index of the partner's occurrence */
+  readonly occurrence: number;
+  readonly table: string;
+  readonly on: PartnerKey;
+  /** what the query asks of it; a partner of which it asks nothing is not worth knowing */
+  readonly expression: Expression;
+}
+
+/** Pairs of a column of the row, and the column of the partner's key that it is equal to. */
+export type PartnerKey = readonly (readonly [own: string, key: string])[];
+
+/**
+ * Is it known that in no state since the entry was sealed the partner with this key satisfied what is asked of it?
+ *
+ * @param key see {@link keyOfPartner}
+ */
+export type Fails = (partner: Partner, key: string) => boolean;
+
+export const NOTHING_IS_KNOWN: Fails = () => false;
+
+/**
+ * The key of a row's partner, encoded in the order of `on`.
+ *
+ * @param values of the row's `tests`
+ * @returns `undefined` if it has none
+ */
+export function keyOfPartner(
+  { on }: Partner,
+  tests: readonly string[],
+  values: readonly Canonical[],
+): string | undefined {
+  const key = on.map(([own]) => values[tests.indexOf(own)]);
+  return key.some(value => value === null || value === undefined)
+    ? undefined
+    : encodeValues(key as Canonical[]);
+}
+
+/**
+ * Do these steps show the partner with this key as one that satisfies what is asked of it, before or after them? Those
+ * that do not tell whose they are may.
+ */
+export function hasSatisfied(
+  partner: Partner,
+  key: string,
+  tables: readonly WatchedTable[],
+  moved: readonly Moved[],
+): boolean {
+  const watched = tables.find(({ table }) => table === partner.table)?.dependencies;
+  return moved.some(({ table, dependency: { scheme, values }, steps }) => {
+    if (table !== partner.table) {
+      return false;
+    }
+    const dependency = watched?.find(each => each.scheme.id === scheme.id && each.values === values);
+    const { tests, columns } = scheme;
+    if (!dependency?.watches || !tests) {
+      return true;
+    }
+    const fixed = columns.length > 0 ? decodeValues(values) : [];
+    const isIt = (image: readonly Canonical[]) => {
+      const own = partner.on.map(([, column]) =>
+        tests.includes(column) ? image[tests.indexOf(column)] : fixed[columns.indexOf(column)],
+      );
+      return own.includes(undefined) || encodeValues(own as Canonical[]) === key;
+    };
+    const satisfies = (image: readonly Canonical[], { occurrence, predicate }: Watch) =>
+      occurrence === partner.occurrence && predicate.matches(image);
+    return steps.some(([old, now]) =>
+      [old, now].some(
+        image => image && isIt(image) && dependency.watches!.some(watch => satisfies(image, watch)),
+      ),
+    );
+  });
+}
