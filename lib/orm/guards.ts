@@ -1,6 +1,6 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { containedGuard } from '../query/contained.js';
-import type { Guard } from '../query/guard.js';
+import type { Guard, OrderTerm, WindowGuard } from '../query/guard.js';
 import type { Guards } from '../query/steps.js';
 import { windowGuard } from '../query/window.js';
 import type { GuardPlan } from './occurrences.js';
@@ -24,9 +24,20 @@ export function guardsOf(plans: readonly GuardPlan[], answer: Answer): Guards | 
   }
   const guards: (Guard | null)[] = [];
   for (const plan of plans) {
-    guards[plan.occurrence] = plan.type === 'window' ? windowOf(plan, answer) : containedOf(plan, answer);
+    guards[plan.occurrence] = guardOf(plan, answer);
   }
   return guards.some(guard => guard) ? Array.from(guards, guard => guard ?? null) : undefined;
+}
+
+function guardOf(plan: GuardPlan, answer: Answer): Guard | null {
+  switch (plan.type) {
+    case 'window':
+      return windowOf(plan.order, answer);
+    case 'rows':
+      return rowsOf(plan, answer);
+    default:
+      return containedOf(plan, answer);
+  }
 }
 
 /** The last word on how many rows there may be, as on everything else: a cursor asks for one more than it is told. */
@@ -34,7 +45,7 @@ const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
 
 const OFFSET = /\boffset\b/i;
 
-function windowOf({ order }: GuardPlan & { type: 'window' }, answer: Answer): Guard | null {
+function windowOf(order: readonly OrderTerm[], answer: Answer): WindowGuard | null {
   const rows = answer.result as readonly Row[];
   const limit = Number(LIMIT.exec(answer.statements[0] ?? '')?.[1]);
   if (answer.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
@@ -48,8 +59,20 @@ function windowOf({ order }: GuardPlan & { type: 'window' }, answer: Answer): Gu
   );
 }
 
+function rowsOf({ table, deciding, order }: GuardPlan & { type: 'rows' }, answer: Answer): Guard | null {
+  const window = order.length > 0 ? windowOf(order, answer) : null;
+  if (answer.statements.length !== 1 || answer.statements.some(sql => OFFSET.test(sql))) {
+    return window; // rows that are passed over matter as well
+  }
+  const columns = table.key!.map(name => ({ name, kind: table.kinds.get(name)! }));
+  const props = columns.map(({ name }) => scalarOf(answer.meta, name));
+  const keys = (answer.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
+  const contained = containedGuard(columns, keys, true, deciding);
+  return contained && window ? { ...contained, window } : (contained ?? window);
+}
+
 function containedOf(
-  { on, table, filters }: GuardPlan & { type: 'contained' },
+  { on, table, filters, deciding }: GuardPlan & { type: 'contained' },
   answer: Answer,
 ): Guard | null {
   const { meta } = answer;
@@ -71,7 +94,7 @@ function containedOf(
     }
     keys.push(key);
   }
-  return containedGuard(columns, keys, filters);
+  return containedGuard(columns, keys, filters, deciding);
 
   /** of a row that others refer to */
   function ownKey(row: Row): unknown[] {

@@ -1,10 +1,11 @@
 import type { Condition } from '../query/condition.js';
 import type { Occurrence } from '../query/dependencies.js';
-import { disjunctiveForm } from '../query/formula.js';
+import { disjunctiveForm, type Source } from '../query/formula.js';
 import type { OrderTerm } from '../query/guard.js';
 import type { PartnerKey } from '../query/partner.js';
 import type { Join } from '../query/select.js';
 import { viewOf } from '../query/view.js';
+import { tellsAll } from '../values/comparable.js';
 import type { Table } from './catalog.js';
 import { isAskable } from './partner_rows.js';
 import type { Reading, Use } from './reading.js';
@@ -19,6 +20,15 @@ export type GuardPlan =
       readonly on: Join['on'];
       readonly table: Table;
       readonly filters: boolean;
+      readonly deciding: readonly string[];
+    }
+  | {
+      /** the rows of the root themselves */
+      readonly type: 'rows';
+      readonly occurrence: number;
+      readonly table: Table;
+      readonly deciding: readonly string[];
+      readonly order: readonly OrderTerm[];
     };
 
 export interface Occurrences {
@@ -66,30 +76,38 @@ class OccurrenceFinder {
     const byTable = Map.groupBy(this.#reading.uses, ({ table }) => table);
     for (const [table, uses] of byTable) {
       const sources = this.#condition.sources.filter(source => source.table === table.fullName);
+      const isNamedTwice = this.#condition.repeated.has(table.fullName);
       if (uses.length === 1 && sources.length <= 1) {
         this.#addCertain(uses[0]!, sources[0]);
-      } else {
-        // which source is which of them is not known, but if there are as many, each is one of them
+      } else if (sources.length === uses.length && !isNamedTwice) {
+        // which source is which of them is not known, but each is one of them
         const reads = this.#readsOf(uses);
-        const isKnown = sources.length === uses.length && !this.#condition.repeated.has(table.fullName);
-        const known = isKnown ? sources : [undefined];
-        this.#all.push(...known.map(source => ({ table: table.fullName, source, reads })));
+        this.#all.push(...sources.map(source => ({ table: table.fullName, source, reads })));
+      } else {
+        for (const use of uses) {
+          this.#add(use);
+        }
       }
     }
     this.#addPartners();
     return { all: this.#all, guards: this.#guards };
   }
 
-  #addCertain(use: Use, source: Condition['sources'][number] | undefined): void {
+  #addCertain(use: Use, source: Source | undefined): void {
     const view = source && viewOf(this.#condition.formula, source);
-    const exact = view?.exact;
-    const occurrence = this.#all.length;
     const asked = view !== undefined && view.expression.type !== 'always';
-    this.#certain.push({ use, index: occurrence, asked });
+    this.#certain.push({ use, index: this.#all.length, asked });
+    this.#add(use, source, view?.exact, asked);
+  }
+
+  #add(use: Use, source?: Source, exact?: ReadonlyMap<string, number>, asked = false): void {
+    const occurrence = this.#all.length;
     const referenced = this.#isReferenced(use);
-    const guard = use === this.#root ? this.#windowOf(use) : this.#containedOf(use, exact, referenced);
+    const guard =
+      use === this.#root ? this.#ofRoot(use, exact) : this.#containedOf(use, exact, referenced, asked);
     if (guard) {
-      this.#guards.push({ ...guard, occurrence } as GuardPlan);
+      const { columns, ...plan } = guard;
+      this.#guards.push({ ...plan, occurrence } as GuardPlan);
     }
     this.#all.push({
       table: use.table.fullName,
@@ -226,6 +244,53 @@ class OccurrenceFinder {
     return this.#reading.uses.every(use => use === this.#root || isByKey(use));
   }
 
+  #ofRoot(root: Use, exact: ReadonlyMap<string, number> | undefined) {
+    const window = this.#windowOf(root);
+    const deciding = this.#isSifted(root, exact) ? this.#decidingOf(root, exact) : undefined;
+    const { key } = root.table;
+    const { select } = this.#reading;
+    const isPage = select?.limited && (this.#arbitrary || !this.#joinsToOne());
+    if (!deciding || !key || !this.#hasRows || !select?.plain || isPage) {
+      return window;
+    }
+    return {
+      type: 'rows' as const,
+      table: root.table,
+      deciding,
+      order: window?.order ?? [],
+      columns: [...key, ...deciding, ...(window?.columns ?? [])],
+    };
+  }
+
+  /** Does anything decide about which rows of the root are in the result, beside what their own predicate tells? */
+  #isSifted(root: Use, exact: ReadonlyMap<string, number> | undefined): boolean {
+    return (
+      [...root.said.where].some(([column, mentions]) => exact?.get(column) !== mentions) ||
+      this.#reading.uses.some(
+        use => use !== root && (joinOf(use)?.kind !== 'left' || use.said.where.size > 0),
+      )
+    );
+  }
+
+  /**
+   * All columns of it that are not just selected, and of which the formula does not say all. While they are what they
+   * are, a row does what it did. `undefined` if that cannot be told.
+   */
+  #decidingOf({ said, table }: Use, exact: ReadonlyMap<string, number> | undefined): string[] | undefined {
+    if (!said.besides) {
+      return undefined;
+    }
+    const inexact = [...said.where].flatMap(([column, mentions]) =>
+      exact?.get(column) === mentions ? [] : [column],
+    );
+    const columns = [...new Set([...said.besides, ...inexact])];
+    const isKnown = (column: string) => {
+      const kind = table.kinds.get(column);
+      return kind !== undefined && tellsAll(kind, table.types.get(column)!);
+    };
+    return columns.length <= MAX_DECIDING && columns.every(isKnown) ? columns : undefined;
+  }
+
   /**
    * What sorts behind the last of as many rows as LIMIT allows, changes nothing: it is not among them, whatever it is
    * joined to. That holds if each row of the root makes one row of the result at most.
@@ -253,14 +318,22 @@ class OccurrenceFinder {
    * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
    * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
    */
-  #containedOf(use: Use, exact: ReadonlyMap<string, number> | undefined, referenced: boolean) {
+  #containedOf(
+    use: Use,
+    exact: ReadonlyMap<string, number> | undefined,
+    referenced: boolean,
+    asked: boolean,
+  ) {
     const { select } = this.#reading;
     const join = joinOf(use);
     if (!this.#hasRows || !select?.plain || !join || !this.#root || !this.#isAlias(use)) {
       return undefined;
     }
-    if (join.on.some(({ alias }) => alias !== this.#root!.said.alias) || !this.#decidesAlone(use)) {
+    if (join.on.some(({ alias }) => alias !== this.#root!.said.alias)) {
       return undefined;
+    }
+    if (!this.#decidesAlone(use)) {
+      return this.#manyOf(use, join, exact, asked);
     }
     const understood = [...use.said.where].every(([column, mentions]) => exact?.get(column) === mentions);
     const filters = use.said.where.size > 0 || exact !== undefined;
@@ -273,7 +346,27 @@ class OccurrenceFinder {
           on: join.on,
           table: use.table,
           filters,
+          deciding: [],
           columns: join.on.map(({ own }) => own),
+        }
+      : this.#manyOf(use, join, exact, asked);
+  }
+
+  /**
+   * Of rows that refer to the root, and of which something is asked. One that goes does not bring in the row that it
+   * refers to: for NULL in its place would not do.
+   */
+  #manyOf(use: Use, join: Join, exact: ReadonlyMap<string, number> | undefined, asked: boolean) {
+    const { select } = this.#reading;
+    const deciding = this.#decidingOf(use, exact);
+    return deciding && !select!.limited && this.#refersToKey(join) && (asked || join.kind === 'inner')
+      ? {
+          type: 'contained' as const,
+          on: join.on,
+          table: use.table,
+          filters: true,
+          deciding,
+          columns: [...join.on.map(({ own }) => own), ...deciding],
         }
       : undefined;
   }
@@ -334,6 +427,9 @@ class OccurrenceFinder {
     );
   }
 }
+
+/** A step has all of them, before and after. */
+const MAX_DECIDING = 8;
 
 function joinOf({ said }: Use): Join | undefined {
   return said.place === 'first' ? undefined : said.place;

@@ -72,6 +72,7 @@ function signatureOf({ uses, select }: Reading): string {
       said.alias,
       said.place,
       said.reads && [...said.reads].sort(),
+      said.besides && [...said.besides].sort(),
       [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
     select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],

@@ -16,17 +16,19 @@ const MAX_KEYS = 2000;
  * It tells of nothing but what the result contains. Where the query also asks something of the joined rows, or leaves out
  * rows to which none is joined, a row that is not contained may bring others into the result: by coming to satisfy the
  * predicate (`filters`), but also by a change of what it is joined by, or of what the predicate does not say exactly.
- * Where these may change, the occurrence is needed twice: without a guard, reading the columns which decide about that
- * (of the join and of the WHERE); and with one, reading what is only selected.
+ * Where these may change, `deciding` names the columns which decide about that: all that are mentioned in the SQL, but
+ * those that are only selected, and those of which the predicate says all.
  *
  * @param columns of the occurrence, by which it is joined
  * @param keys values as the driver gave them; where one is NULL, nothing is joined
  * @param filters does the query ask something of the joined rows, or leave out rows to which none is joined?
+ * @param deciding of columns whose canonical form tells all
  */
 export function containedGuard(
   columns: readonly { readonly name: string; readonly kind: Comparable }[],
   keys: Iterable<readonly unknown[]>,
   filters: boolean,
+  deciding: readonly string[] = [],
 ): KeysGuard | null {
   const encoded = new Set<string>();
   for (const key of keys) {
@@ -46,5 +48,12 @@ export function containedGuard(
       return null;
     }
   }
-  return { type: 'keys', columns: columns.map(({ name }) => name), keys: [...encoded], filters };
+  const names = columns.map(({ name }) => name);
+  return {
+    type: 'keys',
+    columns: names,
+    keys: [...encoded],
+    filters,
+    ...(deciding.length > 0 && { deciding }),
+  };
 }

@@ -31,9 +31,16 @@ export interface KeysGuard {
   readonly keys: readonly string[];
   /**
    * Does the query ask something of these rows, so that one that comes to satisfy it brings others into the result which
-   * refer to it?
+   * refer to it, or itself?
    */
   readonly filters: boolean;
+  /**
+   * Columns that decide, beside the predicate, whether such a row is in the result. One that is not in it does not get
+   * into it while they stay what they are.
+   */
+  readonly deciding?: readonly string[];
+  /** of the same rows, if the result is also full */
+  readonly window?: WindowGuard;
 }
 
 /** The values that a row has in the columns that its scheme tests. */
@@ -56,8 +63,13 @@ export function isContained({ columns, keys }: KeysGuard, row: Tested): boolean 
 
 /** Does the guard speak of columns that are tested? */
 export function isUsable(guard: Guard, tests: readonly string[]): boolean {
-  const columns = guard.type === 'window' ? guard.order.map(term => term.column) : guard.columns;
-  return columns.every(column => tests.includes(column));
+  return columnsOf(guard).every(column => tests.includes(column));
+}
+
+function columnsOf(guard: Guard): readonly string[] {
+  return guard.type === 'window'
+    ? guard.order.map(term => term.column)
+    : [...guard.columns, ...(guard.deciding ?? []), ...(guard.window ? columnsOf(guard.window) : [])];
 }
 
 type Place = 'before' | 'beside' | 'behind' | 'unknown';

@@ -2,9 +2,15 @@ import type { Token } from '../changes/tokens.js';
 import type { Occurrence, TableName } from './select.js';
 import { RESERVED } from './words.js';
 
+/** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or besides these. */
+export type Clause = 'list' | 'where' | 'besides';
+
 interface Columns {
   star: boolean;
+  starBesides: boolean;
   readonly elsewhere: Set<string>;
+  /** of these, those not only in the list */
+  readonly besides: Set<string>;
   readonly where: Map<string, number>;
 }
 
@@ -36,7 +42,7 @@ export class Mentions {
    *
    * @returns the index of the last token that belongs to it
    */
-  read(tokens: readonly Token[], at: number, inWhere: boolean): number {
+  read(tokens: readonly Token[], at: number, clause: Clause): number {
     const token = tokens[at]!;
     if (token.kind === 'operator' && token.text.includes('*')) {
       this.#uncertain ||= !isProduct(tokens, at) && !isCountOfRows(tokens, at);
@@ -46,7 +52,7 @@ export class Mentions {
       return at;
     }
     if (isMark(tokens[at + 1], '.')) {
-      return this.#readQualified(tokens, at, inWhere);
+      return this.#readQualified(tokens, at, clause);
     }
     this.#uncertain ||= !isNoColumn(tokens, at);
     return at;
@@ -56,17 +62,21 @@ export class Mentions {
     return this.#tables.map(table => {
       const columns = this.#byAlias.get(table.alias);
       const where = columns?.where ?? new Map<string, number>();
+      const besides =
+        this.#uncertain || this.#severalSelects || columns?.starBesides
+          ? undefined
+          : (columns?.besides ?? new Set<string>());
       if (this.#uncertain || columns?.star) {
-        return { ...table, reads: undefined, where };
+        return { ...table, reads: undefined, besides, where };
       }
       const reads = columns?.elsewhere ?? new Set<string>();
       return this.#severalSelects
-        ? { ...table, reads: new Set([...reads, ...where.keys()]), where: new Map() }
-        : { ...table, reads, where };
+        ? { ...table, reads: new Set([...reads, ...where.keys()]), besides, where: new Map() }
+        : { ...table, reads, besides, where };
     });
   }
 
-  #readQualified(tokens: readonly Token[], at: number, inWhere: boolean): number {
+  #readQualified(tokens: readonly Token[], at: number, clause: Clause): number {
     const column = tokens[at + 2];
     const columns = this.#columnsOf(tokens[at]!.text);
     if (continues(tokens[at + 3])) {
@@ -75,12 +85,16 @@ export class Mentions {
     }
     if (column?.kind === 'operator' && column.text === '*') {
       columns.star = true;
+      columns.starBesides ||= clause !== 'list';
     } else if (column?.kind !== 'name' && column?.kind !== 'word') {
       this.#uncertain = true;
-    } else if (inWhere) {
+    } else if (clause === 'where') {
       columns.where.set(column.text, (columns.where.get(column.text) ?? 0) + 1);
     } else {
       columns.elsewhere.add(column.text);
+      if (clause === 'besides') {
+        columns.besides.add(column.text);
+      }
     }
     return at + 2;
   }
@@ -88,7 +102,13 @@ export class Mentions {
   #columnsOf(alias: string): Columns {
     let columns = this.#byAlias.get(alias);
     if (!columns) {
-      columns = { star: false, elsewhere: new Set(), where: new Map() };
+      columns = {
+        star: false,
+        starBesides: false,
+        elsewhere: new Set(),
+        besides: new Set(),
+        where: new Map(),
+      };
       this.#byAlias.set(alias, columns);
     }
     return columns;

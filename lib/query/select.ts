@@ -1,5 +1,5 @@
 import { type Token, tokenize } from '../changes/tokens.js';
-import { Mentions } from './mentions.js';
+import { type Clause, Mentions } from './mentions.js';
 import {
   BEFORE_PARENTHESIS,
   ENDS_FROM,
@@ -24,6 +24,8 @@ export interface Occurrence extends TableName {
   readonly place?: 'first' | Join;
   /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: it may be any */
   readonly reads: ReadonlySet<string> | undefined;
+  /** of these, columns mentioned anywhere but in the list of the outermost SELECT; `undefined`: it may be any */
+  readonly besides: ReadonlySet<string> | undefined;
   /** columns mentioned in that WHERE, outside of its subqueries, and how often */
   readonly where: ReadonlyMap<string, number>;
 }
@@ -71,6 +73,8 @@ interface Frame {
   inFrom: boolean;
   /** Is it the WHERE of the outermost SELECT? */
   inWhere: boolean;
+  /** Is it the list of a SELECT? */
+  inList: boolean;
 }
 
 /**
@@ -86,7 +90,7 @@ export function readSelect(sql: string): Select | Opaque {
     return { reason: 'SQL that is not understood' };
   }
   const mentions = new Mentions();
-  const frames: Frame[] = [{ inFrom: false, inWhere: false }];
+  const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false }];
   let limited = false;
   let plain = true;
   let nested = false;
@@ -100,7 +104,7 @@ export function readSelect(sql: string): Select | Opaque {
       if (token.text === '(') {
         // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
         const inFrom = frame.inFrom && opensItem(tokens[i - 1]);
-        frames.push({ inFrom, inWhere: frame.inWhere });
+        frames.push({ inFrom, inWhere: frame.inWhere, inList: false });
         expectsItem = inFrom && !isWord(tokens[i + 1], 'select', 'values', 'with', '(');
       } else if (token.text === ')') {
         frames.pop();
@@ -145,10 +149,14 @@ export function readSelect(sql: string): Select | Opaque {
         i = item.last;
       }
     } else {
-      i = mentions.read(tokens, i, frame.inWhere);
+      i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
   return { tables: mentions.occurrences(), limited, plain, nested, ordinal, ...order };
+}
+
+function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
+  return inWhere ? 'where' : outermost && inList ? 'list' : 'besides';
 }
 
 const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);
@@ -191,11 +199,13 @@ function enterClause(word: string, frame: Frame, outermost: boolean, mentions: M
   } else if (ENDS_WHERE.has(word) || word === 'select') {
     frame.inWhere = false;
   }
+  frame.inList ||= word === 'select';
   if (SET_OPERATIONS.has(word) || word === 'with') {
     mentions.severalSelects();
   }
   if (word === 'from' || word === 'join') {
     frame.inFrom = true;
+    frame.inList = false;
     return true;
   }
   if (ENDS_FROM.has(word)) {

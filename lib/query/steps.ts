@@ -47,24 +47,39 @@ export function stepMatters(
   }
   const guard = guards[watch.occurrence];
   const usable = guard && isUsable(guard, tests) ? guard : undefined;
-  const satisfies = (values: readonly Canonical[] | null) =>
+  const keys = usable?.type === 'keys' ? usable : undefined;
+  const window = usable?.type === 'window' ? usable : keys?.window;
+  const satisfies = (values: readonly Canonical[] | null): values is readonly Canonical[] =>
     values !== null && watch.predicate.matches(values);
   const isAlone = (values: readonly Canonical[]) =>
     watch.partners.some(partner => {
       const key = keyOfPartner(partner, tests, values);
       return key !== undefined && !containsPartner(guards, partner, key) && fails(partner, key);
     });
-  const mayTakePart = (values: readonly Canonical[] | null) => satisfies(values) && !isAlone(values!);
-  const takesPart = (values: readonly Canonical[] | null) =>
-    usable?.type === 'keys'
-      ? satisfies(values) && isContained(usable, tested(tests, values!)) // so its partner is, too
-      : mayTakePart(values) && !(usable && isBehind(usable, tested(tests, values!)));
-  // one that comes to satisfy it may bring others into the result; one that no longer does takes out who it is in it for
-  if (usable?.type === 'keys' && usable.filters && mayTakePart(now) && !mayTakePart(old)) {
+  const mayTakePart = (values: readonly Canonical[] | null) =>
+    satisfies(values) && !(window && isBehind(window, tested(tests, values))) && !isAlone(values);
+  if (!keys) {
+    const before = mayTakePart(old);
+    return before !== mayTakePart(now) || (before && read === 1);
+  }
+  const isIn = (values: readonly Canonical[] | null) =>
+    satisfies(values) && isContained(keys, tested(tests, values));
+  const before = isIn(old);
+  if (before !== isIn(now) || (before && read === 1)) {
     return true;
   }
-  const before = takesPart(old);
-  return before !== takesPart(now) || (before && read === 1);
+  // one that is not contained may come in, or bring others in which refer to it
+  const stays = satisfies(old) && satisfies(now) && areSame(keys.deciding ?? [], tests, old, now);
+  return keys.filters && !before && !stays && mayTakePart(now);
+}
+
+function areSame(
+  columns: readonly string[],
+  tests: readonly string[],
+  old: readonly Canonical[],
+  now: readonly Canonical[],
+): boolean {
+  return columns.every(column => old[tests.indexOf(column)] === now[tests.indexOf(column)]);
 }
 
 /** What the result contains has satisfied what the query asks of it: nobody has to be asked. */

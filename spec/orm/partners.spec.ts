@@ -28,7 +28,12 @@ const Thing = defineEntity({
 const Part = defineEntity({
   name: 'Part',
   cacheops: { timeout: 60 },
-  properties: { id: p.integer().primary(), weight: p.integer(), thing: () => p.manyToOne(Thing) },
+  properties: {
+    id: p.integer().primary(),
+    weight: p.integer(),
+    note: p.string().default(''),
+    thing: () => p.manyToOne(Thing),
+  },
 });
 
 const list =
@@ -42,6 +47,8 @@ const count =
     em.count(Thing, where);
 
 const of = (country: string) => ({ kind: 1, maker: { country } });
+const heavy = (weight: number, where: object = {}) => list({ ...where, parts: { weight: { $gt: weight } } });
+const withParts = (where: object) => list(where, { populate: ['parts'], strategy: 'joined' });
 const insert =
   (id: number, maker: number | null): Step =>
   em =>
@@ -152,6 +159,39 @@ const CASES: Record<string, WritePath> = {
       em => em.find(Part, { thing: { title: 'two' } }, { orderBy: { id: 'asc' } }),
       em => em.count(Part, { thing: { title: { $ne: 'one' } } }),
     ],
+  },
+  'what is read of a row that some results have': {
+    write: set(Thing, 1, { title: 'other' }),
+    changes: [heavy(5), list({ title: { $ilike: 'o%' } })],
+    keeps: [heavy(15), list({ kind: 1, title: 'two', parts: { weight: { $gt: 5 } } })],
+  },
+  'a row that some results have, and that is gone': {
+    write: inTurn(
+      em => em.nativeDelete(Part, { thing: 1 }),
+      em => em.nativeDelete(Thing, { id: 1 }),
+    ),
+    changes: heavy(5),
+    keeps: [heavy(15)],
+  },
+  'a column by which a fragment decides': {
+    write: set(Thing, 3, { title: 'once' }),
+    changes: list({ title: { $ilike: 'o%' } }),
+    keeps: [list({ title: { $ilike: 'tw%' }, kind: 1 })],
+  },
+  'what is read of a row of a collection that some results have': {
+    write: em => em.nativeUpdate(Part, { id: 1 }, { note: 'x' } as never),
+    changes: [withParts({ parts: { weight: { $gt: 5 } } })],
+    keeps: [withParts({ title: 'two', parts: { weight: { $gt: 5 } } }), withParts({ parts: { weight: 20 } })],
+  },
+  'a row of a collection that goes from one to another': {
+    write: em => em.nativeUpdate(Part, { id: 1 }, { thing: 3 } as never),
+    changes: [withParts({ parts: { weight: { $gt: 5 } } }), heavy(5), heavy(5, { kind: 2 })],
+    keeps: [heavy(15)],
+  },
+  'the last row of a collection that must be there': {
+    write: em => em.nativeDelete(Part, { id: 1 }),
+    changes: [withParts({ parts: { weight: { $gt: 5 } } }), list({ parts: { id: null } })],
+    keeps: [heavy(15)],
   },
 };
 
