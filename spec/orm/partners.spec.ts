@@ -170,7 +170,7 @@ const CASES: Record<string, WritePath> = {
       em => em.nativeDelete(Part, { thing: 1 }),
       em => em.nativeDelete(Thing, { id: 1 }),
     ),
-    changes: heavy(5),
+    changes: [heavy(5), list({ maker: { country: { $in: ['AT', 'BE'] } } }, { limit: 1, offset: 1 })],
     keeps: [heavy(15)],
   },
   'a column by which a fragment decides': {
