@@ -1,5 +1,5 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { CacheopsStats } from '../lib/index.js';
+import type { ReadCounts } from '../lib/index.js';
 import { findOne, type Query, queries } from './queries.js';
 import type { Subjects } from './subjects.js';
 import { Timings } from './timings.js';
@@ -24,7 +24,7 @@ export interface Contender {
   readonly batch: number;
   readonly key: (ask: number) => number;
   /** what every query has to be, by the cache's own account */
-  readonly outcome?: keyof CacheopsStats;
+  readonly outcome?: keyof ReadCounts;
 }
 
 export interface Line {

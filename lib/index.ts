@@ -40,17 +40,20 @@ export type {
   AnswerKind,
   CacheopsEventMap,
   CacheopsEvents,
-  CacheopsStats,
   ErrorEvent,
   FillEvent,
   InvalidationEvent,
   MismatchEvent,
   ReadEvent,
+  ReadOp,
+  UnstoredEvent,
   ValueKind,
 } from './orm/events.js';
 export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/handle.js';
 export { CachedRepository, type CachingMethods } from './orm/repository.js';
 export type { EntitySample, Sample } from './orm/samples.js';
+export type { CacheopsStats, ReadCounts } from './orm/stats.js';
+export { channels, type ReadMessage, type StoreMessage } from './orm/tracing.js';
 export type {} from './orm/typing.js';
 export { MemoryStore, type MemoryStoreOptions } from './store/memory/memory_store.js';
 export { RedisStore, type RedisStoreOptions } from './store/redis/redis_store.js';

@@ -1,5 +1,5 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import type { Answer, AnswerRequest, Computed } from '../orm/answers.js';
+import type { Answer, AnswerRequest, Computed, TagKind } from '../orm/answers.js';
 import { contextOf, functionPartsOf } from '../orm/functions.js';
 
 export type { Answer, AnswerRequest, Computed } from '../orm/answers.js';
@@ -22,7 +22,7 @@ export function answer<T>(
 /** Drops everything that has this tag, in every process, and what is being computed. */
 export function invalidateTag(
   ormOrEm: MikroORM<any> | EntityManager,
-  kind: string,
+  kind: TagKind,
   value: string,
 ): Promise<void> {
   return functionPartsOf(ormOrEm).answers.invalidateTag(kind, value);

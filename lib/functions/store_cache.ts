@@ -4,6 +4,8 @@ import { type LeaseParts, takeLease } from '../orm/lease.js';
 import { dropNamed, namedDependency } from '../orm/manual.js';
 import { KEYS } from '../orm/pseudo_tables.js';
 import { currentScope } from '../orm/scope.js';
+import type { ReadCounts } from '../orm/stats.js';
+import { channels, conclude, type ReadMessage, traced } from '../orm/tracing.js';
 import type { EntryAddress } from '../store/store.js';
 import { CacheMiss, type TimedCache } from './cache.js';
 import { SingleFlight } from './single_flight.js';
@@ -14,6 +16,10 @@ export interface StoreCacheParts extends LeaseParts {
   readonly serializer: Serializer | undefined;
   /** what a key gets before it: by tenant, say */
   readonly prefix: (key: string) => string;
+}
+
+interface Value {
+  readonly value: unknown;
 }
 
 /** An hour, in seconds. */
@@ -34,14 +40,19 @@ export class StoreCache implements TimedCache {
   }
 
   async get<T = unknown>(key: string): Promise<T> {
-    const started = performance.now();
-    const address = this.#addressOf(key);
-    const found = await this.#find(address);
-    this.#tell(key, address, found !== undefined, started);
+    const found = await this.#traced(key, message => this.#look(key, message));
     if (!found) {
       throw new CacheMiss(key);
     }
     return found.value as T;
+  }
+
+  async #look(key: string, message: ReadMessage | undefined): Promise<Value | undefined> {
+    const started = performance.now();
+    const address = this.#addressOf(key);
+    const found = await this.#find(address);
+    this.#tell(key, address, found !== undefined, started, message);
+    return found;
   }
 
   async set(key: string, value: unknown, options: { timeout?: number } = {}): Promise<void> {
@@ -51,7 +62,7 @@ export class StoreCache implements TimedCache {
       return;
     }
     const address = this.#addressOf(key);
-    const seal = await takeLease(this.#parts, address, timeout, false);
+    const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
     if (seal !== undefined) {
       await this.#fill(key, address, seal, payload, timeout);
     }
@@ -59,17 +70,29 @@ export class StoreCache implements TimedCache {
 
   async delete(key: string): Promise<void> {
     const { key: name } = this.#addressOf(key);
-    await dropNamed(this.#parts.store, KEYS, 'key', [name]);
+    const { store, events } = this.#parts;
+    await dropNamed(store, KEYS, 'key', [name]);
+    events.announceInvalidation(() => ({ names: [{ op: 'value', name: key }] }));
   }
 
   async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
     const timeout = timeoutOf(options);
+    return this.#traced(key, message => this.#through(key, compute, timeout, message));
+  }
+
+  async #through<T>(
+    key: string,
+    compute: () => Promise<T>,
+    timeout: number,
+    message: ReadMessage | undefined,
+  ): Promise<T> {
     const started = performance.now();
-    if (this.#isOff()) {
-      this.#parts.events.stats.bypassed++;
-      return compute();
-    }
     const address = this.#addressOf(key);
+    if (this.#isOff()) {
+      const value = await compute();
+      this.#tell(key, address, false, started, message);
+      return value;
+    }
     let found = await this.#find(address);
     const underWay = found ? undefined : this.#flights.underWay(address.key);
     if (underWay) {
@@ -78,20 +101,33 @@ export class StoreCache implements TimedCache {
       found = await this.#find(address);
     }
     if (found) {
-      this.#tell(key, address, true, started);
+      this.#tell(key, address, true, started, message);
       return found.value as T;
     }
     const payload = await this.#flights.run(address.key, async () => {
-      const seal = await takeLease(this.#parts, address, timeout, false);
+      const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
       const made = this.#encode(await compute());
       if (seal !== undefined) {
         await this.#fill(key, address, seal, made, timeout);
       }
       return made;
     });
-    this.#tell(key, address, false, started);
+    this.#tell(key, address, false, started, message);
     // what comes from the cache is a copy, so this is one, too
     return this.#decode(payload) as T;
+  }
+
+  #traced<T>(entity: string, run: (message: ReadMessage | undefined) => Promise<T>): Promise<T> {
+    if (!channels.read.hasSubscribers) {
+      return run(undefined);
+    }
+    const { events } = this.#parts;
+    const message: ReadMessage = { entity, op: 'value', database: events.database, events };
+    return traced(channels.read, message, () => run(message));
+  }
+
+  get #counts(): ReadCounts {
+    return this.#parts.events.stats.of('value', '');
   }
 
   #isOff(): boolean {
@@ -103,7 +139,7 @@ export class StoreCache implements TimedCache {
     return { key: name, tables: [namedDependency(KEYS, 'key', name)] };
   }
 
-  async #find(address: EntryAddress): Promise<{ readonly value: unknown } | undefined> {
+  async #find(address: EntryAddress): Promise<Value | undefined> {
     if (this.#isOff()) {
       return undefined;
     }
@@ -130,7 +166,7 @@ export class StoreCache implements TimedCache {
       events.reportError('fill', error);
       return;
     }
-    events.stats.fills++;
+    this.#counts.fills++;
     events.announce('fill', () => ({
       entity: key,
       op: 'value',
@@ -141,20 +177,26 @@ export class StoreCache implements TimedCache {
     }));
   }
 
-  #tell(key: string, address: EntryAddress, hit: boolean, started: number): void {
-    const { events } = this.#parts;
-    if (this.#isOff()) {
-      events.stats.bypassed++;
-      return;
+  #tell(
+    key: string,
+    address: EntryAddress,
+    hit: boolean,
+    started: number,
+    message: ReadMessage | undefined,
+  ): void {
+    const isOff = this.#isOff();
+    const outcome = isOff ? 'bypass' : hit ? 'hit' : 'miss';
+    const reason = isOff ? 'disabled' : hit ? undefined : 'miss';
+    this.#counts[isOff ? 'bypassed' : hit ? 'hits' : 'misses']++;
+    if (message) {
+      conclude(message, outcome, reason, isOff ? undefined : address);
     }
-    events.stats[hit ? 'hits' : 'misses']++;
-    events.announce('read', () => ({
+    this.#parts.events.announce('read', () => ({
       entity: key,
       op: 'value',
       source: hit ? 'cache' : 'database',
-      ...(!hit && { reason: 'miss' }),
-      key: address.key,
-      dependencies: [],
+      ...(reason !== undefined && { reason }),
+      ...(!isOff && { key: address.key, dependencies: [] }),
       duration: performance.now() - started,
     }));
   }

@@ -10,13 +10,15 @@ import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
 import type { AnswerKind, CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
-import { takeLease } from './lease.js';
+import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, withScope } from './scope.js';
 import { PECULIAR, type Session, sessionOf } from './session.js';
+import type { ReadCounts } from './stats.js';
+import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 
 export interface AnswerParts {
   readonly driver: AbstractSqlDriver;
@@ -30,6 +32,9 @@ export interface AnswerParts {
   readonly background: (work: Promise<unknown>) => void;
 }
 
+/** What has a name by which it can be dropped. */
+export type TagKind = 'url' | 'fragment';
+
 /** What is asked for, beside queries: the result of a function, a view, a fragment of a page. */
 export interface AnswerRequest {
   readonly kind: AnswerKind;
@@ -42,7 +47,7 @@ export interface AnswerRequest {
   /** seconds; left out: the shortest of the samples' profiles */
   readonly timeout?: number;
   /** names by which it can be dropped: `['url', 'https://…']` */
-  readonly tags?: readonly (readonly [kind: string, value: string])[];
+  readonly tags?: readonly (readonly [kind: TagKind, value: string])[];
   /** it looks at nothing that its EntityManager has loaded before */
   readonly isolated?: boolean;
   /** of all processes that miss it, one computes while the others wait */
@@ -94,19 +99,35 @@ export class Answers {
    * @param compute is run once at most, in the caller's async context
    * @throws CacheopsError if the request is wrong
    */
-  async answer<T>(
+  answer<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
   ): Promise<Answer<T>> {
+    if (!channels.read.hasSubscribers) {
+      return this.#answer(em, request, compute, undefined);
+    }
+    const { events } = this.#parts;
+    const { name: entity, kind: op } = request;
+    const message: ReadMessage = { entity, op, database: events.database, events };
+    return traced(channels.read, message, () => this.#answer(em, request, compute, message));
+  }
+
+  async #answer<T>(
+    em: SqlEntityManager,
+    request: AnswerRequest,
+    compute: (bypass: boolean) => Promise<Computed<T>>,
+    message: ReadMessage | undefined,
+  ): Promise<Answer<T>> {
     const started = performance.now();
+    const counts = this.#countsOf(request);
     const ctx = em.getTransactionContext<Context>();
     const session = ctx && (await sessionOf(ctx));
     const plan = await this.#plan(em, request, ctx, session);
     if (typeof plan === 'string') {
-      this.#parts.events.stats.bypassed++;
+      counts.bypassed++;
       const { value } = await compute(true);
-      this.#report(request, 'database', plan, undefined, started);
+      this.#report(request, 'bypass', plan, undefined, started, message);
       return { source: 'computed', value, reason: plan };
     }
     const { address } = plan;
@@ -127,8 +148,8 @@ export class Answers {
           return request.lock && isFree && !request.unreadable ? this.#locked(address, work) : work();
         });
     const hit = answer.source === 'cache';
-    this.#parts.events.stats[hit ? 'hits' : 'misses']++;
-    this.#report(request, hit ? 'cache' : 'database', hit ? undefined : 'miss', address, started);
+    counts[hit ? 'hits' : 'misses']++;
+    this.#report(request, hit ? 'hit' : 'miss', hit ? undefined : 'miss', address, started, message);
     return answer;
   }
 
@@ -146,8 +167,11 @@ export class Answers {
   }
 
   /** Drops everything that has this tag, in every process, and what is being computed. */
-  async invalidateTag(kind: string, value: string): Promise<void> {
-    await dropNamed(this.#parts.store, TAGS, kind, [value]);
+  async invalidateTag(kind: TagKind, value: string): Promise<void> {
+    const { store, events } = this.#parts;
+    await dropNamed(store, TAGS, kind, [value]);
+    const op = kind === 'url' ? 'view' : 'fragment';
+    events.announceInvalidation(() => ({ names: [{ op, name: value }] }));
   }
 
   /** @returns a reason if it is not to be looked for */
@@ -218,7 +242,13 @@ export class Answers {
     const { database } = this.#parts;
     const { readCommitted } = await database.get(this.#asker(undefined));
     // the lease first: so whatever changes what is computed from now on changes the lease's stamps after
-    const seal = await takeLease(this.#parts, address, timeout, session !== undefined);
+    const seal = await takeLease(
+      this.#parts,
+      address,
+      timeout,
+      session !== undefined,
+      this.#countsOf(request),
+    );
     const { computation: outer } = currentScope();
     const computation = new Computation(address.key, readCommitted, outer, settingsInKey(em));
     if (!request.isolated && this.#hasLoaded(em, address)) {
@@ -228,8 +258,9 @@ export class Answers {
     const obstacle =
       computation.obstacle ??
       session?.whyNotCached(readCommitted) ??
-      (seal === undefined ? 'refused' : payload === undefined ? 'not storable' : undefined);
+      (seal === undefined ? REFUSED : payload === undefined ? 'not storable' : undefined);
     if (obstacle !== undefined) {
+      this.#leave(request, address, obstacle);
       return { source: 'computed', value, reason: obstacle };
     }
     settle(this.#fill(request, address, seal!, payload!, timeout));
@@ -291,7 +322,7 @@ export class Answers {
       events.reportError('fill', error);
       return;
     }
-    events.stats.fills++;
+    this.#countsOf(request).fills++;
     events.announce('fill', () => ({
       entity: request.name,
       op: request.kind,
@@ -300,6 +331,22 @@ export class Answers {
       size: payload.length,
       timeout,
     }));
+  }
+
+  #leave(request: AnswerRequest, { key }: EntryAddress, reason: string): void {
+    if (reason !== REFUSED) {
+      this.#countsOf(request).unstored++;
+    }
+    this.#parts.events.announce('unstored', () => ({
+      entity: request.name,
+      op: request.kind,
+      key,
+      reason,
+    }));
+  }
+
+  #countsOf({ kind, name }: AnswerRequest): ReadCounts {
+    return this.#parts.events.stats.of(kind, name);
   }
 
   #prefix(
@@ -338,15 +385,19 @@ export class Answers {
 
   #report(
     request: AnswerRequest,
-    source: 'cache' | 'database',
+    outcome: NonNullable<ReadMessage['outcome']>,
     reason: string | undefined,
     address: EntryAddress | undefined,
     started: number,
+    message: ReadMessage | undefined,
   ): void {
+    if (message) {
+      conclude(message, outcome, reason, address);
+    }
     this.#parts.events.announce('read', () => ({
       entity: request.name,
       op: request.kind,
-      source,
+      source: outcome === 'hit' ? 'cache' : 'database',
       ...(reason !== undefined && { reason }),
       ...(address && { key: address.key, dependencies: describeDependencies(address) }),
       duration: performance.now() - started,

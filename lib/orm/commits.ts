@@ -182,9 +182,7 @@ export class Commits {
     }[],
     entities: readonly string[],
   ): void {
-    const { events } = this.#parts;
-    events.stats.invalidations++;
-    events.announce('invalidation', () => ({
+    this.#parts.events.announceInvalidation(() => ({
       tables: summaries.map(({ wide, table, ...counts }) => ({
         table: shortName(table),
         ...counts,

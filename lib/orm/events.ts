@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Op } from '../config/index.js';
+import { Stats } from './stats.js';
 
 /** What is served beside queries. */
 export type AnswerKind = 'function' | 'view' | 'fragment';
@@ -7,10 +8,13 @@ export type AnswerKind = 'function' | 'view' | 'fragment';
 /** What is kept by key and for a time: by `cached()` in the store of the queries, or by `getCacheops(orm).cache`. */
 export type ValueKind = 'value';
 
+/** What a read is about. */
+export type ReadOp = Op | AnswerKind | ValueKind;
+
 export interface ReadEvent {
   /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
-  readonly op: Op | AnswerKind | ValueKind;
+  readonly op: ReadOp;
   /** where the answer came from; `database` also says that it was computed, or not there */
   readonly source: 'cache' | 'database';
   /** why it was not in the cache (what has changed, where that is known), or not asked of it */
@@ -25,13 +29,23 @@ export interface ReadEvent {
 export interface FillEvent {
   /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
-  readonly op: Op | AnswerKind | ValueKind;
+  readonly op: ReadOp;
   readonly key: string;
   readonly dependencies: readonly string[];
   /** bytes */
   readonly size: number;
   /** seconds */
   readonly timeout: number;
+}
+
+/** A result that was looked for, made, and not stored. */
+export interface UnstoredEvent {
+  /** name of the entity; of a function, view or fragment, its own */
+  readonly entity: string;
+  readonly op: ReadOp;
+  readonly key: string;
+  /** `refused`: a writer is in flight on what it depends on, or the store does not answer; else, why nobody else may have it */
+  readonly reason: string;
 }
 
 export interface InvalidationEvent {
@@ -46,6 +60,10 @@ export interface InvalidationEvent {
   }[];
   /** the entities that the unit of work said it would write, by name */
   readonly entities: readonly string[];
+  /** views (by path), fragments and values that were dropped by name */
+  readonly names: readonly { readonly op: 'view' | 'fragment' | 'value'; readonly name: string }[];
+  /** everything under this prefix was dropped */
+  readonly everything: boolean;
 }
 
 /** A hit was not what the database would have given: a bug, or a write that nobody could see. */
@@ -68,47 +86,24 @@ export interface ErrorEvent {
 export interface CacheopsEventMap {
   read: [ReadEvent];
   fill: [FillEvent];
+  unstored: [UnstoredEvent];
   invalidation: [InvalidationEvent];
   mismatch: [MismatchEvent];
   error: [ErrorEvent];
-}
-
-/** Counts since the program began. */
-export interface CacheopsStats {
-  hits: number;
-  /** hits which something had happened to that did not matter */
-  revalidated: number;
-  misses: number;
-  /** misses that were answered by the database's answer to another */
-  shared: number;
-  /** queries that were not asked of the cache */
-  bypassed: number;
-  fills: number;
-  /** results that were not stored, because a writer was in flight on what they depend on */
-  refused: number;
-  /** hits that were compared with the database (see the option `audit`) */
-  audited: number;
-  /** those that were not the same */
-  mismatches: number;
-  /** transactions that were told to the store */
-  invalidations: number;
-  errors: number;
+  /** the last one: the cache is closed */
+  close: [];
 }
 
 export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
-  readonly stats: CacheopsStats = {
-    hits: 0,
-    revalidated: 0,
-    misses: 0,
-    shared: 0,
-    bypassed: 0,
-    fills: 0,
-    refused: 0,
-    audited: 0,
-    mismatches: 0,
-    invalidations: 0,
-    errors: 0,
-  };
+  /** @internal */
+  readonly stats = new Stats();
+  /** name of the database, as it was configured */
+  readonly database: string;
+
+  constructor(database: string) {
+    super();
+    this.database = database;
+  }
 
   /** Payloads are only made if somebody listens; a listener that throws is an error of its own. */
   announce<K extends keyof CacheopsEventMap>(name: K, payload: () => CacheopsEventMap[K][0]): void {
@@ -122,6 +117,18 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
         throw error;
       });
     }
+  }
+
+  /** What has been dropped, with what is not nothing. */
+  announceInvalidation(payload: () => Partial<InvalidationEvent>): void {
+    this.stats.invalidations++;
+    this.announce('invalidation', () => ({
+      tables: [],
+      entities: [],
+      names: [],
+      everything: false,
+      ...payload(),
+    }));
   }
 
   /** An error of the cache is never the application's: without a listener, it is only counted. */

@@ -1,9 +1,10 @@
 import { type AnyEntity, type EntityManager, type EntityName, helper, type MikroORM } from '@mikro-orm/core';
 import { CacheopsError } from '../config/index.js';
 import type { StoreCache } from '../functions/store_cache.js';
-import type { CacheopsEvents, CacheopsStats } from './events.js';
+import type { CacheopsEvents } from './events.js';
 import type { Invalidation } from './invalidation.js';
 import { withScope } from './scope.js';
+import type { CacheopsStats } from './stats.js';
 
 /** The name under which an ORM's configuration keeps its handle. */
 export const EXTENSION = 'cacheops';
@@ -28,7 +29,8 @@ export class Cacheops {
   }
 
   /**
-   * `read`, `fill`, `invalidation` and `error` events.
+   * `read`, `fill`, `unstored`, `invalidation`, `mismatch`, `error` and `close` events: of queries, functions, views,
+   * fragments and values.
    *
    * ```ts
    * getCacheops(orm).events.on('read', ({ entity, op, source, reason }) => console.log(entity, op, source, reason));
@@ -38,9 +40,9 @@ export class Cacheops {
     return this.#parts.events;
   }
 
-  /** Counts since the program began. */
+  /** Counts since the program began: in all, by op, and by entity. */
   stats(): CacheopsStats {
-    return { ...this.#parts.events.stats };
+    return this.#parts.events.stats.read();
   }
 
   /**

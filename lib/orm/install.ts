@@ -31,6 +31,7 @@ import { CachedRepository, PROFILES } from './repository.js';
 import { Samples } from './samples.js';
 import { currentScope, withScope } from './scope.js';
 import { FlushSubscriber } from './subscriber.js';
+import { TracedStore } from './traced_store.js';
 import { TrackedDialect } from './tracked_dialect.js';
 import { Writes } from './writes.js';
 
@@ -45,9 +46,9 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const driver = checkDriver(orm);
   const { config } = orm;
   const connections = connectionsOf(driver);
-  const events = new CacheopsEvents();
+  const events = new CacheopsEvents(String(config.get('dbName')));
   const background = new Background(error => events.reportError('background', error));
-  const guarded = new GuardedStore(store, {
+  const guarded = new GuardedStore(new TracedStore(store, events), {
     onStoreFailure: options.onStoreFailure,
     retryAfter: options.retryAfter,
     report: (operation, error) => events.reportError(operation, error),
@@ -120,6 +121,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     if (owned) {
       await guarded.close();
     }
+    events.announce('close', () => undefined);
   };
   closeWith(driver, close, () => database.forget());
   const handle = new Cacheops({ events, invalidation, timed, idle: () => background.idle(), close });

@@ -77,6 +77,7 @@ export class Invalidation {
 
   async all(): Promise<void> {
     await this.#store.clear();
+    this.#events.announceInvalidation(() => ({ everything: true }));
   }
 
   /** Without a schema of its own, an entity's rows may be in tables of that name in any. */
@@ -104,8 +105,7 @@ export class Invalidation {
   }
 
   #report(tables: readonly string[], all: boolean): void {
-    this.#events.stats.invalidations++;
-    this.#events.announce('invalidation', () => ({
+    this.#events.announceInvalidation(() => ({
       tables: tables.map(table => ({
         table: shortName(table),
         inserted: 0,
@@ -113,7 +113,6 @@ export class Invalidation {
         deleted: 0,
         all,
       })),
-      entities: [],
     }));
   }
 }

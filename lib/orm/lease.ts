@@ -1,6 +1,10 @@
 import type { EntryAddress, Lease, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import type { CacheopsEvents } from './events.js';
+import type { ReadCounts } from './stats.js';
+
+/** Why there is none. */
+export const REFUSED = 'refused';
 
 export interface LeaseParts {
   readonly store: Store;
@@ -14,12 +18,14 @@ export interface LeaseParts {
  * rejects.
  *
  * @param timeout seconds
+ * @param counts where a refusal is counted
  */
 export async function takeLease(
   { store, arbiter, events, background }: LeaseParts,
   address: EntryAddress,
   timeout: number,
   inTransaction: boolean,
+  counts: ReadCounts,
 ): Promise<Seal | undefined> {
   try {
     let lease: Lease = await store.lease(address, timeout);
@@ -32,7 +38,7 @@ export async function takeLease(
     if (lease.granted) {
       return lease.seal;
     }
-    events.stats.refused++;
+    counts.refused++;
   } catch (error) {
     events.reportError('lease', error);
   }

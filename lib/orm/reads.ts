@@ -14,20 +14,22 @@ import { Auditor } from './auditor.js';
 import type { Ask, Catalog } from './catalog.js';
 import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
-import type { CacheopsEvents, ReadEvent } from './events.js';
+import type { CacheopsEvents } from './events.js';
 import { EXISTS } from './exists.js';
 import { describeCause, describeDependencies } from './explain.js';
 import { Fills } from './fills.js';
 import { type Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
 import { judge } from './judge.js';
-import { takeLease } from './lease.js';
+import { REFUSED, takeLease } from './lease.js';
 import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
-import { type Session, sessionOf } from './session.js';
+import { PECULIAR, type Session, sessionOf } from './session.js';
+import type { ReadCounts } from './stats.js';
+import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
@@ -68,6 +70,24 @@ interface Request {
   readonly begun: number;
   /** `performance.now()`, if anybody wants to know */
   readonly started: number | undefined;
+  readonly counts: ReadCounts;
+  /** if anybody traces it */
+  readonly message: ReadMessage | undefined;
+}
+
+type Noted = Pick<Request, 'begun' | 'started' | 'counts' | 'message'>;
+
+interface DatabaseAnswer {
+  readonly result: unknown;
+  /** what was sent */
+  readonly statements: readonly string[];
+  /** why it is not what every session would have been given */
+  readonly obstacle: string | undefined;
+}
+
+/** Why a result is not stored. */
+interface Unstorable {
+  readonly reason: string;
 }
 
 const FIND_ONE = Symbol('find one');
@@ -130,7 +150,8 @@ export class Reads {
       return run();
     }
     const subject = options.em ? meta : pivot!;
-    return this.#answer({ kind, op, meta, subject, where, options, em, run, scope, ...this.#moment() });
+    const noted = this.#note(op, subject);
+    return this.#trace({ kind, op, meta, subject, where, options, em, run, scope, ...noted });
   }
 
   /** A statement of a query builder. */
@@ -139,17 +160,28 @@ export class Reads {
     if (scope.dryRun) {
       return read.run();
     }
-    return this.#answer({ ...read, subject: read.meta, scope, ...this.#moment() });
+    return this.#trace({ ...read, subject: read.meta, scope, ...this.#note(read.op, read.meta) });
   }
 
-  #moment(): Pick<Request, 'begun' | 'started'> {
-    const isHeard = this.#parts.events.listenerCount('read') > 0;
-    return { begun: this.#flights.now(), started: isHeard ? performance.now() : undefined };
+  #note(op: Op, { className: entity }: EntityMetadata): Noted {
+    const { events } = this.#parts;
+    return {
+      begun: this.#flights.now(),
+      started: events.listenerCount('read') > 0 ? performance.now() : undefined,
+      counts: events.stats.of(op, entity),
+      message: channels.read.hasSubscribers ? { entity, op, database: events.database, events } : undefined,
+    };
+  }
+
+  #trace(request: Request): Promise<unknown> {
+    return request.message
+      ? traced(channels.read, request.message, () => this.#answer(request))
+      : this.#answer(request);
   }
 
   /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
   async #answer(request: Request): Promise<unknown> {
-    const { events } = this.#parts;
+    const { counts } = request;
     const { ctx } = request.options;
     const decision = this.#decide(request);
     if (!decision.cached) {
@@ -167,18 +199,18 @@ export class Reads {
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
-    const found = await this.#read(plan, ctx);
+    const found = await this.#read(plan, ctx, counts);
     if (found && 'result' in found) {
-      events.stats.hits++;
-      this.#report(request, 'cache', undefined, plan.address);
+      counts.hits++;
+      this.#report(request, 'hit', undefined, plan.address);
       if (this.#auditor && !session && this.#auditor.isDue()) {
         this.#audit(this.#auditor, request, plan, found.found);
       }
       return found.result;
     }
-    events.stats.misses++;
+    counts.misses++;
     const { result, shared } = await this.#miss(request, plan, decision.timeout, session);
-    this.#report(request, 'database', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
+    this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
     return result;
   }
 
@@ -232,7 +264,7 @@ export class Reads {
     // what a transaction sees is its own, and who may cancel waits for nobody
     const mayShare = !session && !request.options.signal;
     const joined = mayShare ? this.#flights.begunBefore(key, request.begun) : undefined;
-    const given = joined && (await this.#resultOf(joined));
+    const given = joined && (await this.#resultOf(joined, request.counts));
     if (given) {
       return given;
     }
@@ -241,27 +273,31 @@ export class Reads {
     let payload: Uint8Array | undefined;
     try {
       // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-      const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined);
+      const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined, request.counts);
       const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
       if (other) {
         if (flight) {
           // it may have been joined after the lease
           this.#flights.land(flight, undefined);
         }
-        const theirs = await this.#resultOf(other);
+        const theirs = await this.#resultOf(other, request.counts);
         if (theirs) {
           return theirs;
         }
       } else if (flight) {
         this.#flights.send(flight, seal);
       }
-      const { result, statements } = await this.#ask(request, session);
+      const answer = await this.#ask(request, session);
+      const { result } = answer;
       const isWanted = seal !== undefined || flight?.joined;
-      if (isWanted && statements && plan.confirms(statements)) {
-        payload = this.#encode(request, plan, result, statements);
+      const made = isWanted ? this.#encode(request, plan, answer) : undefined;
+      if (made instanceof Uint8Array) {
+        payload = made;
       }
       if (payload && seal !== undefined) {
         this.#fill(request, plan.address, seal, payload, timeout);
+      } else {
+        this.#leave(request, plan.address, seal === undefined ? undefined : (made as Unstorable));
       }
       return { result, shared: false };
     } finally {
@@ -272,30 +308,31 @@ export class Reads {
   }
 
   /** What somebody else has asked for. */
-  async #resultOf(flight: Flight): Promise<{ result: unknown; shared: true } | undefined> {
+  async #resultOf(
+    flight: Flight,
+    counts: ReadCounts,
+  ): Promise<{ result: unknown; shared: true } | undefined> {
     const payload = await flight.join();
     if (payload) {
-      this.#parts.events.stats.shared++;
+      counts.shared++;
     }
     return payload && { result: decodeResult(payload), shared: true };
   }
 
-  /** @returns also what was sent, if the answer is one that every session would have been given */
-  async #ask(
-    request: Request,
-    session: Session | undefined,
-  ): Promise<{ result: unknown; statements: readonly string[] | undefined }> {
+  async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
     const witness = new Witness();
     const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
-    const clean =
-      !witness.peculiar && !(session && (await this.#transactionObstacle(session, request.options.ctx)));
-    return { result, statements: clean ? witness.statements : undefined };
+    const obstacle = witness.peculiar
+      ? PECULIAR
+      : session && (await this.#transactionObstacle(session, request.options.ctx));
+    return { result, statements: witness.statements, obstacle };
   }
 
   async #read(
     { address }: Planned,
     ctx: Context,
+    counts: ReadCounts,
   ): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
     const { store, events } = this.#parts;
     this.#fills.sendNow(address.key);
@@ -308,7 +345,7 @@ export class Reads {
           return verdict && { cause: describeCause(verdict.cause) };
         }
         found = verdict.holds;
-        this.#reseal(address, found);
+        this.#reseal(address, found, counts);
       }
       return found && { result: decodeResult(found.payload), found };
     } catch (error) {
@@ -340,27 +377,33 @@ export class Reads {
   }
 
   /** So that nobody has to judge the same steps again. */
-  #reseal(address: EntryAddress, found: Found): void {
+  #reseal(address: EntryAddress, found: Found, counts: ReadCounts): void {
     const { store, events, background } = this.#parts;
-    events.stats.revalidated++;
+    counts.revalidated++;
     background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
   }
 
   #encode(
     { meta, options }: Request,
-    { guards: plans }: Planned,
-    result: unknown,
-    statements: readonly string[],
-  ): Uint8Array | undefined {
+    plan: Planned,
+    { result, statements, obstacle }: DatabaseAnswer,
+  ): Uint8Array | Unstorable {
+    if (obstacle !== undefined) {
+      return { reason: obstacle };
+    }
+    if (!plan.confirms(statements)) {
+      return { reason: 'other statements than it was planned for' };
+    }
+    const { guards: plans } = plan;
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
-    return encodeResult(result, guards);
+    return encodeResult(result, guards) ?? { reason: 'something that would not come back the same' };
   }
 
   #fill(request: Request, address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): void {
     const { store, events } = this.#parts;
     const filled = () => {
-      events.stats.fills++;
+      request.counts.fills++;
       events.announce('fill', () => ({
         entity: request.subject.className,
         op: request.op,
@@ -374,10 +417,23 @@ export class Reads {
     this.#fills.later(address.key, () => store.fill(address, seal, payload, timeout).then(filled, failed));
   }
 
+  /** @param unstorable left out: there is no lease, which was counted when it was refused */
+  #leave({ subject, op, counts }: Request, { key }: EntryAddress, unstorable?: Unstorable): void {
+    if (unstorable) {
+      counts.unstored++;
+    }
+    this.#parts.events.announce('unstored', () => ({
+      entity: subject.className,
+      op,
+      key,
+      reason: unstorable?.reason ?? REFUSED,
+    }));
+  }
+
   async #bypass(request: Request, reason: string): Promise<unknown> {
-    this.#parts.events.stats.bypassed++;
+    request.counts.bypassed++;
     const result = await request.run();
-    this.#report(request, 'database', reason);
+    this.#report(request, 'bypass', reason);
     return result;
   }
 
@@ -399,18 +455,21 @@ export class Reads {
 
   #report(
     request: Request,
-    source: ReadEvent['source'],
+    outcome: NonNullable<ReadMessage['outcome']>,
     reason: string | undefined,
     address?: EntryAddress,
   ): void {
-    const { started } = request;
+    const { started, message } = request;
+    if (message) {
+      conclude(message, outcome, reason, address);
+    }
     if (started === undefined) {
       return;
     }
     this.#parts.events.announce('read', () => ({
       entity: request.subject.className,
       op: request.op,
-      source,
+      source: outcome === 'hit' ? 'cache' : 'database',
       ...(reason !== undefined && { reason }),
       ...(address && { key: address.key, dependencies: describeDependencies(address) }),
       duration: performance.now() - started,

@@ -1,9 +1,12 @@
+import type { EntityManager } from '@mikro-orm/pglite';
 import { expect } from 'chai';
-import { Article, Author, Tag } from '../../fixtures/legacy/index.js';
+import { Article, Author, entities, Tag } from '../../fixtures/legacy/index.js';
 import type { CacheopsEventMap, FillEvent, InvalidationEvent, ReadEvent } from '../../lib/index.js';
-import { MemoryStore } from '../../lib/index.js';
+import { cachedAs, MemoryStore } from '../../lib/index.js';
+import { invalidateView } from '../../lib/integrations/http/index.js';
+import { fragments } from '../../lib/integrations/templates/index.js';
 import { startBlog } from './support/blog.js';
-import type { Started } from './support/start.js';
+import { join, type Started } from './support/start.js';
 
 describe('events', () => {
   let blog: Started;
@@ -151,47 +154,73 @@ describe('events', () => {
     expect(blog.cache.stats().errors).to.be.at.least(1);
   });
 
-  it('are counted', async () => {
-    expect(blog.cache.stats()).to.deep.equal({
-      hits: 0,
-      revalidated: 0,
-      shared: 0,
-      misses: 0,
-      bypassed: 0,
-      fills: 0,
-      refused: 0,
-      audited: 0,
-      mismatches: 0,
-      invalidations: 0,
-      errors: 0,
+  it('tell what was not stored, and why', async () => {
+    const writes = cachedAs(Tag, { name: 'writes' })(async (em: EntityManager) =>
+      em.nativeUpdate(Tag, { id: 1 }, { name: 'crimson' }),
+    );
+    await fork().nativeUpdate(Author, { id: 2 }, { settings: JSON.parse('{"constructor": 1}') });
+    const unstored = await heard('unstored', async () => {
+      await fork().findOne(Author, 2);
+      await writes(fork());
     });
-    await fork().find(Tag, {});
-    await blog.cache.idle();
-    await fork().find(Tag, {});
-    await fork().find(Tag, {}, { cacheops: false });
-    await fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
-    await fork().find(Tag, {});
-    await blog.cache.idle();
-    expect(blog.cache.stats()).to.deep.equal({
-      hits: 1,
-      revalidated: 0,
-      shared: 0,
-      misses: 2,
-      bypassed: 1,
-      fills: 2,
-      refused: 0,
-      audited: 0,
-      mismatches: 0,
-      invalidations: 1,
-      errors: 0,
-    });
+    expect(unstored.map(({ key: _, ...event }) => event)).to.deep.equal([
+      { entity: 'Author', op: 'get', reason: 'something that would not come back the same' },
+      { entity: 'writes', op: 'function', reason: 'a function that writes' },
+    ]);
+    const { unstored: count, ops } = blog.cache.stats();
+    expect([count, ops.get.unstored, ops.function.unstored]).to.deep.equal([2, 1, 1]);
   });
 
-  it('count on a snapshot of their own', async () => {
-    const stats = blog.cache.stats();
-    await fork().find(Tag, {});
-    expect(stats.misses).to.equal(0);
-    stats.hits = 100;
-    expect(blog.cache.stats().hits).to.equal(0);
+  it('tell what was refused because a writer is in flight', async () => {
+    await blog.store.mark(
+      { id: 'w', xid: undefined },
+      [...new Set([...(await tablesOf(() => fork().find(Tag, {})))])].map(table => ({
+        table,
+        touched: () => undefined,
+      })),
+    );
+    const refused = await heard('unstored', () => fork().find(Tag, {}));
+    expect(refused).to.have.length(1);
+    expect(refused[0]).to.include({ entity: 'Tag', op: 'fetch', reason: 'refused' });
+    expect(blog.cache.stats()).to.include({ refused: 1, unstored: 0 });
+  });
+
+  async function tablesOf(read: () => Promise<unknown>): Promise<string[]> {
+    const tables: string[] = [];
+    const { read: original } = blog.store;
+    blog.store.read = address => {
+      tables.push(...address.tables.map(({ table }) => table));
+      return original.call(blog.store, address);
+    };
+    await read();
+    await blog.cache.idle();
+    blog.store.read = original;
+    return tables;
+  }
+
+  it('tell what was dropped by name, and that everything was', async () => {
+    const fragment = fragments(blog.orm);
+    const events = await heard('invalidation', async () => {
+      await fragment.invalidate('menu');
+      await invalidateView('/articles?page=2', blog.orm);
+      await blog.cache.cache.delete('motd');
+      await blog.cache.invalidateAll();
+    });
+    const none = { tables: [], entities: [], names: [], everything: false };
+    expect(events).to.deep.equal([
+      { ...none, names: [{ op: 'fragment', name: 'menu' }] },
+      { ...none, names: [{ op: 'view', name: '/articles?page=2' }] },
+      { ...none, names: [{ op: 'value', name: 'motd' }] },
+      { ...none, everything: true },
+    ]);
+    expect(blog.cache.stats().invalidations).to.equal(4);
+  });
+
+  it('end when the cache is closed', async () => {
+    const other = await join({ entities });
+    let ends = 0;
+    other.cache.events.on('close', () => ends++);
+    await other.orm.close();
+    expect(ends).to.equal(1);
   });
 });

@@ -1,4 +1,4 @@
-import type { Cacheops, CacheopsStats } from '../../../lib/index.js';
+import type { Cacheops, ReadCounts } from '../../../lib/index.js';
 
 /** What was done, and how much of it says anything. */
 export class Tally {
@@ -38,7 +38,7 @@ export function hitRate(handles: readonly Cacheops[]): number {
   return hits / (hits + misses + bypassed);
 }
 
-function total(handles: readonly Cacheops[]): CacheopsStats {
+function total(handles: readonly Cacheops[]): ReadCounts {
   const sum = {
     hits: 0,
     revalidated: 0,
@@ -47,14 +47,11 @@ function total(handles: readonly Cacheops[]): CacheopsStats {
     bypassed: 0,
     fills: 0,
     refused: 0,
-    audited: 0,
-    mismatches: 0,
-    invalidations: 0,
-    errors: 0,
+    unstored: 0,
   };
   for (const handle of handles) {
     const stats = handle.stats();
-    for (const name of Object.keys(sum) as (keyof CacheopsStats)[]) {
+    for (const name of Object.keys(sum) as (keyof ReadCounts)[]) {
       sum[name] += stats[name];
     }
   }
