@@ -23,6 +23,8 @@ const OF_THE_USERS_OF: Readonly<Record<string, readonly string[]>> = {
   koa: ['koa', '@types/koa'],
   nestjs: ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'],
   nunjucks: ['nunjucks', '@types/nunjucks'],
+  opentelemetry: ['@opentelemetry/api'],
+  prometheus: ['prom-client'],
   templates: [],
 };
 
@@ -334,6 +336,27 @@ const INTEGRATIONS: Readonly<Record<string, string>> = {
     await tags.invalidate('menu');
     // @ts-expect-error
     addCachedTags(new nunjucks.Environment(), { tags: { cachedMenu: () => ({ timeout: 'long' }) } });
+  `,
+  opentelemetry: `
+    import { instrument } from 'mikro-orm-cacheops/opentelemetry';
+
+    const stop: () => void = instrument({
+      attributes: message => ('operation' in message ? { of: message.operation } : { of: message.op }),
+    });
+    stop();
+    // @ts-expect-error
+    instrument({ attributes: message => ({ rows: message.result }) });
+  `,
+  prometheus: `
+    import { Registry } from 'prom-client';
+    import { type Cacheops, channels } from 'mikro-orm-cacheops';
+    import { collectMetrics } from 'mikro-orm-cacheops/prometheus';
+
+    const measure = (main: Cacheops) => collectMetrics({ main }, { register: new Registry(), buckets: [0.1, 1] });
+    channels.read.asyncEnd.subscribe(message => console.log((message as { outcome?: string }).outcome));
+    // @ts-expect-error
+    const mistake = (main: Cacheops) => collectMetrics({ main }, { bucket: [0.1, 1] });
+    console.log(measure, mistake);
   `,
   templates: `
     import { fragments } from 'mikro-orm-cacheops/templates';

@@ -52,6 +52,30 @@ const OPS: Readonly<Record<ReadOp, 'few' | 'many' | 'countless'>> = {
   value: 'countless',
 };
 
+/** Names by which reads are told apart: no more than there may be, whatever they are called. */
+export class Names {
+  readonly #known = new Map<ReadOp, Set<string>>();
+
+  /** The name itself, `others`, or nothing. */
+  of(op: ReadOp, name: string): string {
+    if (OPS[op] === 'few') {
+      return name;
+    }
+    if (OPS[op] === 'countless') {
+      return '';
+    }
+    let known = this.#known.get(op);
+    if (!known) {
+      known = new Set();
+      this.#known.set(op, known);
+    }
+    if (known.size < MAX_NAMES) {
+      known.add(name);
+    }
+    return known.has(name) ? name : OTHERS;
+  }
+}
+
 /**
  * Counts reads by op and name, and the rest as a whole. Totals are made when somebody asks, so that a hit adds to one
  * number.
@@ -61,6 +85,7 @@ export class Stats {
   mismatches = 0;
   invalidations = 0;
   errors = 0;
+  readonly #names = new Names();
   readonly #reads = new Map(Object.keys(OPS).map(op => [op as ReadOp, new Map<string, ReadCounts>()]));
 
   /** Where reads of this kind are counted. */
@@ -97,8 +122,7 @@ export class Stats {
 
   #place(op: ReadOp, given: string): ReadCounts {
     const byName = this.#reads.get(op)!;
-    const name =
-      OPS[op] === 'countless' ? '' : OPS[op] === 'many' && byName.size >= MAX_NAMES ? OTHERS : given;
+    const name = this.#names.of(op, given);
     let counts = byName.get(name);
     if (!counts) {
       counts = noReads();
