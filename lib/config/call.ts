@@ -10,7 +10,8 @@ export type ParsedCall = boolean | ParsedProfile;
 /** Whether one query is cached, and for how long. */
 export type CallDecision =
   // timeout: seconds
-  { readonly cached: true; readonly timeout: number } | { readonly cached: false; readonly reason: Bypass };
+  | { readonly cached: true; readonly timeout: number; readonly lock?: boolean }
+  | { readonly cached: false; readonly reason: Bypass };
 
 /**
  * Why a query goes to the database.
@@ -33,7 +34,7 @@ export function parseCall(value: unknown, where: string): ParsedCall {
   }
   if (typeof value !== 'object' || value === null) {
     throw new CacheopsError(
-      `${where}: ${show(value)} is neither true, false nor an object with ops and timeout.`,
+      `${where}: ${show(value)} is neither true, false nor an object with ops, timeout and the like.`,
     );
   }
   return parseProfile(value, where);
@@ -61,7 +62,7 @@ export function requireProfile(
   }
 }
 
-/** An inner option wins over an outer one, each of ops and timeout by itself. */
+/** An inner option wins over an outer one, each by itself. */
 export function mergeCalls(
   inner: ParsedCall | undefined,
   outer: ParsedCall | undefined,
@@ -70,10 +71,11 @@ export function mergeCalls(
     return inner ?? outer;
   }
   if (typeof inner === 'object') {
-    const { ops, timeout } = typeof outer === 'object' ? outer : { ops: ALL_OPS, timeout: undefined };
-    return { ops: inner.ops ?? ops, timeout: inner.timeout ?? timeout };
+    const { ops, timeout, ...rest } =
+      typeof outer === 'object' ? outer : { ops: ALL_OPS, timeout: undefined };
+    return { ...rest, ...inner, ops: inner.ops ?? ops, timeout: inner.timeout ?? timeout };
   }
-  return inner && typeof outer === 'object' ? { ops: ALL_OPS, timeout: outer.timeout } : inner;
+  return inner && typeof outer === 'object' ? { ...outer, ops: ALL_OPS } : inner;
 }
 
 /**
@@ -106,7 +108,11 @@ export function resolveCall(
   }
   const options = typeof inForce === 'object' ? inForce : undefined;
   const ops = inForce === undefined ? profile.ops : (options?.ops ?? ALL_OPS);
-  return ops.has(op) ? { cached: true, timeout: options?.timeout ?? profile.timeout } : BYPASS.ops;
+  if (!ops.has(op)) {
+    return BYPASS.ops;
+  }
+  const { timeout, lock } = { ...profile, ...options };
+  return { cached: true, timeout: timeout ?? profile.timeout, ...(lock && { lock }) };
 }
 
 const BYPASS = {

@@ -45,6 +45,14 @@ export function checkInteger(value: unknown, least: number, where: string, unit?
   return value as number;
 }
 
+/** @throws CacheopsError if it is neither true nor false */
+export function checkBoolean(value: unknown, where: string): boolean {
+  if (typeof value !== 'boolean') {
+    throw new CacheopsError(`${where}: ${show(value)} is neither true nor false.`);
+  }
+  return value;
+}
+
 /** `a, b and c` */
 export function list(words: readonly string[]): string {
   return words.length > 1 ? `${words.slice(0, -1).join(', ')} and ${words.at(-1)}` : words.join();

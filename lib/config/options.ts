@@ -23,6 +23,13 @@ export interface Profile {
   ops?: 'all' | Op | readonly Op[];
   /** How long a result may be used, in seconds; a whole number, at least 1. There is no default: give it here or in `defaults`. */
   timeout?: number;
+  /**
+   * Of all processes that miss a result at the same time, one asks the database, while the others wait for at most 5
+   * seconds. (In one process, that is always so.) Nobody waits in a transaction, nor with an AbortSignal.
+   *
+   * Default: false
+   */
+  lock?: boolean;
 }
 
 /**
@@ -30,7 +37,7 @@ export interface Profile {
  *
  * - `false`: ask the database; nothing is read from the cache nor stored in it.
  * - `true`: cache this, whatever the profile's ops are.
- * - an object: the same, with another timeout, or for these ops only.
+ * - an object: the same, with another timeout or lock, or for these ops only.
  */
 export type CallOptions = boolean | Profile;
 
@@ -100,7 +107,7 @@ export interface CacheopsOptions {
    *
    * `null` is *never*: such an entity is not cached, even if a call asks for it.
    *
-   * Where several speak of one entity, each of ops and timeout is taken from the first that gives it:
+   * Where several speak of one entity, each of these options is taken from the first that gives it:
    *
    * 1. its exact profile here (of several, the one with the longest key)
    * 2. its decorator {@link Cached}, or the nearest one that its class inherits

@@ -1,17 +1,23 @@
-import { checkInteger, checkKeys, list, show } from './check.js';
+import { checkBoolean, checkInteger, checkKeys, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
-import type { Op } from './options.js';
+import type { Op, Profile } from './options.js';
 
 /** A profile as checked: each field is what was given, or `undefined`. */
 export interface ParsedProfile {
   readonly ops: ReadonlySet<Op> | undefined;
   /** seconds */
   readonly timeout: number | undefined;
+  readonly lock?: boolean;
 }
 
 const OPS: readonly Op[] = ['get', 'fetch', 'count', 'aggregate', 'exists'];
-const FIELDS: readonly string[] = ['ops', 'timeout'];
+// typed by their keys, so that a field that is added must be added here
+const FIELDS = Object.keys({
+  ops: true,
+  timeout: true,
+  lock: true,
+} satisfies Record<keyof Profile, true>);
 
 export const ALL_OPS: ReadonlySet<Op> = new Set(OPS);
 export const NO_OPS: ReadonlySet<Op> = new Set();
@@ -28,6 +34,7 @@ export function parseProfile(value: unknown, where: string): ParsedProfile {
       value.timeout === undefined
         ? undefined
         : checkInteger(value.timeout, 1, `${where}: timeout`, 'seconds'),
+    ...(value.lock !== undefined && { lock: checkBoolean(value.lock, `${where}: lock`) }),
   };
 }
 

@@ -17,6 +17,8 @@ export interface ResolvedProfile {
   readonly ops: ReadonlySet<Op>;
   /** seconds */
   readonly timeout: number;
+  /** of all processes that miss a result, one asks the database */
+  readonly lock?: boolean;
 }
 
 type Profiles = Pick<ResolvedOptions, 'defaults' | 'profiles'>;
@@ -49,7 +51,8 @@ export function resolveProfile(
       `${entity.className} has a profile, but no timeout. Give timeout, in seconds, in the profile or in defaults.`,
     );
   }
-  return { ops, timeout };
+  const lock = firstGiven(layers, 'lock');
+  return { ops, timeout, ...(lock !== undefined && { lock }) };
 }
 
 /**

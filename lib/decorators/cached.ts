@@ -90,8 +90,12 @@ export function decoratedProfile(target: AnyClass): Profile | null | undefined {
 }
 
 function checkedCopy(profile: Profile, name: string): Profile {
-  const { ops, timeout } = parseProfile(profile, `@Cached() on ${name}`);
-  return Object.freeze({ ...(ops && { ops: Object.freeze([...ops]) }), ...(timeout && { timeout }) });
+  const { ops, timeout, ...rest } = parseProfile(profile, `@Cached() on ${name}`);
+  return Object.freeze({
+    ...rest,
+    ...(ops && { ops: Object.freeze([...ops]) }),
+    ...(timeout && { timeout }),
+  });
 }
 
 /** A legacy decorator of a method gets the method's name, a standard one a context that tells. */

@@ -1,6 +1,6 @@
 import { EntityManager } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { checkInteger, checkKeys, show } from '../config/check.js';
+import { checkBoolean, checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { AnswerRequest, Computed } from '../orm/answers.js';
 import { isEntityClass } from '../orm/entity_class.js';
@@ -111,8 +111,8 @@ export function readDeclaration(
   if (options.timeout !== undefined) {
     checkInteger(options.timeout, 1, `${where}: timeout`, 'seconds');
   }
-  if (options.lock !== undefined && typeof options.lock !== 'boolean') {
-    throw new CacheopsError(`${where}: lock: ${show(options.lock)} is neither true nor false.`);
+  if (options.lock !== undefined) {
+    checkBoolean(options.lock, `${where}: lock`);
   }
   if (options.name !== undefined && (typeof options.name !== 'string' || options.name === '')) {
     throw new CacheopsError(`${where}: name: ${show(options.name)} is no name.`);

@@ -90,7 +90,7 @@ export class Answers {
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
-    this.#locks = new Locks(parts.store);
+    this.#locks = new Locks(parts.store, parts.background);
   }
 
   /**
@@ -161,8 +161,7 @@ export class Answers {
     try {
       return await work();
     } finally {
-      // not before what it has found is stored
-      this.#parts.background(this.#flights.get(address.key)?.then(lock.release) ?? lock.release());
+      lock.release(this.#flights.get(address.key));
     }
   }
 

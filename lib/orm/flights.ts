@@ -7,7 +7,9 @@ import type { Seal } from '../store/store.js';
  * Nobody may be given what was read before a transaction that had committed when they asked (C1). So a read may join
  * a flight
  *
- * - if it began before the flight's query was sent: then the database answers from a state after the read began; or
+ * - if it began before the flight's query was sent: then the database answers from a state after the read began. So it
+ *   does if, in the end, another process was found to have asked, and the store was looked at after the read began
+ *   (see {@link Flight.sent}); or
  * - if the read has a lease of its own with the flight's seal. A writer changes stamps before it commits, and while it
  *   has not settled no lease is granted. So between the flight's lease and that of the read, nothing has committed
  *   that either depends on; and the query was sent after the flight's lease.
@@ -68,6 +70,7 @@ export class Flights {
 /** One query on its way. */
 export class Flight {
   readonly key: string;
+  /** when the query was sent, or the store last looked at instead: until it lands, that may become later */
   sent = 0;
   seal: Seal | undefined;
   /** somebody waits for it */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store, Writer } from '../store/store.js';
+import type { InFlight, Store, Writer } from '../store/store.js';
 import { encodeValues, schemeOf } from '../values/encode.js';
 import { newWriterId } from './commits.js';
 import { namedDependency } from './manual.js';
@@ -12,6 +12,12 @@ const LONGEST_SLEEP = 200;
 
 const BY_KEY = schemeOf(['key']);
 
+/** What others wait for. */
+export interface Lock {
+  /** @param stored what they are to find: they go on when it has settled */
+  release(stored?: Promise<unknown>): void;
+}
+
 /**
  * Lets one of all processes that share a store compute something, while the others wait. It saves work and guards
  * nothing: where the store fails, or the one who has it is slow, several compute.
@@ -20,34 +26,39 @@ const BY_KEY = schemeOf(['key']);
  */
 export class Locks {
   readonly #store: Store;
+  readonly #background: (work: Promise<unknown>) => void;
 
-  constructor(store: Store) {
+  constructor(store: Store, background: (work: Promise<unknown>) => void) {
     this.#store = store;
+    this.#background = background;
   }
 
   /**
    * @param look what the others wait for
-   * @returns what `look` has found, or what is to be called when the work is done
+   * @returns what `look` has found, or the lock, which must be released
    */
-  async take<T>(
-    key: string,
-    look: () => Promise<T | undefined>,
-  ): Promise<{ readonly found: T } | { readonly release: () => Promise<void> }> {
+  async take<T>(key: string, look: () => Promise<T | undefined>): Promise<{ readonly found: T } | Lock> {
     const deadline = performance.now() + PATIENCE;
     const writer: Writer = { id: newWriterId(), xid: undefined };
     await this.#mark(writer, key);
-    const release = () => this.#store.settle(writer.id, [LOCKS]);
+    const settle = () => this.#store.settle(writer.id, [LOCKS]);
     let pause = SHORTEST_SLEEP;
-    while (performance.now() < deadline && !(await this.#isFirst(writer, key))) {
-      await sleep(pause);
-      pause = Math.min(2 * pause, LONGEST_SLEEP);
+    for (;;) {
+      const isFirst = performance.now() >= deadline || (await this.#isFirst(writer, key));
+      if (!isFirst) {
+        await sleep(pause);
+        pause = Math.min(2 * pause, LONGEST_SLEEP);
+      }
+      // also who is first: another may have stored it since it was missed
       const found = await look();
       if (found !== undefined) {
-        await release();
+        this.#background(settle());
         return { found };
       }
+      if (isFirst) {
+        return { release: stored => this.#background(Promise.resolve(stored).then(settle, settle)) };
+      }
     }
-    return { release };
   }
 
   async #mark(writer: Writer, key: string): Promise<void> {
@@ -75,8 +86,10 @@ export class Locks {
       return true;
     }
     const own = lease.writers.find(writer => writer.id === id);
-    // who has had it for that long is slow, or is no more
-    const waiting = lease.writers.filter(({ age }) => age < 2 * PATIENCE);
+    const isOver = ({ age }: InFlight) => age >= 2 * PATIENCE; // it is slow, or its process is no more
+    const waiting = lease.writers.filter(writer => !isOver(writer));
+    const over = lease.writers.filter(isOver);
+    this.#background(Promise.all(over.map(writer => this.#store.settle(writer.id, [LOCKS]))));
     return !own || waiting.every(other => own.age > other.age || (own.age === other.age && id <= other.id));
   }
 }

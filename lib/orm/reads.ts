@@ -22,6 +22,7 @@ import { type Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
 import { judge } from './judge.js';
 import { REFUSED, takeLease } from './lease.js';
+import { type Lock, Locks } from './locks.js';
 import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
@@ -47,6 +48,19 @@ export interface ReadParts {
 
 type Options = Record<PropertyKey, any>;
 type Context = Options['ctx'];
+
+/** How a read is cached. */
+type Decided = Extract<CallDecision, { cached: true }>;
+
+/** What another has asked for. */
+interface Shared {
+  readonly result: unknown;
+  readonly shared: true;
+}
+
+interface Stored extends Shared {
+  readonly payload: Uint8Array;
+}
 
 interface CurrentPlanner {
   readonly catalog: Catalog;
@@ -102,12 +116,14 @@ export class Reads {
   readonly #parts: ReadParts;
   readonly #fills: Fills;
   readonly #flights = new Flights();
+  readonly #locks: Locks;
   readonly #auditor: Auditor | undefined;
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
     this.#fills = new Fills(parts.background);
+    this.#locks = new Locks(parts.store, parts.background);
     this.#auditor = parts.audit && new Auditor(parts.audit.share, parts.store, parts.events);
   }
 
@@ -209,7 +225,7 @@ export class Reads {
       return found.result;
     }
     counts.misses++;
-    const { result, shared } = await this.#miss(request, plan, decision.timeout, session);
+    const { result, shared } = await this.#miss(request, plan, decision, session);
     this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
     return result;
   }
@@ -257,21 +273,36 @@ export class Reads {
   async #miss(
     request: Request,
     plan: Planned,
-    timeout: number,
+    { timeout, lock: isLocked }: Decided,
     session: Session | undefined,
   ): Promise<{ readonly result: unknown; readonly shared: boolean }> {
     const { key } = plan.address;
     // what a transaction sees is its own, and who may cancel waits for nobody
     const mayShare = !session && !request.options.signal;
     const joined = mayShare ? this.#flights.begunBefore(key, request.begun) : undefined;
-    const given = joined && (await this.#resultOf(joined, request.counts));
+    const given =
+      joined &&
+      ((await this.#resultOf(joined, request, true)) ?? (isLocked && (await this.#look(request, plan))));
     if (given) {
       return given;
     }
     // who has waited in vain goes on alone, at the same time as the others who have
     const flight = mayShare && !joined ? this.#flights.board(key) : undefined;
     let payload: Uint8Array | undefined;
+    let filled: Promise<void> | undefined;
+    let lock: Lock | undefined;
     try {
+      if (isLocked && flight) {
+        const taken = await this.#locks.take(key, () => {
+          flight.sent = this.#flights.now();
+          return this.#look(request, plan);
+        });
+        if ('found' in taken) {
+          payload = taken.found.payload;
+          return taken.found;
+        }
+        lock = taken;
+      }
       // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
       const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined, request.counts);
       const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
@@ -280,7 +311,7 @@ export class Reads {
           // it may have been joined after the lease
           this.#flights.land(flight, undefined);
         }
-        const theirs = await this.#resultOf(other, request.counts);
+        const theirs = await this.#resultOf(other, request, false);
         if (theirs) {
           return theirs;
         }
@@ -295,7 +326,7 @@ export class Reads {
         payload = made;
       }
       if (payload && seal !== undefined) {
-        this.#fill(request, plan.address, seal, payload, timeout);
+        filled = this.#fill(request, plan.address, seal, payload, timeout);
       } else {
         this.#leave(request, plan.address, seal === undefined ? undefined : (made as Unstorable));
       }
@@ -304,19 +335,28 @@ export class Reads {
       if (flight) {
         this.#flights.land(flight, payload);
       }
+      lock?.release(filled);
     }
   }
 
-  /** What somebody else has asked for. */
-  async #resultOf(
-    flight: Flight,
-    counts: ReadCounts,
-  ): Promise<{ result: unknown; shared: true } | undefined> {
+  /**
+   * What somebody else has asked for.
+   *
+   * @param boarded the flight was joined before it was sent
+   */
+  async #resultOf(flight: Flight, { counts, begun }: Request, boarded: boolean): Promise<Shared | undefined> {
     const payload = await flight.join();
-    if (payload) {
-      counts.shared++;
+    return payload && (!boarded || begun < flight.sent) ? shared(payload, counts) : undefined;
+  }
+
+  /** What another process has asked for, and stored by now. */
+  async #look(request: Request, plan: Planned): Promise<Stored | undefined> {
+    const read = await this.#read(plan, request.options.ctx, request.counts);
+    if (!read || !('found' in read)) {
+      return undefined;
     }
-    return payload && { result: decodeResult(payload), shared: true };
+    const { payload } = read.found;
+    return { ...shared(payload, request.counts), payload };
   }
 
   async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
@@ -400,7 +440,14 @@ export class Reads {
     return encodeResult(result, guards) ?? { reason: 'something that would not come back the same' };
   }
 
-  #fill(request: Request, address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): void {
+  /** Settles when it is stored. */
+  #fill(
+    request: Request,
+    address: EntryAddress,
+    seal: Seal,
+    payload: Uint8Array,
+    timeout: number,
+  ): Promise<void> {
     const { store, events } = this.#parts;
     const filled = () => {
       request.counts.fills++;
@@ -414,7 +461,12 @@ export class Reads {
       }));
     };
     const failed = (error: unknown) => events.reportError('fill', error);
-    this.#fills.later(address.key, () => store.fill(address, seal, payload, timeout).then(filled, failed));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#fills.later(address.key, () => {
+      resolve(store.fill(address, seal, payload, timeout).then(filled, failed));
+      return promise;
+    });
+    return promise;
   }
 
   /** @param unstorable left out: there is no lease, which was counted when it was refused */
@@ -475,4 +527,9 @@ export class Reads {
       duration: performance.now() - started,
     }));
   }
+}
+
+function shared(payload: Uint8Array, counts: ReadCounts): Shared {
+  counts.shared++;
+  return { result: decodeResult(payload), shared: true };
 }

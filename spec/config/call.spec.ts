@@ -76,6 +76,21 @@ describe('resolveCall', () => {
     expect(decide(profile, { op: 'fetch', scope: true, call: { timeout: 5 } })).to.deep.equal(cached(5));
   });
 
+  it('takes lock from the innermost that says something of it', () => {
+    const locked: ResolvedProfile = { ...profile, lock: true };
+    expect(decide(locked, { op: 'get' })).to.deep.equal({ cached: true, timeout: 60, lock: true });
+    expect(decide(locked, { op: 'get', call: { timeout: 5 } })).to.deep.equal({ ...cached(5), lock: true });
+    expect(decide(locked, { op: 'get', call: { lock: false } })).to.deep.equal(cached(60));
+    expect(decide(profile, { op: 'get', scope: { lock: true }, call: true })).to.deep.equal({
+      ...cached(60),
+      lock: true,
+    });
+    expect(decide(locked, { op: 'get', scope: { lock: false }, call: { lock: true } })).to.deep.equal({
+      ...cached(60),
+      lock: true,
+    });
+  });
+
   it('refuses a call that asks for an entity without a profile', () => {
     for (const call of [true, {}, { timeout: 5 }]) {
       expect(() => decide(undefined, { op: 'get', call })).to.throw(CacheopsError, /^User has no profile/);
@@ -171,11 +186,14 @@ describe('parseCall', () => {
     for (const value of [60, 'get', null, undefined, () => true]) {
       expect(() => parseCall(value, 'find(User)')).to.throw(
         CacheopsError,
-        /^find\(User\): .* is neither true, false nor an object with ops and timeout\.$/,
+        /^find\(User\): .* is neither true, false nor an object with ops, timeout and the like\.$/,
       );
     }
     expect(() => parseCall(['get'], 'find(User)')).to.throw(CacheopsError, /^find\(User\): .* is no object/);
     expect(() => parseCall({ ttl: 5 }, 'find(User)')).to.throw(CacheopsError, /there is no option 'ttl'/);
+    expect(() => parseCall({ lock: 1 }, 'find(User)')).to.throw(
+      'find(User): lock: 1 is neither true nor false.',
+    );
     expect(() => parseCall({ timeout: 0 }, 'find(User)')).to.throw(
       CacheopsError,
       /^find\(User\): timeout: 0 /,
