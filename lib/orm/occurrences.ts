@@ -4,7 +4,7 @@ import { disjunctiveForm, type Source } from '../query/formula.js';
 import type { OrderTerm } from '../query/guard.js';
 import type { PartnerKey } from '../query/partner.js';
 import type { Join } from '../query/select.js';
-import { viewOf } from '../query/view.js';
+import { type View, viewOf } from '../query/view.js';
 import { tellsAll } from '../values/comparable.js';
 import type { Table } from './catalog.js';
 import { isAskable } from './partner_rows.js';
@@ -49,8 +49,6 @@ export function occurrencesOf(reading: Reading, condition: Condition, hasRows: b
 interface Certain {
   readonly use: Use;
   readonly index: number;
-  /** Does the formula say anything of it? */
-  readonly asked: boolean;
 }
 
 class OccurrenceFinder {
@@ -63,9 +61,10 @@ class OccurrenceFinder {
   readonly #all: Occurrence[] = [];
   readonly #guards: GuardPlan[] = [];
   readonly #certain: Certain[] = [];
+  readonly #views = new Map<Use, View | undefined>();
 
   constructor(reading: Reading, condition: Condition, hasRows: boolean) {
-    this.#reading = reading;
+    this.#reading = { ...reading, uses: reading.uses.filter(use => !isAgain(use, reading)) };
     this.#condition = condition;
     this.#hasRows = hasRows;
     this.#root = this.#findRoot();
@@ -75,11 +74,8 @@ class OccurrenceFinder {
   find(): Occurrences {
     const byTable = Map.groupBy(this.#reading.uses, ({ table }) => table);
     for (const [table, uses] of byTable) {
-      const sources = this.#condition.sources.filter(source => source.table === table.fullName);
-      const isNamedTwice = this.#condition.repeated.has(table.fullName);
-      if (uses.length === 1 && sources.length <= 1) {
-        this.#addCertain(uses[0]!, sources[0]);
-      } else if (sources.length === uses.length && !isNamedTwice) {
+      const sources = this.#sourcesOf(table);
+      if (sources.length > 1 && sources.length === uses.length && !this.#isRepeated(table)) {
         // which source is which of them is not known, but each is one of them
         const reads = this.#readsOf(uses);
         this.#all.push(...sources.map(source => ({ table: table.fullName, source, reads })));
@@ -93,25 +89,51 @@ class OccurrenceFinder {
     return { all: this.#all, guards: this.#guards };
   }
 
-  #addCertain(use: Use, source: Source | undefined): void {
-    const view = source && viewOf(this.#condition.formula, source);
-    const asked = view !== undefined && view.expression.type !== 'always';
-    this.#certain.push({ use, index: this.#all.length, asked });
-    this.#add(use, source, view?.exact, asked);
+  #sourcesOf({ fullName }: Table): readonly Source[] {
+    return this.#condition.sources.filter(({ table }) => table === fullName);
   }
 
-  #add(use: Use, source?: Source, exact?: ReadonlyMap<string, number>, asked = false): void {
+  #isRepeated({ fullName }: Table): boolean {
+    return this.#condition.repeated.has(fullName);
+  }
+
+  /** Is it certain that what the formula says of its table, if anything, it says of this place? */
+  #isCertain({ table }: Use): boolean {
+    return (
+      this.#sourcesOf(table).length <= 1 &&
+      this.#reading.uses.filter(other => other.table === table).length === 1
+    );
+  }
+
+  #viewOf(use: Use): View | undefined {
+    if (!this.#views.has(use)) {
+      const [source] = this.#isCertain(use) ? this.#sourcesOf(use.table) : [];
+      this.#views.set(use, source && viewOf(this.#condition.formula, source));
+    }
+    return this.#views.get(use);
+  }
+
+  /** Does the formula ask something of its rows that NULL does not satisfy? */
+  #isAsked(use: Use): boolean {
+    const view = this.#viewOf(use);
+    return view !== undefined && view.expression.type !== 'always';
+  }
+
+  #add(use: Use): void {
+    const exact = this.#viewOf(use)?.exact;
     const occurrence = this.#all.length;
     const referenced = this.#isReferenced(use);
-    const guard =
-      use === this.#root ? this.#ofRoot(use, exact) : this.#containedOf(use, exact, referenced, asked);
+    const guard = use === this.#root ? this.#ofRoot(use, exact) : this.#containedOf(use, exact, referenced);
     if (guard) {
       const { columns, ...plan } = guard;
       this.#guards.push({ ...plan, occurrence } as GuardPlan);
     }
+    if (this.#isCertain(use)) {
+      this.#certain.push({ use, index: occurrence });
+    }
     this.#all.push({
       table: use.table.fullName,
-      source,
+      source: this.#isCertain(use) ? this.#sourcesOf(use.table)[0] : undefined,
       reads: this.#readsOf([use], exact),
       referenced,
       ...(guard && { guarded: guard.columns }),
@@ -124,17 +146,22 @@ class OccurrenceFinder {
       return;
     }
     for (const one of this.#certain) {
-      const [alias, ...others] = new Set(joinOf(one.use)?.on.map(pair => pair.alias));
+      const { within } = one.use.said;
+      const join = joinOf(one.use) ?? within;
+      const [alias, ...others] = new Set(join?.on.map(pair => pair.alias));
       const other = this.#certain.find(({ use }) => use.said.alias === alias);
       if (!other || others.length > 0 || !this.#isAlias(one.use) || !this.#isAlias(other.use)) {
         continue;
       }
-      const { on } = joinOf(one.use)!;
-      this.#addPartner(
-        other,
-        one,
-        on.map(({ own, column }) => [column, own]),
-      );
+      const { on } = join!;
+      // NOT IN looks for rows outside of whom nothing is found inside
+      if (!within || other.use.said.within) {
+        this.#addPartner(
+          other,
+          one,
+          on.map(({ own, column }) => [column, own]),
+        );
+      }
       this.#addPartner(
         one,
         other,
@@ -148,7 +175,7 @@ class OccurrenceFinder {
     const on = key?.map(column => columns.find(([, own]) => own === column));
     const isFound = ([own, column]: PartnerKey[number]) =>
       isAskable(kinds.get(column)) && row.use.table.kinds.get(own) === kinds.get(column);
-    if (!partner.asked || !readable || !on?.every(pair => pair !== undefined && isFound(pair))) {
+    if (!this.#isAsked(partner.use) || !readable || !on?.every(pair => pair !== undefined && isFound(pair))) {
       return;
     }
     const pairs = on as PartnerKey;
@@ -241,7 +268,7 @@ class OccurrenceFinder {
 
   /** Is no row of the root joined to more than one row? */
   #joinsToOne(): boolean {
-    return this.#reading.uses.every(use => use === this.#root || isByKey(use));
+    return this.#reading.uses.every(use => use === this.#root || use.said.within || isByKey(use));
   }
 
   #ofRoot(root: Use, exact: ReadonlyMap<string, number> | undefined) {
@@ -318,12 +345,7 @@ class OccurrenceFinder {
    * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
    * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
    */
-  #containedOf(
-    use: Use,
-    exact: ReadonlyMap<string, number> | undefined,
-    referenced: boolean,
-    asked: boolean,
-  ) {
+  #containedOf(use: Use, exact: ReadonlyMap<string, number> | undefined, referenced: boolean) {
     const { select } = this.#reading;
     const join = joinOf(use);
     if (!this.#hasRows || !select?.plain || !join || !this.#root || !this.#isAlias(use)) {
@@ -333,7 +355,7 @@ class OccurrenceFinder {
       return undefined;
     }
     if (!this.#decidesAlone(use)) {
-      return this.#manyOf(use, join, exact, asked);
+      return this.#manyOf(use, join, exact);
     }
     const understood = [...use.said.where].every(([column, mentions]) => exact?.get(column) === mentions);
     const filters = use.said.where.size > 0 || exact !== undefined;
@@ -349,17 +371,17 @@ class OccurrenceFinder {
           deciding: [],
           columns: join.on.map(({ own }) => own),
         }
-      : this.#manyOf(use, join, exact, asked);
+      : this.#manyOf(use, join, exact);
   }
 
   /**
-   * Of rows that refer to the root, and of which something is asked. One that goes does not bring in the row that it
-   * refers to: for NULL in its place would not do.
+   * Of rows that refer to the root, and must be there. One that goes does not bring in the row that it refers to, then:
+   * NULL in its place would not do.
    */
-  #manyOf(use: Use, join: Join, exact: ReadonlyMap<string, number> | undefined, asked: boolean) {
+  #manyOf(use: Use, join: Join, exact: ReadonlyMap<string, number> | undefined) {
     const { select } = this.#reading;
     const deciding = this.#decidingOf(use, exact);
-    return deciding && !select!.limited && this.#refersToKey(join) && (asked || join.kind === 'inner')
+    return deciding && !select!.limited && this.#refersToKey(join) && this.#isNeeded(use)
       ? {
           type: 'contained' as const,
           on: join.on,
@@ -371,6 +393,28 @@ class OccurrenceFinder {
       : undefined;
   }
 
+  #isNeeded(use: Use): boolean {
+    return (
+      joinOf(use)?.kind === 'inner' ||
+      this.#isAsked(use) ||
+      this.#hangingFrom(use).some(each => this.#isAsked(each))
+    );
+  }
+
+  /** What is joined to it, what is joined to that, and so on. */
+  #hangingFrom(use: Use): readonly Use[] {
+    const hanging = new Set([use]);
+    for (const { said } of hanging) {
+      for (const other of this.#reading.uses) {
+        if (joinOf(other)?.on.some(({ alias }) => alias === said.alias)) {
+          hanging.add(other);
+        }
+      }
+    }
+    hanging.delete(use);
+    return [...hanging];
+  }
+
   /**
    * What is joined to it must not decide which rows of the root are in the result, nor, with a LIMIT, may its values or
    * theirs: then a row that is not contained could bring in another one by the row that it leads to.
@@ -380,19 +424,13 @@ class OccurrenceFinder {
     if (select!.nested || uses.some(({ said }) => !said.place)) {
       return false; // subqueries may look at it
     }
-    const hanging = [use];
-    for (const { said } of hanging) {
-      hanging.push(...uses.filter(other => joinOf(other)?.on.some(({ alias }) => alias === said.alias)));
-      if (hanging.length > uses.length) {
-        return false;
-      }
-    }
+    const hanging = this.#hangingFrom(use);
     const orders =
       !select!.orderKnown ||
-      select!.order.some(({ alias }) => hanging.some(({ said }) => said.alias === alias));
+      select!.order.some(({ alias }) => [use, ...hanging].some(({ said }) => said.alias === alias));
     return (
       !(select!.limited && orders) &&
-      hanging.slice(1).every(other => joinOf(other)!.kind === 'left' && other.said.where.size === 0)
+      hanging.every(other => joinOf(other)!.kind === 'left' && other.said.where.size === 0)
     );
   }
 
@@ -426,6 +464,16 @@ class OccurrenceFinder {
       )
     );
   }
+}
+
+/** Is its row that of another place, by the same key? */
+function isAgain({ said: { again, alias }, table }: Use, { uses }: Reading): boolean {
+  return (
+    again !== undefined &&
+    table.key?.length === 1 &&
+    table.key[0] === again &&
+    uses.some(({ said, table: outer }) => said.place && said.alias === alias && outer === table)
+  );
 }
 
 /** A step has all of them, before and after. */

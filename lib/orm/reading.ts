@@ -71,6 +71,8 @@ function signatureOf({ uses, select }: Reading): string {
       table.fullName,
       said.alias,
       said.place,
+      said.again,
+      said.within,
       said.reads && [...said.reads].sort(),
       said.besides && [...said.besides].sort(),
       [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),

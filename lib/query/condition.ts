@@ -151,7 +151,7 @@ class ConditionReader {
   #relation(prop: EntityProperty, value: unknown, place: Place): Formula {
     const owning = prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner);
     if (!isRecord(value) || isOperators(value)) {
-      return owning ? this.#fields(prop.joinColumns, value, place) : ANYTHING;
+      return owning ? this.#fields(prop.joinColumns, value, place) : this.#collection(prop, value, place);
     }
     const target = prop.targetMeta!;
     const keys = Reflect.ownKeys(value);
@@ -176,6 +176,31 @@ class ConditionReader {
       path,
       mode: many ? 'joined to many' : 'joined',
     });
+  }
+
+  /**
+   * `$some`, `$none` and `$every` look for a row in a subquery: one with which they find nothing changes nothing, whichever
+   * of them it is. Nothing is said of the row whose collection it is.
+   */
+  #collection(prop: EntityProperty, value: unknown, place: Place): Formula {
+    const table = this.#columns.tableOf(prop.targetMeta!);
+    if (table === undefined || !isRecord(value) || place.mode === 'joined to many') {
+      return ANYTHING;
+    }
+    const parts = Reflect.ownKeys(value).map(operator =>
+      operator === '$some' || operator === '$none' || operator === '$every'
+        ? wider(
+            this.read(prop.targetMeta!, value[operator], {
+              source: this.source(table),
+              negated: operator === '$every',
+              optional: true,
+              path: `${place.path}.${prop.name} ${this.sources.length}`,
+              mode: 'joined',
+            }),
+          )
+        : ANYTHING,
+    );
+    return joined(parts, place);
   }
 
   /**

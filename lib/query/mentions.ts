@@ -5,6 +5,8 @@ import { RESERVED } from './words.js';
 /** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or besides these. */
 export type Clause = 'list' | 'where' | 'besides';
 
+type Whereabouts = 'place' | 'again' | 'within';
+
 interface Columns {
   star: boolean;
   starBesides: boolean;
@@ -23,14 +25,14 @@ interface Columns {
  * any table (or all of them: a bare alias is a whole row), so nothing is known of any then.
  */
 export class Mentions {
-  readonly #tables: Pick<Occurrence, 'schema' | 'name' | 'alias' | 'place'>[] = [];
+  readonly #tables: Pick<Occurrence, 'schema' | 'name' | 'alias' | Whereabouts>[] = [];
   readonly #byAlias = new Map<string, Columns>();
   #uncertain = false;
   /** Is there no such thing as the outermost WHERE? */
   #severalSelects = false;
 
-  addTable(table: TableName, alias: string, place: Occurrence['place']): void {
-    this.#tables.push({ ...table, alias, ...(place && { place }) });
+  addTable(table: TableName, alias: string, where: Pick<Occurrence, Whereabouts>): void {
+    this.#tables.push({ ...table, alias, ...where });
   }
 
   severalSelects(): void {

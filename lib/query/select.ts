@@ -22,6 +22,13 @@ export interface Occurrence extends TableName {
   readonly alias: string;
   /** where it stands in the FROM of the outermost SELECT; left out: elsewhere, or in a way that is not understood */
   readonly place?: 'first' | Join;
+  /**
+   * Of a table in a subquery of the outermost WHERE that asks `a.id in (select a.id from t as a …)`, as `$some` and `$none`
+   * do: if the column is the key of the table that `a` is outside, too, its row is the row outside.
+   */
+  readonly again?: string;
+  /** how it is joined in such a subquery */
+  readonly within?: Join;
   /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: it may be any */
   readonly reads: ReadonlySet<string> | undefined;
   /** of these, columns mentioned anywhere but in the list of the outermost SELECT; `undefined`: it may be any */
@@ -75,6 +82,13 @@ interface Frame {
   inWhere: boolean;
   /** Is it the list of a SELECT? */
   inList: boolean;
+  /** what is looked for in it, if it is a subquery that selects just that: see {@link Occurrence.again} */
+  readonly again?: ColumnName | undefined;
+}
+
+interface ColumnName {
+  readonly alias: string;
+  readonly column: string;
 }
 
 /**
@@ -104,7 +118,12 @@ export function readSelect(sql: string): Select | Opaque {
       if (token.text === '(') {
         // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
         const inFrom = frame.inFrom && opensItem(tokens[i - 1]);
-        frames.push({ inFrom, inWhere: frame.inWhere, inList: false });
+        frames.push({
+          inFrom,
+          inWhere: frame.inWhere,
+          inList: false,
+          again: frame.inWhere ? lookedForAgain(tokens, i) : undefined,
+        });
         expectsItem = inFrom && !isWord(tokens[i + 1], 'select', 'values', 'with', '(');
       } else if (token.text === ')') {
         frames.pop();
@@ -145,7 +164,7 @@ export function readSelect(sql: string): Select | Opaque {
         return { reason: 'a FROM item that is not a table' };
       }
       if (item !== SUBQUERY) {
-        mentions.addTable(item.table, item.alias, frames.length === 1 ? placeOf(tokens, i, item) : undefined);
+        mentions.addTable(item.table, item.alias, whereabouts(tokens, i, item, frame, frames.length === 1));
         i = item.last;
       }
     } else {
@@ -216,6 +235,40 @@ function enterClause(word: string, frame: Frame, outermost: boolean, mentions: M
 
 const SET_OPERATIONS: ReadonlySet<string> = new Set(['union', 'intersect', 'except']);
 
+type Whereabouts = Pick<Occurrence, 'place' | 'again' | 'within'>;
+
+/** @param at index of the word before the item */
+function whereabouts(
+  tokens: readonly Token[],
+  at: number,
+  item: Item,
+  { again }: Frame,
+  outermost: boolean,
+): Whereabouts {
+  const place = outermost || again ? placeOf(tokens, at, item) : undefined;
+  if (!place) {
+    return {};
+  }
+  if (outermost) {
+    return { place };
+  }
+  return place !== 'first' ? { within: place } : item.alias === again!.alias ? { again: again!.column } : {};
+}
+
+/**
+ * `a.id` of `a.id in (select a.id from`, or `not in`.
+ *
+ * @param at index of the parenthesis
+ */
+function lookedForAgain(tokens: readonly Token[], at: number): ColumnName | undefined {
+  if (!isWord(tokens[at - 1], 'in') || !isWord(tokens[at + 1], 'select') || !isWord(tokens[at + 5], 'from')) {
+    return undefined;
+  }
+  const outside = qualified(tokens, isWord(tokens[at - 2], 'not') ? at - 5 : at - 4);
+  const inside = qualified(tokens, at + 2);
+  return outside && inside?.alias === outside.alias && inside.column === outside.column ? outside : undefined;
+}
+
 /** @param at index of the word before the item */
 function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): Occurrence['place'] {
   if (isWord(tokens[at], 'from')) {
@@ -259,7 +312,7 @@ function readEqualities(tokens: readonly Token[], at: number, alias: string): Jo
   }
 }
 
-function qualified(tokens: readonly Token[], at: number): { alias: string; column: string } | undefined {
+function qualified(tokens: readonly Token[], at: number): ColumnName | undefined {
   const [table, dot, column] = tokens.slice(at, at + 3);
   return table?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
     ? { alias: table.text, column: column.text }

@@ -63,7 +63,7 @@ export function stepMatters(
     return before !== mayTakePart(now) || (before && read === 1);
   }
   const isIn = (values: readonly Canonical[] | null) =>
-    satisfies(values) && isContained(keys, tested(tests, values));
+    satisfies(values) && isContained(keys, tested(tests, values)) && !isAlone(values);
   const before = isIn(old);
   if (before !== isIn(now) || (before && read === 1)) {
     return true;

@@ -143,11 +143,11 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
   // the condition stands around a query of its own, which names both tables again
   $some: [
     em => em.find(Author, { name: 'a', articles: { $some: { status: 'draft' } } }),
-    ['author', 'article'],
+    ['author(name=a)', 'article(status=draft)'],
   ],
   $none: [
     em => em.find(Author, { name: 'a', articles: { $none: { status: 'draft' } } }),
-    ['author', 'article'],
+    ['author(name=a)', 'article(status=draft)'],
   ],
   'a joined populate': [
     em => em.find(Article, { id: 1 }, { populate: ['author', 'tags'], strategy: 'joined' }),

@@ -13,6 +13,12 @@ const Maker = defineEntity({
   properties: { id: p.integer().primary(), name: p.string(), country: p.string().nullable() },
 });
 
+const Tag = defineEntity({
+  name: 'Tag',
+  cacheops: { timeout: 60 },
+  properties: { id: p.integer().primary(), name: p.string() },
+});
+
 const Thing = defineEntity({
   name: 'Thing',
   cacheops: { timeout: 60 },
@@ -22,6 +28,7 @@ const Thing = defineEntity({
     kind: p.integer(),
     maker: () => p.manyToOne(Maker).nullable().deleteRule('no action'),
     parts: () => p.oneToMany(Part).mappedBy('thing'),
+    tags: () => p.manyToMany(Tag),
   },
 });
 
@@ -49,6 +56,10 @@ const count =
 const of = (country: string) => ({ kind: 1, maker: { country } });
 const heavy = (weight: number, where: object = {}) => list({ ...where, parts: { weight: { $gt: weight } } });
 const withParts = (where: object) => list(where, { populate: ['parts'], strategy: 'joined' });
+const some = (part: object, where: object = {}) => list({ ...where, parts: { $some: part } });
+const none = (part: object, where: object = {}) => list({ ...where, parts: { $none: part } });
+const every = (part: object) => list({ parts: { $every: part } });
+const tagged = (tags: object) => list({ tags });
 const insert =
   (id: number, maker: number | null): Step =>
   em =>
@@ -193,6 +204,83 @@ const CASES: Record<string, WritePath> = {
     changes: [withParts({ parts: { weight: { $gt: 5 } } }), list({ parts: { id: null } })],
     keeps: [heavy(15)],
   },
+  'a row of a collection in which some are looked for': {
+    write: em => em.insert(Part, { id: 9, weight: 9, thing: 3 } as never),
+    changes: [
+      some({ weight: 9 }),
+      some({ weight: { $gt: 5 } }),
+      none({ weight: { $lt: 10 } }),
+      every({ weight: 10 }),
+    ],
+    keeps: [
+      some({ weight: 10 }),
+      none({ weight: 10 }),
+      every({ weight: 9 }),
+      some({ weight: 9 }, { kind: 1 }),
+      none({ weight: { $gt: 5 } }, { title: 'two' }),
+    ],
+  },
+  'a row that goes from one collection to another in which some are looked for': {
+    write: em => em.nativeUpdate(Part, { id: 1 }, { thing: 3 } as never),
+    changes: [
+      some({ weight: 10 }),
+      none({ weight: 10 }),
+      some({ weight: 10 }, { kind: 2 }),
+      every({ weight: 20 }),
+    ],
+    keeps: [some({ weight: 20 }), none({ weight: { $gt: 15 } })],
+  },
+  'what is read of a row in whose collection some are looked for': {
+    write: set(Thing, 1, { title: 'other' }),
+    changes: [some({ weight: 10 }), none({ weight: 20 })],
+    keeps: [some({ weight: 20 }), none({ weight: 10 }), some({ weight: 10 }, { kind: 2 })],
+  },
+  'a row that comes, in whose collection nothing is': {
+    write: insert(9, 1),
+    changes: [none({ weight: 10 }), every({ weight: 10 }), none({ weight: 1 }, { kind: 1 })],
+    keeps: [none({ weight: 10 }, { kind: 2 })],
+  },
+  'a row that gets a tag': {
+    write: em => em.execute('insert into thing_tags (thing_id, tag_id) values (1, 2)'),
+    changes: [
+      tagged({ name: 'blue' }),
+      tagged({ $some: { name: 'blue' } }),
+      tagged({ $none: { name: 'blue' } }),
+      count({ tags: { name: 'blue' }, kind: 1 }),
+    ],
+    keeps: [
+      tagged({ name: 'red' }),
+      tagged({ $some: { name: 'red' } }),
+      tagged({ $none: { name: 'red' } }),
+      count({ tags: { name: 'blue' }, kind: 2 }),
+    ],
+  },
+  'a tag that gets another name': {
+    write: em => em.nativeUpdate(Tag, { id: 1 }, { name: 'blue' }),
+    changes: [tagged({ name: 'blue' }), tagged({ name: 'red' }), tagged({ $none: { name: 'red' } })],
+    keeps: [tagged({ name: 'green' }), tagged({ $some: { name: 'green' } })],
+  },
+  'what is read of a row with a tag': {
+    write: set(Thing, 1, { title: 'other' }),
+    changes: [tagged({ name: 'red' }), tagged({ $none: { name: 'blue' } })],
+    keeps: [
+      tagged({ name: 'blue' }),
+      tagged({ $none: { name: 'red' } }),
+      tagged({ $some: { name: 'blue' } }),
+    ],
+  },
+  'a page of those in whose collection some are': {
+    write: em => em.insert(Part, { id: 9, weight: 10, thing: 3 } as never),
+    changes: list({ parts: { $some: { weight: { $lte: 10 } } } }, { limit: 2 }),
+    keeps: [list({ parts: { $some: { weight: { $gt: 10 } } } }, { limit: 1 })],
+  },
+  'a row before a page of those in whose collection some are': {
+    write: inTurn(insert(0, 1), em => em.insert(Part, { id: 9, weight: 10, thing: 0 } as never)),
+    changes: [
+      list({ parts: { $some: { weight: 10 } } }, { limit: 1 }),
+      list({ parts: { $some: { weight: { $gt: 5 } } } }, { limit: 1, offset: 1 }),
+    ],
+  },
 };
 
 /** A store during whose next look at an entry something else happens, when it has looked already. */
@@ -213,12 +301,12 @@ describe('rows of whose partners something is asked', () => {
   let shop: Started;
 
   before(async () => {
-    shop = await start({ entities: [Thing, Maker, Part], cacheops: { store } });
+    shop = await start({ entities: [Thing, Maker, Part, Tag], cacheops: { store } });
   });
 
   beforeEach(async () => {
     const em = shop.orm.em.fork();
-    await (await embedded()).exec('truncate thing, maker, part cascade');
+    await (await embedded()).exec('truncate thing, maker, part, tag cascade');
     await em.insertMany(Maker, [
       { id: 1, name: 'one', country: 'AT' },
       { id: 2, name: 'two', country: 'BE' },
@@ -234,6 +322,11 @@ describe('rows of whose partners something is asked', () => {
       { id: 1, weight: 10, thing: 1 },
       { id: 2, weight: 20, thing: 2 },
     ] as never);
+    await em.insertMany(Tag, [
+      { id: 1, name: 'red' },
+      { id: 2, name: 'blue' },
+    ]);
+    await em.execute('insert into thing_tags (thing_id, tag_id) values (1, 1), (2, 2), (3, 2)');
     await shop.cache.invalidateAll();
   });
 
