@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { type TemporaryDirectory, temporaryDirectory } from './support/temporary_directory.js';
+import { complaintsOfCompiler } from './support/typescript.js';
 
 const execute = promisify(execFile);
 
@@ -170,19 +171,7 @@ async function compile(
   const files = Object.keys(programs).map(name => `${name}.ts`);
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }));
 
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  try {
-    await execute(process.execPath, [tsc, '--pretty', 'false'], { cwd: project });
-    return [];
-  } catch (error) {
-    const { stdout } = error as { stdout: string };
-    // a complaint begins at the margin and may go on in indented lines
-    const complaints = stdout.split(/\n(?=\S)/).filter(complaint => complaint.includes('error TS'));
-    if (complaints.length === 0) {
-      throw error;
-    }
-    return complaints;
-  }
+  return complaintsOfCompiler(project);
 }
 
 /** Complaints about the user's program or the package, and not about what they stand on. */
