@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql';
 import type { Random } from './random.js';
 import {
+  Brand,
   COUNTRIES,
   DAYS,
   day,
@@ -23,6 +24,8 @@ type Options = Record<string, unknown>;
 
 interface Shape {
   readonly name: string;
+  /** of brands rather than of products */
+  readonly brands?: boolean;
   readonly count?: boolean;
   readonly make: (random: Random, size: Size) => { readonly where: Where; readonly options?: Options };
 }
@@ -128,6 +131,23 @@ const SHAPES: readonly Shape[] = [
       where: { category: category(random, size), brand: { country: random.of(COUNTRIES) } },
     }),
   },
+  {
+    name: 'count, condition on a relation',
+    count: true,
+    make: (random, size) => ({
+      where: { category: category(random, size), brand: { country: { $ne: random.of(COUNTRIES) } } },
+    }),
+  },
+  {
+    name: 'some of a collection',
+    brands: true,
+    make: (random, size) => ({
+      where: {
+        country: random.of(COUNTRIES),
+        products: { $some: { category: category(random, size), stock: { $lt: 200 + random.below(600) } } },
+      },
+    }),
+  },
 ];
 
 /** So many different queries, of each shape as many as of the others. */
@@ -143,11 +163,12 @@ export function makeQueries(count: number, random: Random, size: Size): Query[] 
       continue;
     }
     known.add(text);
+    const entity = (shape.brands ? Brand : Product) as typeof Product;
     queries.push({
       shape: shape.name,
       ask: shape.count
-        ? em => em.count(Product, where as never, options)
-        : em => em.find(Product, where as never, options as never),
+        ? em => em.count(entity, where as never, options)
+        : em => em.find(entity, where as never, options as never),
     });
   }
   return queries;

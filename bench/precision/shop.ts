@@ -3,7 +3,12 @@ import type { Random } from './random.js';
 
 export const Brand = defineEntity({
   name: 'Brand',
-  properties: { id: p.integer().primary(), name: p.string(), country: p.string() },
+  properties: {
+    id: p.integer().primary(),
+    name: p.string(),
+    country: p.string(),
+    products: () => p.oneToMany(Product).mappedBy('brand'),
+  },
 });
 
 export const Product = defineEntity({
