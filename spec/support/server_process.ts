@@ -14,6 +14,8 @@ export interface ServerCommand {
   readonly ready: string;
   /** what makes it end at once when this process does */
   readonly lastSignal: NodeJS.Signals;
+  /** default: that of this process */
+  readonly env?: NodeJS.ProcessEnv;
   /** whom to run it as */
   readonly user?: { uid: number; gid: number } | undefined;
 }
@@ -34,6 +36,7 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
   const output = openSync(server.log, 'w');
   const child = spawn(server.command, server.args, {
     ...server.user,
+    env: server.env ?? process.env,
     stdio: ['ignore', output, output],
     detached: true,
   });
