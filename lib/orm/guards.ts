@@ -3,7 +3,8 @@ import { containedGuard } from '../query/contained.js';
 import type { Guard, OrderTerm, WindowGuard } from '../query/guard.js';
 import type { Guards } from '../query/steps.js';
 import { windowGuard } from '../query/window.js';
-import type { GuardPlan } from './occurrences.js';
+import type { GuardPlan } from './guard_plans.js';
+import type { PlacedGuard } from './occurrences.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -18,13 +19,13 @@ export interface Answer {
 }
 
 /** What a result tells of the rows that matter to it; `undefined` if nothing. */
-export function guardsOf(plans: readonly GuardPlan[], answer: Answer): Guards | undefined {
+export function guardsOf(plans: readonly PlacedGuard[], answer: Answer): Guards | undefined {
   if (!Array.isArray(answer.result)) {
     return undefined;
   }
   const guards: (Guard | null)[] = [];
-  for (const plan of plans) {
-    guards[plan.occurrence] = guardOf(plan, answer);
+  for (const { occurrence, plan } of plans) {
+    guards[occurrence] = guardOf(plan, answer);
   }
   return guards.some(guard => guard) ? Array.from(guards, guard => guard ?? null) : undefined;
 }

@@ -12,7 +12,7 @@ import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
-import { type GuardPlan, occurrencesOf } from './occurrences.js';
+import { occurrencesOf, type PlacedGuard } from './occurrences.js';
 import { isSameReading, type Reading, readStatements } from './reading.js';
 import { IRRELEVANT, relevant } from './relevant.js';
 
@@ -35,7 +35,7 @@ export interface Planned {
   readonly cacheable: true;
   readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
   /** what can be told of the rows that matter, once the result is there */
-  readonly guards: readonly GuardPlan[];
+  readonly guards: readonly PlacedGuard[];
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */
   confirms(statements: readonly string[]): boolean;
 }
