@@ -64,30 +64,31 @@ const KEYS = (() => {
 })();
 
 /**
- * The query that locks the rows which an UPDATE would change now, as strongly as it will (or a bit less, where it
- * changes a key), and gives an expression of each.
+ * The query that locks the rows which an UPDATE or DELETE would touch now, and gives an expression of each.
  *
- * Rows that start to match between the two statements are not among them: whoever compares must find each updated
- * row, by its key, among the locked ones.
+ * Rows that start to match between the two statements are not among them: whoever compares must find each row that
+ * was touched, by its key, among the locked ones.
  *
  * @param limit the most rows; ask for one more than you will take to learn whether there are more
  * @param parameters of the statement
- * @returns `undefined` if the UPDATE joins other tables
+ * @param strength by default as strong as an UPDATE's (or a bit less, where it changes a key)
+ * @returns `undefined` if the statement joins other tables
  */
 export function lockingSql(
-  update: Update,
+  statement: Update | Delete,
   expression: string,
   limit: number,
   parameters: readonly unknown[] = [],
+  strength: 'update' | 'no key update' = 'no key update',
 ): Query | undefined {
-  if (update.from) {
+  if (statement.from) {
     return undefined;
   }
-  const table = update.sql.slice(update.target.start, update.target.end);
-  const { sql: condition, parameters: used } = extract(update.sql, update.where, parameters);
+  const table = statement.sql.slice(statement.target.start, statement.target.end);
+  const { sql: condition, parameters: used } = extract(statement.sql, statement.where, parameters);
   const where = condition && ` where (${condition})`;
   return {
-    sql: `select ${expression} as ${quoteName(IMAGE_COLUMN)} from ${table}${where} limit ${limit} for no key update`,
+    sql: `select ${expression} as ${quoteName(IMAGE_COLUMN)} from ${table}${where} limit ${limit} for ${strength}`,
     parameters: used,
   };
 }

@@ -33,6 +33,8 @@ export interface Table {
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
+  /** its rows may be locked by whoever writes them: UPDATE is granted */
+  readonly lockable: boolean;
   /** a trigger may change what is stored in other columns than those that a statement sets */
   readonly rewritten: boolean;
   /** itself, and the tables that it is a partition or an heir of */
@@ -77,6 +79,10 @@ export interface ForeignKey {
   readonly deletes: boolean;
   /** columns of the table referred to */
   readonly referenced: readonly string[];
+  /** pairs of a column that refers, and the one that it refers to */
+  readonly columns: readonly (readonly [from: string, referenced: string])[];
+  /** every row that refers was checked when it came to be, and locks the row referred to until its writer's end */
+  readonly checked: boolean;
 }
 
 /**
@@ -117,7 +123,9 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       .map(key => ({
         from: nameOf(key.from)!,
         deletes: action === 'd' && key.d === 'c',
-        referenced: key.referenced,
+        referenced: key.columns.map(([, referenced]: [string, string]) => referenced),
+        columns: key.columns,
+        checked: key.checked,
       }));
 
   const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
@@ -169,6 +177,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled,
       readable: row.readable && !row.security,
       rowSecurity: row.security,
+      lockable: row.lockable,
       rewritten: heirs.some(heir => heir.rewritten),
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: heirs.map(fullName),
@@ -261,10 +270,21 @@ const SERVER = `
             from pg_database d where d.datname = current_database()) as points,
          (select system_identifier::text from pg_control_system()) as system`;
 
+/** The columns of a foreign key `k`. */
+const PAIRS = `(select json_agg(json_build_array(a.attname, f.attname))
+  from unnest(k.conkey, k.confkey) as pair (own, referenced)
+  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
+  join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced)`;
+
+/** NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing. */
+const CHECKED = `(not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
+  and not exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled not in ('O', 'A')))`;
+
 const TABLES = `
   select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
          c.relrowsecurity as security,
          has_table_privilege(c.oid, 'select') as readable,
+         has_any_column_privilege(c.oid, 'update') as lockable,
          exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 3 = 3
            and g.tgtype & 16 = 16) as rewritten,
          coalesce((select json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
@@ -284,19 +304,10 @@ const TABLES = `
          coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
          coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
          coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
-             'referenced', (select json_agg(a.attname) from pg_attribute a
-               where a.attrelid = c.oid and a.attnum = any (k.confkey))))
+             'columns', ${PAIRS}, 'checked', ${CHECKED}))
            from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid), '[]') as references,
-         -- NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing
-         coalesce((select json_agg(json_build_object('to', k.confrelid::text,
-             'columns', (select json_agg(json_build_array(a.attname, f.attname))
-               from unnest(k.conkey, k.confkey) as pair (own, referenced)
-               join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
-               join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced)))
-           from pg_constraint k where k.contype = 'f' and k.conrelid = c.oid and k.convalidated and not k.condeferrable
-             and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
-             and not exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled not in ('O', 'A'))),
-           '[]') as trusted
+         coalesce((select json_agg(json_build_object('to', k.confrelid::text, 'columns', ${PAIRS}))
+           from pg_constraint k where k.contype = 'f' and k.conrelid = c.oid and k.convalidated and ${CHECKED}), '[]') as trusted
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
     and n.nspname not like 'pg_toast%'`;

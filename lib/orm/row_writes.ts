@@ -6,8 +6,9 @@ import { lockingSql, type Query } from '../changes/rewrite.js';
 import type { Delete, Insert, Update } from '../changes/statement.js';
 import type { Scheme } from '../store/store.js';
 import { cascades } from './affected.js';
+import { Cascade } from './cascade.js';
 import type { Catalog, Table } from './catalog.js';
-import { Tracer } from './tracer.js';
+import { SYSTEM_COLUMNS, Tracer } from './tracer.js';
 
 type Result = QueryResult<any>;
 
@@ -21,6 +22,8 @@ export interface RowWrite {
   /** the schemes that readers of a table use, as far as this process knows */
   readonly schemes: (table: string) => Promise<readonly Scheme[]>;
   readonly maxRows: number;
+  /** the session is as others are, and the transaction READ COMMITTED: what cascades can be told exactly */
+  readonly isExact: boolean;
 }
 
 /**
@@ -50,18 +53,17 @@ async function insert(tracer: Tracer): Promise<Result> {
   return result;
 }
 
-async function remove({ catalog, table }: RowWrite, tracer: Tracer): Promise<Result> {
+async function remove(write: RowWrite, tracer: Tracer): Promise<Result> {
+  const cascade = await Cascade.lock(write, 'delete');
   const { result, images } = await tracer.run();
-  tracer.recordDeletes(images);
-  if (images.length > 0) {
-    tracer.widen(cascades(catalog, table, 'delete'));
-  }
+  await follow(write, tracer, tracer.recordDeletes(images), 'delete', undefined, cascade);
   return result;
 }
 
 async function update(write: RowWrite, statement: Update, tracer: Tracer): Promise<Result> {
   const { catalog, table, query, maxRows } = write;
   const set = columnsSet(table, statement.set);
+  const cascade = await Cascade.lock(write, 'update', set);
   const locked = await lockIfNeeded(tracer, set, () =>
     lockingSql(statement, tracer.expression, maxRows + 1, query.parameters),
   );
@@ -72,8 +74,27 @@ async function update(write: RowWrite, statement: Update, tracer: Tracer): Promi
     return result;
   }
   const { result, images } = await tracer.run({ old: tracer.mustKnow(set) });
-  tracer.recordUpdates(locked, images, set);
+  await follow(write, tracer, tracer.recordUpdates(locked, images, set), 'update', set, cascade);
   return result;
+}
+
+/** @param left the rows as they were that others referred to; `undefined` for those not known */
+async function follow(
+  { catalog, table }: RowWrite,
+  tracer: Tracer,
+  left: readonly (Image | undefined)[],
+  fate: 'update' | 'delete',
+  set?: ReadonlySet<string>,
+  cascade?: Cascade,
+): Promise<void> {
+  if (left.length === 0) {
+    return;
+  }
+  if (cascade && left.every(old => old && cascade.covers(old))) {
+    await cascade.record();
+  } else {
+    tracer.widen(cascades(catalog, table, fate, set));
+  }
 }
 
 async function upsert(write: RowWrite, statement: Insert, tracer: Tracer): Promise<Result> {
@@ -84,11 +105,8 @@ async function upsert(write: RowWrite, statement: Insert, tracer: Tracer): Promi
   );
   const { result, images } = await tracer.run({ inserted: true, old: tracer.mustKnow(set) });
   tracer.recordInserts(images.filter(image => image.inserted));
-  tracer.recordUpdates(
-    locked,
-    images.filter(image => !image.inserted),
-    set,
-  );
+  const updated = images.filter(image => !image.inserted);
+  await follow(write, tracer, tracer.recordUpdates(locked, updated, set), 'update', set);
   return result;
 }
 
@@ -100,9 +118,6 @@ async function lockIfNeeded(
   const locking = !tracer.returnsOld && tracer.mustKnow(set) ? query() : undefined;
   return locking && tracer.ask(locking);
 }
-
-/** They are not in the catalog's list, but a query may name them. */
-const SYSTEM_COLUMNS = ['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin'];
 
 /** All columns that an update may change. */
 function columnsSet(table: Table, named: readonly string[]): ReadonlySet<string> {

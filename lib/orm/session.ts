@@ -98,6 +98,15 @@ export class Session {
   }
 
   /**
+   * Whether each statement of the transaction that is open here sees what is committed by then.
+   *
+   * @param byDefault whether transactions do
+   */
+  isReadCommitted(byDefault: boolean): boolean {
+    return (this.transaction?.isolation?.startsWith('read') ?? byDefault) && !this.changes.isolation;
+  }
+
+  /**
    * Why the transaction that is open here may not use the shared cache, if it may not.
    *
    * @param readCommitted whether that is what transactions are by default
@@ -113,9 +122,7 @@ export class Session {
     if (transaction.wrote) {
       return 'a transaction that has written';
     }
-    const { isolation } = transaction;
-    const committed = isolation?.startsWith('read') ?? readCommitted;
-    return committed && !this.changes.isolation ? undefined : 'a transaction with a snapshot of its own';
+    return this.isReadCommitted(readCommitted) ? undefined : 'a transaction with a snapshot of its own';
   }
 }
 

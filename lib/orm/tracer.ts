@@ -9,7 +9,6 @@ import {
   returningSql,
 } from '../changes/rewrite.js';
 import type { Scheme } from '../store/store.js';
-import { cascades } from './affected.js';
 import type { Table } from './catalog.js';
 import type { RowWrite } from './row_writes.js';
 
@@ -114,28 +113,31 @@ export class Tracer {
     }
   }
 
-  recordDeletes(images: readonly Image[]): void {
+  /** @returns the rows as they were; `undefined` for those not known */
+  recordDeletes(images: readonly Image[]): (Image | undefined)[] {
     for (const image of images) {
       this.#eachTable(name => this.#write.journal.record(name, { old: image }));
     }
     this.#widenHeirs(images);
+    return this.#isTruncated ? [...images, undefined] : [...images];
   }
 
   /**
    * @param locked the rows as they were before, if they were asked for: they are found by key, and an updated row that
    * is not among them has another one, or started to match in between
+   * @returns the rows as they were that may have been changed such that others follow; `undefined` for those not known
    */
   recordUpdates(
     locked: readonly Image[] | undefined,
     images: readonly Image[],
     set: ReadonlySet<string>,
-  ): void {
-    const { table, journal, catalog } = this.#write;
+  ): (Image | undefined)[] {
+    const { table, journal } = this.#write;
     // one row may have been given the key that another had
     const isSameKey =
       !table.key?.some(column => set.has(column)) || (locked?.length === 1 && images.length === 1);
     const byKey = new Map((isSameKey ? locked : undefined)?.map(image => [this.#keyOf(image), image]));
-    let keysChanged = this.#isTruncated;
+    const left: (Image | undefined)[] = [];
     for (const image of images) {
       const key = this.#keyOf(image);
       const old = image.old ? { ...image, row: image.old } : key === undefined ? undefined : byKey.get(key);
@@ -145,12 +147,12 @@ export class Tracer {
       } else {
         this.#eachTable(name => journal.recordUpdate(name, image, set, !this.#mayBeNew(image)));
       }
-      keysChanged ||= !old || this.#referencedChanged(old, image);
+      if (!old || this.#referencedChanged(old, image)) {
+        left.push(old);
+      }
     }
     this.#widenHeirs(images);
-    if (images.length > 0 && keysChanged) {
-      this.widen(cascades(catalog, table, 'update', set));
-    }
+    return this.#isTruncated ? [...left, undefined] : left;
   }
 
   /** Whether it could not be asked if it was inserted. */
@@ -193,13 +195,16 @@ export class Tracer {
   }
 }
 
+/** They are not in the catalog's list, but a query may name them, and every update changes them. */
+export const SYSTEM_COLUMNS = ['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin'];
+
 /** Then `old` in RETURNING may be something else; a name with escapes may be any. */
 const MAY_NAME_OLD = /\bold\b|u&/i;
 
 const formats = new WeakMap<Table, Map<string, ImageFormat>>();
 
 /** The format of these columns, as far as they can be compared. */
-function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
+export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
   const columns = table.columns.filter(({ name }) => names.has(name));
   const key = columns.map(({ name }) => name).join('\0');
   let known = formats.get(table);
@@ -215,7 +220,7 @@ function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
   return format;
 }
 
-function fieldOf(image: Image, column: string): string | null | undefined {
+export function fieldOf(image: Image, column: string): string | null | undefined {
   const position = image.row.positions.get(column);
   return position === undefined ? undefined : image.row.values[position];
 }

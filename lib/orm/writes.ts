@@ -278,6 +278,7 @@ export class Writes {
           ask,
           schemes,
           maxRows,
+          isExact: !session.isPeculiar && session.isReadCommitted(catalog.readCommitted),
         });
       }
     }

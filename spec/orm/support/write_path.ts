@@ -36,7 +36,9 @@ export async function expectNoticed(
     const sources = await sourcesOf(started.cache, async () => {
       expect(await answer(started, step)).to.equal(after);
     });
-    expect(new Set(sources), 'what the write has nothing to do with').to.deep.equal(new Set(['cache']));
+    expect(new Set(sources), `what the write has nothing to do with: ${step}`).to.deep.equal(
+      new Set(['cache']),
+    );
   }
   for (const step of [...changing, ...keeps]) {
     // nothing is left behind that forbids to store it
