@@ -97,7 +97,7 @@ function blocksOf(markdown: string): Block[] {
 function loaded(file: string, claims: string[]): string {
   const claim = `${file}:1`;
   claims.push(claim);
-  return `import { answeredFrom, printed, kept, watch } from 'claims'; kept('${claim}');`;
+  return `import * as $page from 'claims'; import { watch } from 'claims'; $page.kept('${claim}');`;
 }
 
 /** A line that checks what it says. */
@@ -105,12 +105,12 @@ function checked(line: string, claim: string, claims: string[]): string {
   const [, printing, text] = /^(\s*console\.log\(.*\)); \/\/ (.*)$/.exec(line) ?? [];
   if (printing && text) {
     claims.push(claim);
-    return `${printing.replace('console.log(', `printed('${claim}', ${JSON.stringify(text)}, `)};`;
+    return `${printing.replace('console.log(', `$$page.printed('${claim}', ${JSON.stringify(text)}, `)};`;
   }
   const [, statement, source] = /^(.*;) \/\/ from the (cache|database)\b/.exec(line) ?? [];
   if (statement && source) {
     claims.push(claim);
-    return `${statement} await answeredFrom('${claim}', '${source}');`;
+    return `${statement} await $page.answeredFrom('${claim}', '${source}');`;
   }
   // a machine with much else to do is not to be taken for an outage of the store
   return line.replace('redis: process.env.REDIS_URL', '$&, storeTimeout: 10_000');

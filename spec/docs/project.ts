@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { freshDatabase, redisUrl } from '../support/servers.js';
 import { temporaryDirectory } from '../support/temporary_directory.js';
 import { complaintsOfCompiler } from '../support/typescript.js';
+import { GIVEN } from './given.js';
 import { MAIN, type Page, type PageCommand } from './page.js';
 import { patternOf } from './pattern.js';
 
@@ -51,7 +52,7 @@ export async function makePagesProject(pages: ReadonlyMap<string, Page>): Promis
   write('tsconfig.json', JSON.stringify({ compilerOptions: COMPILER_OPTIONS }));
   for (const [page, { files }] of pages) {
     write(`${page}/package.json`, '{ "type": "module" }');
-    for (const { name, text } of files) {
+    for (const { name, text } of [...GIVEN, ...files]) {
       write(`${page}/${name}`, text);
     }
   }
