@@ -1,12 +1,14 @@
 import { namesInText } from './statements/mentioned.js';
 
-/** A function or procedure that somebody wrote for this database, as its catalog tells it. */
+/** A function, procedure or view that somebody wrote for this database, as its catalog tells it. */
 export interface Routine {
   readonly name: string;
   /** the text of its body, in whatever language */
   readonly source: string;
   /** whether a statement may call it; functions of triggers cannot be called */
   readonly callable: boolean;
+  /** it is a query: whatever words stand in it, it writes only by what it calls */
+  readonly query?: boolean;
 }
 
 /**
@@ -27,6 +29,9 @@ export class Routines {
     for (const [name, group] of texts) {
       named.set(name, namesInText(group.map(({ source }) => source).join('\n')));
     }
+    const queries = new Set(
+      [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
+    );
     const writing = new Set([...texts].filter(([, group]) => group.some(writes)).map(([name]) => name));
     for (let size = -1; size !== writing.size; ) {
       size = writing.size;
@@ -41,9 +46,11 @@ export class Routines {
       const reached = new Set<string>();
       for (const routine of routes) {
         for (const name of named.get(routine)!) {
-          reached.add(name);
           if (writing.has(name)) {
             routes.add(name);
+          }
+          if (!queries.has(routine)) {
+            reached.add(name);
           }
         }
       }
@@ -59,9 +66,14 @@ export class Routines {
     return this.#reached.get(routine) ?? NONE;
   }
 
-  /** The same for all routines that a statement may call. */
+  /** The same for an expression, such as a column's default. */
+  namesReachedByExpression(sql: string): ReadonlySet<string> {
+    return new Set([...namesInText(sql)].flatMap(name => [...this.namesReachedBy(name)]));
+  }
+
+  /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
   namesReachedIn(sql: string): ReadonlySet<string> {
-    if (this.#callable.size === 0 || !sql.includes('(')) {
+    if (this.#callable.size === 0) {
       return NONE;
     }
     const called = [...namesInText(sql)].filter(name => this.#callable.has(name));
@@ -124,6 +136,6 @@ const NONE: ReadonlySet<string> = new Set();
 /** SQL's words for writing, and those by which a statement is run that stands elsewhere. */
 const WRITING = /\b(insert|update|delete|truncate|merge|copy|alter|drop|create|refresh|execute|call)\b/i;
 
-function writes({ source }: Routine): boolean {
-  return WRITING.test(source);
+function writes({ source, query }: Routine): boolean {
+  return !query && WRITING.test(source);
 }

@@ -1,4 +1,5 @@
 import type { Other, Read, Statement } from '../changes/statement.js';
+import { effectsOfTemporary } from '../changes/statements/other.js';
 import { allAffected, triggered } from './affected.js';
 import type { Catalog, Fate, Table } from './catalog.js';
 
@@ -12,7 +13,7 @@ export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
     ddl: ['alter', 'create', 'drop'].some(word => names.has(word)),
     transactional: true,
     controlsTransaction: false,
-    effects,
+    effects: effects ?? effectsOfTemporary(names),
   };
 }
 

@@ -43,7 +43,7 @@ export interface Table {
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
-  /** its own and its heirs', whose rows are changed by way of it */
+  /** its own and its heirs', whose rows are changed by way of it; and what functions in defaults do */
   readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
@@ -111,6 +111,8 @@ export interface Catalog {
 export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {
   const [server] = await ask(SERVER);
   const database = `${server!.name}@${identity ?? BigInt(server!.system).toString(36)}`;
+  // what is temporary is of one session, which may be this one
+  const path = (server!.path as string[]).filter(schema => !schema.startsWith('pg_temp'));
   const rows = await ask(TABLES);
   const routines = new Routines((await ask(ROUTINES)) as unknown as Routine[]);
   const tables = new Map<string, Table>();
@@ -128,6 +130,8 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         checked: key.checked,
       }));
 
+  const tablesNamed = (names: ReadonlySet<string>) =>
+    names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
   const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
   // no constraint of a table holds for its heirs, unless they are partitions
   const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withHeirs(oid).length > 1;
@@ -182,9 +186,16 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
-      triggers: heirs
-        .flatMap(heir => heir.triggers)
-        .flatMap((trigger: any) => triggerFrom(trigger, row.kind === 'p', routines, rows, fullName)),
+      triggers: heirs.flatMap(({ triggers, defaults }) => [
+        ...triggers.flatMap((trigger: any) =>
+          triggerFrom(
+            fatesOf(trigger.type, row.kind === 'p'),
+            tablesNamed(routines.namesReachedBy(trigger.routine)),
+          ),
+        ),
+        // an update may ask for a default, and so may a foreign key
+        ...triggerFrom(['insert', 'update'], tablesNamed(routines.namesReachedByExpression(defaults))),
+      ]),
       onDelete: foreignKeys(referring, 'd'),
       onUpdate: foreignKeys(referring, 'u'),
       references: row.trusted.flatMap((key: any) => {
@@ -206,7 +217,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     tables,
     routines,
     resolve({ schema, name }) {
-      for (const candidate of schema === undefined ? (server!.path as string[]) : [schema]) {
+      for (const candidate of schema === undefined ? path : [schema]) {
         const table = bySchema.get(`${candidate}.${name}`);
         if (table) {
           return table;
@@ -226,24 +237,14 @@ const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
   [32, 'truncate'],
 ];
 
-/**
- * Nothing, if the trigger writes to no table.
- *
- * @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves
- */
-function triggerFrom(
-  { type, routine }: { type: number; routine: string },
-  partitioned: boolean,
-  routines: Routines,
-  rows: readonly Record<string, any>[],
-  fullName: (row: Record<string, any>) => string,
-): Trigger[] {
-  const names = routines.namesReachedBy(routine);
-  const reached = names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
+/** @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves */
+function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
   const fates = FATES.filter(([bit]) => type & bit).map(([, fate]) => fate);
-  if (partitioned && !fates.includes('update')) {
-    fates.push('update');
-  }
+  return partitioned && !fates.includes('update') ? [...fates, 'update'] : fates;
+}
+
+/** Nothing, if it writes to no table. */
+function triggerFrom(fates: readonly Fate[], reached: readonly string[]): Trigger[] {
   return reached.length > 0 ? [{ fates, reached }] : [];
 }
 
@@ -301,6 +302,8 @@ const TABLES = `
          coalesce((select json_agg(json_build_object('type', g.tgtype, 'routine', p.proname))
            from pg_trigger g join pg_proc p on p.oid = g.tgfoid
            where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D'), '[]') as triggers,
+         coalesce((select string_agg(pg_get_expr(d.adbin, d.adrelid), ' ') from pg_attrdef d
+           where d.adrelid = c.oid), '') as defaults,
          coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
          coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
          coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
@@ -315,7 +318,11 @@ const TABLES = `
 /** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
 const ROUTINES = `
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
-         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source
+         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
   where p.prokind in ('f', 'p') and l.lanname not in ('c', 'internal')
-    and n.nspname not in ('pg_catalog', 'information_schema')`;
+    and n.nspname not in ('pg_catalog', 'information_schema')
+  union all
+  select c.relname, true, pg_get_viewdef(c.oid), true
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')`;

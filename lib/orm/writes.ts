@@ -340,6 +340,8 @@ export class Writes {
     }
     if (statement.ddl) {
       this.#parts.database.forget();
+      // it may have dropped what was temporary
+      session.inDoubt ||= session.changes.searchPath;
     }
     await this.#settleDoubts(connection);
   }
@@ -363,7 +365,8 @@ export class Writes {
     sql: string,
   ): ReadonlySet<string> | Promise<ReadonlySet<string>> {
     const { database } = this.#parts;
-    if (database.current || !mayCallRoutine(sql)) {
+    // a view may call them, too
+    if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql))) {
       return database.current?.routines.namesReachedIn(sql) ?? NO_NAMES;
     }
     return database.get(askOver(connection)).then(({ routines }) => routines.namesReachedIn(sql));

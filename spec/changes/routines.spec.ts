@@ -36,6 +36,18 @@ describe('what routines may write to', () => {
     expect([...routines.namesReachedBy('a')]).to.include('article');
   });
 
+  it('is, of a query that is kept (a view), what the routines write to that it calls, whatever its words', () => {
+    const routines = new Routines([
+      routine('bump', 'update article set n = n + 1'),
+      { name: 'bumped', source: 'select bump() from author', callable: true, query: true },
+      { name: 'plain', source: `select 'update' as word from author`, callable: true, query: true },
+    ]);
+    expect([...routines.namesReachedIn('select * from bumped')])
+      .to.include('article')
+      .and.not.include('author');
+    expect(routines.namesReachedIn('select * from plain').size).to.equal(0);
+  });
+
   it('is asked of a statement by the names in it', () => {
     const routines = new Routines([
       routine('bump', 'update article set n = n + 1'),
@@ -43,7 +55,8 @@ describe('what routines may write to', () => {
     ]);
     expect([...routines.namesReachedIn('select "public"."bump"(7)')]).to.include('article');
     expect([...routines.namesReachedIn('select BUMP (7)')]).to.include('article');
-    expect(routines.namesReachedIn('select bump from article').size, 'no call').to.equal(0);
+    expect([...routines.namesReachedIn('select t.bump from article as t')]).to.include('article');
+    expect(routines.namesReachedIn('select (bumped) from article').size, 'no call').to.equal(0);
     expect(routines.namesReachedIn('select fired()').size, 'of a trigger, which cannot be called').to.equal(
       0,
     );

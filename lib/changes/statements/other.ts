@@ -1,5 +1,5 @@
 import { isWord } from '../cursor.js';
-import type { Other, Statement } from '../statement.js';
+import type { Other, SessionEffects, Statement } from '../statement.js';
 import type { Token } from '../tokens.js';
 import { isDefinition, isTransactionalDefinition, namesItsTables } from './definition.js';
 import { effectsOn, eitherEffects } from './effects.js';
@@ -55,8 +55,14 @@ export function otherStatement(sql: string, tokens: readonly Token[]): Other {
     ddl: isDefinition(tokens),
     transactional: isTransactional(tokens, names),
     controlsTransaction: isWord(tokens[0]!, ...CONTROLS_TRANSACTION),
-    effects: mayConfigure(tokens, names) ? effectsOn(undefined) : undefined,
+    effects: mayConfigure(tokens, names) ? effectsOn(undefined) : effectsOfTemporary(names),
   };
+}
+
+/** What is temporary comes before all else of its name, for this session only: as if it had another search path. */
+export function effectsOfTemporary(names: ReadonlySet<string>): SessionEffects | undefined {
+  const isTemporary = ['temp', 'temporary', 'pg_temp'].some(name => names.has(name));
+  return isTemporary ? effectsOn(['search_path']) : undefined;
 }
 
 /** Several statements in one text: all that each of them does. */
