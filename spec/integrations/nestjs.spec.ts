@@ -9,6 +9,7 @@ import {
   Controller,
   Get,
   HttpCode,
+  type INestApplication,
   Inject,
   Injectable,
   Module,
@@ -21,11 +22,13 @@ import {
   Scope,
   type Type,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { NestExpressApplication } from '@nestjs/platform-express';
+import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import type { Request, Response } from 'express';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { Article, entities } from '../../fixtures/legacy/index.js';
 import { CacheopsError, cacheops, type Extension } from '../../lib/index.js';
 import {
@@ -37,19 +40,62 @@ import {
 } from '../../lib/integrations/nestjs/index.js';
 import { createBlog } from '../orm/support/blog.js';
 import { embedded } from '../orm/support/embedded.js';
-import { ask, type Framework, nextRequestId, type Route } from './support/site.js';
+import { ask, type Framework, nextRequestId, type Reply, type Route } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 use(chaiAsPromised);
 
-const framework: Framework = {
-  name: 'NestJS',
-  field: (request: Request, name) => request.get(name),
+interface Platform {
+  readonly name: string;
+  adapter(): AbstractHttpAdapter;
+  /** Gives every answer the field `x-request`, before Nest has to do with it. */
+  identifyRequests(app: INestApplication): void;
+  /** What a handler answers itself. */
+  send(response: any, reply: Reply): void;
+}
+
+const PLATFORMS: readonly Platform[] = [
+  {
+    name: 'Express',
+    adapter: () => new ExpressAdapter(),
+    identifyRequests(app) {
+      app.use((_request: Request, response: Response, next: () => void) => {
+        response.set('x-request', nextRequestId());
+        next();
+      });
+    },
+    send(response: Response, { status = 200, headers = {}, body }) {
+      response.status(status).set(headers);
+      if (body instanceof Readable) {
+        body.pipe(response);
+      } else {
+        response.send(body);
+      }
+    },
+  },
+  {
+    name: 'Fastify',
+    adapter: () => new FastifyAdapter({ forceCloseConnections: true }),
+    identifyRequests(app) {
+      const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
+      fastify.addHook('onRequest', async (_request, reply) => {
+        reply.header('x-request', nextRequestId());
+      });
+    },
+    send(reply: FastifyReply, { status = 200, headers = {}, body }) {
+      reply.code(status).headers(headers).send(body);
+    },
+  },
+];
+
+const frameworkOn = (platform: Platform): Framework => ({
+  name: `NestJS on ${platform.name}`,
+  field: ({ headers }: Request, name) => headers[name] as string | undefined,
   async serve(routes) {
     const orm = (routes[0]!.options as { orm: MikroORM }).orm;
     @Module({
       imports: [CacheopsModule.forRoot()],
-      controllers: routes.map(controllerOf),
+      controllers: routes.map(route => controllerOf(route, platform)),
       providers: [
         { provide: MikroORM, useValue: orm },
         { provide: EntityManager, useValue: orm.em },
@@ -58,21 +104,17 @@ const framework: Framework = {
     })
     class Site {}
     const module = { module: Site, global: true };
-    return start(module as never, app => {
-      app.use((_request: Request, response: Response, next: () => void) => {
-        response.set('x-request', nextRequestId());
-        next();
-      });
-    });
+    return start(module as never, platform, app => platform.identifyRequests(app));
   },
-};
+});
 
-async function start(module: Type, configure: (app: NestExpressApplication) => void = () => {}) {
-  const app = await NestFactory.create<NestExpressApplication>(module, {
-    logger: false,
-    abortOnError: false,
-  });
-  configure(app);
+async function start(
+  module: Type,
+  platform: Platform,
+  configure: (app: INestApplication) => void | Promise<void> = () => {},
+) {
+  const app = await NestFactory.create(module, platform.adapter(), { logger: false, abortOnError: false });
+  await configure(app);
   await app.listen(0, '127.0.0.1');
   const { port } = (app.getHttpServer() as Server).address() as { port: number };
   return {
@@ -85,7 +127,7 @@ async function start(module: Type, configure: (app: NestExpressApplication) => v
   };
 }
 
-function controllerOf({ path, samples, options, page }: Route): Type {
+function controllerOf({ path, samples, options, page }: Route, { send }: Platform): Type {
   const { orm: _, ...rest } = options as { orm: unknown };
   const view = samples === undefined ? CachedView(rest) : CachedViewAs(samples as never, rest);
 
@@ -93,245 +135,248 @@ function controllerOf({ path, samples, options, page }: Route): Type {
   class Page {
     @All(path)
     @view
-    async page(@Req() request: Request, @Res() response: Response): Promise<void> {
-      const {
-        status = 200,
-        headers = {},
-        body,
-      } = await page({
-        method: request.method,
-        field: name => request.get(name),
-      });
-      response.status(status).set(headers);
-      if (body instanceof Readable) {
-        body.pipe(response);
-      } else {
-        response.send(body);
-      }
+    async page(@Req() request: any, @Res() response: any): Promise<void> {
+      const field = (name: string) => request.headers[name] as string | undefined;
+      send(response, await page({ method: request.method, field }));
     }
   }
   return Page;
 }
 
-describeViews(framework);
+for (const platform of PLATFORMS) {
+  describeViews(frameworkOn(platform));
+  describeModule(platform);
+}
 
-describe('CacheopsModule', () => {
-  @Injectable()
-  class Settings {
-    readonly timeout = 60;
-  }
-
-  @Module({ providers: [Settings], exports: [Settings] })
-  class SettingsModule {}
-
-  @Controller('articles')
-  class Articles {
-    static runs = 0;
-
-    constructor(
-      @Inject(EntityManager) private readonly em: EntityManager,
-      @Inject(Cacheops) private readonly cache: Cacheops,
-    ) {}
-
-    @Get('stats')
-    stats() {
-      return this.cache.stats();
+function describeModule(platform: Platform): void {
+  describe(`CacheopsModule on ${platform.name}`, () => {
+    @Injectable()
+    class Settings {
+      readonly timeout = 60;
     }
 
-    @Get('old')
-    @CachedViewAs(Article, { vary: ['accept'] }) // by which redirects of Express vary
-    @Redirect('/articles/1', 301)
-    old(): void {
-      Articles.runs++;
-    }
+    @Module({ providers: [Settings], exports: [Settings] })
+    class SettingsModule {}
 
-    @Get(':id')
-    @CachedViewAs((request: Request) => ({ entity: Article, where: { id: Number(request.params.id) } }))
-    async show(@Param('id') id: string) {
-      Articles.runs++;
-      const article = await this.em.findOne(Article, Number(id));
-      if (!article) {
-        throw new NotFoundException();
+    @Controller('articles')
+    class Articles {
+      static runs = 0;
+
+      constructor(
+        @Inject(EntityManager) private readonly em: EntityManager,
+        @Inject(Cacheops) private readonly cache: Cacheops,
+      ) {}
+
+      @Get('stats')
+      stats() {
+        return this.cache.stats();
       }
-      return { title: article.title };
-    }
 
-    @Get(':id/page')
-    @CachedViewAs(Article)
-    @HttpCode(203)
-    @Render('article')
-    async page(@Param('id') id: string) {
-      Articles.runs++;
-      return { title: (await this.em.findOneOrFail(Article, Number(id))).title };
-    }
-  }
+      @Get('old')
+      @CachedViewAs(Article, { vary: ['accept'] }) // by which redirects of Express vary
+      @Redirect('/articles/1', 301)
+      old(): void {
+        Articles.runs++;
+      }
 
-  const database = (extensions: Extension[]) =>
-    defineConfig({
-      entities,
-      extensions,
-      metadataProvider: ReflectMetadataProvider,
-      driverOptions: { pglite: embedded },
-    });
+      @Get(':id')
+      @CachedViewAs((request: Request) => ({ entity: Article, where: { id: Number(request.params.id) } }))
+      async show(@Param('id') id: string) {
+        Articles.runs++;
+        const article = await this.em.findOne(Article, Number(id));
+        if (!article) {
+          throw new NotFoundException();
+        }
+        return { title: article.title };
+      }
 
-  type Started = Awaited<ReturnType<typeof start>>;
-  let started: Started | undefined;
-
-  beforeEach(async () => {
-    await createBlog();
-    Articles.runs = 0;
-  });
-
-  afterEach(async () => {
-    await started?.close();
-    started = undefined;
-  });
-
-  async function startArticles(module: Type): Promise<Started> {
-    started = await start(module, app => {
-      app.engine(
-        'txt',
-        (_path: string, { title }: { title: string }, done: (error: null, text: string) => void) =>
-          done(null, `page of ${title}`),
-      );
-      app.setBaseViewsDir(import.meta.dirname);
-      app.set('view engine', 'txt');
-      app.set('view', FoundView);
-    });
-    return started;
-  }
-
-  const get = async (path: string) => {
-    const { status, headers, body } = await ask(`${started!.origin}${path}`);
-    await started!.app.get(Cacheops).idle();
-    return { status, headers, body: body.toString() };
-  };
-
-  @Module({
-    imports: [
-      CacheopsModule.forRootAsync({
-        imports: [SettingsModule],
-        inject: [Settings],
-        useFactory: ({ timeout }: Settings) => ({
-          defaults: { timeout },
-          profiles: { Article: { ops: [] } },
-        }),
-      }),
-      MikroOrmModule.forRootAsync({
-        driver: database([]).driver!,
-        inject: [CACHEOPS_EXTENSION],
-        useFactory: (extension: Extension) => database([extension]),
-      }),
-    ],
-    controllers: [Articles],
-  })
-  class Application {}
-
-  it('gives MikroORM the extension, and controllers the handle', async () => {
-    await startArticles(Application);
-    const { body } = await get('/articles/stats');
-    expect(JSON.parse(body)).to.include({ hits: 0, misses: 0 });
-  });
-
-  it('keeps what controllers return, until it changes', async () => {
-    await startArticles(Application);
-    for (const expected of ['First', 'Second thoughts']) {
-      await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 1 }, { title: expected });
-      for (const _ of [1, 2]) {
-        const { status, headers, body } = await get('/articles/1');
-        expect([status, JSON.parse(body)]).to.deep.equal([200, { title: expected }]);
-        expect(headers['content-type']).to.match(/^application\/json/);
+      @Get(':id/page')
+      @CachedViewAs(Article)
+      @HttpCode(203)
+      @Render('article')
+      async page(@Param('id') id: string) {
+        Articles.runs++;
+        return { title: (await this.em.findOneOrFail(Article, Number(id))).title };
       }
     }
-    expect(Articles.runs).to.equal(2);
-    await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 2 }, { title: 'Another' });
-    await get('/articles/1');
-    expect(Articles.runs).to.equal(2);
-  });
 
-  it('keeps exceptions that are answers, redirects and rendered templates', async () => {
-    await startArticles(Application);
-    for (const _ of [1, 2]) {
-      expect((await get('/articles/99')).status).to.equal(404);
-      const { status, headers } = await get('/articles/old');
-      expect([status, headers.location]).to.deep.equal([301, '/articles/1']);
-      const page = await get('/articles/1/page');
-      expect([page.status, page.body]).to.deep.equal([203, 'page of First']);
+    const database = (extensions: Extension[]) =>
+      defineConfig({
+        entities,
+        extensions,
+        metadataProvider: ReflectMetadataProvider,
+        driverOptions: { pglite: embedded },
+      });
+
+    type Started = Awaited<ReturnType<typeof start>>;
+    let started: Started | undefined;
+
+    beforeEach(async () => {
+      await createBlog();
+      Articles.runs = 0;
+    });
+
+    afterEach(async () => {
+      await started?.close();
+      started = undefined;
+    });
+
+    async function startArticles(module: Type): Promise<Started> {
+      started = await start(module, platform, useTemplates);
+      return started;
     }
-    expect(Articles.runs).to.equal(3);
-    const em = started!.app.get(EntityManager).fork();
-    await em.insert(Article, { id: 99, title: 'New', author: 1 } as never);
-    expect((await get('/articles/99')).body).to.equal('{"title":"New"}');
-  });
 
-  it('works with EntityManagers of one request each', async () => {
-    const cached = cacheops({ defaults: { timeout: 60 }, profiles: { Article: { ops: [] } } });
+    const get = async (path: string) => {
+      const { status, headers, body } = await ask(`${started!.origin}${path}`);
+      await started!.app.get(Cacheops).idle();
+      return { status, headers, body: body.toString() };
+    };
 
     @Module({
       imports: [
-        CacheopsModule.forRoot(),
-        MikroOrmModule.forRoot({
-          ...database([cached]),
-          scope: Scope.REQUEST,
-          registerRequestContext: false,
+        CacheopsModule.forRootAsync({
+          imports: [SettingsModule],
+          inject: [Settings],
+          useFactory: ({ timeout }: Settings) => ({
+            defaults: { timeout },
+            profiles: { Article: { ops: [] } },
+          }),
+        }),
+        MikroOrmModule.forRootAsync({
+          driver: database([]).driver!,
+          inject: [CACHEOPS_EXTENSION],
+          useFactory: (extension: Extension) => database([extension]),
         }),
       ],
       controllers: [Articles],
     })
-    class Scoped {}
+    class Application {}
 
-    await startArticles(Scoped);
-    for (const expected of ['First', 'Second thoughts']) {
-      const orm = started!.app.get(MikroORM);
-      await orm.em.fork().nativeUpdate(Article, { id: 1 }, { title: expected });
+    it('gives MikroORM the extension, and controllers the handle', async () => {
+      await startArticles(Application);
+      const { body } = await get('/articles/stats');
+      expect(JSON.parse(body)).to.include({ hits: 0, misses: 0 });
+    });
+
+    it('keeps what controllers return, until it changes', async () => {
+      await startArticles(Application);
+      for (const expected of ['First', 'Second thoughts']) {
+        await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 1 }, { title: expected });
+        for (const _ of [1, 2]) {
+          const { status, headers, body } = await get('/articles/1');
+          expect([status, JSON.parse(body)]).to.deep.equal([200, { title: expected }]);
+          expect(headers['content-type']).to.match(/^application\/json/);
+        }
+      }
+      expect(Articles.runs).to.equal(2);
+      await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 2 }, { title: 'Another' });
+      await get('/articles/1');
+      expect(Articles.runs).to.equal(2);
+    });
+
+    it('keeps exceptions that are answers, redirects and rendered templates', async () => {
+      await startArticles(Application);
       for (const _ of [1, 2]) {
-        expect(JSON.parse((await get('/articles/1')).body)).to.deep.equal({ title: expected });
+        expect((await get('/articles/99')).status).to.equal(404);
+        const { status, headers } = await get('/articles/old');
+        expect([status, headers.location]).to.deep.equal([301, '/articles/1']);
+        const page = await get('/articles/1/page');
+        expect([page.status, page.body]).to.deep.equal([203, 'page of First']);
       }
-    }
-    expect(Articles.runs).to.equal(2);
-  });
+      expect(Articles.runs).to.equal(3);
+      const em = started!.app.get(EntityManager).fork();
+      await em.insert(Article, { id: 99, title: 'New', author: 1 } as never);
+      expect((await get('/articles/99')).body).to.equal('{"title":"New"}');
+    });
 
-  it('keeps all of a controller; a method’s own decorator comes before that', async () => {
-    let runs = 0;
+    it('works with EntityManagers of one request each', async () => {
+      const cached = cacheops({ defaults: { timeout: 60 }, profiles: { Article: { ops: [] } } });
 
-    @Controller('all')
-    @CachedViewAs(Article)
-    class All {
-      @Get('one')
-      one() {
-        return `one ${++runs}`;
+      @Module({
+        imports: [
+          CacheopsModule.forRoot(),
+          MikroOrmModule.forRoot({
+            ...database([cached]),
+            scope: Scope.REQUEST,
+            registerRequestContext: false,
+          }),
+        ],
+        controllers: [Articles],
+      })
+      class Scoped {}
+
+      await startArticles(Scoped);
+      for (const expected of ['First', 'Second thoughts']) {
+        const orm = started!.app.get(MikroORM);
+        await orm.em.fork().nativeUpdate(Article, { id: 1 }, { title: expected });
+        for (const _ of [1, 2]) {
+          expect(JSON.parse((await get('/articles/1')).body)).to.deep.equal({ title: expected });
+        }
+      }
+      expect(Articles.runs).to.equal(2);
+    });
+
+    it('keeps all of a controller; a method’s own decorator comes before that', async () => {
+      let runs = 0;
+
+      @Controller('all')
+      @CachedViewAs(Article)
+      class All {
+        @Get('one')
+        one() {
+          return `one ${++runs}`;
+        }
+
+        @Get('two')
+        @CachedView({ timeout: 60 })
+        two() {
+          return `two ${++runs}`;
+        }
       }
 
-      @Get('two')
-      @CachedView({ timeout: 60 })
-      two() {
-        return `two ${++runs}`;
-      }
-    }
+      @Module({
+        imports: [CacheopsModule.forRoot(), MikroOrmModule.forRoot(database([cacheops()]))],
+        controllers: [All],
+      })
+      class Whole {}
 
-    @Module({
-      imports: [CacheopsModule.forRoot(), MikroOrmModule.forRoot(database([cacheops()]))],
-      controllers: [All],
-    })
-    class Whole {}
+      await startArticles(Whole);
+      const both = async () => [(await get('/all/one')).body, (await get('/all/two')).body];
+      expect(await both()).to.deep.equal(['one 1', 'two 2']);
+      expect(await both()).to.deep.equal(['one 1', 'two 2']);
+      await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 1 }, { title: 'Changed' });
+      expect(await both()).to.deep.equal(['one 3', 'two 2']);
+    });
 
-    await startArticles(Whole);
-    const both = async () => [(await get('/all/one')).body, (await get('/all/two')).body];
-    expect(await both()).to.deep.equal(['one 1', 'two 2']);
-    expect(await both()).to.deep.equal(['one 1', 'two 2']);
-    await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 1 }, { title: 'Changed' });
-    expect(await both()).to.deep.equal(['one 3', 'two 2']);
+    it('says that the extension is missing', async () => {
+      @Module({ imports: [CacheopsModule.forRoot(), MikroOrmModule.forRoot(database([]))] })
+      class Incomplete {}
+
+      await expect(startArticles(Incomplete)).to.be.rejectedWith(CacheopsError, 'extensions');
+    });
   });
-
-  it('says that the extension is missing', async () => {
-    @Module({ imports: [CacheopsModule.forRoot(), MikroOrmModule.forRoot(database([]))] })
-    class Incomplete {}
-
-    await expect(startArticles(Incomplete)).to.be.rejectedWith(CacheopsError, 'extensions');
-  });
-});
+}
 
 /** Templates that need no file. */
+function useTemplates(app: INestApplication): void {
+  const instance = app.getHttpAdapter().getInstance();
+  const text = ({ title }: { title: string }) => `page of ${title}`;
+  if (app.getHttpAdapter().getType() === 'fastify') {
+    // as @fastify/view does
+    instance.decorateReply('view', function (this: FastifyReply, _name: string, options: { title: string }) {
+      return this.send(text(options));
+    });
+    return;
+  }
+  instance.engine(
+    'txt',
+    (_path: string, options: { title: string }, done: (error: null, text: string) => void) =>
+      done(null, text(options)),
+  );
+  instance.set('view engine', 'txt');
+  instance.set('view', FoundView);
+}
+
 class FoundView {
   readonly path = 'found';
   readonly #engine: (path: string, options: unknown, done: unknown) => void;

@@ -80,9 +80,7 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
       };
       view.serve(visit, run).then(answer => {
         if (answer && !reply.sent) {
-          setAnswer(reply, answer);
-          // null would be sent as JSON
-          reply.send(answer.status === 204 || answer.status === 304 ? undefined : Buffer.from(answer.body));
+          sendKept(reply, answer);
         }
       }, done);
     },
@@ -112,7 +110,15 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
   };
 }
 
-function visitOf(request: FastifyRequest): Visit<FastifyRequest> {
+/** @internal */
+export function sendKept(reply: FastifyReply, answer: Answer): void {
+  setAnswer(reply, answer);
+  // null would be sent as JSON
+  reply.send(answer.status === 204 || answer.status === 304 ? undefined : Buffer.from(answer.body));
+}
+
+/** @internal */
+export function visitOf(request: FastifyRequest): Visit<FastifyRequest> {
   const { method, headers, protocol, host, originalUrl } = request;
   const address = { scheme: protocol, host: host ?? '', target: originalUrl };
   return { method, headers: { ...headers }, address, request };
@@ -131,7 +137,8 @@ function setAnswer(reply: FastifyReply, { status, headers }: Answer): void {
   }
 }
 
-function fieldsOf(reply: FastifyReply): HeaderFields {
+/** @internal */
+export function fieldsOf(reply: FastifyReply): HeaderFields {
   return normaliseFields(reply.getHeaders() as never);
 }
 

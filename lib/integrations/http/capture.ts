@@ -11,14 +11,16 @@ type AnyFunction = (...args: any[]) => any;
  * An answer in pieces is let through as it comes: it may never end.
  *
  * Resolves with what to keep: when the answer was sent, was let through, or when the client has gone.
+ *
+ * @param before the fields that were there before the handler ran; default: those of the response
  */
 export function capture(
   request: IncomingMessage,
   response: ServerResponse,
   decide: (answer: Answer) => Decision,
+  before: HeaderFields = fieldsOf(response),
 ): Promise<Answer | undefined> {
   const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
-  const before = fieldsOf(response);
   const showConditions = hideConditions(request);
   const write = response.write as AnyFunction;
   const end = response.end as AnyFunction;

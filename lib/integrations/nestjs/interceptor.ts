@@ -7,13 +7,10 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { ContextIdFactory, ModuleRef } from '@nestjs/core';
-import type { Request, Response } from 'express';
 import { Observable } from 'rxjs';
 import { CacheopsError } from '../../config/index.js';
-import { visitOf } from '../express/index.js';
-import { capture, sendAnswer } from '../http/capture.js';
-import type { Answer } from '../views/answer.js';
 import type { View } from '../views/view.js';
+import { exchangeOf } from './platform.js';
 import { VIEW } from './view_of.js';
 
 /**
@@ -31,14 +28,15 @@ export class CachedViewInterceptor implements NestInterceptor {
   }
 
   async intercept(context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
-    const view: View<Request> =
+    const view: View<unknown> =
       Reflect.getMetadata(VIEW, context.getHandler()) ?? Reflect.getMetadata(VIEW, context.getClass());
-    const request = context.switchToHttp().getRequest<Request>();
-    const response = context.switchToHttp().getResponse<Response>();
-    if (context.getType() !== 'http' || typeof response.setHeader !== 'function') {
-      throw new CacheopsError('@CachedView() is for controllers of HTTP on @nestjs/platform-express.');
+    const request = context.switchToHttp().getRequest<object>();
+    const exchange =
+      context.getType() === 'http' && exchangeOf(request, context.switchToHttp().getResponse<object>());
+    if (!exchange) {
+      throw new CacheopsError('@CachedView() is for controllers of HTTP, on Express or Fastify.');
     }
-    const visit = visitOf(request);
+    const { visit } = exchange;
     if (!view.concerns(visit)) {
       return next.handle();
     }
@@ -48,14 +46,14 @@ export class CachedViewInterceptor implements NestInterceptor {
         const kept =
           visit.method === 'HEAD'
             ? Promise.resolve(undefined)
-            : capture(request, response, given => view.decide(visit, given));
+            : exchange.capture(given => view.decide(visit, given));
         next.handle().subscribe(subscriber);
         return kept;
       };
       view.serve(visit, run, em).then(
         answer => {
           if (answer) {
-            answerInstead(response, answer);
+            exchange.answerInstead(answer);
             subscriber.next(undefined);
             subscriber.complete();
           }
@@ -66,22 +64,15 @@ export class CachedViewInterceptor implements NestInterceptor {
   }
 
   /** That of the request, be it Nest's or MikroORM's way to have one. */
-  async #entityManager(request: Request): Promise<EntityManager> {
+  async #entityManager(request: object): Promise<EntityManager> {
     const name = this.#orm.config.get('contextName');
     const current = RequestContext.getEntityManager(name);
     if (current) {
       return current;
     }
-    const contextId = ContextIdFactory.getByRequest(request);
+    const contextId = ContextIdFactory.getByRequest(request as never);
     return this.#modules.resolve(EntityManager, contextId, { strict: false });
   }
-}
-
-/** Whatever Nest is about to write afterwards (a body, a template, a redirect), this was sent. */
-function answerInstead(response: Response, answer: Answer): void {
-  sendAnswer(response, answer);
-  const nothing = () => response;
-  Object.assign(response, { send: nothing, json: nothing, render: nothing, redirect: nothing });
 }
 
 // what the decorators @Injectable() and @Inject() do
