@@ -23,6 +23,8 @@ export interface Row {
   /** where each known column is in the values; shared by the rows of a format */
   readonly positions: ReadonlyMap<string, number>;
   readonly values: readonly Canonical[];
+  /** of what kind each known column is to whoever has read it */
+  readonly kinds: ReadonlyMap<string, Comparable>;
   /** the values as the database writes them, which also tells those apart that are equal: 1.0 and 1.00 */
   readonly stored: readonly (string | null)[];
 }
@@ -58,12 +60,14 @@ export interface ImageRequest {
 export class ImageFormat {
   readonly #columns: readonly ImageColumn[];
   readonly #positions: ReadonlyMap<string, number>;
+  readonly #kinds: ReadonlyMap<string, Comparable>;
   /** how many arrays it takes to pass a row */
   readonly #chunks: number;
 
   constructor(columns: readonly ImageColumn[]) {
     this.#columns = columns;
     this.#positions = new Map(columns.map(({ name }, i) => [name, i]));
+    this.#kinds = new Map(columns.map(({ name, kind }) => [name, kind]));
     this.#chunks = Math.ceil(columns.length / MAX_ARGUMENTS);
   }
 
@@ -122,7 +126,7 @@ export class ImageFormat {
 
   #row(stored: readonly (string | null)[]): Row {
     const values = stored.map((value, i) => canonicalOfStored(this.#columns[i]!.kind, value));
-    return { positions: this.#positions, values, stored };
+    return { positions: this.#positions, values, kinds: this.#kinds, stored };
   }
 }
 

@@ -173,7 +173,7 @@ export class Journal {
   }
 }
 
-const UNKNOWN_ROW: Row = { positions: new Map(), values: [], stored: [] };
+const UNKNOWN_ROW: Row = { positions: new Map(), values: [], kinds: new Map(), stored: [] };
 
 /** The same row, of which some columns are not known. */
 function withoutColumns({ positions, ...row }: Row, unknown: ReadonlySet<string>): Row {

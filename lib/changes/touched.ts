@@ -22,8 +22,8 @@ export function touchedBy(pairs: Iterable<Pair>, scheme: Scheme): Touched | unde
     if (!read && !mayMove(pair, scheme)) {
       continue;
     }
-    const old = pair.old && valuesOf(pair.old, scheme.columns);
-    const now = pair.new && valuesOf(pair.new, scheme.columns);
+    const old = pair.old && valuesOf(pair.old, scheme.columns, scheme.kinds);
+    const now = pair.new && valuesOf(pair.new, scheme.columns, scheme.kinds);
     if ((pair.old && !old) || (pair.new && !now)) {
       return undefined;
     }
@@ -56,13 +56,17 @@ function mayMove({ changed }: Pair, { columns, tests = [] }: Scheme): boolean {
   return !changed || columns.some(column => changed.has(column)) || tests.some(column => changed.has(column));
 }
 
-/** `undefined` if one of them is not known. */
-function valuesOf(row: Row, columns: readonly string[]): Canonical[] | undefined {
+/** `undefined` if one of them is not known, or is of another kind than it is to the scheme's readers. */
+function valuesOf(
+  row: Row,
+  columns: readonly string[],
+  kinds: readonly string[] | undefined,
+): Canonical[] | undefined {
   const values: Canonical[] = [];
-  for (const column of columns) {
+  for (const [i, column] of columns.entries()) {
     const at = row.positions.get(column);
     const value = at === undefined ? undefined : row.values[at];
-    if (value === undefined) {
+    if (value === undefined || (kinds && row.kinds.get(column) !== kinds[i])) {
       return undefined;
     }
     values.push(value);
@@ -75,10 +79,11 @@ function stepOf(
   old: Row | undefined,
   now: Row | undefined,
   read: boolean,
-  { tests }: Scheme,
+  { columns, tests, kinds }: Scheme,
 ): Step | undefined {
-  const before = tests && old && valuesOf(old, tests);
-  const after = tests && now && valuesOf(now, tests);
+  const tested = kinds?.slice(columns.length);
+  const before = tests && old && valuesOf(old, tests, tested);
+  const after = tests && now && valuesOf(now, tests, tested);
   const isKnown = tests && (!old || before) && (!now || after);
   return isKnown ? [before ?? null, after ?? null, read ? 1 : 0] : undefined;
 }

@@ -133,7 +133,7 @@ function knownRow(entity: object, meta: EntityMetadata, table: Table): Row | und
     }
   }
   return table.key?.every(column => positions.has(column))
-    ? { positions, values, stored: values }
+    ? { positions, values, kinds: table.kinds, stored: values }
     : undefined;
 }
 
@@ -142,7 +142,7 @@ function knownRow(entity: object, meta: EntityMetadata, table: Table): Row | und
  * results were made of.
  */
 function dropping({ table, touched }: TableChange): TableChange {
-  return { table, touched: scheme => touched({ id: scheme.id, columns: scheme.columns }) };
+  return { table, touched: ({ reads, tests, ...scheme }) => touched(scheme) };
 }
 
 function image(row: Row) {

@@ -8,6 +8,7 @@ import { dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
+import { schemeOfKinds } from '../values/encode.js';
 import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
@@ -239,7 +240,9 @@ export class Planner {
     const columns = columnsOf(this.#catalog, call.options.schema ?? this.#driver.config.get('schema'));
     const condition = readCondition(call.meta, call.where, columns, maxIn);
     const { all, guards } = occurrencesOf(reading, condition, call.kind === 'find');
-    const tables = dependenciesOf(condition.formula, all, { limit, granularity });
+    const tables = dependenciesOf(condition.formula, all, { limit, granularity }).map(each =>
+      ofKinds(each, columns),
+    );
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     const tested = tables.some(({ dependencies }) => dependencies.some(({ watches }) => watches));
     return {
@@ -247,6 +250,14 @@ export class Planner {
       guards: tested ? guards : [],
     };
   }
+}
+
+function ofKinds({ table, dependencies }: WatchedTable, { kindOf }: Columns): WatchedTable {
+  const known = (column: string) => kindOf(table, column);
+  return {
+    table,
+    dependencies: dependencies.map(each => ({ ...each, scheme: schemeOfKinds(each.scheme, known) })),
+  };
 }
 
 function reduced(call: ReadCall): ReadCall {

@@ -269,7 +269,7 @@ export class Writes {
           connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
         const schemes = (name: string) => this.#parts.store.schemes(name);
         const maxRows = this.#parts.limits.rows;
-        return writeRows({
+        const written = writeRows({
           statement,
           table: table!,
           catalog,
@@ -279,6 +279,13 @@ export class Writes {
           schemes,
           maxRows,
           isExact: !session.isPeculiar && session.isReadCommitted(catalog.readCommitted),
+        });
+        return written.catch(error => {
+          // what was asked for beside may be there no more: another program has changed the schema
+          if (isDefinitionError(error)) {
+            this.#parts.database.forget();
+          }
+          throw error;
         });
       }
     }
@@ -444,6 +451,11 @@ async function isOpen(connection: TrackedConnection): Promise<boolean> {
   } catch {
     return true;
   }
+}
+
+/** PostgreSQL's class of errors for names and types that do not fit: columns that do not exist, and so on. */
+function isDefinitionError(error: { code?: unknown }): boolean {
+  return typeof error.code === 'string' && error.code.startsWith('42');
 }
 
 const NO_NAMES: ReadonlySet<string> = new Set();

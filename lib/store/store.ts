@@ -108,6 +108,8 @@ export interface Scheme {
   readonly reads?: readonly string[];
   /** the columns of which readers want to see the old and the new values, sorted; left out: none */
   readonly tests?: readonly string[];
+  /** how these columns and tests are compared, as its readers know them; left out: it goes without saying */
+  readonly kinds?: readonly string[];
 }
 
 /** What was found of an entry. */

@@ -35,6 +35,25 @@ export function schemeOf(
   return scheme;
 }
 
+/**
+ * The same scheme for columns of these kinds: values are only comparable with those of the same. Processes may differ in
+ * what they know of a table, while its columns are given other types.
+ */
+export function schemeOfKinds(scheme: Scheme, kindOf: (column: string) => string | undefined): Scheme {
+  const kinds = [...scheme.columns, ...(scheme.tests ?? [])].map(column => kindOf(column) ?? '');
+  if (kinds.length === 0) {
+    return scheme;
+  }
+  // an escaped name has no brackets
+  const id = `${scheme.id}[${kinds.join(',')}]`;
+  let known = schemes.get(id);
+  if (!known) {
+    known = { ...scheme, id, kinds };
+    schemes.set(id, known);
+  }
+  return known;
+}
+
 function sorted(columns: readonly string[]): readonly string[] {
   return columns.length > 1 ? [...new Set(columns)].sort() : columns;
 }

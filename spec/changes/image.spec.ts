@@ -69,7 +69,7 @@ describe('images of rows', () => {
     expect(image).to.deep.equal({
       xid: rows[0]!.xid,
       inserted: undefined,
-      row: { positions: new Map(), values: [], stored: [] },
+      row: { positions: new Map(), values: [], kinds: new Map(), stored: [] },
       old: undefined,
     });
     const status = await server.query('select pg_xact_status($1::xid8) as status', [image!.xid]);

@@ -13,7 +13,7 @@ const positions = new Map([
 ]);
 
 function image(...values: Canonical[]): Image {
-  return { xid: '7', inserted: undefined, row: { positions, values, stored: values } };
+  return { xid: '7', inserted: undefined, row: { positions, values, kinds: new Map(), stored: values } };
 }
 
 /** What a journal tells of a table, by the columns of each scheme. */

@@ -10,11 +10,11 @@ export interface KnownSchemes {
 export const NO_SCHEMES: KnownSchemes = { version: '', schemes: [] };
 
 /** A scheme as the registry keeps it. */
-export function defineScheme({ id, columns, reads, tests }: Scheme): string {
-  return JSON.stringify([id, columns, reads ?? null, tests ?? null]);
+export function defineScheme({ id, columns, reads, tests, kinds }: Scheme): string {
+  return JSON.stringify([id, columns, reads ?? null, tests ?? null, kinds ?? null]);
 }
 
 export function parseScheme(definition: string): Scheme {
-  const [id, columns, reads, tests] = JSON.parse(definition);
-  return { id, columns, ...(reads && { reads }), ...(tests && { tests }) };
+  const [id, columns, reads, tests, kinds] = JSON.parse(definition);
+  return { id, columns, ...(reads && { reads }), ...(tests && { tests }), ...(kinds && { kinds }) };
 }
