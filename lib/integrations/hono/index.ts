@@ -44,7 +44,8 @@ function middleware(view: View<Context>): MiddlewareHandler {
       return next();
     }
     const before = fieldsOf(context.res.headers);
-    const answer = await view.serve(visit, async () => {
+    let running: Promise<Answer | undefined> | undefined;
+    const handle = async () => {
       await next();
       if (context.error || visit.method === 'HEAD') {
         return undefined;
@@ -61,12 +62,24 @@ function middleware(view: View<Context>): MiddlewareHandler {
       const rest = isSame ? after : withoutFields(after, given.headers);
       replace(context, responseOf(isSame && !keep ? { ...given, headers: {} } : send, rest));
       return keep;
+    };
+    const answer = await view.serve(visit, () => {
+      running = handle();
+      return Promise.race([running, goneOf(context)]); // nobody waits for a handler that nobody waits for
     });
+    await running;
     if (answer) {
       replace(context, responseOf(answer, before));
     }
     return undefined;
   };
+}
+
+/** Resolves when the client has gone. */
+function goneOf({ req }: Context): Promise<undefined> {
+  return new Promise(resolve => {
+    req.raw.signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
 }
 
 function visitOf(context: Context): Visit<Context> {

@@ -42,7 +42,8 @@ function middleware(view: View<Context>): Middleware {
     if (!view.concerns(visit)) {
       return next();
     }
-    const answer = await view.serve(visit, async () => {
+    let running: Promise<Answer | undefined> | undefined;
+    const handle = async () => {
       const before = normaliseFields(context.response.headers);
       const showConditions = hideConditions(context.req);
       try {
@@ -64,7 +65,13 @@ function middleware(view: View<Context>): Middleware {
         answerWith(context, send);
       }
       return keep;
+    };
+    const answer = await view.serve(visit, () => {
+      running = handle();
+      const gone = new Promise<undefined>(resolve => context.res.once('close', () => resolve(undefined)));
+      return Promise.race([running, gone]); // nobody waits for a handler that nobody waits for
     });
+    await running;
     if (answer) {
       answerWith(context, answer);
     }
