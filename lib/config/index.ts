@@ -22,4 +22,5 @@ export type {
 export type { ParsedProfile } from './profile.js';
 export { checkProfileKeys, type EntityIdentity, type ResolvedProfile, resolveProfile } from './profiles.js';
 export type { RedisClient, RedisConnection } from './redis.js';
+export { serializerKey } from './serializer.js';
 export { type ResolvedOptions, validateOptions } from './validate.js';

@@ -56,8 +56,16 @@ export interface PrefixQuery {
   readonly database: string;
 }
 
-/** How results of functions become bytes, and again what they were. */
+/** How results become bytes, and again what they were. */
 export interface Serializer {
+  /**
+   * Tells what it writes from what others write: it is part of the keys, so that a process with another serializer, or
+   * another version of it, misses what this one has stored. Change it whenever the two could not read each other.
+   *
+   * Default: a digest of the source texts of `encode` and `decode`, which does not see what they call
+   */
+  readonly name?: string;
+  /** Must not change what it is given. */
   encode(value: unknown): string | Uint8Array;
   /** @param encoded what {@link encode} gave: a string, or bytes (a Buffer) */
   decode(encoded: string | Uint8Array): unknown;
@@ -139,10 +147,14 @@ export interface CacheopsOptions {
   enabled?: boolean;
 
   /**
-   * How results of cached functions, and values of the simple cache, are written; not those of queries, nor entities.
-   * It must give back what it was given.
+   * How results of queries and of cached functions, and values of the simple cache, are written; not entities in
+   * results of functions, nor what is kept beside results.
    *
-   * Default: the structured clone algorithm of `node:v8`
+   * It must give back what it was given. What a query gives (rows as the driver has them, a number, strings) is read
+   * back before it is stored, and is not stored if it is not the same in every type; then an `unstored` event names
+   * the first difference.
+   *
+   * Default: MessagePack for queries, the structured clone algorithm of `node:v8` for the others
    */
   serializer?: Serializer;
 

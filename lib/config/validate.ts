@@ -5,6 +5,7 @@ import { didYouMean } from './nearest.js';
 import type { AuditOptions, CacheopsOptions, Granularity, PrefixQuery, Serializer } from './options.js';
 import { type ProfileKey, parseKey } from './pattern.js';
 import { type ParsedProfile, parseProfile } from './profile.js';
+import { checkSerializer } from './serializer.js';
 
 /** The options as checked, with their defaults. */
 export interface ResolvedOptions {
@@ -100,22 +101,6 @@ function checkPrefix(prefix: unknown): ResolvedOptions['prefix'] {
     throw new CacheopsError(`prefix: ${show(prefix)} is neither a string nor a function that gives one.`);
   }
   return prefix as ResolvedOptions['prefix'];
-}
-
-function checkSerializer(serializer: unknown): Serializer | undefined {
-  if (serializer === undefined) {
-    return undefined;
-  }
-  if (
-    !isObject(serializer) ||
-    typeof serializer.encode !== 'function' ||
-    typeof serializer.decode !== 'function'
-  ) {
-    throw new CacheopsError(
-      `serializer: ${show(serializer)} is no serializer. Give { encode(value), decode(encoded) }.`,
-    );
-  }
-  return serializer as unknown as Serializer;
 }
 
 function oneOf<T>(value: T, choices: readonly T[], where: string): T {

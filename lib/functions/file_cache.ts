@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
+import { checkSerializer, serializerKey } from '../config/serializer.js';
 import { CacheMiss, type TimedCache } from './cache.js';
 import { decodeFile, encodeFile } from './file_format.js';
 import { SingleFlight } from './single_flight.js';
@@ -16,7 +17,7 @@ export interface FileCacheOptions {
   timeout?: number;
   /** what the files may take up, in bytes; the oldest make room. Each process that writes may exceed it by a tenth. Default: 256 MiB */
   maxSize?: number;
-  /** how values are written. Default: the structured clone algorithm of `node:v8` */
+  /** how values are written; files of another are not read. Default: the structured clone algorithm of `node:v8` */
   serializer?: Serializer;
 }
 
@@ -59,6 +60,7 @@ export class FileCache implements TimedCache {
   readonly #timeout: number;
   readonly #maxSize: number;
   readonly #serializer: Serializer | undefined;
+  readonly #format: string;
   readonly #flights = new SingleFlight();
   /** by key: how often it was deleted here while somebody computed it */
   readonly #deletions = new Map<string, number>();
@@ -83,7 +85,8 @@ export class FileCache implements TimedCache {
     this.directory = resolve(directory);
     this.#timeout = checkInteger(timeout, 1, 'fileCache(): timeout', 'seconds');
     this.#maxSize = maxSize;
-    this.#serializer = serializer;
+    this.#serializer = checkSerializer(serializer, 'fileCache(): ');
+    this.#format = serializerKey(this.#serializer);
   }
 
   async get<T = unknown>(key: string): Promise<T> {
@@ -164,7 +167,7 @@ export class FileCache implements TimedCache {
       if ((await handle.stat()).mtimeMs <= Date.now()) {
         return undefined;
       }
-      const payload = decodeFile(key, await handle.readFile());
+      const payload = decodeFile(this.#label(key), await handle.readFile());
       return payload && { value: decodeValue(payload, this.#serializer) };
     } catch {
       return undefined; // whatever it is, it is nothing that was stored
@@ -175,7 +178,7 @@ export class FileCache implements TimedCache {
 
   async #write(key: string, payload: Uint8Array, timeout: number): Promise<void> {
     const { folder, file } = this.#pathOf(key);
-    const content = encodeFile(key, payload);
+    const content = encodeFile(this.#label(key), payload);
     if (content.byteLength > this.#maxSize) {
       await rm(file, { force: true });
       return;
@@ -253,6 +256,11 @@ export class FileCache implements TimedCache {
     const digest = hash('sha256', Buffer.from(key, 'utf16le'), 'hex');
     const folder = join(this.directory, digest.slice(0, 2));
     return { folder, file: join(folder, digest.slice(2)) };
+  }
+
+  /** What a file says it is. By whatever serializer it was written, it has the same path, so that it can be deleted. */
+  #label(key: string): string {
+    return `${this.#format}:${key}`;
   }
 
   #timeoutOf({ timeout = this.#timeout }: { timeout?: number }): number {

@@ -1,5 +1,6 @@
 import { checkInteger } from '../config/check.js';
 import type { Serializer } from '../config/options.js';
+import { serializerKey } from '../config/serializer.js';
 import { type LeaseParts, takeLease } from '../orm/lease.js';
 import { dropNamed, namedDependency } from '../orm/manual.js';
 import { KEYS } from '../orm/pseudo_tables.js';
@@ -18,6 +19,10 @@ export interface StoreCacheParts extends LeaseParts {
   readonly prefix: (key: string) => string;
 }
 
+function nameOf(prefix: string, key: string): string {
+  return `${prefix}key:${key}`;
+}
+
 interface Value {
   readonly value: unknown;
 }
@@ -34,9 +39,11 @@ const DEFAULT_TIMEOUT = 3600;
 export class StoreCache implements TimedCache {
   readonly #parts: StoreCacheParts;
   readonly #flights = new SingleFlight();
+  readonly #format: string;
 
   constructor(parts: StoreCacheParts) {
     this.#parts = parts;
+    this.#format = serializerKey(parts.serializer);
   }
 
   async get<T = unknown>(key: string): Promise<T> {
@@ -69,9 +76,8 @@ export class StoreCache implements TimedCache {
   }
 
   async delete(key: string): Promise<void> {
-    const { key: name } = this.#addressOf(key);
-    const { store, events } = this.#parts;
-    await dropNamed(store, KEYS, 'key', [name]);
+    const { store, events, prefix } = this.#parts;
+    await dropNamed(store, KEYS, 'key', [nameOf(prefix(key), key)]);
     events.announceInvalidation(() => ({ names: [{ op: 'value', name: key }] }));
   }
 
@@ -135,8 +141,11 @@ export class StoreCache implements TimedCache {
   }
 
   #addressOf(key: string): EntryAddress {
-    const name = `${this.#parts.prefix(key)}key:${key}`;
-    return { key: name, tables: [namedDependency(KEYS, 'key', name)] };
+    const prefix = this.#parts.prefix(key);
+    // by whatever serializer it was written, it is deleted by the same name
+    const name = nameOf(prefix, key);
+    const entry = this.#format === '' ? name : `${prefix}key(${this.#format}):${key}`;
+    return { key: entry, tables: [namedDependency(KEYS, 'key', name)] };
   }
 
   async #find(address: EntryAddress): Promise<Value | undefined> {

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { type AnyEntity, helper } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
-import { CacheopsError, type PrefixQuery } from '../config/index.js';
+import { CacheopsError, type PrefixQuery, type Serializer, serializerKey } from '../config/index.js';
 import type { EntryAddress, Store, TableDependencies } from '../store/store.js';
 import { contextText } from './added_filters.js';
 import type { Arbiter } from './arbiter.js';
@@ -29,6 +29,8 @@ export interface AnswerParts {
   readonly events: CacheopsEvents;
   readonly prefix: string | ((query: PrefixQuery) => string);
   readonly enabled: boolean;
+  /** of functions; `undefined`: the default */
+  readonly serializer: Serializer | undefined;
   readonly background: (work: Promise<unknown>) => void;
 }
 
@@ -368,7 +370,9 @@ export class Answers {
   #environmentOf(catalog: Catalog): string {
     if (this.#environment?.catalog !== catalog) {
       const definition = definitionDigest(this.#parts.driver);
-      this.#environment = { catalog, text: JSON.stringify([catalog.database, catalog.user, definition]) };
+      const format = serializerKey(this.#parts.serializer);
+      const text = JSON.stringify([catalog.database, catalog.user, definition, format]);
+      this.#environment = { catalog, text };
     }
     return this.#environment.text;
   }

@@ -1,10 +1,10 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { Op } from '../config/index.js';
 import type { Found, Store } from '../store/store.js';
-import { decodeResult } from './codec.js';
 import type { CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
 import type { Planned } from './planner.js';
+import type { ResultCodec } from './result_codec.js';
 import { areSameRows } from './same_rows.js';
 import { Witness, withScope } from './scope.js';
 import { findCause } from './validity.js';
@@ -19,6 +19,12 @@ export interface Hit {
   readonly run: () => Promise<unknown>;
 }
 
+export interface AuditorParts {
+  readonly store: Store;
+  readonly events: CacheopsEvents;
+  readonly codec: ResultCodec;
+}
+
 /**
  * Compares a share of the hits with the database.
  *
@@ -29,14 +35,12 @@ export interface Hit {
  */
 export class Auditor {
   readonly #share: number;
-  readonly #store: Store;
-  readonly #events: CacheopsEvents;
+  readonly #parts: AuditorParts;
 
   /** @param share of the hits: 0.01 is one in a hundred */
-  constructor(share: number, store: Store, events: CacheopsEvents) {
+  constructor(share: number, parts: AuditorParts) {
     this.#share = share;
-    this.#store = store;
-    this.#events = events;
+    this.#parts = parts;
   }
 
   isDue(): boolean {
@@ -46,27 +50,28 @@ export class Auditor {
   /** Never rejects. */
   async check({ meta, entity, op, plan, found, run }: Hit): Promise<void> {
     const { address } = plan;
+    const { store, events, codec } = this.#parts;
     try {
       const witness = new Witness();
       const database = await withScope({ witness }, run);
-      const again = await this.#store.read(address);
+      const again = await store.read(address);
       const holds = again?.seal === found.seal && !findCause(address.tables, again);
       // another session's answer, or one to another question
       const isComparable = !witness.peculiar && plan.confirms(witness.statements);
       if (!holds || !isComparable) {
         return;
       }
-      const cached = decodeResult(found.payload);
+      const cached = codec.decode(found.payload);
       const limited = witness.statements.some(sql => LIMITED.test(sql));
       const same = areSameRows(cached, database, limited, meta.primaryKeys);
       if (same === undefined) {
         return;
       }
-      const { stats } = this.#events;
+      const { stats } = events;
       stats.audited++;
       if (!same) {
         stats.mismatches++;
-        this.#events.announce('mismatch', () => ({
+        events.announce('mismatch', () => ({
           entity,
           op,
           key: address.key,
@@ -76,7 +81,7 @@ export class Auditor {
         }));
       }
     } catch (error) {
-      this.#events.reportError('audit', error);
+      events.reportError('audit', error);
     }
   }
 }

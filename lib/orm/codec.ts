@@ -30,7 +30,12 @@ export function encodeResult(result: unknown, guards?: Guards): Uint8Array | und
 
 /** @throws whatever `msgpackr` throws on bytes that are not its own */
 export function decodeResult(payload: Uint8Array): unknown {
-  return packr.unpack(payload[0] === GUARDED ? payload.subarray(RESULT_AT, guardsAt(payload)) : payload);
+  return packr.unpack(resultOf(payload));
+}
+
+/** A payload without what was stored beside the result. */
+export function resultOf(payload: Uint8Array): Uint8Array {
+  return payload[0] === GUARDED ? payload.subarray(RESULT_AT, guardsAt(payload)) : payload;
 }
 
 /** What was stored beside the result. */
@@ -48,7 +53,8 @@ export function decodeGuards(payload: Uint8Array): Guards {
 const GUARDED = 0xc1;
 const RESULT_AT = 5;
 
-function withGuards(result: Uint8Array, guards: Guards): Uint8Array {
+/** @param result begins with another byte than {@link GUARDED} */
+export function withGuards(result: Uint8Array, guards: Guards): Uint8Array {
   const encoded = packr.pack(guards);
   const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
   payload[0] = GUARDED;

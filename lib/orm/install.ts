@@ -28,6 +28,7 @@ import { Invalidation } from './invalidation.js';
 import { Profiles } from './profiles.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
+import { resultCodec } from './result_codec.js';
 import { Samples } from './samples.js';
 import { currentScope, withScope } from './scope.js';
 import { FlushSubscriber } from './subscriber.js';
@@ -78,6 +79,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     limits: options,
     enabled: options.enabled,
     audit: options.audit,
+    codec: resultCodec(options.serializer),
     background: background.add,
   }).install(connections);
 
@@ -93,6 +95,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     events,
     prefix: options.prefix,
     enabled: options.enabled,
+    serializer: options.serializer,
     background: background.add,
   });
   const timed = new StoreCache({

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
-import type { PrefixQuery, ResolvedOptions } from '../config/index.js';
+import { type PrefixQuery, type ResolvedOptions, serializerKey } from '../config/index.js';
 import { type Columns, readCondition } from '../query/condition.js';
 import { dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
@@ -57,7 +57,10 @@ interface Shape {
   readonly joins: boolean;
 }
 
-export type Limits = Pick<ResolvedOptions, 'granularity' | 'maxConjunctions' | 'maxIn' | 'prefix'>;
+export type Limits = Pick<
+  ResolvedOptions,
+  'granularity' | 'maxConjunctions' | 'maxIn' | 'prefix' | 'serializer'
+>;
 
 /** characters of remembered queries, each counted with what is kept for it */
 const MAX_REMEMBERED = 10_000_000;
@@ -98,7 +101,8 @@ export class Planner {
     this.#driver = driver;
     this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
     const definition = definitionDigest(driver);
-    this.#environment = JSON.stringify([catalog.database, catalog.user, definition]);
+    const format = serializerKey(limits.serializer);
+    this.#environment = JSON.stringify([catalog.database, catalog.user, definition, format]);
   }
 
   plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {

@@ -12,7 +12,6 @@ import type { EntryAddress, Found, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import { Auditor } from './auditor.js';
 import type { Ask, Catalog } from './catalog.js';
-import { decodeResult, encodeResult } from './codec.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { EXISTS } from './exists.js';
@@ -27,6 +26,7 @@ import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
+import type { ResultCodec, Unstorable } from './result_codec.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
 import { PECULIAR, type Session, sessionOf } from './session.js';
 import type { ReadCounts } from './stats.js';
@@ -42,6 +42,7 @@ export interface ReadParts {
   readonly limits: Limits;
   readonly enabled: boolean;
   readonly audit: ResolvedOptions['audit'];
+  readonly codec: ResultCodec;
   /** for what goes on after an answer was given */
   readonly background: (work: Promise<unknown>) => void;
 }
@@ -99,11 +100,6 @@ interface DatabaseAnswer {
   readonly obstacle: string | undefined;
 }
 
-/** Why a result is not stored. */
-interface Unstorable {
-  readonly reason: string;
-}
-
 const FIND_ONE = Symbol('find one');
 
 /**
@@ -124,7 +120,7 @@ export class Reads {
     this.#parts = parts;
     this.#fills = new Fills(parts.background);
     this.#locks = new Locks(parts.store, parts.background);
-    this.#auditor = parts.audit && new Auditor(parts.audit.share, parts.store, parts.events);
+    this.#auditor = parts.audit && new Auditor(parts.audit.share, parts);
   }
 
   /** Puts itself between the driver and its callers. */
@@ -346,7 +342,12 @@ export class Reads {
    */
   async #resultOf(flight: Flight, { counts, begun }: Request, boarded: boolean): Promise<Shared | undefined> {
     const payload = await flight.join();
-    return payload && (!boarded || begun < flight.sent) ? shared(payload, counts) : undefined;
+    return payload && (!boarded || begun < flight.sent) ? this.#shared(payload, counts) : undefined;
+  }
+
+  #shared(payload: Uint8Array, counts: ReadCounts): Shared {
+    counts.shared++;
+    return { result: this.#parts.codec.decode(payload), shared: true };
   }
 
   /** What another process has asked for, and stored by now. */
@@ -356,7 +357,7 @@ export class Reads {
       return undefined;
     }
     const { payload } = read.found;
-    return { ...shared(payload, request.counts), payload };
+    return { ...this.#shared(payload, request.counts), payload };
   }
 
   async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
@@ -374,7 +375,7 @@ export class Reads {
     ctx: Context,
     counts: ReadCounts,
   ): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
-    const { store, events } = this.#parts;
+    const { store, events, codec } = this.#parts;
     this.#fills.sendNow(address.key);
     try {
       let found = await store.read(address);
@@ -387,7 +388,7 @@ export class Reads {
         found = verdict.holds;
         this.#reseal(address, found, counts);
       }
-      return found && { result: decodeResult(found.payload), found };
+      return found && { result: codec.decode(found.payload), found };
     } catch (error) {
       events.reportError('read', error);
       return undefined;
@@ -437,7 +438,7 @@ export class Reads {
     const { guards: plans } = plan;
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
-    return encodeResult(result, guards) ?? { reason: 'something that would not come back the same' };
+    return this.#parts.codec.encode(result, guards);
   }
 
   /** Settles when it is stored. */
@@ -527,9 +528,4 @@ export class Reads {
       duration: performance.now() - started,
     }));
   }
-}
-
-function shared(payload: Uint8Array, counts: ReadCounts): Shared {
-  counts.shared++;
-  return { result: decodeResult(payload), shared: true };
 }

@@ -104,6 +104,23 @@ describe('validateOptions', () => {
     expect(refusal({ audit: { rate: 1 } })).to.match(/there is no option 'rate'/);
   });
 
+  it('refuses a serializer that nothing tells from others, unless it has a name', () => {
+    const encode = String.bind(undefined);
+    const decode = (text: unknown) => text;
+    expect(refusal({ serializer: { encode, decode } })).to.match(
+      /^serializer: a bound function has no source/,
+    );
+    expect(refusal({ serializer: { encode, decode, name: '' } })).to.match(
+      /^serializer: name: '' is no name/,
+    );
+    expect(validateOptions({ serializer: { encode, decode, name: 'mine' } }).serializer).to.include({
+      name: 'mine',
+    });
+    expect(validateOptions({ serializer: { encode: String, decode } }).serializer).to.include({
+      encode: String,
+    });
+  });
+
   it('refuses a serializer that is none', () => {
     for (const serializer of [7, {}, { encode: () => '' }]) {
       expect(refusal({ serializer })).to.match(/^serializer: .* is no serializer\. Give \{ encode/);

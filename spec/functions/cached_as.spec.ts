@@ -671,7 +671,7 @@ describe('cachedAs()', () => {
       expect(at.publishedAt).to.deep.equal(new Date('2024-03-31T01:30:00.123Z'));
       await blog.cache.idle();
     }
-    expect(encoded).to.deep.equal([{ n: 1, at: null }]);
+    expect(encoded).to.deep.include({ n: 1, at: null });
   });
 
   it('counts in stats and tells in events', async () => {

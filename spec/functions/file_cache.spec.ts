@@ -199,6 +199,27 @@ describe('fileCache()', () => {
     expect(readFileSync(files()[0]!, 'latin1')).to.include('{"at":"1970');
   });
 
+  it('does not read what another serializer has written, and deletes it', async () => {
+    const upper = fileCache({
+      directory,
+      serializer: {
+        encode: value => JSON.stringify(value).toUpperCase(),
+        decode: text => JSON.parse((text as string).toLowerCase()),
+      },
+    });
+    const plain = fileCache({ directory });
+    await upper.set('a', 'x');
+    await expect(plain.get('a')).to.be.rejectedWith(CacheMiss);
+    await plain.set('a', 'y');
+    await expect(upper.get('a')).to.be.rejectedWith(CacheMiss);
+    expect(await plain.get('a')).to.equal('y');
+    await upper.delete('a');
+    await expect(plain.get('a')).to.be.rejectedWith(CacheMiss);
+    expect(() => fileCache({ directory, serializer: {} as never })).to.throw(
+      'fileCache(): serializer: {} is no serializer',
+    );
+  });
+
   it('is safe with several processes that write, read, delete and clean the same', async () => {
     const program = fileURLToPath(new URL('./support/file_writer.js', import.meta.url));
     await Promise.all(
