@@ -8,6 +8,8 @@ export {
   type PrefixQuery,
   type Profile,
   type Serializer,
+  type TableSource,
+  type TableSources,
 } from './config/index.js';
 export { Cached } from './decorators/cached.js';
 export { CachedAs } from './decorators/cached_as.js';

@@ -1,6 +1,6 @@
 import { show } from './check.js';
 import { CacheopsError } from './error.js';
-import type { Op } from './options.js';
+import type { Op, TableSources } from './options.js';
 import { ALL_OPS, type ParsedProfile, parseProfile } from './profile.js';
 import type { ResolvedProfile } from './profiles.js';
 
@@ -10,7 +10,12 @@ export type ParsedCall = boolean | ParsedProfile;
 /** Whether one query is cached, and for how long. */
 export type CallDecision =
   // timeout: seconds
-  | { readonly cached: true; readonly timeout: number; readonly lock?: boolean }
+  | {
+      readonly cached: true;
+      readonly timeout: number;
+      readonly lock?: boolean;
+      readonly tables?: TableSources;
+    }
   | { readonly cached: false; readonly reason: Bypass };
 
 /**
@@ -111,8 +116,13 @@ export function resolveCall(
   if (!ops.has(op)) {
     return BYPASS.ops;
   }
-  const { timeout, lock } = { ...profile, ...options };
-  return { cached: true, timeout: timeout ?? profile.timeout, ...(lock && { lock }) };
+  const { timeout, lock, tables } = { ...profile, ...options };
+  return {
+    cached: true,
+    timeout: timeout ?? profile.timeout,
+    ...(lock && { lock }),
+    ...(tables && { tables }),
+  };
 }
 
 const BYPASS = {

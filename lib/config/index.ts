@@ -18,8 +18,10 @@ export type {
   PrefixQuery,
   Profile,
   Serializer,
+  TableSource,
+  TableSources,
 } from './options.js';
-export type { ParsedProfile } from './profile.js';
+export { checkTables, type ParsedProfile } from './profile.js';
 export { checkProfileKeys, type EntityIdentity, type ResolvedProfile, resolveProfile } from './profiles.js';
 export type { RedisClient, RedisConnection } from './redis.js';
 export { serializerKey } from './serializer.js';

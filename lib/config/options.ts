@@ -1,3 +1,4 @@
+import type { EntityName } from '@mikro-orm/core';
 import type { Store } from '../store/store.js';
 import type { RedisClient, RedisConnection } from './redis.js';
 
@@ -30,14 +31,28 @@ export interface Profile {
    * Default: false
    */
   lock?: boolean;
+  /**
+   * What a result depends on that nobody can see in its SQL: the tables behind a virtual entity, a view of the
+   * database, a function in a formula or a raw fragment. Named by their entities, or by themselves (`'article_tags'`,
+   * `'auth.user'`); a function is asked when they are needed. Without it, such results are not cached. With it, they
+   * depend on the whole of these tables and of those that their SQL names.
+   *
+   * Never cached, all the same, is what depends on more than tables: on the time, chance, settings of the session.
+   */
+  tables?: TableSources;
 }
+
+/** An entity, for its tables, or the name of a table. */
+export type TableSource = EntityName | string;
+
+export type TableSources = readonly TableSource[] | (() => readonly TableSource[]);
 
 /**
  * What a call, or a repository's scope, says about caching.
  *
  * - `false`: ask the database; nothing is read from the cache nor stored in it.
  * - `true`: cache this, whatever the profile's ops are.
- * - an object: the same, with another timeout or lock, or for these ops only.
+ * - an object: the same, with another timeout, lock or tables, or for these ops only.
  */
 export type CallOptions = boolean | Profile;
 

@@ -1,7 +1,7 @@
 import { checkBoolean, checkInteger, checkKeys, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
-import type { Op, Profile } from './options.js';
+import type { Op, Profile, TableSources } from './options.js';
 
 /** A profile as checked: each field is what was given, or `undefined`. */
 export interface ParsedProfile {
@@ -9,6 +9,7 @@ export interface ParsedProfile {
   /** seconds */
   readonly timeout: number | undefined;
   readonly lock?: boolean;
+  readonly tables?: TableSources;
 }
 
 const OPS: readonly Op[] = ['get', 'fetch', 'count', 'aggregate', 'exists'];
@@ -17,6 +18,7 @@ const FIELDS = Object.keys({
   ops: true,
   timeout: true,
   lock: true,
+  tables: true,
 } satisfies Record<keyof Profile, true>);
 
 export const ALL_OPS: ReadonlySet<Op> = new Set(OPS);
@@ -35,7 +37,31 @@ export function parseProfile(value: unknown, where: string): ParsedProfile {
         ? undefined
         : checkInteger(value.timeout, 1, `${where}: timeout`, 'seconds'),
     ...(value.lock !== undefined && { lock: checkBoolean(value.lock, `${where}: lock`) }),
+    ...(value.tables !== undefined && { tables: checkTables(value.tables, `${where}: tables`) }),
   };
+}
+
+/**
+ * Whether they exist is not known here.
+ *
+ * @throws CacheopsError
+ */
+export function checkTables(value: unknown, where: string): TableSources {
+  if (typeof value === 'function' && !/^class\b/.test(String(value))) {
+    return value as TableSources;
+  }
+  if (!Array.isArray(value)) {
+    throw new CacheopsError(
+      `${where}: ${show(value)} is no list. Give entities or names of tables, [Author, 'article_tags'], or a function that does.`,
+    );
+  }
+  const isSource = (source: unknown) =>
+    source !== '' && ['string', 'function', 'object'].includes(typeof source) && source !== null;
+  const wrong = value.findIndex(source => !isSource(source));
+  if (wrong >= 0) {
+    throw new CacheopsError(`${where}[${wrong}]: ${show(value[wrong])} is neither an entity nor a table.`);
+  }
+  return value;
 }
 
 function parseOps(value: unknown, where: string): ReadonlySet<Op> {

@@ -1,6 +1,6 @@
 import { CacheopsError } from './error.js';
 import { nearest } from './nearest.js';
-import type { Op } from './options.js';
+import type { Op, TableSources } from './options.js';
 import { type EntityNames, type ProfileKey, qualifiedNames } from './pattern.js';
 import { ALL_OPS, NO_OPS, type ParsedProfile } from './profile.js';
 import type { ProfileRule, ResolvedOptions } from './validate.js';
@@ -19,6 +19,8 @@ export interface ResolvedProfile {
   readonly timeout: number;
   /** of all processes that miss a result, one asks the database */
   readonly lock?: boolean;
+  /** see `Profile.tables` */
+  readonly tables?: TableSources;
 }
 
 type Profiles = Pick<ResolvedOptions, 'defaults' | 'profiles'>;
@@ -52,7 +54,8 @@ export function resolveProfile(
     );
   }
   const lock = firstGiven(layers, 'lock');
-  return { ops, timeout, ...(lock !== undefined && { lock }) };
+  const tables = firstGiven(layers, 'tables');
+  return { ops, timeout, ...(lock !== undefined && { lock }), ...(tables && { tables }) };
 }
 
 /**

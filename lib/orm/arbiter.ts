@@ -155,7 +155,7 @@ export class Arbiter {
       with recursive family (name, oid) as (
         select v.name, c.oid from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
         join pg_class c on true join pg_namespace n on n.oid = c.relnamespace
-        where n.nspname || '.' || c.relname = v.name and c.relkind in ('r', 'p')
+        where n.nspname || '.' || c.relname = v.name and c.relkind in ('r', 'p', 'v', 'm', 'f')
         union select f.name, i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
       select f.name, l.virtualtransaction as holder from family f
       left join pg_locks l on l.locktype = 'relation' and l.relation = f.oid

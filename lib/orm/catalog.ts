@@ -30,6 +30,8 @@ export interface Table {
   /** an ordinary or partitioned table without rules: what stands in it changes by writes to it, and in no other way */
   readonly plain: boolean;
   readonly partitioned: boolean;
+  /** what stands in it changes when it is refreshed */
+  readonly materialized: boolean;
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
@@ -102,6 +104,8 @@ export interface Catalog {
   readonly tables: ReadonlyMap<string, Table>;
   /** what functions and procedures may write to */
   readonly routines: Routines;
+  /** texts of functions, procedures and views, by name */
+  readonly definitions: ReadonlyMap<string, string>;
   /** finds a table by the name it has in SQL */
   resolve(name: TableName): Table | undefined;
   /** all tables of that name, in whatever schema */
@@ -114,7 +118,16 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   // what is temporary is of one session, which may be this one
   const path = (server!.path as string[]).filter(schema => !schema.startsWith('pg_temp'));
   const rows = await ask(TABLES);
-  const routines = new Routines((await ask(ROUTINES)) as unknown as Routine[]);
+  const written = (await ask(ROUTINES)) as unknown as Routine[];
+  const routines = new Routines(written);
+  const definitions = new Map<string, string>();
+  const views = rows.filter(row => row.definition !== null) as { name: string; definition: string }[];
+  for (const [name, text] of [
+    ...written.map(({ name, source }) => [name, source] as const),
+    ...views.map(({ name, definition }) => [name, definition] as const),
+  ]) {
+    definitions.set(name, `${definitions.get(name) ?? ''}\n${text}`);
+  }
   const tables = new Map<string, Table>();
   const byOid = new Map(rows.map(row => [row.oid as string, row]));
   const fullName = (row: Record<string, any>) => `${database}/${row.schema}.${row.name}`;
@@ -174,6 +187,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         ),
       ],
       partitioned: row.kind === 'p',
+      materialized: row.kind === 'm',
       key:
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
@@ -216,6 +230,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     returnsOld: Number(server!.version) >= 180_000,
     tables,
     routines,
+    definitions,
     resolve({ schema, name }) {
       for (const candidate of schema === undefined ? path : [schema]) {
         const table = bySchema.get(`${candidate}.${name}`);
@@ -283,6 +298,7 @@ const CHECKED = `(not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced'
 
 const TABLES = `
   select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
+         case c.relkind when 'v' then pg_get_viewdef(c.oid) end as definition,
          c.relrowsecurity as security,
          has_table_privilege(c.oid, 'select') as readable,
          has_any_column_privilege(c.oid, 'update') as lockable,

@@ -7,7 +7,7 @@ import { currentScope, type DryRun, withScope } from './scope.js';
  * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
  */
 export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
-  const run: DryRun = { statements: [], joins: false, filtersJoins: false };
+  const run: DryRun = { statements: [], joins: false, filtersJoins: false, wrapsExpression: false };
   await withScope({ dryRun: run }, read);
   return run;
 }
@@ -27,7 +27,10 @@ export function supportDryRuns(
       // as it would be sent: with what `onQuery` makes of it
       const { formatted } = (this as unknown as Preparing).prepareQuery(query, params);
       run.statements.push(formatted);
-      return Promise.resolve(method === 'all' ? [] : undefined) as never;
+      // who counts what a virtual entity stands for, looks at the row
+      return Promise.resolve(
+        method === 'all' ? (run.wrapsExpression ? [{ count: 0 }] : []) : undefined,
+      ) as never;
     };
     connection.transactional = function (callback, options) {
       return currentScope().dryRun
@@ -35,6 +38,16 @@ export function supportDryRuns(
         : (transactional.call(this, callback, options) as never);
     };
   }
+
+  const wrapping = driver as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const { wrapVirtualExpressionInSubquery } = wrapping;
+  wrapping.wrapVirtualExpressionInSubquery = function (this: AbstractSqlDriver, ...args) {
+    const run = currentScope().dryRun;
+    if (run) {
+      run.wrapsExpression = true;
+    }
+    return wrapVirtualExpressionInSubquery!.apply(this, args);
+  };
 
   const { createQueryBuilder } = driver;
   driver.createQueryBuilder = function (this: AbstractSqlDriver, ...args: never[]) {

@@ -2,9 +2,10 @@ import { hash } from 'node:crypto';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
-import { type PrefixQuery, type ResolvedOptions, serializerKey } from '../config/index.js';
+import { type PrefixQuery, type ResolvedOptions, serializerKey, type TableSources } from '../config/index.js';
+import { CLOCK_IN_SQL, CLOCK_IN_TEXT } from '../query/clock.js';
 import { type Columns, readCondition } from '../query/condition.js';
-import { dependenciesOf, type WatchedTable } from '../query/dependencies.js';
+import { andWholly, dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
@@ -13,6 +14,8 @@ import { hasAddedFilters } from './added_filters.js';
 import type { Catalog } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
+import { hiddenObstacle } from './hidden.js';
+import { type Named, NamedTables } from './named_tables.js';
 import { occurrencesOf, type PlacedGuard } from './occurrences.js';
 import { isSameReading, type Reading, readStatements } from './reading.js';
 import { IRRELEVANT, relevant } from './relevant.js';
@@ -27,6 +30,8 @@ export interface ReadCall {
   /** everything else that decides about the result, and what is {@link IRRELEVANT} */
   readonly options: Readonly<Record<string, unknown>>;
   readonly em: SqlEntityManager;
+  /** on which it depends as a whole, as somebody says who sees through it where nobody else does */
+  readonly tables?: TableSources | undefined;
   /** asks the driver */
   readonly run: () => Promise<unknown>;
 }
@@ -40,6 +45,9 @@ export interface Planned {
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */
   confirms(statements: readonly string[]): boolean;
 }
+
+/** A call whose tables were found. */
+type Call = Omit<ReadCall, 'tables'> & { readonly named: Named | undefined };
 
 export interface NotCacheable {
   readonly cacheable: false;
@@ -81,6 +89,7 @@ export class Planner {
   /** the user's `onQuery` may put anything into the SQL */
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
+  readonly #named: NamedTables;
   readonly #names = new WeakMap<EntityMetadata, string>();
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
   readonly #plans = new LRUCache<string, Planned | NotCacheable>({
@@ -96,6 +105,7 @@ export class Planner {
     forbidden: ReadonlyMap<string, string>,
   ) {
     this.#forbidden = forbidden;
+    this.#named = new NamedTables(driver, catalog, forbidden);
     this.#catalog = catalog;
     this.#limits = limits;
     this.#driver = driver;
@@ -123,16 +133,31 @@ export class Planner {
     return plan instanceof Promise ? plan.then(prefixed) : prefixed(plan);
   }
 
-  #plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
+  #plan({ tables, ...read }: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
+    const named = tables && this.#named.find(tables, this.#schemaOf(read), `${read.meta.className}: tables`);
+    if (named && 'reason' in named) {
+      return { cacheable: false, reason: named.reason };
+    }
+    if (read.meta.virtual && !named) {
+      return { cacheable: false, reason: 'a virtual entity' };
+    }
+    const call: Call = { ...read, named };
     const isBuilt = call.kind === 'rows' || call.kind === 'row';
-    const text = isBuilt ? undefined : serialiseQuery(call.where, call.options, IRRELEVANT);
+    // what a virtual entity stands for may be made anew each time
+    const text =
+      isBuilt || call.meta.virtual ? undefined : serialiseQuery(call.where, call.options, IRRELEVANT);
     const session = serialise(call.em.getSessionContext());
     if (text === undefined) {
       return this.#planBySql(reduced(call), session);
     }
     const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
-    const identity = `${filters}${call.kind} ${this.#nameOf(call.meta)} ${session} ${text}`;
+    const identity = `${filters}${described(call)} ${this.#nameOf(call.meta)} ${session} ${text}`;
     return this.#plans.get(identity) ?? this.#planByText(reduced(call), session, identity);
+  }
+
+  /** That of entities which do not name one themselves. */
+  #schemaOf({ options }: Pick<ReadCall, 'options'>): string | undefined {
+    return (options.schema as string | undefined) ?? this.#driver.config.get('schema');
   }
 
   /** Minified, several classes may have one name. */
@@ -147,11 +172,11 @@ export class Planner {
   }
 
   async #planByText(
-    call: ReadCall,
+    call: Call,
     session: string | undefined,
     identity: string,
   ): Promise<Planned | NotCacheable> {
-    const sketch = `${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    const sketch = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
     if (CLOCK_IN_TEXT.test(identity)) {
       return CLOCK; // before its SQL is taken for that of its shape
     }
@@ -174,7 +199,7 @@ export class Planner {
         if (skeletons && haveSkeletons(statements, skeletons)) {
           return true;
         }
-        const sent = this.#read(statements);
+        const sent = this.#read(statements, call.named !== undefined);
         return !('reason' in sent) && isSameReading(sent, reading);
       },
     };
@@ -184,14 +209,18 @@ export class Planner {
     return plan;
   }
 
-  async #planBySql(call: ReadCall, session: string | undefined): Promise<Planned | NotCacheable> {
+  async #planBySql(call: Call, session: string | undefined): Promise<Planned | NotCacheable> {
     // the same SQL maps to other results under other hints
     const mapping = serialise(MAPPING.map(name => call.options[name]));
     if (mapping === undefined || (session === undefined && call.em.getSessionContext())) {
       return { cacheable: false, reason: 'options that have no key' };
     }
-    const { statements } = await dryRun(call.run);
-    const identity = `${call.kind} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
+    const run = await (call.meta.virtual ? dryRun(call.run).catch(() => undefined) : dryRun(call.run));
+    if (!run || (call.meta.virtual && !run.wrapsExpression)) {
+      return { cacheable: false, reason: 'a virtual entity whose expression gives no SQL' };
+    }
+    const { statements } = run;
+    const identity = `${described(call)} ${this.#nameOf(call.meta)} ${session} sql ${mapping} ${statements.join(';')}`;
     let plan = this.#plans.get(identity);
     if (!plan) {
       plan = this.#planOfSql(call, identity, statements);
@@ -202,8 +231,8 @@ export class Planner {
     return plan;
   }
 
-  #planOfSql(call: ReadCall, identity: string, statements: readonly string[]): Planned | NotCacheable {
-    const reading = this.#read(statements);
+  #planOfSql(call: Call, identity: string, statements: readonly string[]): Planned | NotCacheable {
+    const reading = this.#read(statements, call.named !== undefined);
     if ('reason' in reading) {
       return reading;
     }
@@ -217,9 +246,9 @@ export class Planner {
     };
   }
 
-  async #shapeOf(call: ReadCall): Promise<Shape | NotCacheable> {
+  async #shapeOf(call: Call): Promise<Shape | NotCacheable> {
     const { statements, joins, filtersJoins } = await dryRun(call.run);
-    const reading = this.#read(statements);
+    const reading = this.#read(statements, call.named !== undefined);
     if ('reason' in reading) {
       return reading;
     }
@@ -234,23 +263,38 @@ export class Planner {
     };
   }
 
-  #read(statements: readonly string[]): Reading | NotCacheable {
-    const reading = readStatements(statements, this.#catalog, this.#forbidden);
-    return 'reason' in reading ? { cacheable: false, reason: reading.reason } : reading;
+  #read(statements: readonly string[], vouched: boolean): Reading | NotCacheable {
+    const reading = readStatements(statements, this.#catalog, this.#forbidden, vouched);
+    const obstacle =
+      'reason' in reading
+        ? reading.reason
+        : reading.opaque
+          ? hiddenObstacle(statements, this.#catalog)
+          : undefined;
+    return obstacle === undefined ? (reading as Reading) : { cacheable: false, reason: obstacle };
   }
 
-  #address(call: ReadCall, identity: string, reading: Reading): Pick<Planned, 'address' | 'guards'> {
+  #address(call: Call, identity: string, reading: Reading): Pick<Planned, 'address' | 'guards'> {
+    const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
+    const key = `${call.meta.className}:${digest}`;
+    const { named = [] } = call;
+    if (reading.opaque || call.meta.virtual) {
+      // what stands in it is not all there is to know of how it came about
+      const all = reading.uses.map(({ table }) => table.fullName);
+      return { address: { key, tables: andWholly([], [...all, ...reading.others, ...named]) }, guards: [] };
+    }
     const { granularity, maxConjunctions: limit, maxIn } = this.#limits;
-    const columns = columnsOf(this.#catalog, call.options.schema ?? this.#driver.config.get('schema'));
+    const columns = columnsOf(this.#catalog, this.#schemaOf(call));
     const condition = readCondition(call.meta, call.where, columns, maxIn);
     const { all, guards } = occurrencesOf(reading, condition, call.kind === 'find');
-    const tables = dependenciesOf(condition.formula, all, { limit, granularity }).map(each =>
-      ofKinds(each, columns),
+    const seen = dependenciesOf(condition.formula, all, { limit, granularity });
+    const tables = andWholly(
+      seen.map(each => ofKinds(each, columns)),
+      named,
     );
-    const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     const tested = tables.some(({ dependencies }) => dependencies.some(({ watches }) => watches));
     return {
-      address: { key: `${call.meta.className}:${digest}`, tables },
+      address: { key, tables },
       guards: tested ? guards : [],
     };
   }
@@ -264,11 +308,19 @@ function ofKinds({ table, dependencies }: WatchedTable, { kindOf }: Columns): Wa
   };
 }
 
-function reduced(call: ReadCall): ReadCall {
+function described({ kind, named }: Call): string {
+  return named ? `${kind} by ${JSON.stringify(named)}` : kind;
+}
+
+function reduced(call: Call): Call {
   return { ...call, options: relevant(call.options) };
 }
 
-function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Catalog): PrefixQuery {
+function prefixQuery(
+  call: Pick<ReadCall, 'meta'>,
+  tables: EntryAddress['tables'],
+  catalog: Catalog,
+): PrefixQuery {
   return {
     entity: call.meta.className,
     tables: tables.map(({ table }) => table),
@@ -276,13 +328,6 @@ function prefixQuery(call: ReadCall, tables: EntryAddress['tables'], catalog: Ca
   };
 }
 
-/**
- * Strings which a date or time column may read by the clock: `today`, `now`, `tomorrow 12:00 UTC`. Of other columns
- * they are just strings, which costs no more than that such a query is not cached.
- */
-const CLOCK_WORD = String.raw`[\s\d:.,+/-]*(?:now|today|tomorrow|yesterday)(?:[\s\d:.,+/-][\s\d:.,+/\w-]*)?`;
-const CLOCK_IN_TEXT = new RegExp(`"${CLOCK_WORD}"(?!:)`, 'i');
-const CLOCK_IN_SQL = new RegExp(`'${CLOCK_WORD}'`, 'i');
 const CLOCK: NotCacheable = { cacheable: false, reason: 'a value that is read by the clock' };
 
 /** Options which change what is made of the rows, and not the SQL. */
@@ -298,14 +343,14 @@ function optionsShape(options: Readonly<Record<string, unknown>>): string {
 }
 
 /** @param runtimeSchema of entities that do not name one themselves */
-function columnsOf(catalog: Catalog, runtimeSchema: unknown): Columns {
+function columnsOf(catalog: Catalog, runtimeSchema: string | undefined): Columns {
   return {
     tableOf(meta) {
       // a table per type: properties are spread over several tables
       if (meta.inheritanceType === 'tpt' || meta.virtual) {
         return undefined;
       }
-      const schema = meta.schema && meta.schema !== '*' ? meta.schema : (runtimeSchema as string | undefined);
+      const schema = meta.schema && meta.schema !== '*' ? meta.schema : runtimeSchema;
       return catalog.resolve({ schema, name: meta.tableName })?.fullName;
     },
     kindOf: (table, column) => catalog.tables.get(table)?.kinds.get(column),

@@ -11,6 +11,7 @@ import {
 } from '../config/index.js';
 import { declaredProfile } from '../decorators/declared.js';
 import type { Catalog } from './catalog.js';
+import { checkNamedEntities } from './named_tables.js';
 
 interface Resolved {
   readonly profile: ResolvedProfile | null | undefined;
@@ -62,7 +63,10 @@ export class Profiles {
       this.#options,
     );
     for (const meta of entities) {
-      resolveProfile(identify(meta, metadata), this.#options);
+      const profile = resolveProfile(identify(meta, metadata), this.#options);
+      if (profile?.tables) {
+        checkNamedEntities(profile.tables, metadata, `${meta.className}: tables`);
+      }
     }
     return warnings;
   }

@@ -7,6 +7,10 @@ export interface Reading {
   readonly uses: readonly Use[];
   /** the statement, if there is only one */
   readonly select: Select | undefined;
+  /** full names of what is no plain table: views, foreign tables */
+  readonly others: readonly string[];
+  /** Is there something in it that somebody vouched for? */
+  readonly opaque: boolean;
 }
 
 export interface Use {
@@ -16,41 +20,59 @@ export interface Use {
 
 /**
  * @param forbidden names of entities that are never cached, by the full names of their tables
+ * @param vouched somebody has named the tables behind what cannot be seen through
  * @returns a reason if what is read here cannot be told
  */
 export function readStatements(
   statements: readonly string[],
   catalog: Catalog,
   forbidden: ReadonlyMap<string, string>,
+  vouched = false,
 ): Reading | Opaque {
   if (statements.length === 0) {
     return { reason: 'nothing that asks the database' };
   }
   const uses: Use[] = [];
+  const others = new Set<string>();
+  let opaque = false;
   let only: Select | undefined;
   for (const sql of statements) {
-    const select = readSelect(sql);
+    const select = readSelect(sql, vouched);
     if ('reason' in select) {
       return { reason: select.reason };
     }
     only = statements.length === 1 ? select : undefined;
+    opaque ||= select.opaque;
     for (const said of select.tables) {
       const table = catalog.resolve(said);
-      const obstacle = table?.plain
-        ? obstacleOf(table, said.name, forbidden)
-        : `${said.name}, which is not a table`;
-      if (!table || obstacle) {
-        return { reason: obstacle! };
+      const obstacle = table ? obstacleOf(table, forbidden) : undefined;
+      if (obstacle) {
+        return { reason: obstacle };
       }
-      uses.push({ table, said });
+      if (table?.plain) {
+        uses.push({ table, said });
+      } else if (vouched && (table || mayBeTemporary(said, sql))) {
+        others.add(table?.fullName ?? '');
+      } else {
+        return { reason: `${said.name}, which is not a table` };
+      }
     }
   }
-  return uses.length > 0 ? { uses, select: only } : { reason: 'no table' };
+  opaque ||= others.size > 0;
+  others.delete('');
+  return uses.length > 0 || opaque
+    ? { uses, select: only, others: [...others], opaque }
+    : { reason: 'no table' };
 }
 
-function obstacleOf(
-  { fullName, rowSecurity }: Table,
-  name: string,
+/** Not a name that WITH gives; those of the system's own tables begin so. */
+function mayBeTemporary({ schema, name }: Occurrence, sql: string): boolean {
+  return schema === undefined && !name.startsWith('pg_') && /\bwith\b/i.test(sql);
+}
+
+/** Why what depends on it is not cached. */
+export function obstacleOf(
+  { fullName, name, rowSecurity }: Table,
   forbidden: ReadonlyMap<string, string>,
 ): string | undefined {
   const entity = forbidden.get(fullName);
@@ -65,7 +87,7 @@ export function isSameReading(a: Reading, b: Reading): boolean {
   return signatureOf(a) === signatureOf(b);
 }
 
-function signatureOf({ uses, select }: Reading): string {
+function signatureOf({ uses, select, others, opaque }: Reading): string {
   return JSON.stringify([
     uses.map(({ table, said }) => [
       table.fullName,
@@ -78,5 +100,7 @@ function signatureOf({ uses, select }: Reading): string {
       [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
     select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],
+    others,
+    opaque,
   ]);
 }

@@ -206,7 +206,10 @@ export class Reads {
       return this.#bypass(request, obstacle);
     }
     const planner = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
-    const planned = (planner ?? (await this.#currentPlanner(ctx))).planner.plan(request);
+    const { tables } = decision;
+    const planned = (planner ?? (await this.#currentPlanner(ctx))).planner.plan(
+      tables ? { ...request, tables } : request,
+    );
     const plan = planned instanceof Promise ? await planned : planned;
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
@@ -241,12 +244,9 @@ export class Reads {
   }
 
   /** Why this read, though its entity is cached, has to ask the database. */
-  #obstacle({ options, meta, scope, em }: Request, session: Session | undefined): string | undefined {
+  #obstacle({ options, scope, em }: Request, session: Session | undefined): string | undefined {
     if (!this.#parts.enabled || scope.disabled) {
       return 'disabled';
-    }
-    if (meta.virtual) {
-      return 'a virtual entity';
     }
     if (em.getSessionContext()?.role !== undefined) {
       return 'a session context with a role';

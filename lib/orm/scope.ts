@@ -120,6 +120,8 @@ export interface DryRun {
   joins: boolean;
   /** and brings their filters with them, which no option tells of */
   filtersJoins: boolean;
+  /** what a virtual entity stands for is SQL, and part of the statement */
+  wrapsExpression: boolean;
 }
 
 const storage = new AsyncLocalStorage<Scope>();

@@ -191,6 +191,18 @@ function dependencyOn(
   return { scheme, values: encodeValues(scheme.columns.map(column => fixed.get(column)!)) };
 }
 
+/** What depends on these, and on the whole of others. */
+export function andWholly(
+  parts: readonly WatchedTable[],
+  tables: readonly string[],
+): readonly WatchedTable[] {
+  const whole = new Set(tables);
+  return [
+    ...parts.filter(({ table }) => !whole.has(table)),
+    ...[...whole].map(table => ({ table, dependencies: [ON_WHOLE_TABLE] })),
+  ];
+}
+
 /**
  * What depends on any of these: each table once, with all dependencies on it.
  *

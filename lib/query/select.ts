@@ -5,6 +5,7 @@ import {
   ENDS_FROM,
   ENDS_WHERE,
   FORBIDDEN,
+  isUnstable,
   NOT_DETERMINED,
   ORDINAL,
   PURE,
@@ -63,6 +64,8 @@ export interface Select {
   readonly order: readonly OrderColumn[];
   /** Is that all of its ORDER BY? */
   readonly orderKnown: boolean;
+  /** Is there something in it that somebody vouched for? Then what stands here is not all there is to know. */
+  readonly opaque: boolean;
 }
 
 export interface OrderColumn {
@@ -97,8 +100,9 @@ interface ColumnName {
  *
  * @returns a reason if something in it cannot be seen through: a function that is not known to depend on its
  * arguments only, or a FROM item that is not a table
+ * @param vouched somebody has named the tables on which that depends; then it may stand here
  */
-export function readSelect(sql: string): Select | Opaque {
+export function readSelect(sql: string, vouched = false): Select | Opaque {
   const tokens = tokenize(sql);
   if (!tokens) {
     return { reason: 'SQL that is not understood' };
@@ -109,6 +113,7 @@ export function readSelect(sql: string): Select | Opaque {
   let plain = true;
   let nested = false;
   let ordinal = false;
+  let opaque = false;
   let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;
@@ -156,14 +161,18 @@ export function readSelect(sql: string): Select | Opaque {
     }
     ordinal ||= token.kind === 'name' && ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     if (isCall(tokens, i) && !PURE.has(token.text)) {
-      return { reason: `a call of ${token.text}()` };
+      if (!vouched || isUnstable(token.text)) {
+        return { reason: `a call of ${token.text}()` };
+      }
+      opaque = true;
     }
     if (expectsItem) {
       const item = readItem(tokens, i + 1);
-      if (item === undefined) {
+      if (item === undefined && !vouched) {
         return { reason: 'a FROM item that is not a table' };
       }
-      if (item !== SUBQUERY) {
+      opaque ||= item === undefined;
+      if (item !== undefined && item !== SUBQUERY) {
         mentions.addTable(item.table, item.alias, whereabouts(tokens, i, item, frame, frames.length === 1));
         i = item.last;
       }
@@ -171,7 +180,7 @@ export function readSelect(sql: string): Select | Opaque {
       i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
-  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, ...order };
+  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, opaque, ...order };
 }
 
 function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {

@@ -49,6 +49,19 @@ export const PURE = words(
    substring sum to_json to_jsonb translate trim trunc upper variance cast`,
 );
 
+/** Functions of the clock, of chance, of the session, or of the server: whatever tables they depend on, and on more. */
+const UNSTABLE = words(
+  `age clock_timestamp current_database current_query current_schema current_schemas current_setting currval
+   gen_random_bytes gen_random_uuid lastval nextval now random random_normal row_security_active set_config setseed
+   setval statement_timestamp timeofday transaction_timestamp version`,
+);
+const UNSTABLE_KINDS = /^(pg|has|inet|lo|to_reg|txid|uuid|uuidv\d|dblink)(_|$)/;
+
+/** Is it one of which nobody can vouch that it is the same as long as tables are? */
+export function isUnstable(name: string): boolean {
+  return UNSTABLE.has(name) || UNSTABLE_KINDS.test(name);
+}
+
 /** Of these functions the result depends on the order of rows: not all say in which, and rows may be equal in it. */
 export const ORDINAL = words(
   `array array_agg first_value json_agg json_object_agg jsonb_agg jsonb_object_agg lag last_value lead mode ntile

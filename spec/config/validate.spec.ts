@@ -136,7 +136,7 @@ describe('validateOptions', () => {
 
     it('refuses an unknown field of a profile, naming the entity', () => {
       expect(refusal({ profiles: { User: { timout: 3 } } })).to.equal(
-        "profiles['User']: there is no option 'timout'. Did you mean 'timeout'? The options are ops, timeout and lock.",
+        "profiles['User']: there is no option 'timout'. Did you mean 'timeout'? The options are ops, timeout, lock and tables.",
       );
       expect(refusal({ defaults: { opts: [] } })).to.match(
         /^defaults: there is no option 'opts'\. Did you mean 'ops'\?/,

@@ -46,7 +46,8 @@ function describe(value: unknown): unknown {
     return `${typeof value} ${Object.is(value, -0) ? '-0' : String(value)}`;
   }
   if (isEntity(value)) {
-    return nameOf(value as AnyEntity);
+    // nobody manages a virtual entity
+    return helper(value as AnyEntity).__meta.virtual ? describeProperties(value) : nameOf(value as AnyEntity);
   }
   if (value instanceof Collection) {
     const items = value.isInitialized() ? value.getItems(false).map(item => nameOf(item)) : 'not loaded';
