@@ -50,11 +50,14 @@ export class Watchdog {
   }
 
   #watch(deadline: number): NodeJS.Timeout {
-    const timer = setTimeout(() => {
-      const heldUp = performance.now() - deadline > HELD_UP;
-      // which comes after the sockets have been read
-      setImmediate(() => this.#look(heldUp));
-    }, deadline - performance.now());
+    const timer = setTimeout(
+      () => {
+        const heldUp = performance.now() - deadline > HELD_UP;
+        // which comes after the sockets have been read
+        setImmediate(() => this.#look(heldUp));
+      },
+      Math.max(0, deadline - performance.now()),
+    );
     // what is waited for has a socket, which keeps the process alive
     return timer.unref();
   }
