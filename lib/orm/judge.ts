@@ -18,7 +18,8 @@ const MAX_ASKED = 100;
  * What the steps do not tell, the database may: whether a row's partner satisfies what the query asks of it. Then the
  * store is asked once more, *after* the database. Writers tell of their steps before they commit, so what the database
  * has seen is told by then: if no step shows the partner as one that satisfies, it is what the database said, and has
- * been that since the entry was sealed.
+ * been that since the entry was sealed. Of an entry that was sealed only after the database had been asked, steps do not
+ * tell that.
  *
  * @param ask left out: the database is not to be asked
  * @returns `undefined` if the entry is gone
@@ -41,11 +42,12 @@ export async function judge(
   if (cause || asked === 0) {
     return cause ? { cause } : { holds: found };
   }
-  const known = asked <= MAX_ASKED ? await ask!(questions) : undefined;
-  const again = known ? await store.read(address) : found;
+  const answered = asked <= MAX_ASKED ? await ask!(questions) : undefined;
+  const again = answered ? await store.read(address) : found;
   if (!again) {
     return undefined;
   }
+  const known = again.id === found.id ? answered : undefined;
   const reason = findCause(
     address.tables,
     again,

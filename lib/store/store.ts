@@ -122,6 +122,8 @@ export interface Found {
   readonly moved: readonly Moved[];
   /** with which it would hold now */
   readonly seal: Seal;
+  /** tells it from what was filled, or sealed, anew under its key; empty if nothing has happened */
+  readonly id: string;
 }
 
 /** The steps that have come to a dependency, oldest first. At least one. */

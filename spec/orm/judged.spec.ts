@@ -115,7 +115,7 @@ describe('what happens to rows', function () {
         }
         const moved = await perform(write, entry!.address);
         tally.judged += moved.length > 0 ? 1 : 0;
-        const found: Found = { payload: entry!.payload, moved, seal: '' };
+        const found: Found = { payload: entry!.payload, moved, seal: '', id: '' };
         const verdict = await judge(again(found), entry!.address as WatchedAddress, found, ask);
         if (!verdict || 'cause' in verdict) {
           // as if it had not happened

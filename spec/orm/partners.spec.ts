@@ -283,11 +283,15 @@ const CASES: Record<string, WritePath> = {
   },
 };
 
-/** A store during whose next look at an entry something else happens, when it has looked already. */
+/** A store during whose next look at an entry something else happens: before it looks, or when it has looked already. */
 class Watched extends MemoryStore {
+  before: (() => Promise<unknown>) | undefined;
   meanwhile: (() => Promise<unknown>) | undefined;
 
   override async read(address: EntryAddress): Promise<Found | undefined> {
+    const { before } = this;
+    this.before = undefined;
+    await before?.();
     const found = await super.read(address);
     const { meanwhile } = this;
     this.meanwhile = undefined;
@@ -345,6 +349,24 @@ describe('rows of whose partners something is asked', () => {
     store.meanwhile = () => set(Maker, 2, { country: 'AT' })(orm.em.fork());
     // it was 2, and is 0
     expect(await belgian()).to.equal(0);
+  });
+
+  it('are not judged by what the database said before the entry was filled anew', async () => {
+    const { orm, cache } = shop;
+    const belgian = () => orm.em.fork().count(Thing, of('BE'));
+    expect(await belgian()).to.equal(1);
+    await cache.idle();
+    await insert(9, 3)(orm.em.fork());
+    store.meanwhile = async () => {
+      // when the database has been asked, and has said that the third is none
+      store.before = async () => {
+        await set(Maker, 3, { country: 'BE' })(orm.em.fork());
+        expect(await belgian()).to.equal(2);
+        await cache.idle();
+        await insert(10, 3)(orm.em.fork());
+      };
+    };
+    expect(await belgian()).to.equal(3);
   });
 
   it('are not asked about in a transaction', async () => {

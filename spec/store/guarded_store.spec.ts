@@ -89,7 +89,7 @@ describe('the guarded store', () => {
     expect(await guarded.read(ADDRESS)).to.equal(undefined);
     expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
     await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60);
-    await guarded.reseal(ADDRESS, { payload: Buffer.from('x'), moved: [], seal: 'seal' });
+    await guarded.reseal(ADDRESS, { payload: Buffer.from('x'), moved: [], seal: 'seal', id: 'id' });
     expect(await guarded.schemes('article')).to.deep.equal([]);
     expect(reports).to.deep.equal(['read']);
   });

@@ -11,7 +11,7 @@ const NOTHING: readonly Moved[] = [];
 
 /** An entry that nothing has happened to. */
 export function found({ payload }: Decoded): Found {
-  return { payload, moved: NOTHING, seal: '' };
+  return { payload, moved: NOTHING, seal: '', id: '' };
 }
 
 /** An entry with the steps of each of its drifts, if all of them are known. */
@@ -31,5 +31,6 @@ export function foundWith(
     stamps.push(trail.stamp);
   }
   const after = resealed(entryKey, head, drifts, stamps);
-  return { payload, moved, seal: head.toString('latin1') + after.toString('latin1') };
+  const id = head.toString('latin1');
+  return { payload, moved, seal: id + after.toString('latin1'), id };
 }

@@ -375,6 +375,24 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(now.moved).to.have.lengthOf(1);
     });
 
+    it('is told from the one before, and what was filled anew from what was there', async () => {
+      const { store, other } = await make();
+      const moved = async (value: number) => {
+        await write(other, stepping(ARTICLE, SEVEN, price(value)));
+        return found(store, seven);
+      };
+      const seal = await leaseTrusted(store, seven);
+      await store.fill(seven, seal, Buffer.from('seven'), LONG);
+      const ids = [(await moved(1)).id];
+      expect((await moved(2)).id).to.equal(ids[0]);
+      await store.reseal(seven, await found(store, seven));
+      ids.push((await moved(3)).id);
+      await other.fill(seven, seal, Buffer.from('seven'), LONG);
+      ids.push((await moved(4)).id);
+
+      expect(new Set(ids).size).to.equal(3);
+    });
+
     it('does not bring back what is gone', async () => {
       const { store, other, evict } = await make();
       const address = { ...seven, key: 'seven' };
