@@ -10,7 +10,11 @@ export interface Partners {
   readonly on: PartnerKey;
 }
 
-/** Of two tables that are joined by the key of one, that one's rows are the partners of the other's. */
+/**
+ * Of two tables that are joined by the key of one, that one's rows are the partners of the other's. Where they share a key,
+ * only the one's are the other's: of two rows that come to satisfy the query in two transactions, neither would matter as
+ * long as the other is not committed.
+ */
 export function partnersAmong(places: Places, uses: readonly Use[]): readonly Partners[] {
   if (!places.select?.plain) {
     return [];
@@ -45,7 +49,7 @@ export function partnersAmong(places: Places, uses: readonly Use[]): readonly Pa
         ),
       );
     }
-    return found.filter(each => each !== undefined);
+    return found.filter(each => each !== undefined).slice(0, 1);
   });
 }
 

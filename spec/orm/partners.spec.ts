@@ -1,4 +1,4 @@
-import { defineEntity, p } from '@mikro-orm/core';
+import { defineEntity, p, QueryFlag } from '@mikro-orm/core';
 import { expect } from 'chai';
 import { MemoryStore } from '../../lib/index.js';
 import type { EntryAddress, Found } from '../../lib/store/store.js';
@@ -255,6 +255,20 @@ const CASES: Record<string, WritePath> = {
       count({ tags: { name: 'blue' }, kind: 2 }),
     ],
   },
+  'a row of a collection that is passed over': {
+    write: em => em.insert(Part, { id: 9, weight: 9, thing: 1 } as never),
+    changes: list(
+      {},
+      {
+        populate: ['parts'],
+        strategy: 'joined',
+        limit: 1,
+        offset: 1,
+        orderBy: { id: 'asc', parts: { id: 'asc' } },
+        flags: [QueryFlag.DISABLE_PAGINATE],
+      },
+    ),
+  },
   'a tag that gets another name': {
     write: em => em.nativeUpdate(Tag, { id: 1 }, { name: 'blue' }),
     changes: [tagged({ name: 'blue' }), tagged({ name: 'red' }), tagged({ $none: { name: 'red' } })],
@@ -339,6 +353,21 @@ describe('rows of whose partners something is asked', () => {
   for (const [what, path] of Object.entries(CASES)) {
     it(`${what}`, () => expectNoticed(shop, path));
   }
+
+  it('are told from others to which the row is joined as well', async () => {
+    await shop.orm.em.execute('insert into thing_tags (thing_id, tag_id) values (1, 2)');
+    const options = { populate: ['tags'], strategy: 'joined', populateWhere: 'all' };
+    const asked = [
+      { tags: { id: 1 } },
+      { tags: 1 },
+      { tags: { $some: { id: 1 } } },
+      { tags: { $none: { id: 3 } } },
+    ];
+    await expectNoticed(shop, {
+      write: em => em.nativeUpdate(Tag, { id: 2 }, { name: 'dark blue' }),
+      changes: asked.map(where => list(where, options)),
+    });
+  });
 
   it('are not judged by what the database says after something else has happened', async () => {
     const { orm, cache } = shop;
