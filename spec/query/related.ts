@@ -1,5 +1,6 @@
 import fc, { type Arbitrary } from 'fast-check';
 import type { Asked } from './asked.js';
+import { TO_MANY, TO_ONE } from './wheres.js';
 
 type Where = Record<string, unknown>;
 
@@ -34,26 +35,12 @@ const OWN: Record<string, Arbitrary<Where>> = {
   ArticleTranslation: text.map(title => ({ title })),
 };
 
-const ONE: Record<string, Record<string, string>> = {
-  Article: { author: 'Author', category: 'Category' },
-  Category: { parent: 'Category' },
-  Comment: { article: 'Article', author: 'Author' },
-  ArticleTranslation: { article: 'Article' },
-};
-
-const MANY: Record<string, Record<string, string>> = {
-  Article: { tags: 'Tag', comments: 'Comment', translations: 'ArticleTranslation' },
-  Author: { articles: 'Article' },
-  Category: { children: 'Category' },
-  Tag: { articles: 'Article' },
-};
-
 /** Of the rows that a relation leads to, or of those that another leads to from there. */
 function related(entity: string, deep = true): Arbitrary<Where> {
-  const one = Object.entries(ONE[entity] ?? {}).map(([relation, target]) =>
+  const one = Object.entries(TO_ONE[entity] ?? {}).map(([relation, target]) =>
     condition(target, deep).map(where => ({ [relation]: where })),
   );
-  const many = Object.entries(MANY[entity] ?? {}).map(([relation, target]) =>
+  const many = Object.entries(TO_MANY[entity] ?? {}).map(([relation, target]) =>
     fc
       .tuple(fc.constantFrom('', '', '$some', '$none', '$every'), condition(target, false))
       .map(([operator, where]) => ({ [relation]: operator ? { [operator]: where } : where })),
@@ -62,7 +49,7 @@ function related(entity: string, deep = true): Arbitrary<Where> {
 }
 
 function condition(entity: string, deep: boolean): Arbitrary<Where> {
-  return deep && entity in ONE
+  return deep && entity in TO_ONE
     ? fc.oneof({ arbitrary: OWN[entity]!, weight: 4 }, related(entity, false))
     : OWN[entity]!;
 }
@@ -83,7 +70,7 @@ function where(entity: string): Arbitrary<Where> {
 
 function about(entity: string): Arbitrary<Asked> {
   const key = entity === 'ArticleTranslation' ? ['article', 'locale'] : ['id'];
-  const relations = Object.keys({ ...ONE[entity], ...MANY[entity] });
+  const relations = Object.keys({ ...TO_ONE[entity], ...TO_MANY[entity] });
   const sorted = fc.constantFrom(...Object.keys(SORTED[entity]!));
   const page = fc
     .record({ by: sorted, limit: fc.constantFrom(1, 2, 3), offset: fc.constantFrom(undefined, undefined, 1) })

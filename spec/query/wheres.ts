@@ -96,14 +96,14 @@ const COLUMNS: Record<string, Record<string, Arbitrary<unknown>>> = {
   Post: { title: column(NAMES), pinned: column([true, false], true) },
 };
 
-const TO_ONE: Record<string, Record<string, string>> = {
+export const TO_ONE: Record<string, Record<string, string>> = {
   Article: { category: 'Category', author: 'Author' },
   Category: { parent: 'Category' },
   Comment: { author: 'Author', article: 'Article' },
   ArticleTranslation: { article: 'Article' },
 };
 
-const TO_MANY: Record<string, Record<string, string>> = {
+export const TO_MANY: Record<string, Record<string, string>> = {
   Article: { tags: 'Tag', comments: 'Comment', translations: 'ArticleTranslation' },
   Author: { articles: 'Article' },
   Category: { children: 'Category' },
