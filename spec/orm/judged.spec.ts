@@ -87,16 +87,22 @@ describe('what happens to rows', function () {
     await uncached.close();
   });
 
-  const QUESTIONS = { 'whatever is asked': asked, 'what is asked of relations': askedOfRelations };
+  const QUESTIONS = [
+    { what: 'whatever is asked', questions: asked, least: 1, most: 25, runs: 200 },
+    // of what happens to one of several tables, more has to happen until something is let pass
+    { what: 'what is asked of relations', questions: askedOfRelations, least: 15, most: 40, runs: 60 },
+  ];
 
-  for (const [what, questions] of Object.entries(QUESTIONS)) {
+  for (const { what, questions, least, most, runs } of QUESTIONS) {
     it(`is let pass only where the result stays what it was: ${what}`, async () => {
       const tally = { judged: 0, passed: 0 };
       await fc.assert(
-        fc.asyncProperty(questions, fc.array(changes, { minLength: 1, maxLength: 25 }), (query, writes) =>
-          check(query, writes, tally),
+        fc.asyncProperty(
+          questions,
+          fc.array(changes, { minLength: least, maxLength: most }),
+          (query, writes) => check(query, writes, tally),
         ),
-        { numRuns: Number(process.env.JUDGED ?? 200) },
+        { numRuns: Number(process.env.JUDGED ?? runs) },
       );
       expect(tally.passed, 'changes that were let pass').to.be.above(8);
     });
