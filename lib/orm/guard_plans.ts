@@ -105,8 +105,9 @@ export class GuardPlanner {
     }
     const filters = use.said.where.size > 0 || places.sourceOf(use) !== undefined;
     const isOne = places.isReferenced(use) && (places.inexactOf(use).length === 0 || !filters);
-    // of rows that refer to the root, one may come to refer to another row of it
-    const isMany = join.kind === 'left' && !filters && places.refersToKey(join);
+    // of rows that refer to the root, one may come to refer to another row of it; where the rows that the joins make are
+    // counted, those count that are passed over
+    const isMany = join.kind === 'left' && !filters && !places.select!.limited && places.refersToKey(join);
     return (isOne || isMany) && this.#decidesAlone(use)
       ? { type: 'contained', on: join.on, table: use.table, filters, deciding: [] }
       : this.#manyOf(use, join);

@@ -264,7 +264,6 @@ const CASES: Record<string, WritePath> = {
         strategy: 'joined',
         limit: 1,
         offset: 1,
-        orderBy: { id: 'asc', parts: { id: 'asc' } },
         flags: [QueryFlag.DISABLE_PAGINATE],
       },
     ),
