@@ -57,6 +57,8 @@ export interface Watch {
   /** see {@link Occurrence.referenced}; only where the scheme compares no columns: moves would look the same */
   readonly referenced: boolean;
   readonly partners: readonly Partner[];
+  /** the columns of its key, where its rows are partners of others */
+  readonly key?: readonly string[];
 }
 
 export interface DependencyOptions {
@@ -104,7 +106,10 @@ export function dependenciesOf(
     const among = (some: readonly Conjunction[]) =>
       merged(
         ofTable.flatMap(each =>
-          ofOccurrence(formula, some, each, granularity, partnersOf(formula, each[1], occurrences)),
+          ofOccurrence(formula, some, each, granularity, {
+            partners: partnersOf(formula, each[1], occurrences),
+            key: keyOf(each[0], occurrences),
+          }),
         ),
       );
     const found = among(conjunctions);
@@ -122,7 +127,7 @@ function ofOccurrence(
   conjunctions: readonly Conjunction[],
   [index, occurrence]: [number, Occurrence],
   granularity: Granularity,
-  partners: readonly Partner[],
+  { partners, key }: Pick<Watch, 'partners'> & { readonly key: readonly string[] | undefined },
 ): WatchedDependency[] {
   const { source, reads, guarded = [], referenced = false } = occurrence;
   const fixed = distinct(
@@ -150,6 +155,7 @@ function ofOccurrence(
               expression: rest,
               referenced: referenced && columns.length === 0,
               partners,
+              ...(key && { key }),
             },
           ],
         }
@@ -167,6 +173,12 @@ function partnersOf(
     const expression = source ? viewOf(formula, source).expression : ALWAYS;
     return expression.type === 'always' ? [] : [{ occurrence, table, on, expression }];
   });
+}
+
+/** By which it is the partner of others. */
+function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {
+  const all = occurrences.flatMap(({ partners = [] }) => partners);
+  return all.find(({ occurrence }) => occurrence === index)?.on.map(([, column]) => column);
 }
 
 function distinct(

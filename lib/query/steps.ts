@@ -26,8 +26,32 @@ export function movedMatters(
   return (
     !watches ||
     !tests ||
-    steps.some(step => watches.some(watch => stepMatters(step, watch, tests, guards, fails)))
+    steps.some(step =>
+      watches.some(
+        watch => stepMatters(step, watch, tests, guards, fails) || takesItsPlace(step, steps, watch, tests),
+      ),
+    )
   );
+}
+
+/**
+ * Is it a new row, with the key of one that is gone, to whom others may be partners?
+ *
+ * Who asks the database before that is committed is told of the other row. So what is said of new rows to which nothing
+ * refers yet is not said of this one: what refers to its key may have been let pass already, or will be.
+ */
+function takesItsPlace(
+  [old, now]: Step,
+  steps: readonly Step[],
+  { predicate, key }: Watch,
+  tests: readonly string[],
+): boolean {
+  if (!key || old || !now || !predicate.matches(now)) {
+    return false;
+  }
+  const at = key.map(column => tests.indexOf(column));
+  const isTaken = (values: readonly Canonical[]) => at.every(i => values[i] === now[i]);
+  return steps.some(([left]) => left && isTaken(left));
 }
 
 /** May this step have changed the result, by way of this occurrence of the table? */
@@ -69,7 +93,8 @@ export function stepMatters(
     return true;
   }
   // one that is not contained may come in, or bring others in which refer to it
-  const stays = satisfies(old) && satisfies(now) && areSame(keys.deciding ?? [], tests, old, now);
+  const decides = [...keys.columns, ...(keys.deciding ?? [])];
+  const stays = satisfies(old) && satisfies(now) && areSame(decides, tests, old, now);
   return keys.filters && !before && !stays && mayTakePart(now);
 }
 
