@@ -66,11 +66,6 @@ export class Routines {
     return this.#reached.get(routine) ?? NONE;
   }
 
-  /** The same for an expression, such as a column's default. */
-  namesReachedByExpression(sql: string): ReadonlySet<string> {
-    return new Set([...namesInText(sql)].flatMap(name => [...this.namesReachedBy(name)]));
-  }
-
   /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
   namesReachedIn(sql: string): ReadonlySet<string> {
     if (this.#callable.size === 0) {

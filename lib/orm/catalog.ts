@@ -208,7 +208,9 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
           ),
         ),
         // an update may ask for a default, and so may a foreign key
-        ...triggerFrom(['insert', 'update'], tablesNamed(routines.namesReachedByExpression(defaults))),
+        ...defaults.flatMap((routine: string) =>
+          triggerFrom(['insert', 'update'], tablesNamed(routines.namesReachedBy(routine))),
+        ),
       ]),
       onDelete: foreignKeys(referring, 'd'),
       onUpdate: foreignKeys(referring, 'u'),
@@ -296,6 +298,16 @@ const PAIRS = `(select json_agg(json_build_array(a.attname, f.attname))
 const CHECKED = `(not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
   and not exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled not in ('O', 'A')))`;
 
+/**
+ * The routines of defaults and of columns that are computed. Since PostgreSQL 18 `pg_get_expr` would wait for whoever
+ * holds the table's lock, so that no process could start while another one migrates.
+ */
+const DEFAULTS = `coalesce((select json_agg(p.proname) from pg_attrdef d
+  join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid
+  left join pg_operator o on e.refclassid = 'pg_operator'::regclass and o.oid = e.refobjid
+  join pg_proc p on p.oid = case e.refclassid when 'pg_proc'::regclass then e.refobjid else o.oprcode end
+  where d.adrelid = c.oid), '[]')`;
+
 const TABLES = `
   select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
          case c.relkind when 'v' then pg_get_viewdef(c.oid) end as definition,
@@ -318,8 +330,7 @@ const TABLES = `
          coalesce((select json_agg(json_build_object('type', g.tgtype, 'routine', p.proname))
            from pg_trigger g join pg_proc p on p.oid = g.tgfoid
            where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D'), '[]') as triggers,
-         coalesce((select string_agg(pg_get_expr(d.adbin, d.adrelid), ' ') from pg_attrdef d
-           where d.adrelid = c.oid), '') as defaults,
+         ${DEFAULTS} as defaults,
          coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
          coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
          coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,

@@ -34,7 +34,7 @@ import { currentScope, withScope } from './scope.js';
 import { FlushSubscriber } from './subscriber.js';
 import { TracedStore } from './traced_store.js';
 import { TrackedDialect } from './tracked_dialect.js';
-import { Writes } from './writes.js';
+import { type WriteParts, Writes } from './writes.js';
 
 /**
  * Puts the parts together and between the ORM and its driver. Called in the constructor of MikroORM, before
@@ -62,10 +62,12 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const rolesVary = config.get('sessionContext') === 'connection';
   const { onUnknownWrite } = options;
-  const writes = new Writes({ database, store: guarded, commits, limits, rolesVary, onUnknownWrite });
+  const parts: WriteParts = { database, store: guarded, commits, limits, rolesVary, onUnknownWrite };
+  const writes = new Writes(parts);
+  const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
-  trackConnections(connections, config, writes);
+  trackConnections(connections, config, writes, writesOfReplicas);
   trackDumps(connections, commits, database, ask);
   supportDryRuns(driver, connections);
   supportExists(driver);
@@ -173,16 +175,16 @@ interface DialectSource {
   readonly options: { driverOptions?: unknown };
 }
 
-/** Every connection is made from a dialect, be it the ORM's or the user's. */
+/** Every connection is made from a dialect, be it the ORM's or the user's; the first connection is the primary's. */
 function trackConnections(
   connections: readonly AbstractSqlConnection[],
   config: Configuration,
   writes: Writes,
+  writesOfReplicas: Writes,
 ): void {
-  const tracked = (dialect: Dialect) => new TrackedDialect(dialect, writes);
-  const trackOptions = (given: unknown): unknown => {
+  const trackOptions = (given: unknown, tracked: (dialect: Dialect) => Dialect): unknown => {
     if (typeof given === 'function') {
-      return () => trackOptions(given());
+      return () => trackOptions(given(), tracked);
     }
     if (given instanceof Kysely) {
       throw new CacheopsError(
@@ -193,18 +195,20 @@ function trackConnections(
       ? tracked(given as Dialect)
       : given;
   };
-  for (const connection of connections as unknown as DialectSource[]) {
+  const track = (followed: Writes) => (dialect: Dialect) => new TrackedDialect(dialect, followed);
+  for (const [i, connection] of (connections as unknown as DialectSource[]).entries()) {
     const { createKyselyDialect } = connection;
+    const tracked = track(i === 0 ? writes : writesOfReplicas);
     connection.createKyselyDialect = function (this: DialectSource, given: unknown) {
       const dialect = createKyselyDialect.call(this, given);
       return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
     };
     if (connection.options.driverOptions !== undefined) {
-      connection.options.driverOptions = trackOptions(connection.options.driverOptions);
+      connection.options.driverOptions = trackOptions(connection.options.driverOptions, tracked);
     }
   }
   const given = config.get('driverOptions');
-  const ours = trackOptions(given);
+  const ours = trackOptions(given, track(writes));
   if (ours !== given) {
     config.set('driverOptions', ours as never);
   }

@@ -33,6 +33,11 @@ export interface WriteParts {
   readonly rolesVary: boolean;
   /** what becomes of a statement that may write to tables which it does not name */
   readonly onUnknownWrite: 'widen' | 'refuse';
+  /**
+   * By whom the catalog is told, if not by the connections that are followed: a logical replica is a database of
+   * another name, under which nobody would hear of what the primary's writers tell.
+   */
+  readonly askPrimary?: Ask;
 }
 
 type Result = QueryResult<any>;
@@ -359,7 +364,7 @@ export class Writes {
     if (session.inDoubt) {
       const ask = askOver(connection);
       try {
-        session.settle(await inspect(ask, await this.#parts.database.get(ask)));
+        session.settle(await inspect(ask, await this.#catalog(connection)));
       } catch {
         // nothing can be asked in a transaction that has failed: then it is at its end
       }
@@ -376,7 +381,12 @@ export class Writes {
     if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql))) {
       return database.current?.routines.namesReachedIn(sql) ?? NO_NAMES;
     }
-    return database.get(askOver(connection)).then(({ routines }) => routines.namesReachedIn(sql));
+    return this.#catalog(connection).then(({ routines }) => routines.namesReachedIn(sql));
+  }
+
+  #catalog(connection: TrackedConnection): Promise<Catalog> {
+    const { database, askPrimary } = this.#parts;
+    return database.get(askPrimary ?? askOver(connection));
   }
 
   /** The tables that a statement names, as far as they are known. */
@@ -384,14 +394,14 @@ export class Writes {
     connection: TrackedConnection,
     statement: Write,
   ): Promise<{ catalog: Catalog; tables: Table[] }> {
-    const ask = askOver(connection);
     const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
-    const catalog = await this.#parts.database.get(ask);
+    const catalog = await this.#catalog(connection);
     const tables = find(catalog);
     if (tables.length > 0 || statement.kind === 'other') {
       return { catalog, tables };
     }
-    const refreshed = await this.#parts.database.refreshed(ask);
+    const { database, askPrimary } = this.#parts;
+    const refreshed = await database.refreshed(askPrimary ?? askOver(connection));
     return { catalog: refreshed, tables: find(refreshed) };
   }
 }
