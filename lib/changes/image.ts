@@ -5,6 +5,7 @@ import {
   isArray,
   storedExpression,
 } from '../values/comparable.js';
+import { pathOf } from '../values/path.js';
 import { quoteName } from './names.js';
 
 /** The output column that carries images. */
@@ -119,7 +120,7 @@ export class ImageFormat {
 
   readonly #arrays = (qualifier: string): string[] => {
     const values = this.#columns.map(({ name, kind }) =>
-      storedExpression(kind, `${qualifier}.${quoteName(name)}`),
+      storedExpression(kind, columnExpression(qualifier, name)),
     );
     return chunks(values).map(chunk => `json_build_array(${chunk.join(', ')})`);
   };
@@ -144,6 +145,17 @@ export function withoutImage<Row extends object>(rows: readonly Row[]): readonly
     delete row[IMAGE_COLUMN];
   }
   return rows;
+}
+
+/** @param name of a column, or of a path within one */
+function columnExpression(qualifier: string, name: string): string {
+  const path = pathOf(name);
+  if (!path) {
+    return `${qualifier}.${quoteName(name)}`;
+  }
+  const keys = path.keys.map(key => `'${key}'::text`);
+  const last = keys.pop();
+  return `(${[`${qualifier}.${quoteName(path.column)}`, ...keys].join('->')}->>${last})`;
 }
 
 function chunks(values: readonly string[]): string[][] {

@@ -1,6 +1,7 @@
 import type { Scheme } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
+import { storedColumn } from '../values/path.js';
 import type { Step } from '../values/step.js';
 import type { Row } from './image.js';
 import type { Pair } from './table_journal.js';
@@ -53,7 +54,8 @@ function isRead({ old, new: now, changed }: Pair, { reads }: Scheme): boolean {
 
 /** Whether it may stand elsewhere. */
 function mayMove({ changed }: Pair, { columns, tests = [] }: Scheme): boolean {
-  return !changed || columns.some(column => changed.has(column)) || tests.some(column => changed.has(column));
+  const mayDiffer = (column: string) => changed!.has(storedColumn(column));
+  return !changed || columns.some(mayDiffer) || tests.some(mayDiffer);
 }
 
 /** `undefined` if one of them is not known, or is of another kind than it is to the scheme's readers. */

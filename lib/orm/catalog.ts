@@ -2,6 +2,7 @@ import { type Routine, Routines } from '../changes/routines.js';
 import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
+import { pathOf } from '../values/path.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
 export type Ask = (sql: string) => Promise<Record<string, any>[]>;
@@ -102,6 +103,10 @@ export interface Catalog {
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
+  /** its strings are made of Unicode's characters */
+  readonly unicode: boolean;
+  /** what is of no column's collation is sorted by code points */
+  readonly sortsByCodePoints: boolean;
   /** what functions and procedures may write to */
   readonly routines: Routines;
   /** texts of functions, procedures and views, by name */
@@ -110,6 +115,18 @@ export interface Catalog {
   resolve(name: TableName): Table | undefined;
   /** all tables of that name, in whatever schema */
   named(name: string): readonly Table[];
+}
+
+/** Of a column, or of a path within one: `undefined` if it cannot be compared. */
+export function kindIn(table: Table | undefined, name: string): Comparable | undefined {
+  const path = pathOf(name);
+  return path ? (table?.types.get(path.column) === 'jsonb' ? 'text' : undefined) : table?.kinds.get(name);
+}
+
+/** One, if it is a path within a column of the table. */
+export function pathColumn(table: Table, name: string): ComparableColumn[] {
+  const kind = pathOf(name) && kindIn(table, name);
+  return kind ? [{ name, kind }] : [];
 }
 
 export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {
@@ -156,7 +173,9 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     const orderable = new Set<string>();
     const matchable = new Set<string>();
     for (const column of row.columns as any[]) {
-      const kind = comparableOf({ name: column.type, category: column.category, deterministic: column.det });
+      const type = { name: column.type, category: column.category, deterministic: column.det };
+      // what is called like a path would be taken for one
+      const kind = pathOf(column.name) ? undefined : comparableOf(type);
       if (kind) {
         columns.push({ name: column.name, kind });
         if (isOrderable(kind, server!.unicode && (column.points ?? server!.points))) {
@@ -231,6 +250,8 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
     returnsOld: Number(server!.version) >= 180_000,
     tables,
+    unicode: server!.unicode,
+    sortsByCodePoints: server!.unicode && server!.points,
     routines,
     definitions,
     resolve({ schema, name }) {

@@ -4,6 +4,7 @@ import { type Expression, leavesOf } from '../query/view.js';
 import type { Dependency, EntryAddress, Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues } from '../values/encode.js';
+import { readableName } from '../values/path.js';
 
 /**
  * What an entry depends on, in words: `article(category=7 and price<10; reads title)`, or just `article` for the whole
@@ -27,13 +28,15 @@ export function describeCause({ table, dependency: { scheme }, steps }: Moved): 
     return `${name}: a row ${now ? 'came' : 'went'}`;
   }
   const changes = (scheme.tests ?? []).flatMap((column, i) =>
-    old[i] === now[i] ? [] : [`${column} ${valueText(old[i]!)} → ${valueText(now[i]!)}`],
+    old[i] === now[i] ? [] : [`${readableName(column)} ${valueText(old[i]!)} → ${valueText(now[i]!)}`],
   );
   return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: what is read of a row changed`;
 }
 
 function conditionsOf({ scheme, values, watches }: Dependency & Partial<WatchedDependency>): string {
-  const fixed = decodeValues(values).map((value, i) => `${scheme.columns[i]}=${valueText(value)}`);
+  const fixed = decodeValues(values).map(
+    (value, i) => `${readableName(scheme.columns[i] ?? '')}=${valueText(value)}`,
+  );
   const tests = new Set((watches ?? []).map(({ expression }) => describeExpression(expression)));
   tests.delete('');
   const tested = tests.size > 1 ? `(${[...tests].join(' or ')})` : [...tests].join('');
@@ -56,10 +59,10 @@ function describeExpression(expression: Expression): string {
       return 'never';
     case 'in':
       return expression.values.length === 1
-        ? `${expression.column}=${valueText(expression.values[0]!)}`
-        : `${expression.column} in ${listText(expression.values)}`;
+        ? `${readableName(expression.column)}=${valueText(expression.values[0]!)}`
+        : `${readableName(expression.column)} in ${listText(expression.values)}`;
     case 'test':
-      return `${expression.column}${describeTest(expression.test)}`;
+      return `${readableName(expression.column)}${describeTest(expression.test)}`;
     default: {
       const parts = expression.parts.map(part =>
         leavesOf(part).length > 1 && part.type !== expression.type
@@ -81,6 +84,8 @@ function describeTest(test: Test): string {
         : test.values.size === 1
           ? `!=${[...test.values][0]}`
           : ` not in ${listText([...test.values])}`;
+    case '~':
+    case '!~':
     case 'like':
     case 'not like':
       return ` ${test.type} ${test.pattern}`;
@@ -89,6 +94,8 @@ function describeTest(test: Test): string {
     case '>':
     case '>=':
       return `${test.type}${test.kind === 'instant' ? instantText(test.value) : test.value}`;
+    case 'as':
+      return describeTest(test.test);
     default:
       return ` ${test.type} ${listText([...test.elements])}`;
   }

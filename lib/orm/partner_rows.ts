@@ -4,7 +4,7 @@ import type { Partner } from '../query/partner.js';
 import { columnsOf, compile } from '../query/predicate.js';
 import type { Canonical, Comparable } from '../values/comparable.js';
 import { decodeValues, encodeValues } from '../values/encode.js';
-import type { Catalog, Table } from './catalog.js';
+import { type Catalog, kindIn, type Table } from './catalog.js';
 
 /** By partner, the keys that are asked for. */
 export type Questions = ReadonlyMap<Partner, ReadonlySet<string>>;
@@ -40,7 +40,7 @@ async function failingOf(
 ): Promise<ReadonlySet<string>> {
   const key = on.map(([, column]) => column);
   const names = [...new Set([...key, ...columnsOf(expression)])];
-  const kinds = names.map(name => table?.kinds.get(name));
+  const kinds = names.map(name => kindIn(table, name));
   if (!table || kinds.includes(undefined)) {
     return new Set(); // the catalog has been read anew
   }

@@ -10,8 +10,9 @@ import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
 import { schemeOfKinds } from '../values/encode.js';
+import { pathOf } from '../values/path.js';
 import { hasAddedFilters } from './added_filters.js';
-import type { Catalog } from './catalog.js';
+import { type Catalog, kindIn } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
 import { hiddenObstacle } from './hidden.js';
@@ -353,8 +354,12 @@ function columnsOf(catalog: Catalog, runtimeSchema: string | undefined): Columns
       const schema = meta.schema && meta.schema !== '*' ? meta.schema : runtimeSchema;
       return catalog.resolve({ schema, name: meta.tableName })?.fullName;
     },
-    kindOf: (table, column) => catalog.tables.get(table)?.kinds.get(column),
-    orderable: (table, column) => catalog.tables.get(table)?.orderable.has(column) ?? false,
-    matchable: (table, column) => catalog.tables.get(table)?.matchable.has(column) ?? false,
+    kindOf: (table, column) => kindIn(catalog.tables.get(table), column),
+    orderable: (table, column) =>
+      pathOf(column)
+        ? catalog.sortsByCodePoints
+        : (catalog.tables.get(table)?.orderable.has(column) ?? false),
+    matchable: (table, column) =>
+      pathOf(column) ? catalog.unicode : (catalog.tables.get(table)?.matchable.has(column) ?? false),
   };
 }

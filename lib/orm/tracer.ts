@@ -9,7 +9,8 @@ import {
   returningSql,
 } from '../changes/rewrite.js';
 import type { Scheme } from '../store/store.js';
-import type { Table } from './catalog.js';
+import { storedColumn } from '../values/path.js';
+import { type ComparableColumn, pathColumn, type Table } from './catalog.js';
 import type { RowWrite } from './row_writes.js';
 
 type Result = QueryResult<any>;
@@ -48,7 +49,7 @@ export class Tracer {
 
   /** Are there columns among these whose old values are worth asking for? */
   mustKnow(set: ReadonlySet<string>): boolean {
-    return [...this.#watched].some(column => set.has(column));
+    return [...this.#watched].some(column => set.has(storedColumn(column)));
   }
 
   async ask(query: Query): Promise<Image[]> {
@@ -203,9 +204,12 @@ const MAY_NAME_OLD = /\bold\b|u&/i;
 
 const formats = new WeakMap<Table, Map<string, ImageFormat>>();
 
-/** The format of these columns, as far as they can be compared. */
+/** The format of these columns, and paths within them, as far as they can be compared. */
 export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
-  const columns = table.columns.filter(({ name }) => names.has(name));
+  const columns = [
+    ...table.columns.filter(({ name }) => names.has(name)),
+    ...[...names].flatMap((name): ComparableColumn[] => pathColumn(table, name)).sort(byName),
+  ];
   const key = columns.map(({ name }) => name).join('\0');
   let known = formats.get(table);
   if (!known) {
@@ -218,6 +222,10 @@ export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat 
     known.set(key, format);
   }
   return format;
+}
+
+function byName(a: ComparableColumn, b: ComparableColumn): number {
+  return a.name < b.name ? -1 : 1;
 }
 
 export function fieldOf(image: Image, column: string): string | null | undefined {

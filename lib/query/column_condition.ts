@@ -2,6 +2,7 @@ import { type Canonical, type Comparable, isArray } from '../values/comparable.j
 import { canonicalOfParameter, elementsOfParameter } from '../values/parameter.js';
 import { ANYTHING, and, type Formula, or, type Source, wider } from './formula.js';
 import { isPattern } from './like.js';
+import { readRegex } from './regex.js';
 import { type ArrayTest, type Comparison, NOT_NULL, negated, type Test } from './test.js';
 
 /** What is known of columns. */
@@ -143,6 +144,11 @@ export class ColumnConditions {
     if (operator === '$like') {
       const pattern = this.#facts.matchable(table, column) ? canonicalOfParameter('text', value) : undefined;
       return typeof pattern === 'string' && isPattern(pattern) ? { type: 'like', pattern } : undefined;
+    }
+    if (operator === '$re') {
+      const pattern = this.#facts.matchable(table, column) ? canonicalOfParameter('text', value) : undefined;
+      const regex = typeof pattern === 'string' ? readRegex(pattern) : undefined;
+      return regex && { type: '~', pattern: pattern as string, regex };
     }
     const comparesArrays = ARRAY_TESTS.get(operator);
     const elements = comparesArrays && isArray(kind) ? elementsOfParameter(kind, value) : undefined;

@@ -1,6 +1,9 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import { pathName } from '../values/path.js';
 import { ColumnConditions, type ColumnFacts, type ColumnPlace } from './column_condition.js';
-import { ANYTHING, and, type Formula, or, type Source, wider } from './formula.js';
+import { ANYTHING, and, type Formula, mapped, or, type Source, wider } from './formula.js';
+import { readJsonKey } from './json_key.js';
+import type { JsonScalar } from './json_scalar.js';
 
 /** What a condition is read against: the database's own view of its tables. */
 export interface Columns extends ColumnFacts {
@@ -87,7 +90,9 @@ class ConditionReader {
       return ANYTHING;
     }
     const parts = Reflect.ownKeys(where).map(key =>
-      typeof key === 'string' ? this.#entry(meta, key, where[key], place) : ANYTHING,
+      typeof key === 'string'
+        ? this.#entry(meta, key, where[key], place)
+        : this.#json(key, where[key], place),
     );
     return joined(parts, place);
   }
@@ -127,9 +132,13 @@ class ConditionReader {
   #property(prop: EntityProperty, value: unknown, place: Place): Formula {
     switch (prop.kind) {
       case 'scalar':
-        return isNarrowing(prop) ? this.#fields(prop.fieldNames, value, place) : ANYTHING;
+        return isNarrowing(prop)
+          ? this.#fields(prop.fieldNames, value, place)
+          : isInObject(prop)
+            ? this.#json(prop.fieldNameRaw!, value, place)
+            : ANYTHING;
       case 'embedded':
-        return prop.object || prop.array || !isRecord(value) ? ANYTHING : this.#embedded(prop, value, place);
+        return prop.array || !isRecord(value) ? ANYTHING : this.#embedded(prop, value, place);
       case 'm:1':
       case '1:1':
       case '1:m':
@@ -138,6 +147,31 @@ class ConditionReader {
       default:
         return ANYTHING;
     }
+  }
+
+  /** @param key SQL that leads to a text within a column */
+  #json(key: symbol | string, value: unknown, place: Place): Formula {
+    const found = readJsonKey(key);
+    if (!found) {
+      return ANYTHING;
+    }
+    const { path, as } = found;
+    const name = pathName(path);
+    return as === 'text' ? this.#fields([name], value, place) : this.#scalar(name, as, value, place);
+  }
+
+  /** Of a text that the database casts. Texts that it may not be able to cast satisfy everything. */
+  #scalar(name: string, as: JsonScalar, value: unknown, place: Place): Formula {
+    if (this.#columns.kindOf(place.source.table, name) === undefined) {
+      return ANYTHING;
+    }
+    const facts = { kindOf: () => as, orderable: () => true, matchable: () => false };
+    const formula = this.#fields([name], value, place, new ColumnConditions(facts, 0));
+    return wider(
+      mapped(formula, leaf =>
+        leaf.type === 'test' ? { ...leaf, test: { type: 'as', kind: as, test: leaf.test } } : ANYTHING,
+      ),
+    );
   }
 
   #embedded(prop: EntityProperty, value: Record<PropertyKey, unknown>, place: Place): Formula {
@@ -222,17 +256,20 @@ class ConditionReader {
   }
 
   /** A value to be equal to, or operators; for several columns, values are tuples. */
-  #fields(fields: readonly string[], value: unknown, place: Place): Formula {
+  #fields(fields: readonly string[], value: unknown, place: Place, conditions = this.#conditions): Formula {
     if (isRecord(value)) {
       const parts = Reflect.ownKeys(value).map(operator =>
-        this.#conditions.read(fields, operator, value[operator], place),
+        // flags make another operator of it
+        operator === '$re' && '$flags' in value
+          ? ANYTHING
+          : conditions.read(fields, operator, value[operator], place),
       );
       return joined(parts, place);
     }
     if (Array.isArray(value) && fields.length === 1) {
       return ANYTHING; // an array column's value, or a form that this is not meant for
     }
-    return this.#conditions.read(fields, '$eq', value, place);
+    return conditions.read(fields, '$eq', value, place);
   }
 }
 
@@ -258,6 +295,13 @@ function isNarrowing(prop: EntityProperty): boolean {
     !prop.customType?.convertToJSValueSQL
   );
 }
+
+/** Of an embedded object that is stored as JSON. */
+function isInObject({ fieldNameRaw, customType, runtimeType }: EntityProperty): boolean {
+  return fieldNameRaw !== undefined && !customType && PLAIN_TYPES.has(runtimeType);
+}
+
+const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
 
 function isKeyColumn(prop: EntityProperty | undefined): boolean {
   return (

@@ -44,6 +44,24 @@ export function wider(part: Formula): Formula {
   return { type: 'wider', part };
 }
 
+/** The same, with other leaves. */
+export function mapped(formula: Formula, leaf: (leaf: Leaf) => Formula): Formula {
+  switch (formula.type) {
+    case 'equals':
+    case 'test':
+      return leaf(formula);
+    case 'and':
+    case 'or':
+      return { type: formula.type, parts: formula.parts.map(part => mapped(part, leaf)) };
+    case 'wider':
+      return wider(mapped(formula.part, leaf));
+    default:
+      return formula;
+  }
+}
+
+type Leaf = Extract<Formula, { type: 'equals' | 'test' }>;
+
 /**
  * The disjunctive normal form of what a formula says by equality.
  *

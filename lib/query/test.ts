@@ -1,6 +1,8 @@
 import type { Canonical, Comparable } from '../values/comparable.js';
 import { compareCanonical } from '../values/order.js';
+import { type JsonScalar, readScalar } from './json_scalar.js';
 import { matchesPattern } from './like.js';
+import { matchesRegex, type Regex } from './regex.js';
 
 /** What a condition asks of one column's value, if that is more than to be one of a few values. NULL passes none. */
 export type Test =
@@ -8,6 +10,12 @@ export type Test =
   | { readonly type: 'none of'; readonly values: ReadonlySet<string> }
   | { readonly type: Comparison; readonly kind: Comparable; readonly value: string }
   | { readonly type: 'like' | 'not like'; readonly pattern: string }
+  | { readonly type: '~' | '!~'; readonly pattern: string; readonly regex: Regex }
+  /**
+   * Of a text that the database casts. What it would make of some texts is not known here: they pass every such test,
+   * and its negation.
+   */
+  | { readonly type: 'as'; readonly kind: JsonScalar; readonly test: Test }
   | { readonly type: ArrayTest; readonly elements: ReadonlySet<string> };
 
 export type Comparison = '<' | '<=' | '>' | '>=';
@@ -39,6 +47,12 @@ export function negated(test: Test): Test {
       return { ...test, type: 'not like' };
     case 'not like':
       return { ...test, type: 'like' };
+    case '~':
+      return { ...test, type: '!~' };
+    case '!~':
+      return { ...test, type: '~' };
+    case 'as':
+      return { ...test, test: negated(test.test) };
     default:
       return {
         ...test,
@@ -68,6 +82,14 @@ export function passes(test: Test, value: Canonical): boolean {
       return matchesPattern(test.pattern, value);
     case 'not like':
       return !matchesPattern(test.pattern, value);
+    case '~':
+      return matchesRegex(test.regex, value);
+    case '!~':
+      return !matchesRegex(test.regex, value);
+    case 'as': {
+      const scalar = readScalar(test.kind, value);
+      return scalar === undefined || passes(test.test, scalar);
+    }
     default:
       return passesArray(test.type, elementsOf(value), test.elements);
   }

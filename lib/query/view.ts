@@ -1,4 +1,5 @@
 import type { Canonical } from '../values/comparable.js';
+import { storedColumn } from '../values/path.js';
 import type { Formula, Source } from './formula.js';
 import { passes, type Test } from './test.js';
 
@@ -53,7 +54,8 @@ export function viewOf(formula: Formula, source: Source): View {
       columns.add(column);
     }
     if (isExactAbout(factor, source)) {
-      for (const { column } of all) {
+      for (const leaf of all) {
+        const column = storedColumn(leaf.column);
         exact.set(column, (exact.get(column) ?? 0) + 1);
       }
     }
@@ -157,9 +159,12 @@ function sizeOf(leaf: Leaf): number {
   if (leaf.type === 'in') {
     return leaf.values.length;
   }
-  return 'values' in leaf.test
-    ? leaf.test.values.size
-    : 'elements' in leaf.test
-      ? leaf.test.elements.size
-      : 1;
+  return sizeOfTest(leaf.test);
+}
+
+function sizeOfTest(test: Test): number {
+  if (test.type === 'as') {
+    return sizeOfTest(test.test);
+  }
+  return 'values' in test ? test.values.size : 'elements' in test ? test.elements.size : 1;
 }

@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { Catalog } from '../../../lib/orm/catalog.js';
+import { type Catalog, kindIn } from '../../../lib/orm/catalog.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
 import { containedGuard } from '../../../lib/query/contained.js';
 import {
@@ -16,6 +16,7 @@ import { movedMatters } from '../../../lib/query/steps.js';
 import { viewOf } from '../../../lib/query/view.js';
 import { windowGuard } from '../../../lib/query/window.js';
 import type { TableChange } from '../../../lib/store/store.js';
+import { pathOf } from '../../../lib/values/path.js';
 import type { Question } from './questions.js';
 import { entities } from './shop.js';
 
@@ -79,9 +80,11 @@ export class Asker {
       where,
       {
         tableOf: meta => this.#catalog.resolve({ schema: undefined, name: meta.tableName })?.fullName,
-        kindOf: (name, column) => table(name).kinds.get(column),
-        orderable: (name, column) => table(name).orderable.has(column),
-        matchable: (name, column) => table(name).matchable.has(column),
+        kindOf: (name, column) => kindIn(table(name), column),
+        orderable: (name, column) =>
+          pathOf(column) ? this.#catalog.sortsByCodePoints : table(name).orderable.has(column),
+        matchable: (name, column) =>
+          pathOf(column) ? this.#catalog.unicode : table(name).matchable.has(column),
       },
       3,
     );

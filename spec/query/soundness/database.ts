@@ -1,8 +1,10 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { IMAGE_COLUMN, ImageFormat } from '../../../lib/changes/image.js';
+import { IMAGE_COLUMN } from '../../../lib/changes/image.js';
 import { Journal } from '../../../lib/changes/journal.js';
 import type { Catalog, Table } from '../../../lib/orm/catalog.js';
+import { formatOf } from '../../../lib/orm/tracer.js';
 import type { TableChange } from '../../../lib/store/store.js';
+import { PATHS } from './shop.js';
 
 /** What stands in a table: by key, the image of each row and its columns as text. */
 type Contents = ReadonlyMap<
@@ -52,8 +54,9 @@ export class WatchedDatabase {
 
   #read(): Promise<readonly Contents[]> {
     return Promise.all(
-      this.#tables.map(async ({ name, columns, types }) => {
-        const format = new ImageFormat(columns);
+      this.#tables.map(async table => {
+        const { name, types } = table;
+        const format = imagesOf(table);
         const rows = await this.execute(
           `select id, ${format.expression('t')} as "${IMAGE_COLUMN}",
              json_build_object(${[...types.keys()].map(column => `'${column}', ${column}::text`)}) as columns
@@ -65,8 +68,12 @@ export class WatchedDatabase {
   }
 }
 
+function imagesOf(table: Table) {
+  return formatOf(table, new Set([...table.columns.map(({ name }) => name), ...PATHS]));
+}
+
 function record(journal: Journal, table: Table, before: Contents, after: Contents): void {
-  const format = new ImageFormat(table.columns);
+  const format = imagesOf(table);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     const [old, now] = [before.get(key), after.get(key)];
     if (!old) {

@@ -34,6 +34,23 @@ function column(name: string): Arbitrary<unknown> {
       .tuple(fc.constantFrom('$contains', '$overlap', '$contained'), fc.constantFrom(...TAGS))
       .map(([operator, tags]) => ({ [operator]: tags }));
   }
+  if (name === 'meta') {
+    return fc.oneof(
+      inJson('a', ['x', 'y', '1', 'true']),
+      inJson('a', [0, 1, 2.5]),
+      inJson('a', [true, false]),
+      inJson('c', ['x', 'y']).map(b => ({ b })),
+      fc.constantFrom(null, { $ne: null }, { $contains: { a: 'x' } }),
+    );
+  }
+  if (name === 'place') {
+    return fc.oneof(
+      inJson('city', ['x', 'y']),
+      inJson('floor', [0, 1, 2]),
+      inJson('open', [true, false]),
+      fc.tuple(inJson('city', ['x', 'y']), inJson('floor', [0, 1, 2])).map(([a, b]) => ({ ...a, ...b })),
+    );
+  }
   const value = fc.constantFrom(...GIVEN[name]!);
   const list = fc.array(value, { minLength: 1, maxLength: 4 });
   return fc.oneof(
@@ -43,15 +60,35 @@ function column(name: string): Arbitrary<unknown> {
     list.map($nin => ({ $nin })),
     fc.tuple(value, value).map(([$gte, $lt]) => ({ $gte, $lt })),
     { arbitrary: fc.constantFrom(null, { $ne: null }), weight: 2 },
-    ...(name === 'name' ? [fc.constantFrom('a%', '_', '%b').map($like => ({ $like }))] : []),
+    ...(name === 'name'
+      ? [
+          fc.constantFrom('a%', '_', '%b').map($like => ({ $like })),
+          fc.constantFrom('^a', 'b$', '^[^a]', 'a|A').map($re => ({ $re })),
+        ]
+      : []),
     // what is not understood
     ...(name === 'name' ? [{ arbitrary: fc.constant({ $ilike: 'a%' }), weight: 3 }] : []),
   ) as Arbitrary<unknown>;
 }
 
+function inJson(key: string, values: readonly unknown[]): Arbitrary<Where> {
+  const value = fc.constantFrom(...values);
+  return fc
+    .oneof(
+      { arbitrary: value, weight: 3 },
+      fc.constant(null),
+      ...['$gt', '$gte', '$lt', '$lte', '$ne', '$eq'].map(operator =>
+        value.map(given => ({ [operator]: given })),
+      ),
+      fc.array(value, { minLength: 1, maxLength: 2 }).map($in => ({ $in })),
+      fc.constantFrom({ $exists: true }, { $ne: null }, { $like: '%x' }),
+    )
+    .map(condition => ({ [key]: condition }));
+}
+
 const COLUMNS = {
-  Item: ['id', 'kind', 'stock', 'name', 'price', 'weight', 'at', 'tags'],
-  Owner: ['id', 'name', 'rank'],
+  Item: ['id', 'kind', 'stock', 'name', 'price', 'weight', 'at', 'tags', 'meta'],
+  Owner: ['id', 'name', 'rank', 'place'],
   Part: ['id', 'size', 'note'],
 };
 

@@ -1,4 +1,15 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { pathName } from '../../../lib/values/path.js';
+
+const Place = defineEntity({
+  name: 'Place',
+  embeddable: true,
+  properties: {
+    city: p.string().nullable(),
+    floor: p.type('number').$type<number>().nullable(),
+    open: p.type('boolean').$type<boolean>().nullable(),
+  },
+});
 
 const OwnerSchema = defineEntity({
   name: 'Owner',
@@ -6,6 +17,7 @@ const OwnerSchema = defineEntity({
     id: p.integer().primary(),
     name: p.text().nullable(),
     rank: p.integer().nullable(),
+    place: () => p.embedded(Place).object().nullable(),
     items: () => p.oneToMany(Item).mappedBy('owner'),
   },
 });
@@ -22,6 +34,7 @@ const ItemSchema = defineEntity({
     at: p.datetime().columnType('timestamptz(6)').nullable(),
     tags: p.array().nullable(),
     note: p.text().nullable(),
+    meta: p.json<any>().nullable(),
     owner: () => p.manyToOne(Owner).nullable(),
     parts: () => p.oneToMany(Part).mappedBy('item'),
   },
@@ -47,8 +60,17 @@ PartSchema.setClass(Part);
 export const entities = [Owner, Item, Part];
 
 export const CREATE_SHOP = `
-  create table owner (id int primary key, name text collate "C", rank int);
+  create table owner (id int primary key, name text collate "C", rank int, place jsonb);
   create table item (
     id int primary key, kind int, stock int, name text collate "C", price numeric, weight float8,
-    at timestamptz(6), tags text[], note text, owner_id int references owner on delete set null);
+    at timestamptz(6), tags text[], note text, meta jsonb, owner_id int references owner on delete set null);
   create table part (id int primary key, size int, note text, item_id int not null references item on delete cascade)`;
+
+/** Those within columns that questions ask for. */
+export const PATHS: ReadonlySet<string> = new Set(
+  [
+    { column: 'meta', keys: ['a'] },
+    { column: 'meta', keys: ['b', 'c'] },
+    ...['city', 'floor', 'open'].map(key => ({ column: 'place', keys: [key] })),
+  ].map(pathName),
+);

@@ -2,8 +2,19 @@ import fc, { type Arbitrary } from 'fast-check';
 
 const or = (...values: string[]) => fc.constantFrom(...values, 'null');
 
+const inJson = (key: string, ...texts: string[]) => texts.map(text => `'{"${key}": ${text}}'`);
+
 const VALUES: Readonly<Record<string, Readonly<Record<string, Arbitrary<string>>>>> = {
-  owner: { name: or(`'a'`, `'A'`, `'b'`), rank: or('0', '1', '2', '3') },
+  owner: {
+    name: or(`'a'`, `'A'`, `'b'`),
+    rank: or('0', '1', '2', '3'),
+    place: or(
+      ...inJson('city', '"x"', '"y"', 'null'),
+      ...inJson('floor', '0', '1', '1.0', '"2"'),
+      ...inJson('open', 'true', 'false'),
+      `'{"city": "x", "floor": 2, "open": true}'`,
+    ),
+  },
   item: {
     kind: or('1', '2', '3'),
     stock: or('0', '1', '2', '3'),
@@ -20,6 +31,28 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, Arbitrary<string>>
     ),
     tags: or(`'{}'`, `'{a}'`, `'{b}'`, `'{a,NULL}'`, `'[0:1]={a,b}'`, `'{a,b}'`),
     note: or(`'x'`, `'y'`),
+    meta: or(
+      ...inJson(
+        'a',
+        '"x"',
+        '"y"',
+        '1',
+        '1.0',
+        '2.5',
+        '"1"',
+        'true',
+        '"t"',
+        'null',
+        '1e3',
+        '{"c": "x"}',
+        '["x"]',
+      ),
+      ...inJson('b', '{"c": "x"}', '{"c": "y", "d": 1}', '{"c": 1}', '"x"'),
+      `'{"a": "x", "b": {"c": "x"}}'`,
+      `'null'`,
+      `'"x"'`,
+      `'[{"a": "x"}]'`,
+    ),
     owner_id: or('1', '2', '3', '4'),
   },
   part: {

@@ -1,0 +1,35 @@
+import { RawQueryFragment } from '@mikro-orm/core';
+import { isPlainKey, type Path } from '../values/path.js';
+import type { JsonScalar } from './json_scalar.js';
+
+/** A path, and as what its text is read. */
+export interface JsonKey {
+  readonly path: Path;
+  readonly as: 'text' | JsonScalar;
+}
+
+/** What the ORM makes of `{ meta: { size: { unit: 'cm' } } }`: a piece of SQL as the key, and the value. */
+const FRAGMENT =
+  /^(\()?"\[::alias::\]"\."((?:[^"]|"")+)"((?:->'[^']*')*)->>'([^']*)'(?:\)::(float8|int8|bool))?$/;
+
+const SCALARS: Readonly<Record<string, JsonScalar>> = { float8: 'float', int8: 'integer', bool: 'boolean' };
+
+/** @param key of a WHERE: a symbol that stands for SQL, or such SQL itself */
+export function readJsonKey(key: symbol | string): JsonKey | undefined {
+  const fragment = typeof key === 'symbol' ? RawQueryFragment.getKnownFragment(key) : undefined;
+  const sql = typeof key === 'symbol' ? fragment?.sql : key;
+  const match = fragment?.params.length ? null : FRAGMENT.exec(sql ?? '');
+  if (!match) {
+    return undefined;
+  }
+  const [, bracket, column, before, last, type] = match;
+  const keys = [...before!.matchAll(/->'([^']*)'/g)].map(([, each]) => each!);
+  keys.push(last!);
+  if ((bracket === undefined) !== (type === undefined) || !keys.every(isPlainKey)) {
+    return undefined;
+  }
+  return {
+    path: { column: column!.replaceAll('""', '"'), keys },
+    as: type === undefined ? 'text' : SCALARS[type]!,
+  };
+}
