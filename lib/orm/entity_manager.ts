@@ -2,6 +2,7 @@ import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../config/index.js';
 import { inheritContext, noteAddedFilter, noteFilterParams } from './added_filters.js';
+import { loaderOfScope } from './dataloaders.js';
 import { EXISTS } from './exists.js';
 import { tellWhenExecuted } from './query_builders.js';
 import { withRepositoryMethods } from './repository.js';
@@ -89,6 +90,10 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
         em = standIns.get(em as object);
       }
       return em;
+    }
+
+    override getDataLoader(kind: 'ref' | '1:m' | 'm:n' | 'count'): Promise<any> {
+      return loaderOfScope(this.getContext(), kind) ?? super.getDataLoader(kind);
     }
 
     /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */

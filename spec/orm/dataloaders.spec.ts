@@ -60,6 +60,35 @@ const WRITES: Load[] = [
 ];
 
 describe('dataloaders', () => {
+  describe('of which some may not be answered from the cache', () => {
+    let blog: Started;
+
+    beforeEach(async () => {
+      await createBlog();
+      blog = await join({ entities, cacheops: {} });
+    });
+
+    afterEach(() => blog.orm.close());
+
+    const load = (em: EntityManager, id: number) =>
+      em.getReference(Author, id, { wrapped: true }).load({ dataloader: true });
+
+    it('ask the database for these, whoever asks first', async () => {
+      const together = (em: EntityManager) => {
+        const ask = (id: number) => load(em, id);
+        const { disabled } = blog.cache;
+        return Promise.all([ask(1), disabled(() => ask(2)), ask(3), disabled(() => ask(3))]);
+      };
+      await sourcesOf(blog.cache, () => together(blog.orm.em.fork()));
+      let loaded: unknown[] = [];
+      const sources = await sourcesOf(blog.cache, async () => {
+        loaded = (await together(blog.orm.em.fork())).map(author => author?.id);
+      });
+      expect(loaded).to.deep.equal([1, 2, 3, 3]);
+      expect(sources.sort()).to.deep.equal(['cache', 'disabled']);
+    });
+  });
+
   for (const dataloader of [DataloaderType.NONE, DataloaderType.ALL]) {
     describe(`where the configuration says ${DataloaderType[dataloader] ?? dataloader}`, () => {
       let blog: Started;
