@@ -1,4 +1,5 @@
 import type { TableChange } from '../store/store.js';
+import { storedColumn } from '../values/path.js';
 import type { Image, Row } from './image.js';
 import { type Counts, type Pair, TableJournal, tableChange } from './table_journal.js';
 
@@ -177,7 +178,10 @@ const UNKNOWN_ROW: Row = { positions: new Map(), values: [], kinds: new Map(), s
 
 /** The same row, of which some columns are not known. */
 function withoutColumns({ positions, ...row }: Row, unknown: ReadonlySet<string>): Row {
-  return { ...row, positions: new Map([...positions].filter(([column]) => !unknown.has(column))) };
+  return {
+    ...row,
+    positions: new Map([...positions].filter(([column]) => !unknown.has(storedColumn(column)))),
+  };
 }
 
 function newLayer(savepoint: string | undefined): Layer {

@@ -76,6 +76,14 @@ const CASES: Record<
       titles({ title: 'two' }),
     ],
   },
+  'a text, by an update that does not tell what was there before': {
+    write: async em =>
+      em.execute(
+        // RETURNING has no other "old" then
+        `update box set meta = jsonb_set(meta, '{a}', '"y"') from shelf as old where old.id = box.shelf_id and old.id = 1`,
+      ),
+    changes: [count({ meta: { a: 'x' } }), titles({ meta: { a: 'x' } }), titles({ meta: { a: 'y' } })],
+  },
   'a text further down': {
     write: meta({ size: { unit: 'mm' } }),
     changes: [count({ meta: { size: { unit: 'cm' } } }), titles({ meta: { size: { unit: 'mm' } } })],
