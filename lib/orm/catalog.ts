@@ -28,7 +28,7 @@ export interface Table {
   readonly generated: readonly string[];
   /** the primary key's columns, if equality of all of them is known; heirs may have rows of the same key */
   readonly key: readonly string[] | undefined;
-  /** an ordinary or partitioned table without rules: what stands in it changes by writes to it, and in no other way */
+  /** an ordinary or partitioned table without rules, none of it on another server: what stands in it changes by writes to it, and in no other way */
   readonly plain: boolean;
   readonly partitioned: boolean;
   /** what stands in it changes when it is refreshed */
@@ -211,7 +211,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
           : undefined,
-      plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled,
+      plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled && heirs.every(({ kind }) => kind !== 'f'),
       readable: row.readable && !row.security,
       rowSecurity: row.security,
       lockable: row.lockable,

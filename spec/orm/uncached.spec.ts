@@ -16,6 +16,13 @@ const ArticleView = defineEntity({
   properties: { id: p.integer().primary(), title: p.string() },
 });
 
+const Reading = defineEntity({
+  name: 'Reading',
+  tableName: 'reading',
+  cacheops: cached,
+  properties: { id: p.integer().primary(), region: p.integer().primary() },
+});
+
 const Virtual = defineEntity({
   name: 'Virtual',
   cacheops: cached,
@@ -90,6 +97,10 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   'a refresh': ['a refresh', em => em.find(Article, {}, { refresh: true })],
   'a view': ['article_view, which is not a table', em => em.find(ArticleView, {})],
   'a number in a view': ['article_view, which is not a table', em => em.count(ArticleView, {})],
+  'a table of which a partition is on another server': [
+    'reading, which is not a table',
+    em => em.find(Reading, { region: 1 }),
+  ],
   'a virtual entity': ['a virtual entity', em => em.find(Virtual, {})],
   'a random formula': ['a call of random()', em => em.find(Random, {})],
   'a formula of the clock': ['current_date, which is not the same at every time', em => em.find(Aged, {})],
@@ -129,9 +140,13 @@ describe('is read from the database every time:', () => {
 
   before(async () => {
     await createBlog();
-    await (await embedded()).exec('create view article_view as select id, title from article');
+    await (await embedded()).exec(`create view article_view as select id, title from article;
+      create table reading (id int, region int) partition by list (region);
+      create table near_reading partition of reading for values in (1);
+      create foreign data wrapper elsewhere; create server far_away foreign data wrapper elsewhere;
+      create foreign table far_reading partition of reading for values in (2) server far_away`);
     blog = await join({
-      entities: [...entities, ArticleView, Virtual, Random, Aged, Past, Counted],
+      entities: [...entities, ArticleView, Reading, Virtual, Random, Aged, Past, Counted],
       discovery: { checkDuplicateTableNames: false },
     });
   });
