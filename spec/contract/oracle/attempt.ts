@@ -24,8 +24,12 @@ export function isConflict(error: unknown): boolean {
 
 /**
  * What a program may be told of a write that it should not have made: a broken constraint, a value that does not
- * fit, a transaction that has failed before, a row that another has changed, a mistake in using the ORM.
+ * fit or cannot be compared, a transaction that has failed before, a row that another has changed, a mistake in using
+ * the ORM.
  */
 export function isOrdinary(error: unknown): boolean {
-  return isConflict(error) || /^(2[123]\w{3}|25P02|ValidationError|OptimisticLockError)$/.test(nameOf(error));
+  return (
+    isConflict(error) ||
+    /^(2[123]\w{3}|25P02|42883|0A000|ValidationError|OptimisticLockError)$/.test(nameOf(error))
+  );
 }

@@ -12,7 +12,7 @@ const conditionsOf = remembered((kind: Kind, depth: number): Where$ => {
   const simple = [
     { weight: 4, arbitrary: keyCondition(model) },
     ...Object.entries(model.fields)
-      .filter(([, field]) => !field.silent)
+      .filter(([, field]) => isCompared(field))
       .map(([name, field]) => ({ weight: 2, arbitrary: fieldCondition(name, field) })),
     ...Object.entries(model.toOne).map(([name, relation]) => ({
       weight: 4,
@@ -98,9 +98,26 @@ function keyCondition({ key }: Model): Where$ {
   return fc.oneof(whole, ...several, ...(names.length > 1 ? partial : []));
 }
 
-function fieldCondition(name: string, { values: { asked }, nullable, ordered, text }: Field): Where$ {
+/** Whether a condition may be on it. */
+export function isCompared({ silent, conditions }: Field): boolean {
+  return !silent || conditions !== undefined;
+}
+
+function fieldCondition(name: string, field: Field): Where$ {
+  const {
+    values: { asked },
+    nullable,
+    ordered,
+    text,
+    silent,
+    conditions,
+  } = field;
   const on = (arbitrary: fc.Arbitrary<unknown>) => arbitrary.map(value => ({ [name]: value }));
+  if (silent) {
+    return on(conditions!);
+  }
   return fc.oneof(
+    ...(conditions ? [{ weight: 5, arbitrary: on(conditions) }] : []),
     { weight: 8, arbitrary: on(asked) },
     { weight: 2, arbitrary: on(fc.array(asked, { minLength: 1, maxLength: 3 }).map($in => ({ $in }))) },
     { weight: 2, arbitrary: on(asked.map($ne => ({ $ne }))) },

@@ -1,4 +1,6 @@
 import type { EntityClass, EntityManager } from '@mikro-orm/core';
+import type fc from 'fast-check';
+import { BUNDLES, MEASURES, WORDINGS } from './borders.js';
 import type { Values } from './values.js';
 import * as v from './values.js';
 
@@ -24,8 +26,12 @@ export interface Field {
   /** `<` and `>` are about more than equality */
   readonly ordered?: boolean;
   readonly text?: boolean;
-  /** is never compared in a condition */
+  /** is never compared as other values are */
   readonly silent?: boolean;
+  /** what else a query may ask of it */
+  readonly conditions?: fc.Arbitrary<unknown>;
+  /** its type, and what raw SQL sets it to */
+  readonly literals?: { readonly type: string; readonly values: readonly string[] };
 }
 
 export interface ToOne {
@@ -185,6 +191,30 @@ export const MODELS = {
     },
     toMany: { watchers: { target: () => 'Author', many: true, owner: true } },
     filters: ['open', 'tenant'],
+  },
+  Measure: {
+    table: 'measure',
+    key: { id: v.ids(5) },
+    fields: MEASURES,
+    toOne: {},
+    toMany: { bundles: { target: () => 'Bundle' } },
+  },
+  Wording: {
+    table: 'wording',
+    key: { id: v.ids(5) },
+    fields: WORDINGS,
+    toOne: {},
+    toMany: { bundles: { target: () => 'Bundle' } },
+  },
+  Bundle: {
+    table: 'bundle',
+    key: { id: v.ids(6) },
+    fields: BUNDLES,
+    toOne: {
+      measure: { target: () => 'Measure', nullable },
+      wording: { target: () => 'Wording', nullable },
+    },
+    toMany: {},
   },
 } as const satisfies Record<string, Omit<Model, 'toOne' | 'toMany'> & { toOne: object; toMany: object }>;
 

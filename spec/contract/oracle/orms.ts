@@ -1,12 +1,15 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Extension } from '../../../lib/index.js';
+import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
 import { newRealm } from './realm.js';
 
 /** Makes the tables, and settings of the database that hold for who connects from now on. */
 export async function prepare(clientUrl: string): Promise<void> {
   const orm = await initialise(clientUrl);
+  await orm.em.execute(BORDER_TYPES);
   await orm.schema.create();
+  await orm.em.execute(BORDER_COLLATIONS);
   await orm.em.execute(CONFIGURE);
   await orm.close();
 }

@@ -114,6 +114,9 @@ async function update(em: SqlEntityManager, { via, entity, where, data }: Update
     case 'em':
       return em.nativeUpdate(entityOf(em, entity), fresh(where), fresh(data) as never);
     case 'builder':
+      if (Object.keys(data).length === 0) {
+        return undefined;
+      }
       return (em as any)
         .createQueryBuilder(entityOf(em, entity))
         .update(fresh(data))

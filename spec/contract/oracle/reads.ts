@@ -135,7 +135,7 @@ function byKey(kind: Kind): Record<string, unknown>[] {
 function order(kind: Kind): fc.Arbitrary<Record<string, unknown>[]> {
   const { fields, toOne } = modelOf(kind);
   const keys = byKey(kind);
-  const names = Object.keys(fields).filter(name => !fields[name]!.silent);
+  const names = Object.keys(fields).filter(name => !fields[name]!.silent || fields[name]!.ordered);
   const direction = fc.constantFrom('asc', 'desc', 'asc nulls first', 'desc nulls last');
   const byField = fc
     .tuple(fc.constantFrom(...names), direction)

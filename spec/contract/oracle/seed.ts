@@ -1,3 +1,4 @@
+import { BORDER_ROWS } from './borders.js';
 import { UUIDS } from './values.js';
 
 const TABLES = [
@@ -6,13 +7,16 @@ const TABLES = [
   'article_translation',
   'author',
   'budget',
+  'bundle',
   'category',
   'comment',
   'content',
+  'measure',
   'project',
   'tag',
   'task',
   'task_watchers',
+  'wording',
 ];
 
 /** Every history begins with the same rows. */
@@ -49,4 +53,4 @@ insert into task (version, project_id, after_id, title, done, weight, attachment
   (1, 2, null, 'Alpha', false, 2.5, 'blob', null, '2024-03-31 02:30:00', 'it''s'),
   (1, 3, 3, 'alpha', false, 1e21, null, '{a}', null, null);
 insert into task_watchers (task_id, author_id) values (1, 1), (1, 2), (3, 2);
-`;
+${BORDER_ROWS}`;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { record } from './arbitrary.js';
-import { modelOf } from './model.js';
+import { KINDS, type Kind, modelOf } from './model.js';
 import type { Topic } from './topics.js';
 import * as v from './values.js';
 
@@ -69,10 +69,57 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
   ['select id from article where id = ? for update', article],
 ];
 
+type Template = (typeof TEMPLATES)[number];
+
+/** What sets a column to anything that its type has, by way of a text. */
+function literalTemplates(kind: Kind): Template[] {
+  const { table, fields } = modelOf(kind);
+  return Object.entries(fields).flatMap(([name, { literals }]): Template[] => {
+    if (!literals) {
+      return [];
+    }
+    const { type, values } = literals;
+    const literal = fc.constantFrom(...values);
+    const id = v.ids(5).stored;
+    const templates: Template[] = [
+      [`update ${table} set "${name}" = ?::text::${type} where id = ?`, literal, id],
+      [`update ${table} set "${name}" = ?::text::${type} where id <> ?`, literal, id],
+      [`insert into ${table} ("${name}") values (?::text::${type})`, literal],
+      [
+        `insert into ${table} (id, "${name}") values (?, ?::text::${type}) on conflict (id) do update set "${name}" = excluded."${name}"`,
+        id,
+        literal,
+      ],
+    ];
+    return type === 'json'
+      ? templates
+      : [
+          ...templates,
+          [
+            `update ${table} set "${name}" = ?::text::${type} where "${name}" = ?::text::${type}`,
+            literal,
+            literal,
+          ],
+          [`delete from ${table} where "${name}" = ?::text::${type}`, literal],
+        ];
+  });
+}
+
+const LITERALS = new Map(KINDS.map(kind => [kind, literalTemplates(kind)]));
+
 /** Those that speak of a table of the topic. */
 export function statements(topic: Topic): fc.Arbitrary<Statement> {
+  // mostly of what its queries compare
+  const focused = LITERALS.get(topic.focus)!.filter(([sql]) =>
+    topic.properties.some(name => sql.includes(`"${name}"`)),
+  );
   const tables = new RegExp(`\\b(${topic.kinds.map(kind => modelOf(kind).table).join('|')})\\b`);
-  return fc.constantFrom(...TEMPLATES.filter(([sql]) => tables.test(sql))).chain(([sql, ...parameters]) =>
+  const templates = [
+    ...TEMPLATES.filter(([sql]) => tables.test(sql)),
+    ...topic.kinds.flatMap(kind => LITERALS.get(kind)!),
+    ...focused,
+  ];
+  return fc.constantFrom(...templates).chain(([sql, ...parameters]) =>
     record({
       kind: fc.constant('sql' as const),
       sql: fc.constant(sql),
