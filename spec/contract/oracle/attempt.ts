@@ -30,6 +30,12 @@ export function isConflict(error: unknown): boolean {
 export function isOrdinary(error: unknown): boolean {
   return (
     isConflict(error) ||
+    isUnmapped(error) ||
     /^(2[123]\w{3}|25P02|42883|0A000|ValidationError|OptimisticLockError)$/.test(nameOf(error))
   );
+}
+
+/** Another version of the entity has what this one has not. */
+function isUnmapped(error: unknown): boolean {
+  return String(error).includes('Trying to query by not existing property');
 }

@@ -133,7 +133,7 @@ function fieldCondition(name: string, field: Field): Where$ {
     ...(ordered
       ? [
           {
-            weight: 4,
+            weight: field.literals ? 10 : 4,
             arbitrary: on(
               fc
                 .tuple(fc.constantFrom('$gt', '$gte', '$lt', '$lte'), asked)

@@ -3,18 +3,24 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import type { Extension } from '../../../lib/index.js';
 import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
 import { newRealm } from './realm.js';
+import { CREATE_ALLOTMENT, VERSIONS, type Version } from './versions.js';
 
 /** Makes the tables, and settings of the database that hold for who connects from now on. */
 export async function prepare(clientUrl: string): Promise<void> {
-  const orm = await initialise(clientUrl);
+  const orm = await initialise(clientUrl, VERSIONS[0]!);
   await orm.em.execute(BORDER_TYPES);
   await orm.schema.create();
   await orm.em.execute(BORDER_COLLATIONS);
+  await orm.em.execute(CREATE_ALLOTMENT);
   await orm.em.execute(CONFIGURE);
   await orm.close();
 }
 
-export async function initialise(clientUrl: string, ...extensions: Extension[]): Promise<MikroORM> {
+export async function initialise(
+  clientUrl: string,
+  version: Version,
+  ...extensions: Extension[]
+): Promise<MikroORM> {
   const { entities } = await newRealm(crypto.randomUUID());
   const metadataProvider = ReflectMetadataProvider;
   return MikroORM.init({
@@ -22,6 +28,7 @@ export async function initialise(clientUrl: string, ...extensions: Extension[]):
     entities: [...entities],
     metadataProvider,
     pool: { max: 30 },
+    discovery: { onMetadata: version },
     extensions,
   });
 }

@@ -2,6 +2,7 @@ import { BORDER_ROWS } from './borders.js';
 import { UUIDS } from './values.js';
 
 const TABLES = [
+  'allotment',
   'article',
   'article_tags',
   'article_translation',
@@ -47,6 +48,7 @@ insert into tag (name) values ('red'), ('green'), ('blue');
 insert into article_tags (article_id, tag_id) values (1, 1), (1, 2), (2, 1), (3, 3), (5, 2);
 insert into project (tenant, code, closed, lead_id) values (1, 'AB', false, 1), (2, 'ABCD', false, 2), (1, '', true, null);
 insert into budget (project_id, amount) values (1, 1.25), (2, 10);
+insert into allotment (project_id, amount) values (2, 1.25), (3, 3);
 insert into task (version, project_id, after_id, title, done, weight, attachment, labels, due, notes) values
   (1, 1, null, 'Alpha', false, 0.1, '\\x00ff07', '{a,b}', '2024-01-01 00:00:01', 'beta'),
   (1, 1, 1, 'beta', true, null, null, '{}', null, null),

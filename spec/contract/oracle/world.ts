@@ -18,26 +18,25 @@ import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
 import { isSameSnapshot } from './unordered.js';
 import { vary } from './vary.js';
+import { VERSIONS } from './versions.js';
 
 /** The database and the cache disagree, or something happened that nobody expected. */
 export class Disagreement extends Error {}
 
 interface Parts {
-  /** without a cache */
-  readonly plain: MikroORM;
-  /** with one, as in several processes */
+  /** with a cache, as in several processes, each of another version */
   readonly orms: readonly MikroORM[];
+  /** without one: for each of them, one of its version */
+  readonly judges: readonly MikroORM[];
   readonly backend: Backend | undefined;
   readonly backstage: Backstage;
   readonly shadow: Shadow;
 }
 
-const ORMS = 2;
-
 /** After so long, in milliseconds, a step is taken to wait for a slow reader. */
 const PATIENCE = 200;
 
-/** ORMs with a cache, and one without, on the same database. */
+/** ORMs with a cache, and as many without, on the same database. */
 export class World {
   readonly tally = new Tally();
   readonly #parts: Parts;
@@ -58,18 +57,18 @@ export class World {
    */
   static async create(clientUrl: string, backend?: Backend): Promise<World> {
     await prepare(clientUrl);
-    const plain = await initialise(clientUrl);
     const backstage = new Backstage();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
-    for (let i = 0; i < ORMS; i++) {
-      const orm = backend
-        ? await initialise(clientUrl, cacheops({ store: new ObservedStore(backend.storeOf(i), backstage) }))
-        : await initialise(clientUrl);
+    const judges: MikroORM[] = [];
+    for (const [i, version] of VERSIONS.entries()) {
+      const cache = backend && cacheops({ store: new ObservedStore(backend.storeOf(i), backstage) });
+      const orm = await initialise(clientUrl, version, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
+      judges.push(await initialise(clientUrl, version));
     }
-    return new World({ plain, orms, backend, backstage, shadow });
+    return new World({ orms, judges, backend, backstage, shadow });
   }
 
   get handles(): Cacheops[] {
@@ -92,13 +91,13 @@ export class World {
 
   async close(): Promise<void> {
     await this.#end();
-    const { plain, orms } = this.#parts;
-    await Promise.all([plain, ...orms].map(orm => orm.close(true)));
+    const { orms, judges } = this.#parts;
+    await Promise.all([...orms, ...judges].map(orm => orm.close(true)));
   }
 
   /** All queries once more, when everything has come to rest. */
   async #audit(queries: readonly Read[]): Promise<void> {
-    for (const session of this.#sessions.slice(0, ORMS)) {
+    for (const session of this.#sessions) {
       for (const read of queries) {
         this.tally.reads++;
         await this.#readFresh(session, read);
@@ -154,7 +153,7 @@ export class World {
       read,
       this.#parts.backend !== undefined,
     );
-    const plain = await readAndDescribe(within(this.#parts.plain.em, context), read, false);
+    const plain = await readAndDescribe(within(this.#judgeOf(session).em, context), read, false);
     if (isConflictOf(cached) || isConflictOf(plain)) {
       this.tally.skipped++;
       return true;
@@ -257,6 +256,10 @@ ${difference(found, expected)}`,
     await Promise.all(this.handles.map(handle => handle.idle()));
   }
 
+  #judgeOf({ orm }: Session): MikroORM {
+    return this.#parts.judges[this.#parts.orms.indexOf(orm)]!;
+  }
+
   async #end(): Promise<void> {
     await this.#goOn();
     for (const session of this.#sessions) {
@@ -268,12 +271,9 @@ ${difference(found, expected)}`,
 
   async #reset(): Promise<void> {
     await this.#end();
-    await this.#parts.plain.em.execute(RESET);
+    await this.#parts.judges[0]!.em.execute(RESET);
     await this.#parts.backend?.storeOf(0).clear();
-    this.#sessions = Array.from(
-      { length: SESSIONS },
-      (_, i) => new Session(this.#parts.orms[i % this.#parts.orms.length]!),
-    );
+    this.#sessions = Array.from({ length: SESSIONS }, (_, i) => new Session(this.#parts.orms[i]!));
   }
 }
 

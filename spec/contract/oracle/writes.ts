@@ -113,8 +113,13 @@ export function writes(topic: Topic): fc.Arbitrary<Write> {
     { weight: 8, arbitrary: fc.tuple(kinds, via).chain(([kind, via]) => update(kind, via, topic)) },
     { weight: 2, arbitrary: fc.tuple(kinds, via).chain(([kind, via]) => remover(kind, via, topic)) },
     { weight: 5, arbitrary: concrete.chain(upsert) },
-    { weight: 4, arbitrary: statements(topic) },
+    // what stands at a border comes there by SQL only
+    { weight: hasBorders(topic) ? 16 : 4, arbitrary: statements(topic) },
   );
+}
+
+function hasBorders({ focus }: Topic): boolean {
+  return Object.values(modelOf(focus).fields).some(({ literals }) => literals);
 }
 
 function create(entity: Kind): fc.Arbitrary<Create> {

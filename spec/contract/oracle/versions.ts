@@ -1,0 +1,88 @@
+import { type EntityMetadata, Type } from '@mikro-orm/core';
+
+/** An instant as a text that says what it is. */
+class Told extends Type<unknown, unknown> {
+  override convertToDatabaseValue(value: unknown): unknown {
+    return typeof value === 'string' ? value.replace(/^at /, '') : value;
+  }
+
+  override convertToJSValue(value: unknown): unknown {
+    return value instanceof Date ? `at ${value.toISOString()}` : value && `at ${value}`;
+  }
+
+  override compareAsType(): string {
+    return 'any';
+  }
+}
+
+/**
+ * Releases of one program at work on the same tables and the same store, as while one is being replaced by
+ * another. Property names, and thereby queries, are the same, but not always what they mean.
+ */
+export type Version = (meta: EntityMetadata) => void;
+
+interface Meta {
+  tableName: string;
+  collection: string;
+  readonly properties: Record<string, any>;
+  readonly filters: Record<string, unknown>;
+}
+
+type Changes = Readonly<Record<string, (meta: Meta) => void>>;
+
+const FILTERS: Changes = {
+  Task({ filters }) {
+    filters.open = { name: 'open', cond: { done: false, weight: { $ne: null } } };
+  },
+  Project({ filters }) {
+    filters.tenant = {
+      name: 'tenant',
+      cond: ({ tenant }: { tenant: number }) => ({ tenant: { $ne: tenant } }),
+    };
+  },
+};
+
+const PROPERTIES: Changes = {
+  Article(meta) {
+    // not there yet; the database has a default
+    delete meta.properties.body;
+    meta.properties.views.runtimeType = 'string';
+    meta.properties.publishedAt.type = Told;
+  },
+  // each is what the other was
+  ArticleTranslation(meta) {
+    meta.properties.title.fieldNames = ['body'];
+    meta.properties.body.fieldNames = ['title'];
+  },
+  Author(meta) {
+    delete meta.properties.settings;
+    meta.properties.reputation.default = 1;
+  },
+  Budget(meta) {
+    meta.tableName = meta.collection = 'allotment';
+  },
+  Comment(meta) {
+    meta.properties.article.eager = true;
+  },
+  Task(meta) {
+    delete meta.properties.labels;
+    meta.properties.notes.lazy = false;
+  },
+  Measure(meta) {
+    meta.properties.big.runtimeType = 'string';
+    meta.properties.date.type = Told;
+    delete meta.properties.span;
+  },
+};
+
+/** The table that the newer one has for its budgets. */
+export const CREATE_ALLOTMENT = `
+create table allotment (id serial primary key, amount numeric(8, 1) not null,
+  project_id int not null unique references project on update cascade on delete cascade)`;
+
+export const VERSIONS: readonly Version[] = [
+  () => {},
+  // a filter belongs to the query: with the others, the same entries are shared
+  meta => FILTERS[meta.className]?.(meta as unknown as Meta),
+  meta => PROPERTIES[meta.className]?.(meta as unknown as Meta),
+];
