@@ -104,7 +104,8 @@ function readAtom(atom: string): Accepts | undefined {
     return () => true;
   }
   if (atom.startsWith('\\')) {
-    return character => character === atom[1];
+    const escaped = atom.slice(1);
+    return character => character === escaped;
   }
   return atom.startsWith('[') ? readSet(atom) : character => character === atom;
 }

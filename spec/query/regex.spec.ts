@@ -37,6 +37,7 @@ const atom = fc.constantFrom(
   '\\$',
   '\\^',
   '\\\\',
+  '\\😀',
   '[a-z]',
   '[A-Z0-9]',
   '[^a]',
