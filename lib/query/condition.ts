@@ -143,7 +143,7 @@ class ConditionReader {
       case '1:1':
       case '1:m':
       case 'm:n':
-        return prop.polymorphic || prop.formula ? ANYTHING : this.#relation(prop, value, place);
+        return isPlainRelation(prop) ? this.#relation(prop, value, place) : ANYTHING;
       default:
         return ANYTHING;
     }
@@ -302,6 +302,17 @@ function isInObject({ fieldNameRaw, customType, runtimeType }: EntityProperty): 
 }
 
 const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
+
+/**
+ * Of what is embedded the ORM does not tell its columns for certain: `joinColumns` leave out prefixes, and may be keys of
+ * JSON that are called like columns.
+ */
+function isPlainRelation(prop: EntityProperty): boolean {
+  if (prop.embedded && !prop.joinColumns?.every((column, i) => column === prop.fieldNames[i])) {
+    return false;
+  }
+  return !prop.polymorphic && !prop.formula && prop.fieldNameRaw === undefined;
+}
 
 function isKeyColumn(prop: EntityProperty | undefined): boolean {
   return (

@@ -40,9 +40,12 @@ export function readableName(name: string): string {
   return path ? [path.column, ...path.keys].join('.') : name;
 }
 
-/** May such a key stand in SQL as it is? */
+/**
+ * May such a key stand in SQL as it is? The ORM puts an alias in the place of `[::alias::]`, wherever that stands. Every
+ * version of Node.js must say the same of a key.
+ */
 export function isPlainKey(key: string): boolean {
-  return /^[^'"\\\p{C}]*$/u.test(key);
+  return /^[^'"\\\p{Cc}\p{Cs}]*$/u.test(key) && !key.includes('::');
 }
 
 function parse(name: string): Path | undefined {

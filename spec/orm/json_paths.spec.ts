@@ -33,6 +33,35 @@ const Box = defineEntity({
   },
 });
 
+const Code = defineEntity({ name: 'Code', properties: { name: p.string().primary() } });
+
+const Marks = defineEntity({
+  name: 'Marks',
+  embeddable: true,
+  properties: {
+    code: () => p.manyToOne(Code).nullable(),
+    first: () => p.manyToOne(Code).joinColumn('own_code').nullable(),
+  },
+});
+
+/** It has columns that are called like what the ORM takes those of embedded relations for. */
+const Crate = defineEntity({
+  name: 'Crate',
+  cacheops: { timeout: 60 },
+  properties: {
+    id: p.integer().primary(),
+    marks: () => p.embedded(Marks).object().nullable(),
+    flat: () => p.embedded(Marks).prefix('f_').nullable(),
+    one: p.string().fieldName('flat_code_name'),
+    two: p.string().fieldName('marks_own_code'),
+  },
+});
+
+const crates =
+  (where: object): Step =>
+  em =>
+    em.count(Crate, where as never);
+
 const count =
   (where: object): Step =>
   em =>
@@ -48,7 +77,7 @@ const set =
   em =>
     em.nativeUpdate(Box, { id: 1 }, data as never);
 
-const META = { a: 'x', n: 1, on: true, size: { unit: 'cm' }, 'quo"te': 'x', list: ['x'] };
+const META = { a: 'x', n: 1, on: true, size: { unit: 'cm' }, 'quo"te': 'x', list: ['x'], b0: 'x' };
 
 /** Each changes one thing in the document of the first box. */
 const meta = (changes: object) => set({ meta: { ...META, ...changes } });
@@ -120,6 +149,10 @@ const CASES: Record<
     write: meta({ 'quo"te': 'y' }),
     changes: count({ meta: { 'quo"te': 'x' } }),
   },
+  'a key that has what stands for an alias in it': {
+    write: meta({ b0: 'y' }),
+    changes: count({ meta: { '[::alias::]': 'x' } }),
+  },
   'an element of an array': {
     write: meta({ list: ['y'] }),
     changes: count({ meta: { $contains: { list: ['x'] } } }),
@@ -149,6 +182,14 @@ const CASES: Record<
     changes: [count({ place: { floor: 10 } }), titles({ place: { floor: { $gt: 9 } } })],
     keeps: [count({ place: { city: 'z' } }), count({ place: { floor: { $gt: 99 } } })],
   },
+  'a relation of an embedded object': {
+    write: em => em.nativeUpdate(Crate, { id: 1 }, { marks: { code: 'y', first: 'y' } } as never),
+    changes: [crates({ marks: { first: 'x' } }), crates({ marks: { code: 'y' } })],
+  },
+  'a relation of what is embedded under a prefix': {
+    write: em => em.nativeUpdate(Crate, { id: 1 }, { flat: { code: 'y' } } as never),
+    changes: [crates({ flat: { code: 'x' } }), crates({ flat: { code: 'y' } })],
+  },
   'what is within a relation': {
     write: async em => em.nativeUpdate(Shelf, { id: 1 }, { label: { name: 'b' } }),
     changes: [count({ shelf: { label: { name: 'a' } } }), titles({ shelf: { label: { name: 'b' } } })],
@@ -160,12 +201,12 @@ describe('conditions on what is within a column of JSON', () => {
   let shop: Started;
 
   before(async () => {
-    shop = await start({ entities: [Box, Shelf, Place] });
+    shop = await start({ entities: [Box, Shelf, Place, Code, Crate, Marks] });
   });
 
   beforeEach(async () => {
     const em = shop.orm.em.fork();
-    await em.execute('truncate box, shelf');
+    await em.execute('truncate box, shelf, crate, code');
     await em.insertMany(Shelf, [
       { id: 1, label: { name: 'a' } },
       { id: 2, label: { name: 'd' } },
@@ -178,6 +219,8 @@ describe('conditions on what is within a column of JSON', () => {
       place: { city: 'x', floor: 1 },
       shelf: 1,
     });
+    await em.insertMany(Code, [{ name: 'x' }, { name: 'y' }, { name: 'z' }]);
+    em.create(Crate, { id: 1, marks: { code: 'x', first: 'x' }, flat: { code: 'x' }, one: 'z', two: 'z' });
     em.create(Box, { id: 2, title: 'two', meta: { a: 'w', n: 3 }, shelf: 2 });
     await em.flush();
     await shop.cache.invalidateAll();
