@@ -309,59 +309,71 @@ const SERVER = `
             from pg_database d where d.datname = current_database()) as points,
          (select system_identifier::text from pg_control_system()) as system`;
 
-/** The columns of a foreign key `k`. */
-const PAIRS = `(select json_agg(json_build_array(a.attname, f.attname))
-  from unnest(k.conkey, k.confkey) as pair (own, referenced)
-  join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
-  join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced)`;
-
-/** NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing. */
-const CHECKED = `(not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
-  and not exists (select from pg_trigger g where g.tgconstraint = k.oid and g.tgenabled not in ('O', 'A')))`;
-
 /**
- * The routines of defaults and of columns that are computed. Since PostgreSQL 18 `pg_get_expr` would wait for whoever
- * holds the table's lock, so that no process could start while another one migrates.
+ * One statement, so that it is of one moment. Everything is collected once and joined, since looked up for each table it
+ * took seconds where there are hundreds of them.
+ *
+ * - The routines of defaults, and of columns that are computed, come from what is recorded of dependencies: since
+ *   PostgreSQL 18 `pg_get_expr` waits for whoever holds the table's lock, so that no process could start while another
+ *   one migrates.
+ * - NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing.
  */
-const DEFAULTS = `coalesce((select json_agg(p.proname) from pg_attrdef d
-  join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid
-  left join pg_operator o on e.refclassid = 'pg_operator'::regclass and o.oid = e.refobjid
-  join pg_proc p on p.oid = case e.refclassid when 'pg_proc'::regclass then e.refobjid else o.oprcode end
-  where d.adrelid = c.oid), '[]')`;
-
 const TABLES = `
-  select c.oid::text as oid, n.nspname as schema, c.relname as name, c.relkind::text as kind,
-         case c.relkind when 'v' then pg_get_viewdef(c.oid) end as definition,
-         c.relrowsecurity as security,
-         has_table_privilege(c.oid, 'select') as readable,
-         has_any_column_privilege(c.oid, 'update') as lockable,
-         exists (select from pg_trigger g where g.tgrelid = c.oid and not g.tgisinternal and g.tgtype & 3 = 3
-           and g.tgtype & 16 = 16) as rewritten,
-         coalesce((select json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
-             'det', coalesce(l.collisdeterministic, true),
-             'points', case l.collprovider when 'd' then null when 'b' then true
-               when 'c' then l.collcollate in ('C', 'POSIX') else false end,
-             'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum)
-           from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
-           where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]') as columns,
-         (select json_agg(a.attname) from pg_index i
-           join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
-           where i.indrelid = c.oid and i.indisprimary) as key,
-         exists (select from pg_rewrite w where w.ev_class = c.oid and w.ev_type <> '1') as ruled,
-         coalesce((select json_agg(json_build_object('type', g.tgtype, 'routine', p.proname))
-           from pg_trigger g join pg_proc p on p.oid = g.tgfoid
-           where g.tgrelid = c.oid and not g.tgisinternal and g.tgenabled <> 'D'), '[]') as triggers,
-         ${DEFAULTS} as defaults,
-         coalesce((select json_agg(i.inhparent::text) from pg_inherits i where i.inhrelid = c.oid), '[]') as parents,
-         coalesce((select json_agg(i.inhrelid::text) from pg_inherits i where i.inhparent = c.oid), '[]') as children,
-         coalesce((select json_agg(json_build_object('from', k.conrelid::text, 'd', k.confdeltype, 'u', k.confupdtype,
-             'columns', ${PAIRS}, 'checked', ${CHECKED}))
-           from pg_constraint k where k.contype = 'f' and k.confrelid = c.oid), '[]') as references,
-         coalesce((select json_agg(json_build_object('to', k.confrelid::text, 'columns', ${PAIRS}))
-           from pg_constraint k where k.contype = 'f' and k.conrelid = c.oid and k.convalidated and ${CHECKED}), '[]') as trusted
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
-    and n.nspname not like 'pg_toast%'`;
+  with tables as materialized (
+    select c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
+      and n.nspname not like 'pg_toast%'),
+  columns as (
+    select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
+        'det', coalesce(l.collisdeterministic, true),
+        'points', case l.collprovider when 'd' then null when 'b' then true
+          when 'c' then l.collcollate in ('C', 'POSIX') else false end,
+        'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum) as columns
+    from tables join pg_attribute a on a.attrelid = tables.oid and a.attnum > 0 and not a.attisdropped
+    join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation group by 1),
+  keys as (
+    select i.indrelid as oid, json_agg(a.attname) as key
+    from tables join pg_index i on i.indrelid = tables.oid and i.indisprimary
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey) group by 1),
+  rules as (select distinct ev_class as oid from pg_rewrite where ev_type <> '1'),
+  triggers as (
+    select g.tgrelid as oid, bool_or(g.tgtype & 3 = 3 and g.tgtype & 16 = 16) as rewritten,
+      json_agg(json_build_object('type', g.tgtype, 'routine', p.proname)) filter (where g.tgenabled <> 'D') as triggers
+    from pg_trigger g join pg_proc p on p.oid = g.tgfoid where not g.tgisinternal group by 1),
+  defaults as (
+    select d.adrelid as oid, json_agg(p.proname) as defaults
+    from pg_attrdef d join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid
+    left join pg_operator o on e.refclassid = 'pg_operator'::regclass and o.oid = e.refobjid
+    join pg_proc p on p.oid = case e.refclassid when 'pg_proc'::regclass then e.refobjid else o.oprcode end group by 1),
+  parents as (select inhrelid as oid, json_agg(inhparent::text) as parents from pg_inherits group by 1),
+  children as (select inhparent as oid, json_agg(inhrelid::text) as children from pg_inherits group by 1),
+  idle as (
+    select tgconstraint as oid from pg_trigger where tgconstraint <> 0 and tgenabled not in ('O', 'A') group by 1),
+  foreign_keys as materialized (
+    select k.conrelid, k.confrelid, k.confdeltype, k.confupdtype, k.convalidated,
+      not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true' and idle.oid is null as checked,
+      (select json_agg(json_build_array(a.attname, f.attname))
+        from unnest(k.conkey, k.confkey) as pair (own, referenced)
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
+        join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced) as columns
+    from pg_constraint k left join idle on idle.oid = k.oid where k.contype = 'f'),
+  references_to as (
+    select confrelid as oid, json_agg(json_build_object('from', conrelid::text, 'd', confdeltype, 'u', confupdtype,
+      'columns', columns, 'checked', checked)) as references from foreign_keys group by 1),
+  trusted as (
+    select conrelid as oid, json_agg(json_build_object('to', confrelid::text, 'columns', columns)) as trusted
+    from foreign_keys where convalidated and checked group by 1)
+  select oid::text as oid, nspname as schema, relname as name, relkind::text as kind,
+    case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
+    has_table_privilege(oid, 'select') as readable, has_any_column_privilege(oid, 'update') as lockable,
+    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, rules.oid is not null as ruled,
+    coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
+    coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
+    coalesce(trusted, '[]') as trusted
+  from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
+  left join triggers using (oid) left join defaults using (oid) left join parents using (oid)
+  left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;
 
 /** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
 const ROUTINES = `
