@@ -2,12 +2,17 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Catalog, loadCatalog } from '../../lib/orm/catalog.js';
+import type { Scheme } from '../../lib/store/store.js';
 import { freshDatabase } from '../support/servers.js';
 import { Asked, Asker } from './soundness/asked.js';
-import { WatchedDatabase } from './soundness/database.js';
+import { type Following, WatchedDatabase } from './soundness/database.js';
 import { question } from './soundness/questions.js';
 import { CREATE_SHOP, entities } from './soundness/shop.js';
 import { inserts, write } from './soundness/writes.js';
+
+const following = fc.constantFrom<Following>('compared', 'traced', 'traced without old rows');
+
+const REFUSED = 'refused';
 
 const RUNS = Number(process.env.SOUNDNESS_RUNS ?? 20);
 
@@ -42,19 +47,26 @@ describe('steps that do not matter', () => {
       fc.asyncProperty(
         inserts,
         fc.array(question, { minLength: 30, maxLength: 30 }),
-        fc.array(fc.array(write, { minLength: 1, maxLength: 2 }), { minLength: 12, maxLength: 12 }),
+        fc.array(fc.tuple(fc.array(write, { minLength: 1, maxLength: 2 }), following), {
+          minLength: 12,
+          maxLength: 12,
+        }),
         async (rows, questions, transactions) => {
           await database.fill(rows);
           const entries = await answered(questions);
-          for (const statements of transactions) {
-            const changes = (await database.write(statements)) ?? [];
+          await database.watch(schemesOf(entries.map(({ asked }) => asked)));
+          for (const [statements, how] of transactions) {
+            const changes = (await database.write(statements, how)) ?? [];
             for (const entry of changes.length > 0 ? [...entries] : []) {
               const now = await resultOf(entry.asked);
               const matters = entry.asked.isChangedBy(changes);
+              if (!matters && now === REFUSED) {
+                continue; // the database casts a text even where another condition fails, if it plans to
+              }
               if (!matters) {
                 expect(
                   now,
-                  `${JSON.stringify(entry.asked.question)}\n${entry.asked.sql}\n${statements.join('; ')}`,
+                  `${JSON.stringify(entry.asked.question)}\n${entry.asked.sql}\n${how}: ${statements.join('; ')}`,
                 ).to.equal(entry.result);
                 told.passed++;
               } else {
@@ -94,12 +106,25 @@ describe('steps that do not matter', () => {
     return entries;
   }
 
+  function schemesOf(asked: readonly Asked[]): ReadonlyMap<string, readonly Scheme[]> {
+    const tables = Map.groupBy(
+      asked.flatMap(({ tables }) => tables),
+      ({ table }) => table,
+    );
+    return new Map(
+      [...tables].map(([table, all]) => [
+        table,
+        all.flatMap(({ dependencies }) => dependencies.map(({ scheme }) => scheme)),
+      ]),
+    );
+  }
+
   /** Its rows, in their order where it has one that leaves no choice. */
   async function resultOf({ sql, question: { options } }: Asked): Promise<string> {
     // what is no number cannot be cast to one
     const answer = await database.execute(sql).catch(() => undefined);
     if (!answer) {
-      return 'refused';
+      return REFUSED;
     }
     const rows = answer.map(row => JSON.stringify(row));
     return (options.limit && !options.populate ? rows : rows.sort()).join('\n');

@@ -43,8 +43,19 @@ function column(name: string): Arbitrary<unknown> {
       fc.constantFrom(null, { $ne: null }, { $contains: { a: 'x' } }),
     );
   }
+  if (name === 'made') {
+    return fc.oneof(
+      inJson('kind', [1, 2, 3]),
+      inJson('note', ['x', 'y']),
+      inJson('a', ['x', 'y']).map(a => ({ a })),
+    );
+  }
+  if (name === 'flat') {
+    return wing;
+  }
   if (name === 'place') {
     return fc.oneof(
+      wing.map(of => ({ wing: of })),
       inJson('city', ['x', 'y']),
       inJson('floor', [0, 1, 2]),
       inJson('open', [true, false]),
@@ -81,14 +92,23 @@ function inJson(key: string, values: readonly unknown[]): Arbitrary<Where> {
         value.map(given => ({ [operator]: given })),
       ),
       fc.array(value, { minLength: 1, maxLength: 2 }).map($in => ({ $in })),
-      fc.constantFrom({ $exists: true }, { $ne: null }, { $like: '%x' }),
+      fc.constantFrom({ $exists: true }, { $ne: null }, { $like: '%x' }, { $re: '^x|1$' }),
     )
     .map(condition => ({ [key]: condition }));
 }
 
+const wing: Arbitrary<Where> = fc.oneof(
+  inJson('side', ['x', 'y']),
+  inJson('door', ['x', 'y']).map(room => ({ room })),
+  inJson('area', [0, 1, 2]).map(room => ({ room })),
+  fc
+    .tuple(inJson('side', ['x', 'y']), inJson('door', ['x', 'y']), inJson('area', [0, 1, 2]))
+    .map(([side, door, area]) => ({ ...side, room: { ...door, ...area } })),
+);
+
 const COLUMNS = {
-  Item: ['id', 'kind', 'stock', 'name', 'price', 'weight', 'at', 'tags', 'meta'],
-  Owner: ['id', 'name', 'rank', 'place'],
+  Item: ['id', 'kind', 'stock', 'name', 'price', 'weight', 'at', 'tags', 'meta', 'made'],
+  Owner: ['id', 'name', 'rank', 'place', 'flat'],
   Part: ['id', 'size', 'note'],
 };
 

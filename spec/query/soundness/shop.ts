@@ -1,10 +1,25 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { pathName } from '../../../lib/values/path.js';
+
+const Room = defineEntity({
+  name: 'Room',
+  embeddable: true,
+  properties: {
+    door: p.string().fieldName('the door').nullable(),
+    area: p.type('number').$type<number>().nullable(),
+  },
+});
+
+const Wing = defineEntity({
+  name: 'Wing',
+  embeddable: true,
+  properties: { side: p.string().nullable(), room: () => p.embedded(Room).object().nullable() },
+});
 
 const Place = defineEntity({
   name: 'Place',
   embeddable: true,
   properties: {
+    wing: () => p.embedded(Wing).nullable(),
     city: p.string().nullable(),
     floor: p.type('number').$type<number>().nullable(),
     open: p.type('boolean').$type<boolean>().nullable(),
@@ -18,6 +33,7 @@ const OwnerSchema = defineEntity({
     name: p.text().nullable(),
     rank: p.integer().nullable(),
     place: () => p.embedded(Place).object().nullable(),
+    flat: () => p.embedded(Wing).prefix('f_').nullable(),
     items: () => p.oneToMany(Item).mappedBy('owner'),
   },
 });
@@ -35,6 +51,7 @@ const ItemSchema = defineEntity({
     tags: p.array().nullable(),
     note: p.text().nullable(),
     meta: p.json<any>().nullable(),
+    made: p.json<any>().nullable(),
     owner: () => p.manyToOne(Owner).nullable(),
     parts: () => p.oneToMany(Part).mappedBy('item'),
   },
@@ -60,17 +77,13 @@ PartSchema.setClass(Part);
 export const entities = [Owner, Item, Part];
 
 export const CREATE_SHOP = `
-  create table owner (id int primary key, name text collate "C", rank int, place jsonb);
+  create table owner (id int primary key, name text collate "C", rank int, place jsonb,
+    f_side text collate "C", f_room jsonb);
   create table item (
     id int primary key, kind int, stock int, name text collate "C", price numeric, weight float8,
-    at timestamptz(6), tags text[], note text, meta jsonb, owner_id int references owner on delete set null);
+    at timestamptz(6), tags text[], note text, meta jsonb,
+    made jsonb generated always as (
+      ('{"kind": ' || coalesce(kind::text, 'null') || ', "note": "' || coalesce(note, '') || '"}')::jsonb
+      || jsonb_set('{"a": null}', '{a}', coalesce(meta, 'null'))) stored,
+    owner_id int references owner on delete set null);
   create table part (id int primary key, size int, note text, item_id int not null references item on delete cascade)`;
-
-/** Those within columns that questions ask for. */
-export const PATHS: ReadonlySet<string> = new Set(
-  [
-    { column: 'meta', keys: ['a'] },
-    { column: 'meta', keys: ['b', 'c'] },
-    ...['city', 'floor', 'open'].map(key => ({ column: 'place', keys: [key] })),
-  ].map(pathName),
-);

@@ -4,6 +4,26 @@ const or = (...values: string[]) => fc.constantFrom(...values, 'null');
 
 const inJson = (key: string, ...texts: string[]) => texts.map(text => `'{"${key}": ${text}}'`);
 
+const ROOMS = [
+  '{"the door": "x"}',
+  '{"the door": "y", "area": 1}',
+  '{"area": 2.0}',
+  '{"area": "1"}',
+  '[]',
+  'null',
+];
+
+/** What changes a document where it stands. */
+const EDITS = {
+  place: [
+    `place - 'city'`,
+    `place || '{"floor": 1}'`,
+    `jsonb_set(place, '{wing,room,area}', '1')`,
+    `jsonb_set(place, '{wing,side}', '"y"')`,
+  ],
+  meta: [`meta - 'a'`, `meta || '{"a": "y"}'`, `jsonb_set(meta, '{b,c}', '"y"')`, `jsonb_strip_nulls(meta)`],
+};
+
 const VALUES: Readonly<Record<string, Readonly<Record<string, Arbitrary<string>>>>> = {
   owner: {
     name: or(`'a'`, `'A'`, `'b'`),
@@ -13,7 +33,12 @@ const VALUES: Readonly<Record<string, Readonly<Record<string, Arbitrary<string>>
       ...inJson('floor', '0', '1', '1.0', '"2"'),
       ...inJson('open', 'true', 'false'),
       `'{"city": "x", "floor": 2, "open": true}'`,
+      ...ROOMS.map(room => `'{"wing": {"side": "x", "room": ${room}}}'`),
+      `'{"wing": {"side": "y"}}'`,
+      `'{"wing": null}'`,
     ),
+    f_side: or(`'x'`, `'y'`),
+    f_room: or(...ROOMS.map(room => `'${room}'`)),
   },
   item: {
     kind: or('1', '2', '3'),
@@ -84,6 +109,41 @@ function update(table: string): Arbitrary<string> {
     );
 }
 
+function edit(): Arbitrary<string> {
+  return fc.oneof(
+    fc
+      .tuple(id('item'), fc.constantFrom(...EDITS.meta))
+      .map(([key, value]) => `update item set meta = ${value} where id = ${key}`),
+    fc
+      .tuple(id('owner'), fc.constantFrom(...EDITS.place))
+      .map(([key, value]) => `update owner set place = ${value} where id = ${key}`),
+    fc
+      .tuple(id('item'), fc.constantFrom('"x"', '"y"', '1', 'null'))
+      .map(([key, value]) => `update item set meta['a'] = '${value}' where id = ${key}`),
+    // RETURNING cannot tell what was there before: "old" is another table
+    fc
+      .tuple(id('owner'), fc.constantFrom(...EDITS.meta, "jsonb_build_object('a', old.name)"))
+      .map(
+        ([key, value]) =>
+          `update item set meta = ${value.replaceAll('meta', 'item.meta')} from owner as old where old.id = item.owner_id and old.id = ${key}`,
+      ),
+  );
+}
+
+/** Rows that are there already are given some of the new values. */
+function upsert(table: string): Arbitrary<string> {
+  return fc
+    .tuple(
+      insert(table),
+      fc.subarray(Object.keys(VALUES[table]!), { minLength: 1, maxLength: 3 }),
+      fc.boolean(),
+    )
+    .map(([sql, names, asks]) => {
+      const set = names.map(name => `${name} = excluded.${name}`).join(', ');
+      return `${sql} on conflict (id) do update set ${set}${asks ? ` where ${table}.id > 2` : ''}`;
+    });
+}
+
 function remove(table: string): Arbitrary<string> {
   return id(table).map(key => `delete from ${table} where id = ${key}`);
 }
@@ -96,6 +156,8 @@ export const write: Arbitrary<string> = fc
       { arbitrary: update(table), weight: 6 },
       { arbitrary: insert(table), weight: 2 },
       remove(table),
+      { arbitrary: upsert(table), weight: 2 },
+      edit(),
       update(table).map(sql => sql.replace(/where .*/, 'where id % 2 = 0')),
     ),
   );
