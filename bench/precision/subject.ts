@@ -106,6 +106,7 @@ export function toAll(stores: readonly Store[]): Store {
   };
   return {
     read: async () => undefined,
+    readMany: async addresses => addresses.map(() => undefined),
     reseal: async () => {},
     lease: address => first!.lease(address, TIMEOUT),
     fill: async () => {},

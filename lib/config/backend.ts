@@ -15,6 +15,7 @@ export type Backend =
 // typed by their keys, so that a method that is added must be added here
 const STORE_METHODS = Object.keys({
   read: true,
+  readMany: true,
   reseal: true,
   schemes: true,
   lease: true,

@@ -35,6 +35,14 @@ export class TracedStore implements Store {
       : this.#store.read(address);
   }
 
+  readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    return this.#maybe(
+      'read',
+      () => ofEntries(addresses),
+      () => this.#store.readMany(addresses),
+    );
+  }
+
   reseal(address: EntryAddress, found: Found): Promise<void> {
     return this.#maybe(
       'reseal',
@@ -113,6 +121,10 @@ export class TracedStore implements Store {
     const { database } = this.#events;
     return traced(channels.store, { operation, database, events: this.#events, ...about() }, run);
   }
+}
+
+function ofEntries(addresses: readonly EntryAddress[]): About {
+  return { tables: [...new Set(addresses.flatMap(({ tables }) => tables.map(({ table }) => table)))] };
 }
 
 function ofEntry({ key, tables }: EntryAddress): About {

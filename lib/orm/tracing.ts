@@ -26,7 +26,7 @@ export interface StoreMessage {
   readonly operation: 'read' | 'reseal' | 'lease' | 'fill' | 'mark' | 'settle' | 'lift' | 'drop' | 'clear';
   readonly database: string;
   readonly events: CacheopsEvents;
-  /** of an entry */
+  /** of an entry; left out if it is about several */
   readonly key?: string;
   /** full names of the tables that it is about */
   readonly tables?: readonly string[];

@@ -61,6 +61,13 @@ export class GuardedStore implements Store {
     }
   }
 
+  async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    const nothing = addresses.map(() => undefined);
+    return this.#isTrusted()
+      ? this.#attempt('read', () => this.#store.readMany(addresses), nothing)
+      : nothing;
+  }
+
   async reseal(address: EntryAddress, found: Found): Promise<void> {
     if (this.#isTrusted()) {
       await this.#attempt('reseal', () => this.#store.reseal(address, found), undefined);

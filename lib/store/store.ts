@@ -27,6 +27,16 @@ export interface Store {
   read(address: EntryAddress): Promise<Found | undefined>;
 
   /**
+   * As many of {@link read} in one, in the order of the addresses. There is a moment, after this was called, at which all
+   * that are found held *together* (or would have, if what has happened since does not matter to them): nobody is given
+   * one entry from before a write and another from after it.
+   *
+   * Each has its {@link Found.id}, also if nothing has happened. So who looks again later, and finds the same ids, knows
+   * that they have held all the while.
+   */
+  readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]>;
+
+  /**
    * What a reader does who has found that nothing in {@link Found.moved} matters: the entry takes the newer seal.
    * Harmless if there is another entry by now.
    */
@@ -122,7 +132,7 @@ export interface Found {
   readonly moved: readonly Moved[];
   /** with which it would hold now */
   readonly seal: Seal;
-  /** tells it from what was filled, or sealed, anew under its key; empty if nothing has happened */
+  /** tells it from what was filled, or sealed, anew under its key; {@link Store.read} leaves it empty if nothing has happened */
   readonly id: string;
 }
 

@@ -19,6 +19,7 @@ function refusal(options: unknown): string {
 const nothing = async () => undefined as never;
 const store: Store = {
   read: nothing,
+  readMany: nothing as never,
   reseal: nothing,
   schemes: nothing,
   lease: nothing,
@@ -323,7 +324,7 @@ describe('validateOptions', () => {
         async read() {}
       }
       expect(refusal({ store: new Own() })).to.equal(
-        'store: that is no Store. It lacks the methods reseal, schemes, lease, fill, mark, settle, lift, drop, clear and close.',
+        'store: that is no Store. It lacks the methods readMany, reseal, schemes, lease, fill, mark, settle, lift, drop, clear and close.',
       );
       expect(refusal({ store: 'memory' })).to.match(/^store: that is no Store\./);
     });

@@ -3,6 +3,7 @@ import { describeEverything } from './conformance/everything.js';
 import { describeKeys } from './conformance/keys.js';
 import { describeLifetime } from './conformance/lifetime.js';
 import { describeLoss } from './conformance/loss.js';
+import { describeMany } from './conformance/many.js';
 import { describeParallel } from './conformance/parallel.js';
 import { describePayloads } from './conformance/payloads.js';
 import { describeQuarantine } from './conformance/quarantine.js';
@@ -17,6 +18,7 @@ export function describeStore(name: string, make: MakeSubject): void {
   describe(name, () => {
     describe('payloads', () => describePayloads(make));
     describe('writers in flight', () => describeWriters(make));
+    describe('many at once', () => describeMany(make));
     describe('trails', () => describeTrails(make));
     describe('schemes', () => describeSchemes(make));
     describe('everything at once', () => describeEverything(make));

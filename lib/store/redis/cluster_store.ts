@@ -14,8 +14,9 @@ import type {
   Writer,
 } from '../store.js';
 import { StoreError } from '../store_error.js';
-import { decodeEntry } from './entry.js';
-import { found, foundWith } from './found.js';
+import { distinct } from './distinct.js';
+import { type Drift, decodeEntry } from './entry.js';
+import { found, foundMany, foundWith, type TrailAnswer } from './found.js';
 import { type Fetched, RedisStore, type RedisStoreOptions } from './redis_store.js';
 import { slotOf } from './slot.js';
 import { addressOf, isElsewhere, type Place, parseSlots, placeOf, type Topology } from './topology.js';
@@ -75,12 +76,57 @@ export class ClusterStore implements Store {
     if (!entry || entry.drifts.length === 0) {
       return entry && found(entry);
     }
-    const trails = entry.drifts.map(drift =>
-      this.#on(this.#keys.of(drift.table).dependencies + idOf(drift.dependency), 'read', node =>
-        node.trail(drift),
-      ),
+    return foundWith(entryKey, entry, await Promise.all(entry.drifts.map(drift => this.#trail(drift))));
+  }
+
+  /**
+   * The entries first, the stamps second: not all of either at one moment, but a stamp never comes back. So the entries
+   * were there when the first stamp was read, and what they were sealed with has stood until the last of their stamps
+   * was: if read the other way round, an entry might be sealed with a stamp that was there, and be of after the write
+   * that took it away.
+   */
+  async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    const lists = addresses.map(address => this.#keys.ofAddress(address));
+    const entries = await this.#fetchMany(lists.map(([entryKey]) => [entryKey!]));
+    const parts = addresses.map((address, i) => partsOf(lists[i]!, address).slice(1));
+    const stamps = await this.#fetchMany(parts.flat());
+    let at = 0;
+    const decoded = addresses.map((address, i) => {
+      const tables = stamps.slice(at, at + parts[i]!.length);
+      at += parts[i]!.length;
+      const entry = entries[i];
+      return entry && tables.every(table => table && isOfEpoch(table))
+        ? decodeEntry(lists[i]![0]!, [...entry.replies, ...tables.flatMap(table => table!.replies)], address)
+        : undefined;
+    });
+    const drifts = decoded.flatMap(entry => entry?.drifts ?? []);
+    const trails = await Promise.all(drifts.map(drift => this.#trail(drift)));
+    return foundMany(
+      decoded,
+      lists.map(([entryKey]) => entryKey!),
+      trails,
     );
-    return foundWith(entryKey, entry, await Promise.all(trails));
+  }
+
+  /** @param lists each of one slot, which is asked once */
+  async #fetchMany(lists: readonly (readonly string[])[]): Promise<(Fetched | undefined)[]> {
+    const fetched: (Fetched | undefined)[] = [];
+    const bySlot = Map.groupBy(lists.keys(), i => slotOf(lists[i]![0]!));
+    await Promise.all(
+      Array.from(bySlot.values(), async indices => {
+        const { keys, places } = distinct(indices.map(i => lists[i]!));
+        const all = await this.#on(keys[0]!, 'read', node => node.fetch(keys));
+        for (const [n, i] of indices.entries()) {
+          fetched[i] = all && { ...all, replies: places[n]!.map(place => all.replies[place]!) };
+        }
+      }),
+    );
+    return lists.map((_, i) => fetched[i]);
+  }
+
+  #trail(drift: Drift): Promise<TrailAnswer | undefined> {
+    const key = this.#keys.of(drift.table).dependencies + idOf(drift.dependency);
+    return this.#on(key, 'read', node => node.trail(drift));
   }
 
   reseal(address: EntryAddress, foundEntry: Found): Promise<void> {

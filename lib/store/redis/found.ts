@@ -14,6 +14,27 @@ export function found({ payload }: Decoded): Found {
   return { payload, moved: NOTHING, seal: '', id: '' };
 }
 
+/**
+ * Several entries, each with its id.
+ *
+ * @param trails of all their drifts, in their order
+ */
+export function foundMany(
+  entries: readonly (Decoded | undefined)[],
+  entryKeys: readonly string[],
+  trails: readonly (TrailAnswer | undefined)[],
+): (Found | undefined)[] {
+  let at = 0;
+  return entries.map((entry, i) => {
+    if (!entry || entry.drifts.length === 0) {
+      return entry && { ...found(entry), id: entry.head.toString('latin1') };
+    }
+    const own = trails.slice(at, at + entry.drifts.length);
+    at += entry.drifts.length;
+    return foundWith(entryKeys[i]!, entry, own);
+  });
+}
+
 /** An entry with the steps of each of its drifts, if all of them are known. */
 export function foundWith(
   entryKey: string,

@@ -35,8 +35,9 @@ import {
 import { isCluster, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
 import { type Contents, contentsOf, patternOf } from './contents.js';
+import { distinct } from './distinct.js';
 import { type Decoded, type Drift, decodeEntry, encodeEntry } from './entry.js';
-import { found, foundWith, type TrailAnswer } from './found.js';
+import { found, foundMany, foundWith, type TrailAnswer } from './found.js';
 import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
 import { type Call, run } from './scripts.js';
 
@@ -112,6 +113,32 @@ export class RedisStore implements Store {
     } catch (error) {
       throw this.#failure('read', error, session);
     }
+  }
+
+  /** All of it is read by one command, so at one moment; what many have in common, once. */
+  async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    return this.#do('read', async session => {
+      const { keys, places } = distinct(addresses.map(address => this.#keys.ofAddress(address)));
+      const replies = keys.length > 0 ? await session.wait(session.client.mgetBuffer(keys)) : [];
+      if (this.#connection.session !== session || replies?.length !== keys.length) {
+        return addresses.map(() => undefined);
+      }
+      const entries = addresses.map((address, i) => {
+        const own = places[i]!.map(place => replies[place]!);
+        return isOfEpoch(session.epoch, address, own)
+          ? decodeEntry(keys[places[i]![0]!]!, own, address)
+          : undefined;
+      });
+      const calls = entries.flatMap(entry => entry?.drifts.map(drift => trailCall(this.#keys, drift)) ?? []);
+      const trails = (await run(session, calls)).map(parseTrail);
+      return this.#connection.session === session
+        ? foundMany(
+            entries,
+            places.map(([place]) => keys[place!]!),
+            trails,
+          )
+        : addresses.map(() => undefined);
+    });
   }
 
   /**

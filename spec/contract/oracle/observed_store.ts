@@ -89,6 +89,13 @@ export class ObservedStore implements Store {
     return this.#store.read(address);
   }
 
+  readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    for (const address of addresses) {
+      this.#backstage.see(address);
+    }
+    return this.#store.readMany(addresses);
+  }
+
   reseal(address: EntryAddress, found: Found): Promise<void> {
     return this.#store.reseal(address, found);
   }

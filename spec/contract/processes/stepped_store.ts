@@ -30,6 +30,10 @@ export class SteppedStore implements Store {
     return this.#store.read(address);
   }
 
+  readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
+    return this.#store.readMany(addresses);
+  }
+
   reseal(address: EntryAddress, found: Found): Promise<void> {
     return this.#store.reseal(address, found);
   }

@@ -1,14 +1,27 @@
 import { expect } from 'chai';
 import { Cluster } from 'ioredis';
 import { ClusterStore } from '../../../lib/store/redis/cluster_store.js';
-import type { RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
+import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
 import { slotOf } from '../../../lib/store/redis/slot.js';
 import type { Store } from '../../../lib/store/store.js';
 import { type RedisCluster, startRedisCluster } from '../../support/redis_cluster.js';
 import { until } from '../../support/until.js';
 import { describeStore } from '../conformance.js';
 import type { Subject } from '../subject.js';
-import { articles, ask, cache, category, expectHit, LONG, on, query, touching, writer } from '../words.js';
+import {
+  ARTICLE,
+  articles,
+  ask,
+  cache,
+  category,
+  expectHit,
+  LONG,
+  leaseTrusted,
+  on,
+  query,
+  touching,
+  writer,
+} from '../words.js';
 
 let cluster: RedisCluster | undefined;
 
@@ -60,6 +73,35 @@ describe('On a Redis Cluster', () => {
   it('knows the slot of a key', async () => {
     for (const key of ['', 'a', 'a{b}c', '{}x', 'x{é}', '{a}{b}', 'a{', '}{a}']) {
       expect(slotOf(key), key).to.equal(await cluster!.clients[0]!.call('CLUSTER', 'KEYSLOT', key));
+    }
+  });
+
+  it('finds no two entries of before and after a write that comes between its questions', async () => {
+    const subject = clusterSubject();
+    const { store, other } = subject;
+    const { fetch } = RedisStore.prototype;
+    try {
+      const [seven, eight] = [articles(category('7')), articles(category('8'))];
+      await cache(store, seven, 'before');
+      const early = await leaseTrusted(store, eight);
+      let written: Promise<void> | undefined;
+      const write = async () => {
+        const w = writer();
+        await other.mark(w, [touching(ARTICLE, category('7'), category('8'))]);
+        await other.settle(w.id, [ARTICLE]);
+        await other.fill(eight, early, Buffer.from('after'), LONG);
+      };
+      RedisStore.prototype.fetch = async function (keys) {
+        const fetched = await fetch.call(this, keys);
+        written ??= write();
+        await written;
+        return fetched;
+      };
+      const found = await store.readMany([seven, eight]);
+      expect(found.map(each => each && String(each.payload))).to.deep.equal([undefined, undefined]);
+    } finally {
+      RedisStore.prototype.fetch = fetch;
+      await subject.end();
     }
   });
 

@@ -1,0 +1,15 @@
+/** Each key once, and for each list where its keys are among these. */
+export function distinct(lists: readonly (readonly string[])[]): { keys: string[]; places: number[][] } {
+  const placeOf = new Map<string, number>();
+  const places = lists.map(list =>
+    list.map(key => {
+      const known = placeOf.get(key);
+      if (known !== undefined) {
+        return known;
+      }
+      placeOf.set(key, placeOf.size);
+      return placeOf.size - 1;
+    }),
+  );
+  return { keys: [...placeOf.keys()], places };
+}
