@@ -66,8 +66,10 @@ export function stepMatters(
   if ([old, now].some(values => values && values.length !== tests.length)) {
     return true; // not a step of this scheme
   }
-  if (watch.referenced && (old === null || now === null)) {
-    return false; // nothing refers to it yet, or any more
+  // nothing refers to it yet, or any more. But what has referred to it asks what its partner is, and may be told of
+  // another row that has its key by then: it must have been heard of that there was one that satisfied
+  if (watch.referenced && (old === null || (now === null && !watch.key))) {
+    return false;
   }
   const guard = guards[watch.occurrence];
   const usable = guard && isUsable(guard, tests) ? guard : undefined;

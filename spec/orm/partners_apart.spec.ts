@@ -129,4 +129,44 @@ describe('a row and its partner, of which a store is told one after the other', 
       }
     }
   }
+
+  describe('where one that satisfied is gone, and one that does not has its key', () => {
+    const GO = ['update thing set maker_id = 2 where id = 1', 'delete from maker where id = 1'];
+    const COME = [
+      `insert into maker (id, country) values (1, 'BE')`,
+      'update thing set maker_id = 1 where id = 1',
+    ];
+    for (const [how, read] of Object.entries(READS)) {
+      for (const [what, transactions] of Object.entries({
+        'one transaction': [[...GO, ...COME]],
+        two: [GO, COME],
+      })) {
+        it(`is shown as it is, ${how}, after ${what}`, async () => {
+          const look = async () => {
+            const result = await read();
+            await cache.idle();
+            return result;
+          };
+          const before = await look();
+          store.order = ['maker', 'thing'];
+          store.told = async table => {
+            if (table.endsWith('.maker')) {
+              await look();
+              store.told = undefined;
+            }
+          };
+          for (const statements of transactions) {
+            await orm.em.fork().transactional(async em => {
+              for (const sql of statements) {
+                await em.execute(sql);
+              }
+            });
+          }
+          const now = await cache.disabled(read);
+          expect(now).not.to.deep.equal(before);
+          expect(await look()).to.deep.equal(now);
+        });
+      }
+    }
+  });
 });
