@@ -34,7 +34,8 @@ import { addressOf, isElsewhere, type Place, parseSlots, placeOf, type Topology 
  * a script runs on all of its keys or not at all, so a mark cannot miss a stamp that has gone ahead. If the slot comes
  * back, so does what was written meanwhile; where that was a mark, it has taken the table's stamp with it.
  *
- * **A failover** makes a replica the master: that is another epoch, as everywhere.
+ * **A failover** makes a replica the master: that is another epoch, as everywhere. A master that hands over, lags and takes
+ * over again keeps its connections, so a node is asked again who it is when it may have done so.
  */
 export class ClusterStore implements Store {
   readonly #keys: Keys;
@@ -226,7 +227,6 @@ export class ClusterStore implements Store {
 
   async #ask(operation: string): Promise<Topology> {
     let failure: unknown = 'it knows no node.';
-    // masters first: replicas refuse
     for (const place of new Set([...this.#nodes.keys(), ...this.#seeds])) {
       try {
         if (this.#closed) {

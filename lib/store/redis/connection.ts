@@ -15,6 +15,13 @@ export interface Session {
 /** The longest wait before connecting again, in milliseconds. */
 const LONGEST_DELAY = 2000;
 
+/**
+ * For how long a node of a cluster is known to be the master that it was, in milliseconds. One that hands over answers
+ * `MOVED` until it takes over again, and that is not before an election, which replicas delay by 500 ms (`CLUSTER FAILOVER
+ * TAKEOVER` does without; an administrator would have to be that quick twice).
+ */
+const MASTER_FOR = 250;
+
 /** What is said of a command that took longer than it may. */
 const TIMED_OUT = 'the answer took too long.';
 
@@ -36,6 +43,8 @@ export class Connection {
   /** when a command of the present session timed out first, by `performance.now` */
   #timedOut: number | undefined;
   #closing: Promise<void> | undefined;
+  /** when the server last was what the present session takes it for, by `performance.now` */
+  #proven = Number.NEGATIVE_INFINITY;
 
   readonly #answers: Watchdog;
   readonly #sessions: Watchdog;
@@ -81,14 +90,36 @@ export class Connection {
 
   /** Asks the server once more who it is, and returns the session that there is then. */
   async confirm(session: Session): Promise<Session> {
+    const asked = performance.now();
     const epoch = epochOf(await session.wait(session.client.info()), this.inCluster);
     if (this.session !== session) {
       return this.open();
     }
+    this.#proven = asked;
     if (epoch !== session.epoch) {
       this.session = { ...session, epoch };
     }
     return this.session;
+  }
+
+  /**
+   * Was the server what the session takes it for when it gave an answer, which has just come?
+   *
+   * A node of a cluster keeps its connections while it is demoted and comes back as a master with less than it had. It
+   * cannot have been away and back since the last time that it was a master for certain, if that is not long ago. Else it
+   * is asked: an epoch never comes again, so if it is the same now, it was then.
+   *
+   * @param sent when the question was sent, by `performance.now`: an answer is given by masters only
+   */
+  async isStill(session: Session, sent: number): Promise<boolean> {
+    if (this.inCluster && this.session === session) {
+      if (performance.now() - this.#proven <= MASTER_FOR) {
+        this.#proven = Math.max(this.#proven, sent);
+      } else {
+        await this.confirm(session);
+      }
+    }
+    return this.session === session;
   }
 
   /** Takes notice of what failed in a session: it may mean that the connection is of no more use. */
@@ -97,6 +128,9 @@ export class Connection {
       return;
     }
     const message = error instanceof Error ? error.message : '';
+    if (/^(MOVED|CLUSTERDOWN) /.test(message)) {
+      this.#proven = Number.NEGATIVE_INFINITY;
+    }
     // it has become a replica, so there is another master
     if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isTimedOutAgain())) {
       this.session = undefined;
@@ -185,11 +219,13 @@ export class Connection {
 
   async #meet(client: Redis): Promise<void> {
     try {
+      const asked = performance.now();
       const epoch = epochOf(await this.#answers.wait(client.info()), this.inCluster);
       if (client.status !== 'ready' || this.#closing) {
         return;
       }
       this.session = { client, epoch, wait: answer => this.#answers.wait(answer) };
+      this.#proven = asked;
       this.#hasMet = true;
       this.#failures = 0;
       this.#timedOut = undefined;

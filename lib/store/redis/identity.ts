@@ -20,12 +20,13 @@ export function epochOf(info: unknown, inCluster = false): string {
     throw new Error(`it is a node of a Redis Cluster. ${NO_CLUSTER}`);
   }
   const role = fields.get('role');
-  if (role !== 'master') {
+  // a replica in a cluster tells of nothing but where things are: whatever is asked of it by key, it answers MOVED
+  if (role !== 'master' && !inCluster) {
     throw new Error(
       `its role is '${role}', not 'master': a replica lags behind. Connect to the master, or through Sentinel.`,
     );
   }
-  const identity = `${FORMAT} ${runId} ${fields.get('master_replid')}`;
+  const identity = `${FORMAT} ${runId} ${fields.get('master_replid')}${role === 'master' ? '' : ' replica'}`;
   return createHash('sha256').update(identity).digest('base64url').slice(0, 16);
 }
 

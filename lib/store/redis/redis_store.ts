@@ -160,8 +160,9 @@ export class RedisStore implements Store {
    */
   fetch(keys: readonly string[]): Promise<Fetched | undefined> {
     return this.#do('read', async session => {
+      const sent = performance.now();
       const replies = await session.wait(session.client.mgetBuffer(keys as string[]));
-      return this.#connection.session === session && replies?.length === keys.length
+      return (await this.#connection.isStill(session, sent)) && replies?.length === keys.length
         ? { epoch: session.epoch, replies }
         : undefined;
     });
@@ -170,8 +171,9 @@ export class RedisStore implements Store {
   /** @internal */
   trail(drift: Drift): Promise<TrailAnswer | undefined> {
     return this.#do('read', async session => {
+      const sent = performance.now();
       const [reply] = await run(session, [trailCall(this.#keys, drift)]);
-      return this.#connection.session === session ? parseTrail(reply) : undefined;
+      return (await this.#connection.isStill(session, sent)) ? parseTrail(reply) : undefined;
     });
   }
 

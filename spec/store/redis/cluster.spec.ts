@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
+import sinon from 'sinon';
 import { ClusterStore } from '../../../lib/store/redis/cluster_store.js';
 import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
 import { slotOf } from '../../../lib/store/redis/slot.js';
@@ -103,6 +104,135 @@ describe('On a Redis Cluster', () => {
       RedisStore.prototype.fetch = fetch;
       await subject.end();
     }
+  });
+
+  describe('where a node of it lags', () => {
+    let subject: ClusterSubject;
+    let master: Redis;
+    let replica: Redis;
+
+    beforeEach(async () => {
+      subject = clusterSubject();
+      const { clients, ports } = cluster!;
+      const ranges = (await clients[0]!.call('CLUSTER', 'SLOTS')) as [number, number, [string, number]][];
+      const slot = slotOf(`{${ARTICLE}}`);
+      const [, , [, port]] = ranges.find(([first, last]) => first <= slot && slot <= last)!;
+      master = clients[ports.indexOf(port)]!;
+      const roles = await Promise.all(clients.map(client => client.role()));
+      replica = clients[roles.findIndex(([role, , of]) => role === 'slave' && of === port)]!;
+      await isFollowed(master, replica);
+      const works = (work: () => Promise<unknown>) => () =>
+        work().then(
+          () => true,
+          () => false,
+        );
+      await until(
+        works(() => cache(subject.store, address, 'old')),
+        { timeout: 30_000 },
+      );
+      await until(
+        works(() => expectHit(subject.other, address, 'old')),
+        { timeout: 30_000 },
+      );
+    });
+
+    afterEach(async () => {
+      await Promise.all([master, replica].map(node => node.config('SET', 'requirepass', '')));
+      if ((await replica.role())[0] === 'master') {
+        await isFollowed(replica, master);
+        await master.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
+      }
+      await isFollowed(master, replica);
+      await subject.end();
+    });
+
+    const address = articles(category('7'));
+
+    async function isMaster(one: Redis, other: Redis): Promise<[Redis, Redis]> {
+      await until(async () => (await one.role())[0] === 'master' && (await other.role())[0] === 'slave', {
+        timeout: 30_000,
+      });
+      return [one, other];
+    }
+
+    async function isFollowed(one: Redis, other: Redis): Promise<void> {
+      await isMaster(one, other);
+      const isLinked = async () => (await other.info('replication')).includes('master_link_status:up');
+      await until(isLinked, { timeout: 30_000 });
+    }
+
+    /** The replica gets nothing more of what its master is told. */
+    async function cutOff(from: Redis, follower: Redis): Promise<void> {
+      await from.config('SET', 'requirepass', 'secret');
+      await from.call('CLIENT', 'KILL', 'TYPE', 'replica');
+      await until(async () => (await follower.info('replication')).includes('master_link_status:down'));
+    }
+
+    async function change(): Promise<void> {
+      const w = writer();
+      await subject.other.mark(w, [touching(ARTICLE, category('7'))]);
+      await subject.other.settle(w.id, [ARTICLE]);
+    }
+
+    /** As soon as the nodes agree about who serves it. */
+    async function firstAnswer(): Promise<string | undefined> {
+      let answer: string | undefined;
+      await until(
+        () =>
+          ask(subject.store, address).then(
+            hit => {
+              answer = hit;
+              return true;
+            },
+            () => false,
+          ),
+        { timeout: 30_000 },
+      );
+      return answer;
+    }
+
+    it('believes nothing of a replica that lagged when it took over', async () => {
+      await cutOff(master, replica);
+      await change();
+      await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
+      await isMaster(replica, master);
+      expect(await firstAnswer()).to.equal(undefined);
+    }).timeout(90_000);
+
+    it('believes nothing of a master that was replaced, lagged, and took over again', async () => {
+      await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
+      await isFollowed(replica, master);
+      await until(() =>
+        ask(subject.other, address).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await cutOff(replica, master);
+      await change();
+      await master.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
+      await isMaster(master, replica);
+      // an election takes longer than that
+      const { now } = performance;
+      const later = sinon.stub(performance, 'now').callsFake(() => now.call(performance) + 300);
+      try {
+        expect(await firstAnswer()).to.equal(undefined);
+      } finally {
+        later.restore();
+      }
+    }).timeout(90_000);
+
+    it('is told who serves what by a replica, if it knows no other node', async () => {
+      const port = cluster!.ports[cluster!.clients.indexOf(replica)]!;
+      const source = new Cluster([{ host: '127.0.0.1', port }], { lazyConnect: true });
+      const { prefix } = subject;
+      const store = new ClusterStore(source as never, { commandTimeout: 10_000, prefix });
+      try {
+        await expectHit(store, address, 'old');
+      } finally {
+        await store.close();
+      }
+    });
   });
 
   describe('under load', () => {
