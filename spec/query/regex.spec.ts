@@ -1,29 +1,46 @@
+import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { matchesRegex, readRegex } from '../../lib/query/regex.js';
-import { embedded } from '../orm/support/embedded.js';
+import { freshDatabase } from '../support/servers.js';
 
-const character = fc.constantFrom(
-  'a',
-  'b',
-  'A',
-  'z',
+/** Those that collations, and what is said of classes of characters, might treat in ways of their own. */
+const ODD = [
   'é',
-  '5',
-  '-',
-  ' ',
-  '\n',
+  'É',
+  'ß',
+  'ı',
+  'İ',
+  '\u212a',
+  'ſ',
   '😀',
-  '.',
-  '^',
-  '$',
-  '\\',
-  ']',
-  ',',
+  '\u0301',
+  '\n',
+  '\r',
+  '\t',
+  '\u0085',
+  '\u00a0',
+  '\u2028',
+  '٣',
+  '²',
+  '中',
+  '\u200d',
+  '\ufeff',
+  '\ue000',
+  '\u0378',
+  '\x01',
+  '\x7f',
+];
+const ascii = fc.integer({ min: 32, max: 126 }).map(code => String.fromCharCode(code));
+
+const character = fc.oneof(
+  { arbitrary: fc.constantFrom('a', 'b', 'A', 'z', '5', '-', ' ', '\n', '😀', '.', ',', '_'), weight: 4 },
+  ascii,
+  fc.constantFrom(...ODD),
 );
 const text = fc.array(character, { maxLength: 6 }).map(parts => parts.join(''));
 
-const atom = fc.constantFrom(
+const known = fc.constantFrom(
   'a',
   'b',
   'A',
@@ -51,6 +68,18 @@ const atom = fc.constantFrom(
   '[[:alpha:]]',
   '{2}',
 );
+const set = fc
+  .tuple(
+    fc.constantFrom('', '^'),
+    fc.array(fc.oneof(ascii, fc.constantFrom('a-c', '0-9', 'A-Z')), { minLength: 1, maxLength: 4 }),
+  )
+  .map(([not, members]) => `[${not}${members.join('')}]`);
+const atom = fc.oneof(
+  { arbitrary: known, weight: 3 },
+  character,
+  fc.oneof(ascii, fc.constantFrom(...ODD)).map(escaped => `\\${escaped}`),
+  set,
+);
 const item = fc
   .tuple(atom, fc.constantFrom('', '', '', '*', '+', '?', '*?', '{2}'))
   .map(parts => parts.join(''));
@@ -59,21 +88,44 @@ const alternative = fc
   .map(([start, items, end]) => start + items.join('') + end);
 const pattern = fc.array(alternative, { minLength: 1, maxLength: 2 }).map(parts => parts.join('|'));
 
+/** Whatever a column's collation is, a pattern is to mean the same. */
+const COLLATIONS = `
+  select quote_ident(n.nspname) || '.' || quote_ident(c.collname) as name
+  from pg_collation c join pg_namespace n on n.oid = c.collnamespace
+  where c.collisdeterministic and c.collencoding in (-1, 6) and c.collname in ('default', 'C', 'POSIX', 'C.utf8', 'en_US.utf8',
+    'ucs_basic', 'unicode', 'pg_c_utf8', 'pg_unicode_fast', 'en-x-icu', 'und-x-icu', 'tr-x-icu', 'de-x-icu')`;
+
 describe('matchesRegex', () => {
-  it('is what the database makes of it', async () => {
-    const database = await embedded();
+  let orm: MikroORM;
+
+  before(async () => {
+    orm = await MikroORM.init({
+      entities: [],
+      discovery: { warnWhenNoEntities: false },
+      clientUrl: await freshDatabase('regex'),
+    });
+  });
+
+  after(() => orm.close());
+
+  it('is what the database makes of it, under every collation', async () => {
+    const execute = (sql: string, parameters: unknown[] = []) =>
+      orm.em.getConnection().execute(sql, parameters) as Promise<any[]>;
+    const collations = (await execute(COLLATIONS)).map(({ name }) => name);
     const told = { matching: 0, not: 0 };
     await fc.assert(
       fc.asyncProperty(
+        fc.nat({ max: collations.length - 1 }),
         fc.array(text, { minLength: 20, maxLength: 20 }),
         fc.array(
           pattern.filter(each => readRegex(each) !== undefined),
           { minLength: 20, maxLength: 20 },
         ),
-        async (texts, patterns) => {
-          const { rows } = await database.query<{ text: string; pattern: string; is: boolean }>(
-            'select t as text, p as pattern, t ~ p as is from unnest($1::text[]) as t, unnest($2::text[]) as p',
-            [texts, patterns],
+        async (collation, texts, patterns) => {
+          const rows: { text: string; pattern: string; is: boolean }[] = await execute(
+            `select t as text, p as pattern, t collate ${collations[collation]} ~ p as is
+             from jsonb_array_elements_text(?) as t, jsonb_array_elements_text(?) as p`,
+            [JSON.stringify(texts), JSON.stringify(patterns)],
           );
           for (const row of rows) {
             told[row.is ? 'matching' : 'not']++;
