@@ -103,7 +103,7 @@ class ConditionReader {
     }
     const prop = meta.properties[key as never] as EntityProperty | undefined;
     if (prop) {
-      return this.#property(prop, value, place);
+      return this.#property(meta, prop, value, place);
     }
     const keys = key.split('~~~').map(name => meta.properties[name as never] as EntityProperty | undefined);
     return keys.length > 1 && keys.every(isKeyColumn)
@@ -129,7 +129,7 @@ class ConditionReader {
     return (operator === '$and') !== place.negated ? and(parts) : or(parts);
   }
 
-  #property(prop: EntityProperty, value: unknown, place: Place): Formula {
+  #property(meta: EntityMetadata, prop: EntityProperty, value: unknown, place: Place): Formula {
     switch (prop.kind) {
       case 'scalar':
         return isNarrowing(prop)
@@ -138,7 +138,7 @@ class ConditionReader {
             ? this.#json(prop.fieldNameRaw!, value, place)
             : ANYTHING;
       case 'embedded':
-        return prop.array || !isRecord(value) ? ANYTHING : this.#embedded(prop, value, place);
+        return prop.array || !isRecord(value) ? ANYTHING : this.#embedded(meta, prop, value, place);
       case 'm:1':
       case '1:1':
       case '1:m':
@@ -174,10 +174,17 @@ class ConditionReader {
     );
   }
 
-  #embedded(prop: EntityProperty, value: Record<PropertyKey, unknown>, place: Place): Formula {
+  #embedded(
+    meta: EntityMetadata,
+    prop: EntityProperty,
+    value: Record<PropertyKey, unknown>,
+    place: Place,
+  ): Formula {
     const parts = Reflect.ownKeys(value).map(key => {
       const child = typeof key === 'string' ? prop.embeddedProps[key] : undefined;
-      return child ? this.#property(child, value[key], place) : ANYTHING;
+      // in the root of a single table two heirs may have embedded something under one name
+      const isCertain = child !== undefined && meta.properties[child.name as never] === child;
+      return isCertain ? this.#property(meta, child, value[key as string], place) : ANYTHING;
     });
     return joined(parts, place);
   }

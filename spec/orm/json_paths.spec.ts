@@ -57,6 +57,34 @@ const Crate = defineEntity({
   },
 });
 
+const Town = defineEntity({
+  name: 'Town',
+  embeddable: true,
+  properties: { city: p.string().fieldName('town').nullable() },
+});
+
+const Lot = defineEntity({
+  name: 'Lot',
+  abstract: true,
+  discriminatorColumn: 'kind',
+  cacheops: { timeout: 60 },
+  properties: { id: p.integer().primary(), kind: p.enum(['a', 'b']) },
+});
+
+const Parcel = defineEntity({
+  name: 'Parcel',
+  extends: Lot,
+  discriminatorValue: 'a',
+  properties: { place: () => p.embedded(Place).object().nullable() },
+});
+
+const Pallet = defineEntity({
+  name: 'Pallet',
+  extends: Lot,
+  discriminatorValue: 'b',
+  properties: { place: () => p.embedded(Town).object().nullable() },
+});
+
 const crates =
   (where: object): Step =>
   em =>
@@ -182,6 +210,14 @@ const CASES: Record<
     changes: [count({ place: { floor: 10 } }), titles({ place: { floor: { $gt: 9 } } })],
     keeps: [count({ place: { city: 'z' } }), count({ place: { floor: { $gt: 99 } } })],
   },
+  'what heirs that share a table have embedded under one name': {
+    write: async em => em.execute(`update lot set place = '{"town": "y", "city": "z"}' where id = 1`),
+    changes: ['x', 'y'].flatMap(city => [
+      (em): Promise<unknown> => em.count(Lot, { place: { city } } as never),
+      (em): Promise<unknown> => em.count(Pallet, { place: { city } }),
+    ]) as Step[],
+    keeps: [em => em.count(Parcel, { place: { city: 'w' } })],
+  },
   'a relation of an embedded object': {
     write: em => em.nativeUpdate(Crate, { id: 1 }, { marks: { code: 'y', first: 'y' } } as never),
     changes: [crates({ marks: { first: 'x' } }), crates({ marks: { code: 'y' } })],
@@ -201,12 +237,12 @@ describe('conditions on what is within a column of JSON', () => {
   let shop: Started;
 
   before(async () => {
-    shop = await start({ entities: [Box, Shelf, Place, Code, Crate, Marks] });
+    shop = await start({ entities: [Box, Shelf, Place, Code, Crate, Marks, Lot, Parcel, Pallet, Town] });
   });
 
   beforeEach(async () => {
     const em = shop.orm.em.fork();
-    await em.execute('truncate box, shelf, crate, code');
+    await em.execute('truncate box, shelf, crate, code, lot');
     await em.insertMany(Shelf, [
       { id: 1, label: { name: 'a' } },
       { id: 2, label: { name: 'd' } },
@@ -221,6 +257,7 @@ describe('conditions on what is within a column of JSON', () => {
     });
     await em.insertMany(Code, [{ name: 'x' }, { name: 'y' }, { name: 'z' }]);
     em.create(Crate, { id: 1, marks: { code: 'x', first: 'x' }, flat: { code: 'x' }, one: 'z', two: 'z' });
+    await em.execute(`insert into lot (id, kind, place) values (1, 'b', '{"town": "x", "city": "z"}')`);
     em.create(Box, { id: 2, title: 'two', meta: { a: 'w', n: 3 }, shelf: 2 });
     await em.flush();
     await shop.cache.invalidateAll();
