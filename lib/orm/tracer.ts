@@ -203,6 +203,8 @@ export const SYSTEM_COLUMNS = ['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin
 const MAY_NAME_OLD = /\bold\b|u&/i;
 
 const formats = new WeakMap<Table, Map<string, ImageFormat>>();
+/** Of a table. Which paths within its columns are looked at changes with what is asked. */
+const MAX_FORMATS = 100;
 
 /** The format of these columns, and paths within them, as far as they can be compared. */
 export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
@@ -219,6 +221,9 @@ export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat 
   let format = known.get(key);
   if (!format) {
     format = new ImageFormat(columns);
+    if (known.size >= MAX_FORMATS) {
+      known.clear();
+    }
     known.set(key, format);
   }
   return format;

@@ -14,12 +14,15 @@ const FRAGMENT =
 
 const SCALARS: Readonly<Record<string, JsonScalar>> = { float8: 'float', int8: 'integer', bool: 'boolean' };
 
+/** Longer ones would take up room in every scheme that tests them. */
+const MAX_LENGTH = 200;
+
 /** @param key of a WHERE: a symbol that stands for SQL, or such SQL itself */
 export function readJsonKey(key: symbol | string): JsonKey | undefined {
   const fragment = typeof key === 'symbol' ? RawQueryFragment.getKnownFragment(key) : undefined;
   const sql = typeof key === 'symbol' ? fragment?.sql : key;
   const match = fragment?.params.length ? null : FRAGMENT.exec(sql ?? '');
-  if (!match) {
+  if (!match || sql!.length > MAX_LENGTH) {
     return undefined;
   }
   const [, bracket, column, before, last, type] = match;

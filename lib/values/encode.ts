@@ -2,9 +2,11 @@ import type { Dependency, Scheme } from '../store/store.js';
 import type { Canonical } from './comparable.js';
 
 const schemes = new Map<string, Scheme>();
+/** Paths within a column are as many as whoever asks thinks of. */
+const MAX_KNOWN = 10_000;
 
 /**
- * The scheme that compares these columns. One object a scheme, so that it can be a key.
+ * The scheme that compares these columns.
  *
  * @param reads the columns whose change matters; left out: any change of a row does
  * @param tests the columns of which readers want to see the old and the new values
@@ -30,7 +32,7 @@ export function schemeOf(
       ...(read && { reads: read }),
       ...(tested.length > 0 && { tests: tested }),
     };
-    schemes.set(id, scheme);
+    remember(scheme);
   }
   return scheme;
 }
@@ -49,9 +51,16 @@ export function schemeOfKinds(scheme: Scheme, kindOf: (column: string) => string
   let known = schemes.get(id);
   if (!known) {
     known = { ...scheme, id, kinds };
-    schemes.set(id, known);
+    remember(known);
   }
   return known;
+}
+
+function remember(scheme: Scheme): void {
+  if (schemes.size >= MAX_KNOWN) {
+    schemes.clear();
+  }
+  schemes.set(scheme.id, scheme);
 }
 
 function sorted(columns: readonly string[]): readonly string[] {
