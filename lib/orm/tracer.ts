@@ -148,7 +148,7 @@ export class Tracer {
       } else {
         this.#eachTable(name => journal.recordUpdate(name, image, set, !this.#mayBeNew(image)));
       }
-      if (!old || this.#referencedChanged(old, image)) {
+      if (!old || this.#referencedChanged(old, image, set)) {
         left.push(old);
       }
     }
@@ -161,9 +161,11 @@ export class Tracer {
     return this.#write.statement.kind === 'insert' && image.inserted === undefined;
   }
 
-  #referencedChanged(before: Image, after: Image): boolean {
+  /** The database hands on what looks different, equal or not. */
+  #referencedChanged(before: Image, after: Image, set: ReadonlySet<string>): boolean {
     const referenced = this.#write.table.onUpdate.flatMap(key => key.referenced);
-    return referenced.some(column => fieldOf(before, column) !== fieldOf(after, column));
+    const columns = new Set(referenced.filter(column => set.has(column)));
+    return this.#format.differing(before.row, after.row, columns).size > 0;
   }
 
   #keyOf(image: Image): string | undefined {

@@ -181,6 +181,17 @@ const WIDE: Record<string, readonly [ddl: string, write: Step, changes?: Step]> 
     em => em.nativeUpdate(Book, { id: 5 }, { id: 50 } as never),
     reviews({ book: 50 }),
   ],
+  'a key of a type whose values are not compared here': [
+    `alter table author alter name type name, add unique (name); update book set genre = 'Ann';
+     alter table book alter genre type name, add foreign key (genre) references author (name) on update cascade`,
+    em => em.nativeUpdate(Author, { id: 1 }, { name: 'Eve' }),
+    books({ id: 1 }),
+  ],
+  'a key that is written in another way, and is equal': [
+    `alter table author alter code type numeric; alter table account alter code type numeric`,
+    em => em.execute('update author set code = 11.00 where id = 1'),
+    accounts({ id: 1 }),
+  ],
   'a statement that joins others': [
     '',
     em => em.execute('delete from author using animal where animal.owner = author.id and animal.id = 1'),
