@@ -33,7 +33,7 @@ describe('The oracle: whatever is done, in whatever order, the cache answers as 
         }
         console.log(`      ${tally.describe(handles, performance.now() - started)}\n      seed ${SEED}`);
         // an answer that is never given is never wrong
-        expect(hitRate(handles)).to.be.greaterThan(0.4);
+        expect(hitRate(handles)).to.be.greaterThan(0.3);
       } finally {
         await oracle.close();
       }

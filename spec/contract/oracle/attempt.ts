@@ -30,12 +30,21 @@ export function isConflict(error: unknown): boolean {
 export function isOrdinary(error: unknown): boolean {
   return (
     isConflict(error) ||
-    isUnmapped(error) ||
-    /^(2[123]\w{3}|25P02|42883|0A000|ValidationError|OptimisticLockError)$/.test(nameOf(error))
+    isMisuse(error) ||
+    /^(2[123]\w{3}|25P02|428C9|42703|42883|0A000|NotFoundError|ValidationError|OptimisticLockError)$/.test(
+      nameOf(error),
+    )
   );
 }
 
-/** Another version of the entity has what this one has not. */
-function isUnmapped(error: unknown): boolean {
-  return String(error).includes('Trying to query by not existing property');
+/** Another version of the entity has what this one has not; there is no row to clone. */
+function isMisuse(error: unknown): boolean {
+  return /Trying to query by not existing property|with empty 'where' parameter|No data provided/.test(
+    String(error),
+  );
+}
+
+/** A value is not what an expression takes it for. */
+export function isUnreadable(error: unknown): boolean {
+  return nameOf(error).startsWith('22');
 }

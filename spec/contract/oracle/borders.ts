@@ -321,7 +321,7 @@ export const BUNDLES: Readonly<Record<string, Field>> = {
     'int[]',
     [0, 1, -1, 2147483647],
     ['{}', '{NULL}', '{1,NULL,1}', '[0:1]={1,0}', '{{1,0},{-1,0}}', '{1}'],
-    [0, 1, '1', -0],
+    [0, 1, '1', -0, null],
   ),
   words: lists(
     'text[]',

@@ -184,6 +184,10 @@ function throughMany(name: string, { target }: ToMany, depth: number): Where$ {
       weight: 1,
       arbitrary: fc.constantFrom('$some', '$none').map(quantifier => ({ [name]: { [quantifier]: {} } })),
     },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<unknown>(0, 1, 2, { $gt: 1 }).map($size => ({ [name]: { $size } })),
+    },
   );
 }
 

@@ -1,6 +1,7 @@
 import type { EntityClass, EntityManager } from '@mikro-orm/core';
 import type fc from 'fast-check';
 import { BUNDLES, MEASURES, WORDINGS } from './borders.js';
+import { SHAPES } from './shapes.js';
 import type { Values } from './values.js';
 import * as v from './values.js';
 
@@ -13,6 +14,14 @@ export interface Model {
   readonly fields: Readonly<Record<string, Field>>;
   readonly toOne: Readonly<Record<string, ToOne>>;
   readonly toMany: Readonly<Record<string, ToMany>>;
+  /** whether there are types below it: a key alone does not tell which one a row is of */
+  readonly isRoot?: boolean;
+  /** its rows are in several tables */
+  readonly isSplit?: boolean;
+  /** no row is only that */
+  readonly isAbstract?: boolean;
+  /** nothing can be written to it */
+  readonly isReadOnly?: boolean;
   /** names of filters; `tenant` takes a parameter */
   readonly filters?: readonly string[];
 }
@@ -26,6 +35,10 @@ export interface Field {
   /** `<` and `>` are about more than equality */
   readonly ordered?: boolean;
   readonly text?: boolean;
+  /** only the unit of work knows how to write it */
+  readonly isComplex?: boolean;
+  /** the database computes it */
+  readonly isGenerated?: boolean;
   /** is never compared as other values are */
   readonly silent?: boolean;
   /** what else a query may ask of it */
@@ -133,6 +146,8 @@ export const MODELS = {
   },
   Content: {
     ...CONTENT,
+    isRoot: true,
+    isAbstract: true,
     fields: { title, type: { values: v.of('page', 'post', 'video') } },
   },
   Page: { ...CONTENT, fields: { title, markup: { values: v.titles, text, nullable } } },
@@ -216,6 +231,7 @@ export const MODELS = {
     },
     toMany: {},
   },
+  ...SHAPES,
 } as const satisfies Record<string, Omit<Model, 'toOne' | 'toMany'> & { toOne: object; toMany: object }>;
 
 export type Kind = keyof typeof MODELS;

@@ -36,8 +36,7 @@ export class Oracle {
       if (!(error instanceof Disagreement && (await this.#isTheOrms(error, history)))) {
         throw error;
       }
-      console.log('QUIRK', error.message.slice(0, 1500));
-      this.world.tally.quirks++;
+      this.world.tally.quirk(error.message);
     }
   }
 

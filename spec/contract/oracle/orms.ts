@@ -3,6 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import type { Extension } from '../../../lib/index.js';
 import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
 import { newRealm } from './realm.js';
+import { SHAPE_TRIGGERS } from './shapes.js';
 import { CREATE_ALLOTMENT, VERSIONS, type Version } from './versions.js';
 
 /** Makes the tables, and settings of the database that hold for who connects from now on. */
@@ -12,6 +13,7 @@ export async function prepare(clientUrl: string): Promise<void> {
   await orm.schema.create();
   await orm.em.execute(BORDER_COLLATIONS);
   await orm.em.execute(CREATE_ALLOTMENT);
+  await orm.em.execute(SHAPE_TRIGGERS);
   await orm.em.execute(CONFIGURE);
   await orm.close();
 }

@@ -1,6 +1,7 @@
 import { type Collection, type EntityManager, Reference, wrap } from '@mikro-orm/core';
 import { fresh } from './fresh.js';
 import { entityOf, type Kind, modelOf } from './model.js';
+import { performAggregate, performBuilderRead } from './perform_builder.js';
 import type { Caching, ListRead, PopulateRead, Query, Read, ReferenceRead } from './reads.js';
 
 /**
@@ -19,6 +20,10 @@ export async function performRead(em: EntityManager, read: Read, cached: boolean
       return reference(em, read);
     case 'populate':
       return populate(em, read);
+    case 'builder':
+      return performBuilderRead(em, read);
+    case 'aggregate':
+      return performAggregate(em, read);
   }
 }
 
@@ -41,6 +46,9 @@ async function query(em: EntityManager, read: Query, cached: boolean): Promise<u
       const { groupBy, ...rest } = all;
       return (em as any).countBy(entityOf(em, entity), groupBy, rest);
     }
+    case 'exists':
+      // without the extension, there is no such method
+      return cached ? repository.exists(where, options) : (await repository.count(where, options)) > 0;
     default:
       return repository[how](where, options);
   }

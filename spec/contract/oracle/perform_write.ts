@@ -4,13 +4,15 @@ import { Slug } from '../../../fixtures/legacy/slug.js';
 import type { Where } from './conditions.js';
 import { fresh } from './fresh.js';
 import { entityOf, type Kind, modelOf } from './model.js';
-import type { Delete, Insert, ListEdit, Update, Upsert, Write } from './writes.js';
+import { Pointer } from './pointer.js';
+import type { Data } from './rows.js';
+import type { Copy, Delete, Insert, ListEdit, Update, Upsert, Write } from './writes.js';
 
 /** Makes a write. What it is about need not be there. */
 export async function performWrite(em: SqlEntityManager, write: Write): Promise<unknown> {
   switch (write.kind) {
     case 'create':
-      em.create(entityOf(em, write.entity), fresh(write.data) as never);
+      em.create(entityOf(em, write.entity), resolved(em, write.data) as never);
       return write.flush && em.flush();
     case 'edit': {
       const { pick } = write;
@@ -19,7 +21,7 @@ export async function performWrite(em: SqlEntityManager, write: Write): Promise<
           ? pickFrom(em, write.entity, pick)
           : await em.findOne(entityOf(em, write.entity), fresh(pick));
       if (entity) {
-        em.assign(entity, fresh(write.data) as never);
+        em.assign(entity, resolved(em, write.data) as never);
       }
       return write.flush && em.flush();
     }
@@ -44,9 +46,25 @@ export async function performWrite(em: SqlEntityManager, write: Write): Promise<
       return remove(em, write);
     case 'upsert':
       return upsert(em, write);
+    case 'clone':
+      return em.clone(entityOf(em, write.entity), fresh(write.where), fresh(write.data) as never);
+    case 'copy':
+      return copy(em, write);
+    case 'truncate':
+      return (em as any).createQueryBuilder(entityOf(em, write.entity)).truncate().execute();
     case 'sql':
       return em.execute(write.sql, fresh(write.parameters) as unknown[]);
   }
+}
+
+/** With entities for pointers. */
+function resolved(em: SqlEntityManager, data: Data): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => [
+      name,
+      value instanceof Pointer ? referenceTo(em, value.entity, { id: value.id }) : fresh(value),
+    ]),
+  );
 }
 
 /** Whether it only changes what is in memory, for now. */
@@ -144,13 +162,25 @@ async function remove(em: SqlEntityManager, { via, entity, where }: Delete): Pro
   }
 }
 
-async function upsert(em: SqlEntityManager, { via, entity, rows, ignore }: Upsert): Promise<unknown> {
+async function copy(em: SqlEntityManager, { entity, where, columns }: Copy): Promise<unknown> {
+  const class_ = entityOf(em, entity);
+  const properties = em.getMetadata().get(class_).properties;
+  // another version may lack some
+  const names = columns.filter(name => name in properties);
+  const source = (em as any).createQueryBuilder(class_).select(names).where(fresh(where));
+  return (em as any).createQueryBuilder(class_).insertFrom(source, { columns: names }).execute();
+}
+
+async function upsert(
+  em: SqlEntityManager,
+  { via, entity, rows, ignore, options: given }: Upsert,
+): Promise<unknown> {
   if (via === 'builder') {
     const key = Object.keys(modelOf(entity).key);
     const builder = (em as any).createQueryBuilder(entityOf(em, entity)).insert(fresh(rows)).onConflict(key);
     return (ignore ? builder.ignore() : builder.merge()).execute();
   }
-  const options = ignore ? { onConflictAction: 'ignore' as const } : {};
+  const options: any = ignore ? { onConflictAction: 'ignore' } : fresh(given);
   return rows.length === 1
     ? em.upsert(entityOf(em, entity), fresh(rows[0]) as never, options)
     : em.upsertMany(entityOf(em, entity), fresh(rows) as never, options);
@@ -172,7 +202,8 @@ function inColumns(kind: Kind, data: Readonly<Record<string, unknown>>): Record<
   const { fields, toOne, key } = modelOf(kind);
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => {
-      const reference = toOne[name] || (name in key && name === 'article');
+      // keys that are no relations are called so
+      const reference = toOne[name] || (name in key && name !== 'id' && name !== 'locale');
       const column = reference ? `${name}_id` : (fields[name]?.column ?? name);
       return [column, value instanceof Slug || typeof value === 'bigint' ? String(value) : fresh(value)];
     }),

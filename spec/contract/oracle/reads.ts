@@ -1,11 +1,12 @@
 import fc from 'fast-check';
 import { record, seldom, someOf } from './arbitrary.js';
+import { type AggregateRead, aggregateReads, type BuilderRead, builderReads } from './builder_reads.js';
 import { conditions, keyOf, type Where, wheres } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
 import { kindsOf, type Topic } from './topics.js';
 
 /** A read, as it can be made through any EntityManager. */
-export type Read = Query | ListRead | ReferenceRead | PopulateRead;
+export type Read = Query | ListRead | ReferenceRead | PopulateRead | BuilderRead | AggregateRead;
 
 export interface Query {
   readonly kind: 'query';
@@ -17,7 +18,8 @@ export interface Query {
     | 'findAndCount'
     | 'findByCursor'
     | 'count'
-    | 'countBy';
+    | 'countBy'
+    | 'exists';
   readonly entity: Kind;
   readonly where: Where;
   readonly options: Options;
@@ -104,6 +106,17 @@ const HINTS: Readonly<Partial<Record<Kind, readonly string[]>>> = {
   Project: ['lead', 'budget', 'tasks', 'tasks.watchers', 'lead.articles'],
   Budget: ['project', 'project.tasks', 'project.lead'],
   Task: ['project', 'after', 'watchers', 'project.lead', 'notes', 'watchers:ref'],
+  Bundle: ['measure', 'wording', 'measure.bundles'],
+  Measure: ['bundles', 'bundles.wording'],
+  Wording: ['bundles', 'bundles.measure'],
+  Vehicle: ['shelf', 'shelf.items'],
+  Taxi: ['shelf', 'shelf.favourites'],
+  Being: ['eats', 'eats.eats'],
+  Dog: ['eats'],
+  Shelf: ['items', 'placements', 'favourites', 'remarks', 'placements.item', 'items.goesWith'],
+  Item: ['goesWith', 'suits', 'shelves', 'remarks', 'goesWith.suits', 'suits:ref'],
+  Placement: ['shelf', 'item', 'item.remarks', 'shelf.favourites'],
+  Remark: ['subject'],
 };
 
 function hints(kind: Kind): fc.Arbitrary<readonly string[] | undefined> {
@@ -190,6 +203,9 @@ function window(how: Query['how']): fc.Arbitrary<Options> {
       fc
         .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }))
         .map(([first, id]) => ({ first, after: { id } })),
+      fc
+        .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }))
+        .map(([last, id]) => ({ last, before: { id } })),
       fc.integer({ min: 1, max: 3 }).map(first => ({ first, includeCount: false })),
     );
   }
@@ -221,6 +237,7 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
     'count',
     'count',
     'countBy',
+    'exists',
   ] as const;
   const how = fc.constantFrom(
     ...hows,
@@ -235,8 +252,9 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
       caching,
       tenant,
     };
-    if (how === 'count') {
-      return record({ ...base, options: filters(kind) });
+    if (how === 'count' || how === 'exists') {
+      const options = fc.tuple(filters(kind), unions(kind, topic)).map(parts => Object.assign({}, ...parts));
+      return record({ ...base, options: how === 'count' ? options : fc.constant({}) });
     }
     if (how === 'countBy') {
       const groups = ['Article', 'Comment', 'Task'].includes(kind)
@@ -245,7 +263,16 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
       return record({ ...base, options: fc.constant({ groupBy: groups }) });
     }
     const options = fc
-      .tuple(hints(kind), strategy, fc.boolean(), order(kind), selection(kind), filters(kind), window(how))
+      .tuple(
+        hints(kind),
+        strategy,
+        fc.boolean(),
+        order(kind),
+        selection(kind),
+        filters(kind),
+        window(how),
+        unions(kind, topic),
+      )
       .map(([populate, strategy, sorted, given, ...rest]) => {
         const others = Object.assign({}, ...rest);
         // which rows LIMIT takes of those that are in no order is not for the cache to know
@@ -253,9 +280,47 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
         const cursor = how === 'findByCursor' ? { id: 'asc' } : undefined;
         const orderBy = cursor ?? (sorted || limited ? given : undefined);
         return defined({ populate, strategy, orderBy, ...others });
-      });
+      })
+      .chain(options => populating(kind, options));
     return record({ ...base, options });
   });
+}
+
+/** Conditions of which any may hold, each asked for by itself. */
+function unions(kind: Kind, topic: Topic): fc.Arbitrary<Options> {
+  const branches = fc.array(wheres(kind, topic), { minLength: 1, maxLength: 2 });
+  return seldom(
+    11,
+    record({ unionWhere: branches, unionWhereStrategy: fc.constantFrom('union', 'union-all') }),
+  ).map(options => options ?? {});
+}
+
+/** Which of the related rows are populated, and in what order. */
+function populating(kind: Kind, options: Options): fc.Arbitrary<Options> {
+  const hints = options.populate as readonly string[] | undefined;
+  const hint = hints?.find(name => targetOf(kind, name));
+  if (!hint) {
+    return fc.constant(options);
+  }
+  const target = targetOf(kind, hint)!;
+  const some = conditions(target, 0).map(condition => ({ [hint]: condition }));
+  return fc
+    .oneof<fc.MaybeWeightedArbitrary<Options>[]>(
+      { weight: 6, arbitrary: fc.constant({}) },
+      { weight: 1, arbitrary: fc.constantFrom('all', 'infer').map(populateWhere => ({ populateWhere })) },
+      { weight: 1, arbitrary: some.map(populateWhere => ({ populateWhere })) },
+      { weight: 1, arbitrary: some.map(populateFilter => ({ populateFilter })) },
+      {
+        weight: 1,
+        arbitrary: order(target).map(([first]) => ({ populateOrderBy: { [hint]: first } })),
+      },
+    )
+    .map(more => ({ ...options, ...more }));
+}
+
+function targetOf(kind: Kind, relation: string): Kind | undefined {
+  const { toOne, toMany } = modelOf(kind);
+  return (toOne[relation] ?? toMany[relation])?.target();
 }
 
 function collectionRead(kind: Kind): fc.Arbitrary<ListRead> {
@@ -330,6 +395,8 @@ export function reads(topic: Topic): fc.Arbitrary<Read> {
   return fc.oneof(
     { weight: 12, arbitrary: kinds.chain(kind => query(kind, topic)) },
     { weight: 2, arbitrary: kinds.chain(referenceRead) },
+    { weight: 3, arbitrary: kinds.chain(kind => builderReads(kind, topic)) },
+    { weight: 1, arbitrary: kinds.chain(kind => aggregateReads(kind, topic)) },
     ...(withLists.length > 0
       ? [{ weight: 3, arbitrary: fc.constantFrom(...withLists).chain(collectionRead) }]
       : []),

@@ -25,7 +25,9 @@ export async function newRealm(name: string): Promise<Realm> {
   });
   try {
     const modules = await Promise.all(
-      ['legacy', 'work', 'edges'].map(folder => import(`${FIXTURES}${folder}/index.js?realm=${name}`)),
+      ['legacy', 'work', 'edges', 'shapes'].map(
+        folder => import(`${FIXTURES}${folder}/index.js?realm=${name}`),
+      ),
     );
     return { entities: modules.flatMap(({ entities }) => entities) };
   } finally {

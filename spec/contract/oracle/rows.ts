@@ -11,7 +11,9 @@ export function settable(kind: Kind): Record<string, fc.Arbitrary<unknown>> {
   const orNull = (arbitrary: fc.Arbitrary<unknown>, nullable: boolean | undefined) =>
     nullable ? fc.oneof({ weight: 4, arbitrary }, { weight: 1, arbitrary: fc.constant(null) }) : arbitrary;
   return Object.fromEntries([
-    ...Object.entries(fields).map(([name, field]) => [name, orNull(field.values.stored, field.nullable)]),
+    ...Object.entries(fields)
+      .filter(([, { isGenerated }]) => !isGenerated)
+      .map(([name, field]) => [name, orNull(field.values.stored, field.nullable)]),
     ...Object.entries(toOne).map(([name, { target, nullable }]) => [
       name,
       orNull(modelOf(target()).key.id!.stored, nullable),
@@ -37,9 +39,13 @@ export function rowOf(kind: Kind, withKey: boolean): fc.Arbitrary<Data> {
 export function changes(kind: Kind, { focus, properties }: Topic): fc.Arbitrary<Data> {
   const all = settable(kind);
   const some = (names: readonly string[]) =>
-    someOf(names, 1, 2).chain(chosen => record(Object.fromEntries(chosen.map(name => [name, all[name]!]))));
+    someOf(
+      names.filter(name => name in all),
+      1,
+      2,
+    ).chain(chosen => record(Object.fromEntries(chosen.map(name => [name, all[name]!]))));
   const any = some(Object.keys(all));
-  return kind === focus
+  return kind === focus && properties.some(name => name in all)
     ? fc.oneof({ weight: 3, arbitrary: some(properties) }, { weight: 2, arbitrary: any })
     : any;
 }
@@ -48,4 +54,12 @@ export function changes(kind: Kind, { focus, properties }: Topic): fc.Arbitrary<
 export function plain(kind: Kind, data: fc.Arbitrary<Data>): fc.Arbitrary<Data> {
   const { fields } = modelOf(kind);
   return data.map(all => Object.fromEntries(Object.entries(all).filter(([name]) => !fields[name]?.silent)));
+}
+
+/** Without what only the unit of work can write. */
+export function simple(kind: Kind, data: fc.Arbitrary<Data>): fc.Arbitrary<Data> {
+  const { fields } = modelOf(kind);
+  return data.map(all =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => !fields[name]?.isComplex)),
+  );
 }

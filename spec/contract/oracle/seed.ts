@@ -1,7 +1,9 @@
 import { BORDER_ROWS } from './borders.js';
+import { SHAPE_ROWS, SHAPE_TABLES } from './shapes.js';
 import { UUIDS } from './values.js';
 
 const TABLES = [
+  ...SHAPE_TABLES,
   'allotment',
   'article',
   'article_tags',
@@ -55,4 +57,5 @@ insert into task (version, project_id, after_id, title, done, weight, attachment
   (1, 2, null, 'Alpha', false, 2.5, 'blob', null, '2024-03-31 02:30:00', 'it''s'),
   (1, 3, 3, 'alpha', false, 1e21, null, '{a}', null, null);
 insert into task_watchers (task_id, author_id) values (1, 1), (1, 2), (3, 2);
-${BORDER_ROWS}`;
+${BORDER_ROWS}
+${SHAPE_ROWS}`;

@@ -16,6 +16,8 @@ const author = v.ids(5).stored;
 const category = v.ids(5).stored;
 const tag = v.ids(4).stored;
 const project = v.ids(4).stored;
+const shelf = v.ids(4).stored;
+const item = v.ids(5).stored;
 const title = v.titles.stored;
 const status = fc.constantFrom('draft', 'published', 'archived');
 
@@ -62,6 +64,33 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
     author,
   ],
   ['truncate comment'],
+  ['update vehicle set name = ? where id = ?', title, v.ids(5).stored],
+  ['update car set doors = doors + 1 where id in (select id from vehicle where shelf_id = ?)', shelf],
+  ['delete from vehicle where id = ?', v.ids(5).stored],
+  [
+    "with cab as (insert into vehicle (name) values (?) returning id), body as (insert into car (id, doors) select id, 2 from cab) insert into taxi (id, number) select id, '8' from cab",
+    title,
+  ],
+  ["update being set type = 'dog', trick = 'sit' where id = ?", v.ids(5).stored],
+  ["update being set type = 'animal' where legs = ? and type = 'dog'", fc.constantFrom(2, 5)],
+  ['insert into being (type, name, eats_id) select type, name, id from being where id = ?', v.ids(5).stored],
+  ['update shelf set labels = labels || ? where id = ?', fc.constant('[{"name":"blue","weight":2}]'), shelf],
+  ['update shelf_favourites set item_id = ? where id = ?', item, v.ids(5).stored],
+  ['update shelf_favourites set id = 5 - id where shelf_id = ?', shelf],
+  ['update placement set shelf_id = ?, place = place + 1 where item_id = ?', shelf, item],
+  [
+    'insert into placement (shelf_id, item_id) select ?, id from item where total > 1 on conflict do nothing',
+    shelf,
+  ],
+  ['update item set price = ? where amount = ?', fc.constantFrom(1, 5), fc.constantFrom(1, 2, 5)],
+  [
+    'with gone as (delete from placement where shelf_id = ? returning item_id) update item set amount = amount + 1 where id in (select item_id from gone)',
+    shelf,
+  ],
+  ['insert into item (name, price, amount) select name, amount, price from item where id = ?', item],
+  ['delete from item_goes_with where item_1_id = item_2_id or item_1_id = ?', item],
+  ["update remark set subject_type = 'item', subject_id = ? where id = ?", item, v.ids(4).stored],
+  ['update remark set subject_id = ? where subject_id = ?', shelf, shelf],
   [
     "do $$ begin execute 'update article set views = views + 1 where status = ''draft'''; delete from tag where id = 3; end $$",
   ],

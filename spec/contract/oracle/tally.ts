@@ -3,14 +3,16 @@ import type { Cacheops, ReadCounts } from '../../../lib/index.js';
 /** What was done, and how much of it says anything. */
 export class Tally {
   histories = 0;
-  /** histories that went wrong, but just so without a cache */
-  quirks = 0;
+  /** how often histories went wrong, but just so without a cache, by what was wrong */
+  readonly quirks = new Map<string, number>();
   steps = 0;
   reads = 0;
   /** reads that were not compared, because transactions got in each other's way */
   skipped = 0;
   /** reads of which both ways said the same error */
   failedReads = 0;
+  /** reads that the database failed, because of rows that the cached result has nothing to do with */
+  unreadable = 0;
   writes = 0;
   /** how often writes failed, by the name of the error */
   readonly failures = new Map<string, number>();
@@ -19,15 +21,20 @@ export class Tally {
     this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
   }
 
+  quirk(message: string): void {
+    const what = message.split('\n')[0]!.replace(/\{.*/, '').trim();
+    this.quirks.set(what, (this.quirks.get(what) ?? 0) + 1);
+  }
+
   describe(handles: readonly Cacheops[], milliseconds: number): string {
     const { hits, revalidated, misses, bypassed, refused } = total(handles);
-    const failed = [...this.failures.values()].reduce((sum, n) => sum + n, 0);
-    const names = [...this.failures].map(([name, n]) => `${name} ${n}`).join(', ');
+    const failed = sumOf(this.failures);
     return [
-      `${this.histories} histories (${this.quirks} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
-      `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped)`,
+      `${this.histories} histories (${sumOf(this.quirks)} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
       `${hits} hits (${revalidated} judged), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
-      `${this.writes} writes, ${percent(failed / this.writes)} failed (${names})`,
+      `${this.writes} writes, ${percent(failed / this.writes)} failed (${list(this.failures)})`,
+      ...(process.env.ORACLE_QUIRKS ? [`cut short: ${list(this.quirks)}`] : []),
     ].join('\n      ');
   }
 }
@@ -60,4 +67,12 @@ function total(handles: readonly Cacheops[]): ReadCounts {
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(1)} %`;
+}
+
+function sumOf(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((sum, n) => sum + n, 0);
+}
+
+function list(counts: ReadonlyMap<string, number>): string {
+  return [...counts].map(([name, n]) => `${name} ${n}`).join(', ');
 }

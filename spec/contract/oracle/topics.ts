@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { record, someOf } from './arbitrary.js';
 import { isCompared } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
+import { SHAPE_TOPICS } from './shapes.js';
 
 /** What a history is about, so that its writes matter to its queries. */
 export interface Topic {
@@ -30,6 +31,7 @@ const KINDS: readonly (readonly Kind[])[] = [
   ['Wording'],
   ['Bundle'],
   ['Bundle', 'Measure', 'Wording'],
+  ...SHAPE_TOPICS,
 ];
 
 /** ORACLE_ABOUT=Measure,Bundle: only what has to do with one of these entities. */
@@ -57,4 +59,9 @@ function comparedProperties(kind: Kind): string[] {
 /** Any of them, the one in focus most often. */
 export function kindsOf({ kinds, focus }: Topic): fc.Arbitrary<Kind> {
   return fc.constantFrom(...kinds, focus, focus);
+}
+
+/** The same, of those that can be written. */
+export function writableKindsOf({ kinds, focus }: Topic): fc.Arbitrary<Kind> {
+  return fc.constantFrom(...[...kinds, focus, focus].filter(kind => !modelOf(kind).isReadOnly));
 }

@@ -10,7 +10,7 @@ export const VARIANTS = 6;
  * @param variant 0: it does not differ
  */
 export function vary(read: Read, variant: number): Read {
-  if (variant === 0 || read.kind !== 'query' || read.how === 'countBy') {
+  if (variant === 0 || read.kind !== 'query' || read.how === 'countBy' || read.how === 'exists') {
     return variant === 1 ? { ...read, tenant: 3 - read.tenant } : read;
   }
   return varyQuery(read, variant);

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Cacheops, cacheops, type ErrorEvent, getCacheops } from '../../../lib/index.js';
-import { type Attempt, attempt, isConflict, isOrdinary, nameOf } from './attempt.js';
+import { type Attempt, attempt, isConflict, isOrdinary, isUnreadable, nameOf } from './attempt.js';
 import type { Backend } from './backends.js';
 import { brief } from './describe_step.js';
 import { difference } from './difference.js';
@@ -165,6 +165,11 @@ export class World {
         return true;
       }
     }
+    // a row that cannot be in the result is no reason to ask anew, even if the database fails to read it
+    if (!('error' in cached) && 'error' in plain && isUnreadable(plain.error)) {
+      this.tally.unreadable++;
+      return true;
+    }
     const found = describeAttempt(cached);
     const expected = describeAttempt(plain);
     if (found !== expected && !isSameSnapshot(found, expected, isOrdered(read))) {
@@ -278,7 +283,9 @@ ${difference(found, expected)}`,
 }
 
 function isOrdered(read: Read): boolean {
-  return 'options' in read && read.options.orderBy !== undefined;
+  return 'options' in read
+    ? read.options.orderBy !== undefined
+    : 'orderBy' in read && read.orderBy !== undefined && !read.join;
 }
 
 async function readAndDescribe(em: SqlEntityManager, read: Read, cached: boolean): Promise<Attempt> {

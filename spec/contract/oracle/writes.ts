@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { record } from './arbitrary.js';
+import { record, someOf } from './arbitrary.js';
 import { keyOf, type Where, wheres } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
-import { changes, type Data, plain, rowOf, settable } from './rows.js';
+import { changes, type Data, plain, rowOf, settable, simple } from './rows.js';
 import { type Statement, statements } from './statements.js';
-import { kindsOf, type Topic } from './topics.js';
+import { type Topic, writableKindsOf } from './topics.js';
 
 /** A write, as it can be made through any EntityManager. */
 export type Write =
@@ -18,6 +18,9 @@ export type Write =
   | Update
   | Delete
   | Upsert
+  | Clone
+  | Copy
+  | { readonly kind: 'truncate'; readonly entity: Kind }
   | Statement;
 
 /** What the unit of work does, at once or whenever it is flushed. */
@@ -87,6 +90,24 @@ export interface Upsert {
   readonly entity: Kind;
   readonly rows: readonly Data[];
   readonly ignore: boolean;
+  /** of the EntityManager: what is done where there is such a row already */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** One row once more, with some of it changed. */
+export interface Clone {
+  readonly kind: 'clone';
+  readonly entity: Kind;
+  readonly where: Where;
+  readonly data: Data;
+}
+
+/** Rows once more, by one statement of the query builder. */
+export interface Copy {
+  readonly kind: 'copy';
+  readonly entity: Kind;
+  readonly where: Where;
+  readonly columns: readonly string[];
 }
 
 const pick = fc.nat({ max: 11 });
@@ -94,11 +115,16 @@ const flush = fc.oneof(
   { weight: 3, arbitrary: fc.constant(true) },
   { weight: 1, arbitrary: fc.constant(false) },
 );
-const via = fc.constantFrom<Via>('em', 'em', 'builder', 'kysely');
+/** Query builders know one table each. */
+const via = (kind: Kind) =>
+  modelOf(kind).isSplit ? fc.constant<Via>('em') : fc.constantFrom<Via>('em', 'em', 'builder', 'kysely');
 
 export function writes(topic: Topic): fc.Arbitrary<Write> {
-  const kinds = kindsOf(topic);
-  const concrete = fc.constantFrom(...topic.kinds.filter(kind => kind !== 'Content'));
+  const kinds = writableKindsOf(topic);
+  const concrete = fc.constantFrom(
+    ...topic.kinds.filter(kind => !modelOf(kind).isAbstract && !modelOf(kind).isReadOnly),
+  );
+  const copied = topic.kinds.filter(isCopied);
   const withLists = topic.kinds.filter(kind => Object.keys(modelOf(kind).toMany).length > 0);
   return fc.oneof<fc.MaybeWeightedArbitrary<Write>[]>(
     { weight: 4, arbitrary: concrete.chain(create) },
@@ -110,9 +136,17 @@ export function writes(topic: Topic): fc.Arbitrary<Write> {
     { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
     { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
     { weight: 3, arbitrary: concrete.chain(insert) },
-    { weight: 8, arbitrary: fc.tuple(kinds, via).chain(([kind, via]) => update(kind, via, topic)) },
-    { weight: 2, arbitrary: fc.tuple(kinds, via).chain(([kind, via]) => remover(kind, via, topic)) },
+    { weight: 8, arbitrary: kinds.chain(kind => via(kind).chain(via => update(kind, via, topic))) },
+    { weight: 2, arbitrary: kinds.chain(kind => via(kind).chain(via => remover(kind, via, topic))) },
     { weight: 5, arbitrary: concrete.chain(upsert) },
+    { weight: 2, arbitrary: concrete.chain(kind => clone(kind, topic)) },
+    ...(copied.length > 0
+      ? [{ weight: 2, arbitrary: fc.constantFrom(...copied).chain(kind => copy(kind, topic)) }]
+      : []),
+    {
+      weight: 1,
+      arbitrary: record({ kind: fc.constant('truncate' as const), entity: concrete }),
+    },
     // what stands at a border comes there by SQL only
     { weight: hasBorders(topic) ? 16 : 4, arbitrary: statements(topic) },
   );
@@ -146,7 +180,7 @@ function remove(entity: Kind): fc.Arbitrary<Remove> {
     kind: fc.constant('remove'),
     entity: fc.constant(entity),
     // a reference to it would not know which table it is in
-    pick: entity === 'Content' ? pick : fc.oneof(pick, keyOf(entity)),
+    pick: modelOf(entity).isRoot ? pick : fc.oneof(pick, keyOf(entity)),
     flush,
   });
 }
@@ -171,7 +205,7 @@ function insert(entity: Kind): fc.Arbitrary<Insert> {
   const row = plain(entity, rowOf(entity, modelOf(entity).natural ?? false));
   return record<Insert>({
     kind: fc.constant('insert'),
-    via: fc.constantFrom('em', 'builder'),
+    via: modelOf(entity).isSplit ? fc.constant('em') : fc.constantFrom('em', 'builder'),
     entity: fc.constant(entity),
     rows: fc.array(row, { minLength: 1, maxLength: 3 }),
   });
@@ -186,7 +220,11 @@ function update(entity: Kind, via: Via, topic: Topic): fc.Arbitrary<Update> {
     entity: fc.constant(entity),
     where: target(entity, via, topic),
     data: fc.oneof(
-      { weight: 5, arbitrary: via === 'em' ? changes(entity, topic) : plain(entity, changes(entity, topic)) },
+      {
+        weight: 5,
+        arbitrary:
+          via === 'em' ? simple(entity, changes(entity, topic)) : plain(entity, changes(entity, topic)),
+      },
       // the database passes keys on to other tables
       { weight: 1, arbitrary: keyData },
     ),
@@ -208,13 +246,62 @@ function remover(entity: Kind, via: Via, topic: Topic): fc.Arbitrary<Delete> {
 function upsert(entity: Kind): fc.Arbitrary<Upsert> {
   return record<Upsert>({
     kind: fc.constant('upsert'),
-    via: fc.constantFrom('em', 'em', 'builder'),
+    via: modelOf(entity).isSplit ? fc.constant('em') : fc.constantFrom('em', 'em', 'builder'),
     entity: fc.constant(entity),
     rows: fc.array(plain(entity, rowOf(entity, true)), { minLength: 1, maxLength: 2 }),
     ignore: fc.oneof(
       { weight: 3, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
     ),
+    options: upsertOptions(entity),
+  });
+}
+
+function upsertOptions(entity: Kind): fc.Arbitrary<Readonly<Record<string, unknown>>> {
+  const { fields, key } = modelOf(entity);
+  const names = Object.keys(settable(entity)).filter(name => !fields[name]?.silent);
+  const some = someOf(names, 1, 2);
+  const onConflictFields = Object.keys(key);
+  return fc.oneof(
+    { weight: 4, arbitrary: fc.constant({}) },
+    {
+      weight: 1,
+      arbitrary: some.map(onConflictMergeFields => ({ onConflictFields, onConflictMergeFields })),
+    },
+    {
+      weight: 1,
+      arbitrary: some.map(onConflictExcludeFields => ({ onConflictFields, onConflictExcludeFields })),
+    },
+    { weight: 1, arbitrary: keyOf(entity).map(onConflictWhere => ({ onConflictFields, onConflictWhere })) },
+  );
+}
+
+function clone(entity: Kind, topic: Topic): fc.Arbitrary<Clone> {
+  const { natural } = modelOf(entity);
+  const data = simple(entity, changes(entity, topic));
+  return record<Clone>({
+    kind: fc.constant('clone'),
+    entity: fc.constant(entity),
+    where: keyOf(entity),
+    // what has no key of its own to be given needs another one
+    data: natural ? fc.tuple(keyOf(entity), data).map(([key, rest]) => ({ ...key, ...rest })) : data,
+  });
+}
+
+/** Rows can be copied where the database gives them their keys. */
+function isCopied(kind: Kind): boolean {
+  const { natural, isSplit, isReadOnly, isAbstract, table } = modelOf(kind);
+  return !natural && !isSplit && !isReadOnly && !isAbstract && table !== 'being' && table !== 'content';
+}
+
+function copy(entity: Kind, topic: Topic): fc.Arbitrary<Copy> {
+  const { fields } = modelOf(entity);
+  const all = Object.keys(settable(entity));
+  return record<Copy>({
+    kind: fc.constant('copy'),
+    entity: fc.constant(entity),
+    where: target(entity, 'builder', topic),
+    columns: fc.constant(all.filter(name => !fields[name]?.silent)),
   });
 }
 

@@ -1,0 +1,10 @@
+/** An entity of one type or another, for a relation that may refer to several. */
+export class Pointer {
+  readonly entity: 'Item' | 'Shelf';
+  readonly id: number;
+
+  constructor(entity: 'Item' | 'Shelf', id: number) {
+    this.entity = entity;
+    this.id = id;
+  }
+}
