@@ -1,5 +1,5 @@
-import { freshDatabase } from '../../support/servers.js';
 import type { Backend } from './backends.js';
+import type { Database } from './databases.js';
 import type { History } from './history.js';
 import { Disagreement, World } from './world.js';
 
@@ -12,16 +12,18 @@ import { Disagreement, World } from './world.js';
 export class Oracle {
   readonly world: World;
   readonly #backend: Backend;
+  readonly #newDatabase: () => Promise<Database>;
   #control: World | undefined;
 
-  private constructor(world: World, backend: Backend) {
+  private constructor(world: World, backend: Backend, newDatabase: () => Promise<Database>) {
     this.world = world;
     this.#backend = backend;
+    this.#newDatabase = newDatabase;
   }
 
-  static async create(backend: Backend): Promise<Oracle> {
+  static async create(newDatabase: () => Promise<Database>, backend: Backend): Promise<Oracle> {
     try {
-      return new Oracle(await World.create(await freshDatabase('oracle'), backend), backend);
+      return new Oracle(await World.create(await newDatabase(), backend), backend, newDatabase);
     } catch (error) {
       await backend.end();
       throw error;
@@ -47,7 +49,7 @@ export class Oracle {
   }
 
   async #isTheOrms({ message }: Disagreement, history: History): Promise<boolean> {
-    this.#control ??= await World.create(await freshDatabase('oracle_control'));
+    this.#control ??= await World.create(await this.#newDatabase());
     try {
       await this.#control.play(history);
     } catch (error) {

@@ -1,39 +1,45 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
-import { MikroORM } from '@mikro-orm/postgresql';
+import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Extension } from '../../../lib/index.js';
 import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
+import type { Database } from './databases.js';
 import { newRealm } from './realm.js';
 import { SHAPE_TRIGGERS } from './shapes.js';
 import { CREATE_ALLOTMENT, VERSIONS, type Version } from './versions.js';
 
 /** Makes the tables, and settings of the database that hold for who connects from now on. */
-export async function prepare(clientUrl: string): Promise<void> {
-  const orm = await initialise(clientUrl, VERSIONS[0]!);
-  await orm.em.execute(BORDER_TYPES);
+export async function prepare(database: Database): Promise<void> {
+  const orm = await initialise(database, VERSIONS[0]!);
+  const execute = (sql: string) => orm.em.getConnection().executeDump(sql);
+  await execute(BORDER_TYPES);
   await orm.schema.create();
-  await orm.em.execute(BORDER_COLLATIONS);
-  await orm.em.execute(CREATE_ALLOTMENT);
-  await orm.em.execute(SHAPE_TRIGGERS);
-  await orm.em.execute(CONFIGURE);
+  for (const sql of [BORDER_COLLATIONS, CREATE_ALLOTMENT, SHAPE_TRIGGERS, NO_VACUUM]) {
+    await execute(sql);
+  }
+  await execute(database.isSingle ? CONFIGURE_SESSION : CONFIGURE_DATABASE);
   await orm.close();
 }
 
 export async function initialise(
-  clientUrl: string,
+  database: Database,
   version: Version,
   ...extensions: Extension[]
 ): Promise<MikroORM> {
   const { entities } = await newRealm(crypto.randomUUID());
-  const metadataProvider = ReflectMetadataProvider;
-  return MikroORM.init({
-    clientUrl,
+  return database.connect({
     entities: [...entities],
-    metadataProvider,
-    pool: { max: 30 },
+    metadataProvider: ReflectMetadataProvider,
     discovery: { onMetadata: version },
     extensions,
   });
 }
+
+/** It takes locks whenever it likes, and nothing here lives long enough to need it. */
+const NO_VACUUM = `do $$ declare name text; begin
+  for name in select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace loop
+    execute format('alter table %I set (autovacuum_enabled = off)', name);
+  end loop;
+end $$`;
 
 /**
  * Without ORDER BY, rows come in the order in which they stand in the table, always: otherwise the planner may choose
@@ -53,7 +59,11 @@ const SETTINGS = {
   lock_timeout: '15ms',
 };
 
-const CONFIGURE = `do $$ begin ${Object.entries(SETTINGS)
+const CONFIGURE_SESSION = Object.entries(SETTINGS)
+  .map(([name, value]) => `set ${name} = '${value}';`)
+  .join(' ');
+
+const CONFIGURE_DATABASE = `do $$ begin ${Object.entries(SETTINGS)
   .map(
     ([name, value]) =>
       `execute format('alter database %I set ${name} = %L', current_database(), '${value}');`,

@@ -24,6 +24,7 @@ const TABLES = [
 
 /** Every history begins with the same rows. */
 export const RESET = `
+set local lock_timeout = '20s';
 truncate ${TABLES.join(', ')} restart identity;
 insert into author (name, email, reputation, born_on, settings, home_street, home_city, home_country, office) values
   ('Alpha', 'a@x', 0, '2000-01-31', '{"theme":"dark","size":1}', 'Main 1', 'Oslo', 'NO', '{"street":"Side 2","city":"Rome"}'),

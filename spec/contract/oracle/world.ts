@@ -3,6 +3,7 @@ import type { MikroORM, SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Cacheops, cacheops, type ErrorEvent, getCacheops } from '../../../lib/index.js';
 import { type Attempt, attempt, isConflict, isOrdinary, isUnreadable, nameOf } from './attempt.js';
 import type { Backend } from './backends.js';
+import type { Database } from './databases.js';
 import { brief } from './describe_step.js';
 import { difference } from './difference.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
@@ -12,7 +13,7 @@ import { performRead } from './perform_read.js';
 import { performWrite } from './perform_write.js';
 import type { Read } from './reads.js';
 import { RESET } from './seed.js';
-import { Session, within } from './session.js';
+import { type Isolation, type Opening, Session, within } from './session.js';
 import { Shadow } from './shadow.js';
 import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
@@ -24,6 +25,7 @@ import { VERSIONS } from './versions.js';
 export class Disagreement extends Error {}
 
 interface Parts {
+  readonly database: Database;
   /** with a cache, as in several processes, each of another version */
   readonly orms: readonly MikroORM[];
   /** without one: for each of them, one of its version */
@@ -51,24 +53,21 @@ export class World {
     }
   }
 
-  /**
-   * @param clientUrl of an empty database
-   * @param backend left out, no ORM has a cache
-   */
-  static async create(clientUrl: string, backend?: Backend): Promise<World> {
-    await prepare(clientUrl);
+  /** @param backend left out, no ORM has a cache */
+  static async create(database: Database, backend?: Backend): Promise<World> {
+    await prepare(database);
     const backstage = new Backstage();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
     const judges: MikroORM[] = [];
     for (const [i, version] of VERSIONS.entries()) {
       const cache = backend && cacheops({ store: new ObservedStore(backend.storeOf(i), backstage) });
-      const orm = await initialise(clientUrl, version, ...(cache ? [cache] : []));
+      const orm = await initialise(database, version, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
-      judges.push(await initialise(clientUrl, version));
+      judges.push(await initialise(database, version));
     }
-    return new World({ orms, judges, backend, backstage, shadow });
+    return new World({ database, orms, judges, backend, backstage, shadow });
   }
 
   get handles(): Cacheops[] {
@@ -91,8 +90,9 @@ export class World {
 
   async close(): Promise<void> {
     await this.#end();
-    const { orms, judges } = this.#parts;
+    const { database, orms, judges } = this.#parts;
     await Promise.all([...orms, ...judges].map(orm => orm.close(true)));
+    await database.end();
   }
 
   /** All queries once more, when everything has come to rest. */
@@ -112,7 +112,7 @@ export class World {
       case 'write':
         return this.#write(step);
       case 'open':
-        return this.#transact(step.session, session => session.open(step.how, step.isolation));
+        return this.#transact(step.session, session => this.#open(session, step.how, step.isolation));
       case 'close':
         return this.#transact(step.session, session => session.close(step.outcome));
       case 'slow reader':
@@ -137,7 +137,7 @@ export class World {
   }
 
   async #read({ session: index, em }: ReadStep, read: Read): Promise<void> {
-    const session = this.#sessions[index]!;
+    const session = this.#actor(index);
     this.tally.reads++;
     const failed = em === 'fresh' ? await this.#readFresh(session, read) : await this.#readOwn(session, read);
     if (failed && session.context) {
@@ -208,7 +208,7 @@ ${difference(found, expected)}`,
   }
 
   async #transact(index: number, work: (session: Session) => Promise<unknown>): Promise<void> {
-    const session = this.#sessions[index]!;
+    const session = this.#actor(index);
     const result = await attempt(() => work(session));
     if ('error' in result) {
       this.tally.fail(nameOf(result.error));
@@ -222,6 +222,10 @@ ${difference(found, expected)}`,
   }
 
   async #startSlowReader(index: number, read: Read): Promise<void> {
+    // with one session, it would read what others have not committed
+    if (this.#parts.database.isSingle) {
+      return;
+    }
     const em = within(this.#sessions[index]!.em, undefined);
     const reading = () => attempt(() => performRead(em, read, this.#parts.backend !== undefined));
     this.#slow.push(await this.#parts.backstage.stopAfterLease(reading));
@@ -258,7 +262,29 @@ ${difference(found, expected)}`,
 
   /** What goes on in the background comes to its end, so that a history goes the same way each time. */
   async #idle(): Promise<void> {
+    // what asks the database for itself may wait for the one session that there is
+    if (this.#parts.database.isSingle && this.#sessions.some(({ context }) => context)) {
+      return;
+    }
     await Promise.all(this.handles.map(handle => handle.idle()));
+  }
+
+  /** Who makes a step. Where all share one session, it is whoever has a transaction open. */
+  #actor(index: number): Session {
+    const open = this.#parts.database.isSingle && this.#sessions.find(({ context }) => context);
+    return open || this.#sessions[index]!;
+  }
+
+  /**
+   * A second transaction needs a second session. And entities that were loaded before a transaction of `em.begin()` are
+   * in it, while those that a callback has been given may ask outside of it, and wait for themselves.
+   */
+  async #open(session: Session, how: Opening, isolation: Isolation | undefined): Promise<void> {
+    if (!this.#parts.database.isSingle) {
+      await session.open(how, isolation);
+    } else if (!session.context) {
+      await session.open('begin', isolation);
+    }
   }
 
   #judgeOf({ orm }: Session): MikroORM {
@@ -276,7 +302,7 @@ ${difference(found, expected)}`,
 
   async #reset(): Promise<void> {
     await this.#end();
-    await this.#parts.judges[0]!.em.execute(RESET);
+    await this.#parts.judges[0]!.em.getConnection().executeDump(RESET);
     await this.#parts.backend?.storeOf(0).clear();
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => new Session(this.#parts.orms[i]!));
   }
