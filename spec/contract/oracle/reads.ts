@@ -195,7 +195,7 @@ function filters(kind: Kind): fc.Arbitrary<Options> {
   );
 }
 
-function window(how: Query['how']): fc.Arbitrary<Options> {
+function window(how: Query['how'], kind: Kind): fc.Arbitrary<Options> {
   if (how === 'findByCursor') {
     return fc.oneof(
       fc.integer({ min: 1, max: 3 }).map(first => ({ first })),
@@ -207,6 +207,7 @@ function window(how: Query['how']): fc.Arbitrary<Options> {
         .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 5 }))
         .map(([last, id]) => ({ last, before: { id } })),
       fc.integer({ min: 1, max: 3 }).map(first => ({ first, includeCount: false })),
+      ...cursorsByField(kind),
     );
   }
   if (how !== 'find' && how !== 'findAll' && how !== 'findAndCount') {
@@ -222,6 +223,25 @@ function window(how: Query['how']): fc.Arbitrary<Options> {
         .map(([limit, offset]) => ({ limit, offset })),
     },
   );
+}
+
+/** In the order of a property, from a value of it that need not be there. */
+function cursorsByField(kind: Kind): fc.Arbitrary<Options>[] {
+  const { fields, key } = modelOf(kind);
+  return Object.entries(fields)
+    .filter(([, { ordered, silent, nullable }]) => ordered && !silent && !nullable)
+    .map(([name, { values }]) =>
+      fc
+        .tuple(fc.integer({ min: 1, max: 3 }), values.stored, key.id!.stored)
+        .chain(([number, value, id]) =>
+          fc
+            .constantFrom(
+              { first: number, after: { [name]: value, id } },
+              { last: number, before: { [name]: value, id } },
+            )
+            .map(page => ({ ...page, orderBy: { [name]: 'asc', id: 'asc' } })),
+        ),
+    );
 }
 
 function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
@@ -270,7 +290,7 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
         order(kind),
         selection(kind),
         filters(kind),
-        window(how),
+        window(how, kind),
         unions(kind, topic),
       )
       .map(([populate, strategy, sorted, given, ...rest]) => {
@@ -335,7 +355,7 @@ function collectionRead(kind: Kind): fc.Arbitrary<ListRead> {
           : fc
               .tuple(
                 hints(target),
-                how === 'matching' ? window('find') : fc.constant({}),
+                how === 'matching' ? window('find', target) : fc.constant({}),
                 how === 'init' || how === 'matching' ? seldom(1, order(target)) : fc.constant(undefined),
               )
               .map(([populate, limits, orderBy]) =>
