@@ -100,6 +100,8 @@ export interface Catalog {
   /** the schemas in which tables are looked for, without those that are there anyway */
   readonly path: readonly string[];
   readonly readCommitted: boolean;
+  /** what {@link DEFINITIONS} gave before anything else was read */
+  readonly definitionsAs: string;
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
@@ -245,6 +247,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   const byName = Map.groupBy(tables.values(), table => table.name);
   return {
     database,
+    definitionsAs: server!.definitions,
     user: server!.user,
     path: server!.own_path,
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
@@ -297,8 +300,15 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
   return [...found];
 }
 
+/**
+ * Is another if something was defined since by which a statement changes rows that it does not name: the triggers of
+ * which foreign keys consist, and those that users make; heirs; rules. All are found by their indexes, or are few.
+ */
+export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
+  (select max(oid) from pg_rewrite where ev_type <> '1'))`;
+
 const SERVER = `
-  select current_database() as name, current_user as user, current_schemas(true)::text[] as path,
+  select current_database() as name, ${DEFINITIONS} as definitions, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version,

@@ -2,7 +2,7 @@ import type { Store, TableChange, Writer } from '../store/store.js';
 import { token } from '../store/token.js';
 import type { Arbiter } from './arbiter.js';
 import { extinguish, light } from './beacon.js';
-import type { Ask } from './catalog.js';
+import { type Ask, DEFINITIONS } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
@@ -55,11 +55,16 @@ export class Commits {
     }
     const { store, arbiter, background } = this.#parts;
     const xid = transaction.journal.xid ?? (await this.#askXid(connection));
-    const changes = transaction.journal.changes();
-    const tables = changes.map(({ table }) => table);
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
-    await store.mark(writer, changes);
+    const [knows] = await Promise.all([
+      this.#knowsDefinitions(connection, transaction),
+      store.mark(writer, transaction.journal.changes()),
+    ]);
+    if (!knows) {
+      await this.#markAll(connection, transaction, writer);
+    }
+    const tables = transaction.journal.changes().map(({ table }) => table);
     try {
       await commit();
     } catch (error) {
@@ -142,6 +147,38 @@ export class Commits {
     session.transaction = undefined;
   }
 
+  /**
+   * Is the database still defined as it was when the transaction's statements were understood? Others may have migrated
+   * it. Who defines what else a statement does has to wait for those who write to its table, and those who come later for
+   * him: so what is found now, after the last statement, is no less than what any of them has set off.
+   */
+  async #knowsDefinitions(connection: TrackedConnection, { catalog }: TransactionState): Promise<boolean> {
+    if (!catalog) {
+      return true; // it was told of by hand
+    }
+    try {
+      const { rows } = await connection.inner.executeQuery<{ now: string }>(
+        plainQuery(`select ${DEFINITIONS} as now`),
+      );
+      return rows[0]!.now === catalog.definitionsAs;
+    } catch (error) {
+      if ((error as { code?: unknown }).code === FAILED) {
+        return true; // its COMMIT will be a ROLLBACK
+      }
+      throw error;
+    }
+  }
+
+  /** Anything may have come of its statements. */
+  async #markAll({ inner }: TrackedConnection, { journal }: TransactionState, writer: Writer): Promise<void> {
+    const ask: Ask = async sql => (await inner.executeQuery<any>(plainQuery(sql))).rows;
+    const { tables } = await this.#parts.database.refreshed(ask);
+    for (const table of tables.keys()) {
+      journal.widen(table);
+    }
+    await this.#parts.store.mark(writer, journal.changes());
+  }
+
   /** Tables that the unit of work said it would write, and of which no statement was understood. */
   #hearSecondWitness({ announced, journal, tables }: TransactionState): void {
     const catalog = this.#parts.database.current;
@@ -192,6 +229,9 @@ export class Commits {
     }));
   }
 }
+
+/** PostgreSQL's code for whatever is asked in a transaction that has failed. */
+const FAILED = '25P02';
 
 /** A write that others were told of beforehand. */
 export interface Announced {

@@ -3,6 +3,7 @@ import type { DatabaseConnection } from 'kysely';
 import { Journal, type JournalLimits } from '../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../changes/statement.js';
 import type { Writer } from '../store/store.js';
+import type { Catalog } from './catalog.js';
 
 /** Which settings of a session are not those that the catalog was read with. */
 export interface Changes {
@@ -154,6 +155,8 @@ export class TransactionState {
   readonly isolation: IsolationLevel | undefined;
   /** settings that last until its end */
   changes: Changes | undefined;
+  /** by which its statements were understood, the first at least */
+  catalog: Catalog | undefined;
   /** it has changed the schema */
   ddl = false;
   /** it has sent something that is not a plain query */

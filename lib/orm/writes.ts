@@ -133,6 +133,7 @@ export class Writes {
     if (transaction) {
       transaction.wrote = true;
       const { catalog, tables } = await this.#tablesOf(connection, statement);
+      transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
       widen(transaction, besides(catalog, tables, statement, query.sql));
       yield* stream();
@@ -262,6 +263,7 @@ export class Writes {
   ): Promise<Result> {
     const { session } = connection;
     const { catalog, tables } = await this.#tablesOf(connection, statement);
+    transaction.catalog ??= catalog;
     for (const table of tables) {
       transaction.tables.add(table.fullName);
     }

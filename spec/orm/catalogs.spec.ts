@@ -8,6 +8,11 @@ import { freshDatabase } from '../support/servers.js';
 const cached = { ops: 'all', timeout: 60 } as const;
 const properties = { id: p.integer().primary(), code: p.string() };
 const Item = defineEntity({ name: 'Item', cacheops: cached, properties });
+const Note = defineEntity({
+  name: 'Note',
+  cacheops: cached,
+  properties: { id: p.integer().primary(), item: p.integer(), text: p.string().default('') },
+});
 
 /** Two processes share a store. One of them migrates; the other goes on with what it knows of the database. */
 describe('processes of which one knows an older definition of a table', () => {
@@ -20,7 +25,7 @@ describe('processes of which one knows an older definition of a table', () => {
     const start = () =>
       MikroORM.init({
         clientUrl,
-        entities: [Item],
+        entities: [Item, Note],
         metadataProvider: ReflectMetadataProvider,
         extensions: [cacheops({ store })],
       });
@@ -95,4 +100,37 @@ describe('processes of which one knows an older definition of a table', () => {
     await insert();
     expect(await old.em.fork().execute('select id from item where id = 9')).to.have.length(1);
   });
+
+  const DEFINITIONS: Record<string, readonly string[]> = {
+    'rows that go with others': [
+      'create table note (id int primary key, item int references item on delete cascade, text text)',
+    ],
+    'rows that refer to nothing any more': [
+      'create table note (id int primary key, item int references item on delete set null, text text)',
+    ],
+    'rows that a trigger changes': [
+      'create table note (id int primary key, item int, text text)',
+      `create function clean() returns trigger language plpgsql as
+        $$ begin delete from note where item = old.id; return null; end $$`,
+      'create trigger cleaning after delete on item for each row execute function clean()',
+    ],
+    'rows of an heir': ['create table note (item int, text text) inherits (item)'],
+  };
+  for (const [what, definition] of Object.entries(DEFINITIONS)) {
+    for (const how of ['in one statement', 'in a transaction']) {
+      it(`drop ${what}, of which they have not heard, ${how}`, async () => {
+        for (const sql of definition) {
+          await young.em.execute(sql);
+        }
+        await young.em.execute('insert into note (id, item) values (1, 1), (3, 2)');
+        const notes = async () => (await young.em.fork().find(Note, { item: 1 })).map(({ id }) => id);
+        expect(await notes()).to.deep.equal([1]);
+        await idle();
+        expect(await notes()).to.deep.equal([1]);
+        const remove = (em: typeof old.em) => em.nativeDelete(Item, { id: 1 });
+        await (how === 'in one statement' ? remove(old.em.fork()) : old.em.fork().transactional(remove));
+        expect(await notes()).to.deep.equal([]);
+      });
+    }
+  }
 });
