@@ -13,6 +13,8 @@ const STEPS = Number(process.env.ORACLE_STEPS ?? 16_000);
 const SEED = Number(process.env.ORACLE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** Of so many reads, one can tell how many hits there are. */
 const ENOUGH = 1000;
+/** What share of queries is answered by the cache at least. Where all share a session, many of them are in transactions. */
+const HITS = 0.15;
 /** How long a history that fails is made shorter, in milliseconds. */
 const SHRINKING = 60_000;
 
@@ -61,7 +63,7 @@ describe('The oracle: whatever is done, in whatever order, the cache answers as 
         console.log(`      ${tally.describe(handles, performance.now() - started)}\n      seed ${SEED}`);
         // an answer that is never given is never wrong
         if (tally.reads > ENOUGH) {
-          expect(hitRate(handles)).to.be.greaterThan(0.25);
+          expect(hitRate(handles)).to.be.greaterThan(HITS);
         }
       } finally {
         await oracle.close();
