@@ -6,7 +6,9 @@ const GRACE = 10_000;
 process.setSourceMapsEnabled(true);
 
 export const mochaHooks = {
-  async afterAll(): Promise<void> {
+  async afterAll(this: Mocha.Context): Promise<void> {
+    // a server that is not ours may take its time to drop databases
+    this.timeout(120_000);
     await stopServers();
     setTimeout(failForLeaks, GRACE).unref();
   },

@@ -35,6 +35,10 @@ interface Parts {
   readonly shadow: Shadow;
 }
 
+/** One of the ORMs asks the database again now and then, by itself. */
+const AUDITED = 1;
+const AUDIT = { audit: { share: 0.1 } };
+
 /** After so long, in milliseconds, a step is taken to wait for a slow reader. */
 const PATIENCE = 200;
 
@@ -45,11 +49,13 @@ export class World {
   #sessions: Session[] = [];
   #slow: Stopped[] = [];
   readonly #errors: ErrorEvent[] = [];
+  readonly #mismatches: string[] = [];
 
   private constructor(parts: Parts) {
     this.#parts = parts;
     for (const { events } of this.handles) {
       events.on('error', error => this.#errors.push(error));
+      events.on('mismatch', ({ entity, op }) => this.#mismatches.push(`${op} ${entity}`));
     }
   }
 
@@ -61,7 +67,9 @@ export class World {
     const orms: MikroORM[] = [];
     const judges: MikroORM[] = [];
     for (const [i, version] of VERSIONS.entries()) {
-      const cache = backend && cacheops({ store: new ObservedStore(backend.storeOf(i), backstage) });
+      const cache =
+        backend &&
+        cacheops({ store: new ObservedStore(backend.storeOf(i), backstage), ...(i === AUDITED && AUDIT) });
       const orm = await initialise(database, version, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
@@ -250,9 +258,13 @@ ${difference(found, expected)}`,
     }
   }
 
-  /** The cache has no reason to fail. */
+  /** The cache has no reason to fail, nor to find that it has been wrong where nobody else does. */
   #checkErrors(): void {
-    const [error] = this.#errors.splice(0);
+    const [mismatch] = this.#mismatches.splice(0);
+    if (mismatch) {
+      throw new Disagreement(`The audit says that the cache was wrong: ${mismatch}`);
+    }
+    const [error] = this.#errors.splice(0).filter(each => !isOfTheDatabase(each));
     if (error) {
       throw new Disagreement(`The cache failed to ${error.operation}: ${error.error}`, {
         cause: error.error,
@@ -326,4 +338,9 @@ function describeAttempt(result: Attempt): string {
   return 'error' in result
     ? `an error: ${nameOf(result.error)}, ${String(result.error).split('\n')[0]}`
     : String(result.value);
+}
+
+/** An audit may wait for a lock in vain, and come upon what cannot be read, as any other query. */
+function isOfTheDatabase({ operation, error }: ErrorEvent): boolean {
+  return operation === 'audit' && (isConflict(error) || isUnreadable(error));
 }
