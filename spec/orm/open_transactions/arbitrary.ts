@@ -37,7 +37,7 @@ export interface Turn {
 
 export const QUESTIONS = 8;
 export const WRITERS = 3;
-export const READERS = 2;
+export const READERS = 3;
 
 const id = fc.constantFrom(1, 2, 3, 4);
 const name = fc.constantFrom('a', 'b', 'c');

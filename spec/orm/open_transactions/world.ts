@@ -2,10 +2,10 @@ import { IsolationLevel } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { IMAGE_COLUMN } from '../../../lib/changes/image.js';
-import { cacheops, getCacheops } from '../../../lib/index.js';
+import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
 import { freshDatabase } from '../../support/servers.js';
 import { answerOf, isSingle } from './answer.js';
-import { type Deed, type Question, READERS, type Turn, WRITERS } from './arbitrary.js';
+import { type Deed, type Question, type Turn, WRITERS } from './arbitrary.js';
 import { DOOMED, entities, SEED, TABLES } from './shop.js';
 import { StoppingStore } from './stopping_store.js';
 import { Task } from './task.js';
@@ -31,6 +31,13 @@ const ISOLATION = {
   committed: IsolationLevel.READ_COMMITTED,
   repeatable: IsolationLevel.REPEATABLE_READ,
 };
+
+/** Of those who read slowly: processes on one store need not agree on how finely they look. */
+const SETTINGS: readonly CacheopsOptions[] = [
+  {},
+  { maxIn: 1, maxConjunctions: 2 },
+  { granularity: 'equality' },
+];
 
 /**
  * Several processes on one store and one database. Nothing in it moves but what is moved: whoever waits for something
@@ -62,15 +69,16 @@ export class World {
 
   private constructor(plain: MikroORM, clientUrl: string) {
     this.#plain = plain;
-    const join = () =>
+    const profiles = { '*': { ops: 'all', timeout: 60 } } as const;
+    const join = (options: CacheopsOptions = {}) =>
       new MikroORM({
         entities,
         clientUrl,
-        extensions: [cacheops({ store: this.#store, profiles: { '*': { ops: 'all', timeout: 60 } } })],
+        extensions: [cacheops({ store: this.#store, profiles, ...options })],
       });
     this.#writing = join();
     this.#reading = join();
-    this.#slow = Array.from({ length: READERS }, join);
+    this.#slow = SETTINGS.map(options => join(options));
     for (const orm of [this.#reading, ...this.#slow]) {
       const connection = orm.driver.getConnection('write') as unknown as Record<
         string,
@@ -131,7 +139,7 @@ export class World {
     await this.#store.clear();
     this.#log.length = 0;
     this.#writers = Array.from({ length: WRITERS }, () => undefined);
-    this.#readings = Array.from({ length: READERS }, () => undefined);
+    this.#readings = SETTINGS.map(() => undefined);
     this.#truths.clear();
     this.#questions = [];
     for (const question of questions) {
