@@ -24,6 +24,8 @@ export interface Table {
   readonly matchable: ReadonlySet<string>;
   /** how SQL writes the columns' types */
   readonly types: ReadonlyMap<string, string>;
+  /** what {@link columnsNow} gives of it */
+  readonly columnsAs: string;
   /** columns that the database computes from others, in whichever heir a row stands */
   readonly generated: readonly string[];
   /** the primary key's columns, if equality of all of them is known; heirs may have rows of the same key */
@@ -200,6 +202,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       orderable,
       matchable,
       types: new Map(row.columns.map((column: any) => [column.name, column.sql])),
+      columnsAs: row.columns.map((column: any) => column.as).join(),
       generated: [
         ...new Set<string>(
           heirs.flatMap(({ columns }) =>
@@ -307,6 +310,16 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
 export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
   (select max(oid) from pg_rewrite where ev_type <> '1'))`;
 
+/** How a column `a` is stored and compared. */
+const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
+
+/** An expression in SQL: by oid, of those of these tables that are there. */
+export function columnsNow(tables: readonly Table[]): string {
+  return `(select json_object_agg(t.oid, t.columns) from (
+    select a.attrelid as oid, string_agg(${COLUMN_AS}, ',' order by a.attnum) as columns from pg_attribute a
+    where a.attrelid = any ('{${tables.map(({ oid }) => oid)}}') and a.attnum > 0 and not a.attisdropped group by 1) as t)`;
+}
+
 const SERVER = `
   select current_database() as name, ${DEFINITIONS} as definitions, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
@@ -339,7 +352,7 @@ const TABLES = `
         'det', coalesce(l.collisdeterministic, true),
         'points', case l.collprovider when 'd' then null when 'b' then true
           when 'c' then l.collcollate in ('C', 'POSIX') else false end,
-        'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum) as columns
+        'as', ${COLUMN_AS}, 'sql', format_type(a.atttypid, a.atttypmod), 'generated', a.attgenerated <> '') order by a.attnum) as columns
     from tables join pg_attribute a on a.attrelid = tables.oid and a.attnum > 0 and not a.attisdropped
     join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation group by 1),
   keys as (

@@ -1,8 +1,9 @@
 import type { Store, TableChange, Writer } from '../store/store.js';
 import { token } from '../store/token.js';
+import { allAffected } from './affected.js';
 import type { Arbiter } from './arbiter.js';
 import { extinguish, light } from './beacon.js';
-import { type Ask, DEFINITIONS } from './catalog.js';
+import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
@@ -57,12 +58,15 @@ export class Commits {
     const xid = transaction.journal.xid ?? (await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
-    const [knows] = await Promise.all([
-      this.#knowsDefinitions(connection, transaction),
+    const [unheard] = await Promise.all([
+      this.#unheardOf(connection, transaction),
       store.mark(writer, transaction.journal.changes()),
     ]);
-    if (!knows) {
-      await this.#markAll(connection, transaction, writer);
+    if (unheard.length > 0) {
+      for (const table of unheard) {
+        transaction.journal.widen(table);
+      }
+      await store.mark(writer, transaction.journal.changes());
     }
     const tables = transaction.journal.changes().map(({ table }) => table);
     try {
@@ -148,35 +152,40 @@ export class Commits {
   }
 
   /**
-   * Is the database still defined as it was when the transaction's statements were understood? Others may have migrated
-   * it. Who defines what else a statement does has to wait for those who write to its table, and those who come later for
-   * him: so what is found now, after the last statement, is no less than what any of them has set off.
+   * The tables of which anything may have changed, because the transaction's statements were understood by definitions
+   * that are others now: somebody has migrated the database. If it is what a statement sets off, these are all tables; if
+   * it is only the columns of tables that were written to, these and what follows them.
+   *
+   * Who defines what else a statement does has to wait for those who write to its table, and those who come later for
+   * him: so what is found now, after the last statement, is no less than what any of them has set off. (Above READ
+   * COMMITTED a migration is not found that has ended since the transaction began.)
    */
-  async #knowsDefinitions(connection: TrackedConnection, { catalog }: TransactionState): Promise<boolean> {
+  async #unheardOf(
+    { inner }: TrackedConnection,
+    { catalog, tables }: TransactionState,
+  ): Promise<readonly string[]> {
     if (!catalog) {
-      return true; // it was told of by hand
+      return []; // it was told of by hand
     }
+    const { database } = this.#parts;
+    const ask: Ask = async sql => (await inner.executeQuery<any>(plainQuery(sql))).rows;
     try {
-      const { rows } = await connection.inner.executeQuery<{ now: string }>(
-        plainQuery(`select ${DEFINITIONS} as now`),
-      );
-      return rows[0]!.now === catalog.definitionsAs;
+      const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
+      const [now] = await ask(`select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`);
+      if (now!.definitions !== catalog.definitionsAs) {
+        return [...(await database.refreshed(ask)).tables.keys()];
+      }
+      const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
+      if (others.length > 0) {
+        database.forget();
+      }
+      return [...allAffected(catalog, others)];
     } catch (error) {
       if ((error as { code?: unknown }).code === FAILED) {
-        return true; // its COMMIT will be a ROLLBACK
+        return []; // its COMMIT will be a ROLLBACK
       }
       throw error;
     }
-  }
-
-  /** Anything may have come of its statements. */
-  async #markAll({ inner }: TrackedConnection, { journal }: TransactionState, writer: Writer): Promise<void> {
-    const ask: Ask = async sql => (await inner.executeQuery<any>(plainQuery(sql))).rows;
-    const { tables } = await this.#parts.database.refreshed(ask);
-    for (const table of tables.keys()) {
-      journal.widen(table);
-    }
-    await this.#parts.store.mark(writer, journal.changes());
   }
 
   /** Tables that the unit of work said it would write, and of which no statement was understood. */

@@ -91,6 +91,19 @@ describe('processes of which one knows an older definition of a table', () => {
     }
   });
 
+  it('learn of it when they write themselves', async () => {
+    await young.em.execute(`alter table item alter column code type text`);
+    const above2 = async () => old.em.fork().count(Item, { code: { $gt: '2' } });
+    expect(await above2()).to.equal(1);
+    await idle();
+    // as numbers, both are above it
+    await old.em.execute(`update item set code = '10' where id = 2`);
+    expect(await above2()).to.equal(0);
+    await idle();
+    await old.em.execute(`update item set code = '7' where id = 2`);
+    expect(await above2()).to.equal(1);
+  });
+
   it('do not judge rows by partners whose columns are compared in another way now', async () => {
     await young.em.execute('create table note (id int primary key, item int references item, text text)');
     await old.em.execute(`update item set code = '10' where id = 2; insert into note values (1, 1)`);
