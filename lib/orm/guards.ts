@@ -139,7 +139,7 @@ function relationOf(
 }
 
 /** The property whose values are those of the column, as they stand in the database. */
-function scalarOf(meta: EntityMetadata, column: string): EntityProperty | undefined {
+export function scalarOf(meta: EntityMetadata, column: string): EntityProperty | undefined {
   return Object.values<EntityProperty>(meta.properties as never).find(
     prop =>
       prop.kind === 'scalar' &&

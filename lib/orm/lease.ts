@@ -1,4 +1,4 @@
-import type { EntryAddress, Lease, Seal, Store } from '../store/store.js';
+import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import type { CacheopsEvents } from './events.js';
 import type { ReadCounts } from './stats.js';
@@ -43,4 +43,59 @@ export async function takeLease(
     events.reportError('lease', error);
   }
   return undefined;
+}
+
+/**
+ * The same of several at once, in their order. What stands in the way of several is looked into once: at first there may
+ * be as many quarantines of the same table as there are addresses.
+ */
+export async function takeLeases(
+  { store, arbiter, events, background }: LeaseParts,
+  addresses: readonly EntryAddress[],
+  timeout: number,
+  inTransaction: boolean,
+  counts: ReadCounts,
+): Promise<(Seal | undefined)[]> {
+  const take = (indices: readonly number[]) =>
+    Promise.all(indices.map(i => store.lease(addresses[i]!, timeout)));
+  try {
+    const leases: Lease[] = await take([...addresses.keys()]);
+    const refused = [...leases.keys()].filter(i => !leases[i]!.granted);
+    const refusal = joinRefusals(leases);
+    if (refused.length > 0 && inTransaction) {
+      background(arbiter.resolve(refusal));
+    } else if (refused.length > 0 && (await arbiter.resolve(refusal))) {
+      for (const [n, lease] of (await take(refused)).entries()) {
+        leases[refused[n]!] = lease;
+      }
+    }
+    return leases.map(lease => {
+      counts.refused += Number(!lease.granted);
+      return lease.granted ? lease.seal : undefined;
+    });
+  } catch (error) {
+    events.reportError('lease', error);
+    return addresses.map(() => undefined);
+  }
+}
+
+function joinRefusals(leases: readonly Lease[]): Refusal {
+  const writers = new Map<string, InFlight>();
+  const quarantines = new Map<string, Quarantine>();
+  for (const lease of leases) {
+    if (!lease.granted) {
+      for (const quarantine of lease.quarantines) {
+        quarantines.set(quarantine.nonce, quarantine);
+      }
+      for (const writer of lease.writers) {
+        const { tables = [], age = 0 } = writers.get(writer.id) ?? {};
+        writers.set(writer.id, {
+          ...writer,
+          age: Math.max(age, writer.age),
+          tables: [...new Set([...tables, ...writer.tables])],
+        });
+      }
+    }
+  }
+  return { granted: false, writers: [...writers.values()], quarantines: [...quarantines.values()] };
 }

@@ -6,6 +6,7 @@ import { type PrefixQuery, type ResolvedOptions, serializerKey, type TableSource
 import { CLOCK_IN_SQL, CLOCK_IN_TEXT } from '../query/clock.js';
 import { type Columns, readCondition } from '../query/condition.js';
 import { andWholly, dependenciesOf, type WatchedTable } from '../query/dependencies.js';
+import type { KeyList } from '../query/key_list.js';
 import { serialise, serialiseQuery, shapeOf } from '../query/serialise.js';
 import { haveSkeletons, skeletonsOf } from '../query/skeleton.js';
 import type { EntryAddress } from '../store/store.js';
@@ -16,6 +17,7 @@ import { type Catalog, kindIn } from './catalog.js';
 import { definitionDigest } from './definition.js';
 import { dryRun } from './dry_run.js';
 import { hiddenObstacle } from './hidden.js';
+import { KeyPlanner, type KeyPlans, type ListCall } from './key_plans.js';
 import { type Named, NamedTables } from './named_tables.js';
 import { occurrencesOf, type PlacedGuard } from './occurrences.js';
 import { isSameReading, type Reading, readStatements } from './reading.js';
@@ -43,6 +45,8 @@ export interface Planned {
   readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
   /** what can be told of the rows that matter, once the result is there */
   readonly guards: readonly PlacedGuard[];
+  /** what its statements read; left out: its own text was not enough for a key */
+  readonly reading?: Reading;
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */
   confirms(statements: readonly string[]): boolean;
 }
@@ -91,6 +95,7 @@ export class Planner {
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
   readonly #named: NamedTables;
+  readonly #keys: KeyPlanner;
   readonly #names = new WeakMap<EntityMetadata, string>();
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
   readonly #plans = new LRUCache<string, Planned | NotCacheable>({
@@ -113,25 +118,50 @@ export class Planner {
     this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
     const definition = definitionDigest(driver);
     const format = serializerKey(limits.serializer);
+    this.#keys = new KeyPlanner({
+      tableOf: call => {
+        const name = columnsOf(catalog, this.#schemaOf(call)).tableOf(call.meta);
+        return name === undefined ? undefined : catalog.tables.get(name);
+      },
+      describe: call => this.#describe({ ...call, named: undefined }, serialise(call.em.getSessionContext())),
+      plan: call => this.#plan(call),
+    });
     this.#environment = JSON.stringify([catalog.database, catalog.user, definition, format]);
   }
 
   plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
     const plan = this.#plan(call);
-    const { prefix } = this.#limits;
-    if (typeof prefix !== 'function') {
+    if (typeof this.#limits.prefix !== 'function') {
       return plan;
     }
-    // asked each time, and not remembered with the query: it may depend on who asks
-    const prefixed = (planned: Planned | NotCacheable): Planned | NotCacheable => {
-      if (!planned.cacheable) {
-        return planned;
-      }
-      const { key, tables } = planned.address;
-      const before = prefix(prefixQuery(call, tables, this.#catalog));
-      return { ...planned, address: { key: `${before}${key}`, tables } };
-    };
+    const prefixed = (planned: Planned | NotCacheable) =>
+      planned.cacheable ? this.#prefixed(call, planned) : planned;
     return plan instanceof Promise ? plan.then(prefixed) : prefixed(plan);
+  }
+
+  /**
+   * The same call for each of its keys by itself. Together they give what it gives, in the order that is told beside.
+   *
+   * @returns `undefined` if it has to be planned as a whole
+   */
+  planKeys(call: ListCall, list: KeyList): KeyPlans | undefined | Promise<KeyPlans | undefined> {
+    if (call.tables || call.meta.virtual || this.#limits.granularity === 'table') {
+      return undefined; // whatever drops one of them drops all
+    }
+    const planned = this.#keys.plan(call, list);
+    if (typeof this.#limits.prefix !== 'function') {
+      return planned;
+    }
+    const prefixed = (keys: KeyPlans | undefined) =>
+      keys && { ...keys, plans: keys.plans.map(plan => this.#prefixed(call, plan)) };
+    return planned instanceof Promise ? planned.then(prefixed) : prefixed(planned);
+  }
+
+  /** The prefix is asked for each time, and not remembered with the query: it may depend on who asks. */
+  #prefixed(call: ReadCall, planned: Planned): Planned {
+    const { key, tables } = planned.address;
+    const before = (this.#limits.prefix as PrefixFunction)(prefixQuery(call, tables, this.#catalog));
+    return { ...planned, address: { key: `${before}${key}`, tables } };
   }
 
   #plan({ tables, ...read }: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
@@ -151,9 +181,14 @@ export class Planner {
     if (text === undefined) {
       return this.#planBySql(reduced(call), session);
     }
-    const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
-    const identity = `${filters}${described(call)} ${this.#nameOf(call.meta)} ${session} ${text}`;
+    const identity = `${this.#describe(call, session)} ${text}`;
     return this.#plans.get(identity) ?? this.#planByText(reduced(call), session, identity);
+  }
+
+  /** What decides about a plan beside condition and options. */
+  #describe(call: Call, session: string | undefined): string {
+    const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
+    return `${filters}${described(call)} ${this.#nameOf(call.meta)} ${session}`;
   }
 
   /** That of entities which do not name one themselves. */
@@ -196,6 +231,7 @@ export class Planner {
     const plan: Planned = {
       cacheable: true,
       ...this.#address(call, identity, reading),
+      reading,
       confirms: statements => {
         if (skeletons && haveSkeletons(statements, skeletons)) {
           return true;
@@ -300,6 +336,8 @@ export class Planner {
     };
   }
 }
+
+type PrefixFunction = Extract<Limits['prefix'], (...args: never[]) => unknown>;
 
 function ofKinds({ table, dependencies }: WatchedTable, { kindOf }: Columns): WatchedTable {
   const known = (column: string) => kindOf(table, column);

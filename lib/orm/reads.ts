@@ -8,9 +8,11 @@ import {
   type ResolvedOptions,
   resolveCall,
 } from '../config/index.js';
+import { findKeyList } from '../query/key_list.js';
 import type { EntryAddress, Found, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import { Auditor } from './auditor.js';
+import { type Batch, Batches } from './batches.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
@@ -69,7 +71,7 @@ interface CurrentPlanner {
 }
 
 /** One read, as it arrives at the driver. */
-interface Request {
+export interface Request {
   readonly kind: ReadCall['kind'];
   readonly op: Op;
   readonly meta: EntityMetadata;
@@ -78,8 +80,12 @@ interface Request {
   readonly where: unknown;
   readonly options: Options;
   readonly em: SqlEntityManager;
-  /** asks the database */
-  readonly run: (change?: Options) => Promise<unknown>;
+  /**
+   * asks the database
+   *
+   * @param where another condition, if it is a find
+   */
+  readonly run: (change?: Options, where?: unknown) => Promise<unknown>;
   readonly scope: Scope;
   /** when it began, by the clock of the flights */
   readonly begun: number;
@@ -92,7 +98,7 @@ interface Request {
 
 type Noted = Pick<Request, 'begun' | 'started' | 'counts' | 'message'>;
 
-interface DatabaseAnswer {
+export interface DatabaseAnswer {
   readonly result: unknown;
   /** what was sent */
   readonly statements: readonly string[];
@@ -114,6 +120,7 @@ export class Reads {
   readonly #flights = new Flights();
   readonly #locks: Locks;
   readonly #auditor: Auditor | undefined;
+  readonly #batches: Batches;
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
@@ -121,6 +128,19 @@ export class Reads {
     this.#fills = new Fills(parts.background);
     this.#locks = new Locks(parts.store, parts.background);
     this.#auditor = parts.audit && new Auditor(parts.audit.share, parts);
+    this.#batches = new Batches({
+      ...parts,
+      fills: this.#fills,
+      ask: (request, session) => this.#ask(request, session),
+      fill: (...args) => this.#fill(...args),
+      leave: (...args) => this.#leave(...args),
+      reseal: ({ counts }, address, found) => this.#reseal(address, found, counts),
+      audit: (request, plan, found) => {
+        if (this.#auditor?.isDue()) {
+          this.#audit(this.#auditor, request, plan, found);
+        }
+      },
+    });
   }
 
   /** Puts itself between the driver and its callers. */
@@ -131,7 +151,8 @@ export class Reads {
     driver.findOne = (entityName, where, options) =>
       findOne!.call(driver, entityName, where, { ...options, [FIND_ONE]: true });
     driver.find = (entityName, where, options = {}) => {
-      const run = (change?: Options) => find!.call(driver, entityName, where, { ...options, ...change });
+      const run = (change?: Options, other = where) =>
+        find!.call(driver, entityName, other, { ...options, ...change });
       return this.#serve('find', options[FIND_ONE] ? 'get' : 'fetch', entityName, where, options, run);
     };
     driver.count = (entityName, where, options = {}) => {
@@ -205,11 +226,22 @@ export class Reads {
     if (obstacle) {
       return this.#bypass(request, obstacle);
     }
-    const planner = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
-    const { tables } = decision;
-    const planned = (planner ?? (await this.#currentPlanner(ctx))).planner.plan(
-      tables ? { ...request, tables } : request,
-    );
+    const current = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
+    const { planner } = current ?? (await this.#currentPlanner(ctx));
+    const { tables, lock } = decision;
+    const list =
+      request.kind === 'find' && !tables && !lock ? findKeyList(request.meta, request.where) : undefined;
+    if (list) {
+      const planning = planner.planKeys(
+        { ...request, runWith: where => request.run(undefined, where) },
+        list,
+      );
+      const keys = planning instanceof Promise ? await planning : planning;
+      if (keys) {
+        return this.#answerKeys({ request, list, keys, timeout: decision.timeout, session }, planner);
+      }
+    }
+    const planned = planner.plan(tables ? { ...request, tables } : request);
     const plan = planned instanceof Promise ? await planned : planned;
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
@@ -226,6 +258,22 @@ export class Reads {
     counts.misses++;
     const { result, shared } = await this.#miss(request, plan, decision, session);
     this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
+    return result;
+  }
+
+  async #answerKeys(batch: Batch, planner: Planner): Promise<unknown> {
+    const { request } = batch;
+    const { result, cause } = await this.#batches.answer(batch);
+    if (cause === undefined) {
+      request.counts.hits++;
+    } else {
+      request.counts.misses++;
+    }
+    // nothing else asks for the key of the whole
+    const isHeard = request.started !== undefined || request.message !== undefined;
+    const plan = isHeard ? await planner.plan(request) : undefined;
+    const address = plan?.cacheable ? plan.address : undefined;
+    this.#report(request, cause === undefined ? 'hit' : 'miss', cause, address);
     return result;
   }
 

@@ -292,7 +292,7 @@ function primaryKeyCondition(meta: EntityMetadata, where: unknown): unknown {
 }
 
 /** False where SQL stands between the value and the column. */
-function isNarrowing(prop: EntityProperty): boolean {
+export function isNarrowing(prop: EntityProperty): boolean {
   return (
     prop.persist !== false &&
     !prop.formula &&
@@ -314,7 +314,7 @@ const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean']
  * Of what is embedded the ORM does not tell its columns for certain: `joinColumns` leave out prefixes, and may be keys of
  * JSON that are called like columns.
  */
-function isPlainRelation(prop: EntityProperty): boolean {
+export function isPlainRelation(prop: EntityProperty): boolean {
   if (prop.embedded && !prop.joinColumns?.every((column, i) => column === prop.fieldNames[i])) {
     return false;
   }
@@ -328,7 +328,7 @@ function isKeyColumn(prop: EntityProperty | undefined): boolean {
   );
 }
 
-function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
+export function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
     return false;
   }

@@ -60,6 +60,8 @@ export interface Select {
    * that lists them, a function of their neighbours, LIMIT in a subquery?
    */
   readonly ordinal: boolean;
+  /** Does something in it look at what other rows there are (a window function)? */
+  readonly windowed: boolean;
   /** its ORDER BY, as far as it is understood */
   readonly order: readonly OrderColumn[];
   /** Is that all of its ORDER BY? */
@@ -113,6 +115,7 @@ export function readSelect(sql: string, vouched = false): Select | Opaque {
   let plain = true;
   let nested = false;
   let ordinal = false;
+  let windowed = false;
   let opaque = false;
   let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
   for (let i = 0; i < tokens.length; i++) {
@@ -156,6 +159,7 @@ export function readSelect(sql: string, vouched = false): Select | Opaque {
         nested ||= token.text === 'select' || token.text === 'values';
         ordinal ||= LIMITS.has(token.text);
       }
+      windowed ||= token.text === 'over';
       ordinal ||= token.text === 'distinct' && isWord(tokens[i + 1], 'on');
       ordinal ||= ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     }
@@ -180,7 +184,7 @@ export function readSelect(sql: string, vouched = false): Select | Opaque {
       i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
-  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, opaque, ...order };
+  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, windowed, opaque, ...order };
 }
 
 function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
