@@ -99,7 +99,14 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     em => em.find(Author, { home: { city: 'x', country: null } }),
     ['author(home_city=x and home_country=null)'],
   ],
-  'embeddables in json': [em => em.find(Author, { office: { city: 'x' }, name: 'a' }), ['author(name=a)']],
+  'embeddables in json': [
+    em => em.find(Author, { office: { city: 'x' }, name: 'a' }),
+    ['author(office.city=x and name=a)'],
+  ],
+  'a text in json': [
+    em => em.find(Author, { settings: { a: { b: 'x' } }, name: 'a' }),
+    ['author(settings.a.b=x and name=a)'],
+  ],
   json: [em => em.find(Author, { settings: { a: 1 }, name: 'a' }), ['author(name=a)']],
   'a foreign key': [articles({ author: 1 }), ['article(author_id=1)']],
   'a foreign key as an object': [articles({ author: { id: 1 } }), ['article(author_id=1)']],
