@@ -177,7 +177,11 @@ export class Planner {
     // what a virtual entity stands for may be made anew each time
     const text =
       isBuilt || call.meta.virtual ? undefined : serialiseQuery(call.where, call.options, IRRELEVANT);
-    const session = serialise(call.em.getSessionContext());
+    const context = call.em.getSessionContext();
+    const session = serialise(context);
+    if (context && session === undefined) {
+      return NO_KEY;
+    }
     if (text === undefined) {
       return this.#planBySql(reduced(call), session);
     }
@@ -249,8 +253,8 @@ export class Planner {
   async #planBySql(call: Call, session: string | undefined): Promise<Planned | NotCacheable> {
     // the same SQL maps to other results under other hints
     const mapping = serialise(MAPPING.map(name => call.options[name]));
-    if (mapping === undefined || (session === undefined && call.em.getSessionContext())) {
-      return { cacheable: false, reason: 'options that have no key' };
+    if (mapping === undefined) {
+      return NO_KEY;
     }
     const run = await (call.meta.virtual ? dryRun(call.run).catch(() => undefined) : dryRun(call.run));
     if (!run || (call.meta.virtual && !run.wrapsExpression)) {
@@ -367,6 +371,7 @@ function prefixQuery(
   };
 }
 
+const NO_KEY: NotCacheable = { cacheable: false, reason: 'options that have no key' };
 const CLOCK: NotCacheable = { cacheable: false, reason: 'a value that is read by the clock' };
 
 /** Options which change what is made of the rows, and not the SQL. */

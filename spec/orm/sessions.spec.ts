@@ -57,6 +57,21 @@ describe('sessions', () => {
     expect(new Set(keys).size).to.equal(4);
   });
 
+  it('with variables that tell nothing of themselves are answered by the database', async () => {
+    class Tenant {
+      toString(): string {
+        return '1';
+      }
+    }
+    for (let i = 0; i < 2; i++) {
+      const em = started.orm.em.fork();
+      em.setSessionContext({ variables: { 'app.tenant': new Tenant() as never } });
+      for (const read of [() => em.find(Open, {}), () => em.find(Open, { id: { $in: [1, 2] } })]) {
+        expect(await sourcesOf(started.cache, read)).to.deep.equal(['options that have no key']);
+      }
+    }
+  });
+
   it('with variables of their own are answered from the cache', async () => {
     const read = (tenant: string) => {
       const em = started.orm.em.fork();
