@@ -61,7 +61,13 @@ export async function prepare(
     storedVersions: ids => storedVersions(em(), ids),
     async [Symbol.asyncDispose]() {
       await Promise.all(children.map(child => child[Symbol.asyncDispose]()));
-      await store.clear();
+      // it may still have to find back to a server that was restarted
+      await until(() =>
+        store.clear().then(
+          () => true,
+          () => false,
+        ),
+      );
       await opened[Symbol.asyncDispose]();
     },
   };
