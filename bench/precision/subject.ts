@@ -11,34 +11,35 @@ export type Granularity = NonNullable<CacheopsOptions['granularity']>;
 
 const TIMEOUT = 86_400;
 
-/** A store that tells which entry was asked for last, and remembers what was put into it. */
+/** A store that tells which entries were asked for last, and remembers what was put into it. */
 class WatchedStore extends MemoryStore {
-  last: EntryAddress | undefined;
-  payload: Uint8Array | undefined;
+  last: readonly EntryAddress[] = [];
+  readonly payloads = new Map<string, Uint8Array>();
 
   override read(address: EntryAddress): ReturnType<MemoryStore['read']> {
-    this.last = address;
+    this.last = [address];
     return super.read(address);
   }
 
+  override readMany(addresses: readonly EntryAddress[]): ReturnType<MemoryStore['readMany']> {
+    this.last = addresses;
+    return super.readMany(addresses);
+  }
+
   override fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
-    this.payload = Uint8Array.from(payload);
+    this.payloads.set(address.key, Uint8Array.from(payload));
     return super.fill(address, seal, payload, timeout);
   }
 }
 
 type WatchedAddress = EntryAddress & { readonly tables: readonly WatchedTable[] };
 
-interface Entry {
-  readonly address: EntryAddress;
-  payload: Uint8Array;
-}
-
 /** A cache of one granularity. */
 export class Subject {
   readonly granularity: Granularity;
   readonly store = new WatchedStore({ maxSize: 2 ** 30 });
-  readonly #entries: Entry[] = [];
+  /** of each query; of a list of keys, those of its keys */
+  readonly #entries: (readonly EntryAddress[])[] = [];
   #orm: MikroORM | undefined;
   #ask: AskPartners | undefined;
 
@@ -56,19 +57,26 @@ export class Subject {
 
   /** Asks, so that the answer is in the cache. */
   async fill(query: Query, i: number): Promise<void> {
-    this.store.payload = undefined;
     await query.ask(this.#orm!.em.fork());
     await getCacheops(this.#orm!).idle();
-    const { last, payload } = this.store;
-    if (!last || !payload) {
+    const { last, payloads } = this.store;
+    if (last.length === 0 || !last.every(({ key }) => payloads.has(key))) {
       throw new Error(`A query is not cached: ${query.shape}.`);
     }
-    this.#entries[i] = { address: last, payload };
+    this.#entries[i] = last;
   }
 
   /** Would the answer come from the cache? */
   async serves(i: number): Promise<boolean> {
-    const { address } = this.#entries[i]!;
+    for (const address of this.#entries[i]!) {
+      if (!(await this.#holds(address))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  async #holds(address: EntryAddress): Promise<boolean> {
     const found = await this.store.read(address);
     if (!found) {
       return false;
@@ -85,12 +93,13 @@ export class Subject {
 
   /** Stores the answer that was there, which is still right. Asking anew would take hours where all is dropped. */
   async restore(i: number): Promise<void> {
-    const { address, payload } = this.#entries[i]!;
-    const lease = await this.store.lease(address, TIMEOUT);
-    if (!lease.granted) {
-      throw new Error('A writer has not settled.');
+    for (const address of this.#entries[i]!) {
+      const lease = await this.store.lease(address, TIMEOUT);
+      if (!lease.granted) {
+        throw new Error('A writer has not settled.');
+      }
+      await this.store.fill(address, lease.seal, this.store.payloads.get(address.key)!, TIMEOUT);
     }
-    await this.store.fill(address, lease.seal, payload, TIMEOUT);
   }
 
   async close(): Promise<void> {

@@ -230,7 +230,10 @@ export class Batches {
       return UNPLANNED;
     }
     const places = placesOf(family.column.kind, asked);
-    const parts = places && dealOut(result, family.column, places);
+    if (!places) {
+      return UNTOLD; // that is these keys' affair, and not that of others
+    }
+    const parts = dealOut(result, family.column, places);
     if (!parts || !putTogether(parts, family.order)) {
       family.isWhole = true;
       return UNTOLD;

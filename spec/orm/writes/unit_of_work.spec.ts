@@ -315,7 +315,10 @@ const PATHS: Record<string, WritePath> = {
       ann.articles.add(em.getReference(Article, 3));
       await em.flush();
     },
-    changes: [byBob, em => em.find(Author, {}, { populate: ['articles'] })],
+    changes: [
+      byBob,
+      em => em.find(Author, {}, { populate: ['articles'], orderBy: { id: 'asc', articles: { id: 'asc' } } }),
+    ],
     keeps: [em => em.find(Article, { author: 3 })],
   },
   'what is persisted by cascade': {
