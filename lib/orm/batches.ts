@@ -5,6 +5,7 @@ import type { EntryAddress, Found, Store } from '../store/store.js';
 import type { CacheopsEvents } from './events.js';
 import { describeCause } from './explain.js';
 import type { Fills } from './fills.js';
+import type { Flight, Flights } from './flights.js';
 import { guardsOf } from './guards.js';
 import { judge } from './judge.js';
 import type { KeyPlans } from './key_plans.js';
@@ -19,6 +20,7 @@ export interface BatchParts extends LeaseParts {
   readonly events: CacheopsEvents;
   readonly codec: ResultCodec;
   readonly fills: Fills;
+  readonly flights: Flights;
   readonly ask: (request: Request, session: Session | undefined) => Promise<DatabaseAnswer>;
   readonly fill: (
     request: Request,
@@ -45,7 +47,7 @@ export interface Batch {
 
 export interface BatchAnswer {
   readonly result: unknown;
-  /** why the database was asked; `undefined`: it was not */
+  /** why the database was asked, or `shared`: by somebody else; `undefined`: it was not */
   readonly cause: string | undefined;
 }
 
@@ -103,7 +105,35 @@ export class Batches {
     const { cause } = first as { readonly cause: string };
     const isPart = missing.length > 0 && missing.length < all.length;
     const result = isPart ? await this.#complete(batch, looked, missing) : undefined;
-    return { result: result ?? (await this.#ask(batch, all)).result, cause };
+    return result ? { result, cause } : this.#askTogether(batch, all, cause);
+  }
+
+  /** Of many who miss a whole list at the same time, one asks the database: see {@link Flights}. */
+  async #askTogether(batch: Batch, all: readonly number[], cause: string): Promise<BatchAnswer> {
+    const { request, keys, session } = batch;
+    const { flights, codec } = this.#parts;
+    // what a transaction sees is its own, and who may cancel waits for nobody
+    const mayShare = !session && !request.options.signal;
+    const key = keys.plans.map(({ address }) => address.key).join(' ');
+    const joined = mayShare ? flights.begunBefore(key, request.begun) : undefined;
+    const theirs = joined && (await joined.join());
+    if (theirs && request.begun < joined.sent) {
+      request.counts.shared++;
+      return { result: codec.decode(theirs), cause: 'shared' };
+    }
+    // who has waited in vain goes on alone, at the same time as the others who have
+    const flight = mayShare && !joined ? flights.board(key) : undefined;
+    let payload: Uint8Array | undefined;
+    try {
+      const { result, parts } = await this.#ask(batch, all, flight);
+      const encoded = flight?.joined && parts ? codec.encode(result) : undefined;
+      payload = encoded instanceof Uint8Array ? encoded : undefined;
+      return { result, cause };
+    } finally {
+      if (flight) {
+        flights.land(flight, payload);
+      }
+    }
   }
 
   /** Asks for what is missing, and puts it to the rest if that has held all the while. */
@@ -192,7 +222,7 @@ export class Batches {
   }
 
   /** The leases first, the database second. */
-  async #ask(batch: Batch, indices: readonly number[]): Promise<Asked> {
+  async #ask(batch: Batch, indices: readonly number[], flight?: Flight): Promise<Asked> {
     const { request, list, keys, timeout, session } = batch;
     const plans = indices.map(i => keys.plans[i]!);
     const asked = indices.map(i => list.keys[i]!);
@@ -203,6 +233,9 @@ export class Batches {
       session !== undefined,
       request.counts,
     );
+    if (flight) {
+      this.#parts.flights.send(flight, undefined);
+    }
     const isAll = asked.length === list.keys.length;
     const answer = await this.#parts.ask(isAll ? request : onlyOf(request, list, asked), session);
     const parts = this.#deal(batch, asked, plans[0]!, answer);

@@ -131,6 +131,7 @@ export class Reads {
     this.#batches = new Batches({
       ...parts,
       fills: this.#fills,
+      flights: this.#flights,
       ask: (request, session) => this.#ask(request, session),
       fill: (...args) => this.#fill(...args),
       leave: (...args) => this.#leave(...args),

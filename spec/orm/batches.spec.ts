@@ -6,6 +6,7 @@ import { Article, Author, Comment, entities, Tag } from '../../fixtures/legacy/i
 import { MemoryStore, type MismatchEvent, RedisStore, type Store } from '../../lib/index.js';
 import { currentScope } from '../../lib/orm/scope.js';
 import { redisUrl } from '../support/servers.js';
+import { until } from '../support/until.js';
 import { createBlog, restoreBlog, uuid } from './support/blog.js';
 import { embedded } from './support/embedded.js';
 import { readsOf, sourcesOf } from './support/observe.js';
@@ -107,6 +108,58 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(em => byIds([1, 2, 3, 4], undefined, em))).to.deep.equal([[3, 4]]);
       expect(await questionsOf(em => byIds([2, 4], undefined, em))).to.deep.equal([]);
       expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([]);
+    });
+
+    it('ask the database once for many who miss the same list at the same time', async () => {
+      let release = () => {};
+      const held = new Promise<void>(resolve => {
+        release = resolve;
+      });
+      delay = async answer => {
+        await held;
+        return answer;
+      };
+      let looks = 0;
+      const { readMany } = store;
+      store.readMany = async addresses => {
+        const entries = await readMany.call(store, addresses);
+        looks++;
+        return entries;
+      };
+      let found: Article[][] = [];
+      const sources = await sourcesOf(blog.cache, async () => {
+        const all = Promise.all(Array.from({ length: 10 }, () => byIds([1, 2, 3])));
+        await until(() => looks === 10 && asked.length > 0);
+        release();
+        found = await all;
+      });
+      store.readMany = readMany;
+      expect(asked).to.have.length(1);
+      expect(found.map(rows => rows.map(({ id }) => id))).to.deep.equal(Array(10).fill([1, 2, 3]));
+      expect(sources.sort()).to.deep.equal(['miss', ...Array(9).fill('shared')]);
+    });
+
+    it('give nobody what was asked for before he came', async () => {
+      await byIds([1, 2]);
+      await blog.cache.idle();
+      await fork().nativeUpdate(Article, {}, { title: 'first' });
+      let release = () => {};
+      const held = new Promise<void>(resolve => {
+        release = resolve;
+      });
+      delay = async answer => {
+        const given = await answer;
+        await held;
+        return given;
+      };
+      const early = byIds([1, 2]);
+      await until(() => asked.length > 0);
+      await fork().nativeUpdate(Article, {}, { title: 'second' });
+      delay = answer => answer;
+      const late = await byIds([1, 2]);
+      release();
+      await early;
+      expect(late.map(({ title }) => title)).to.deep.equal(['second', 'second']);
     });
 
     it('share what is there with those of one key', async () => {
