@@ -63,17 +63,26 @@ try {
     await write.run(writer.em.fork());
     await getCacheops(writer).idle();
     const after = await truth.digests();
-    for (const [i, query] of queries.entries()) {
-      const changed = before[i] !== after[i];
-      for (const subject of subjects) {
-        const dropped = !(await subject.serves(i));
-        tallies.get(subject.granularity)!.add(query.shape, dropped, changed);
-        if (changed && !dropped) {
+    const isChanged = (i: number) => before[i] !== after[i];
+    for (const subject of subjects) {
+      // lists of keys share entries: nothing is put back before all have been looked at
+      const dropped = new Set<number>();
+      for (const [i, query] of queries.entries()) {
+        if (!(await subject.serves(i))) {
+          dropped.add(i);
+        }
+        tallies.get(subject.granularity)!.add(query.shape, dropped.has(i), isChanged(i));
+        if (isChanged(i) && !dropped.has(i)) {
           console.error(`Stale with ${subject.granularity} after ${write.kind} ${n}: ${asked[i]}`);
         }
-        if (changed) {
+      }
+      for (const [i, query] of queries.entries()) {
+        if (isChanged(i)) {
           await subject.fill(query, i);
-        } else if (dropped) {
+        }
+      }
+      for (const i of dropped) {
+        if (!isChanged(i)) {
           await subject.restore(i);
         }
       }

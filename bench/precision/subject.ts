@@ -22,7 +22,8 @@ class WatchedStore extends MemoryStore {
   }
 
   override readMany(addresses: readonly EntryAddress[]): ReturnType<MemoryStore['readMany']> {
-    this.last = addresses;
+    // the second look is at some of them only
+    this.last = addresses.length > this.last.length ? addresses : this.last;
     return super.readMany(addresses);
   }
 
@@ -57,6 +58,7 @@ export class Subject {
 
   /** Asks, so that the answer is in the cache. */
   async fill(query: Query, i: number): Promise<void> {
+    this.store.last = [];
     await query.ask(this.#orm!.em.fork());
     await getCacheops(this.#orm!).idle();
     const { last, payloads } = this.store;
