@@ -17,8 +17,10 @@ const LONGEST_DELAY = 2000;
 
 /**
  * For how long a node of a cluster is known to be the master that it was, in milliseconds. One that hands over answers
- * `MOVED` until it takes over again, and that is not before an election, which replicas delay by 500 ms (`CLUSTER FAILOVER
- * TAKEOVER` does without; an administrator would have to be that quick twice).
+ * `MOVED` until it takes over again. It does so by an election, which replicas delay by 500 ms at least; or by
+ * `CLUSTER FAILOVER`, which has no such delay, but waits until the replica has all that its master has. `FORCE` and
+ * `TAKEOVER` neither delay nor wait: an administrator would have to be that quick twice, and in between somebody else to
+ * have written.
  */
 const MASTER_FOR = 250;
 
