@@ -3,6 +3,7 @@ import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
 import { pathOf } from '../values/path.js';
+import { DEFINED, type Definitions, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
 export type Ask = (sql: string) => Promise<Record<string, any>[]>;
@@ -35,6 +36,10 @@ export interface Table {
   readonly partitioned: boolean;
   /** what stands in it changes when it is refreshed */
   readonly materialized: boolean;
+  /** no function of a user's is called for a value of any of its columns, by an operator or for the value's text */
+  readonly settled: boolean;
+  /** it has a column of `time with time zone` or made of it: what such a value is compared with may be of today's offset */
+  readonly zoned: boolean;
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
@@ -115,6 +120,9 @@ export interface Catalog {
   readonly routines: Routines;
   /** texts of functions, procedures and views, by name */
   readonly definitions: ReadonlyMap<string, string>;
+  readonly defined: Definitions;
+  /** Are names looked up in other schemas before PostgreSQL's own? */
+  readonly isShadowed: boolean;
   /** finds a table by the name it has in SQL */
   resolve(name: TableName): Table | undefined;
   /** all tables of that name, in whatever schema */
@@ -177,7 +185,11 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     const orderable = new Set<string>();
     const matchable = new Set<string>();
     for (const column of row.columns as any[]) {
-      const type = { name: column.type, category: column.category, deterministic: column.det };
+      const type = {
+        name: column.own ? '' : column.type,
+        category: column.category,
+        deterministic: column.det,
+      };
       // what is called like a path would be taken for one
       const kind = pathOf(column.name) ? undefined : comparableOf(type);
       if (kind) {
@@ -212,6 +224,8 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       ],
       partitioned: row.kind === 'p',
       materialized: row.kind === 'm',
+      settled: row.settled,
+      zoned: row.zoned,
       key:
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
@@ -260,7 +274,12 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     sortsByCodePoints: server!.unicode && server!.points,
     routines,
     definitions,
+    defined: readDefinitions(server!.defined),
+    isShadowed: path[0] !== 'pg_catalog',
     resolve({ schema, name }) {
+      if (schema === undefined && name.startsWith('pg_')) {
+        return undefined; // may be one of PostgreSQL's own, which come first
+      }
       for (const candidate of schema === undefined ? path : [schema]) {
         const table = bySchema.get(`${candidate}.${name}`);
         if (table) {
@@ -324,7 +343,7 @@ const SERVER = `
   select current_database() as name, ${DEFINITIONS} as definitions, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
-         current_setting('server_version_num') as version,
+         current_setting('server_version_num') as version, ${DEFINED} as defined,
          getdatabaseencoding() = 'UTF8' as unicode,
          -- does the default collation sort strings by their code points? The provider is told since PostgreSQL 15
          (select coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'b'
@@ -342,13 +361,15 @@ const SERVER = `
  * - NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing.
  */
 const TABLES = `
-  with tables as materialized (
-    select c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity
+  with recursive ${KINDS_OF_TYPES},
+  tables as materialized (
+    select c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity,
+      c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
       and n.nspname not like 'pg_toast%'),
   columns as (
-    select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'category', t.typtype,
+    select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'own', t.oid >= 16384, 'category', t.typtype,
         'det', coalesce(l.collisdeterministic, true),
         'points', case l.collprovider when 'd' then null when 'b' then true
           when 'c' then l.collcollate in ('C', 'POSIX') else false end,
@@ -393,7 +414,7 @@ const TABLES = `
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, rules.oid is not null as ruled,
     coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
-    coalesce(trusted, '[]') as trusted
+    coalesce(trusted, '[]') as trusted, settled, zoned
   from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
   left join triggers using (oid) left join defaults using (oid) left join parents using (oid)
   left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;

@@ -1,5 +1,6 @@
 import { namesInText } from '../changes/statements/mentioned.js';
-import { CLOCK_IN_SQL } from '../query/clock.js';
+import { mayReadClock } from '../query/clock.js';
+import { CLOCK } from '../query/evaluation.js';
 import { isUnstable, NOT_DETERMINED } from '../query/words.js';
 import type { Catalog } from './catalog.js';
 
@@ -9,7 +10,7 @@ import type { Catalog } from './catalog.js';
  */
 export function hiddenObstacle(
   statements: readonly string[],
-  { routines, definitions }: Catalog,
+  { routines, definitions, defined }: Catalog,
 ): string | undefined {
   if (statements.some(sql => routines.namesReachedIn(sql).size > 0)) {
     return 'a call of a function that writes';
@@ -17,7 +18,7 @@ export function hiddenObstacle(
   const reached = new Set(statements.flatMap(sql => definedIn(sql, definitions)));
   for (const name of reached) {
     const text = definitions.get(name)!;
-    const word = CLOCK_IN_SQL.test(text) ? 'a value that is read by the clock' : unstableIn(text);
+    const word = unstableIn(text, defined.volatile) ?? (mayReadClock(text) ? CLOCK : undefined);
     if (word !== undefined) {
       return `${name}, in which there is ${word}`;
     }
@@ -35,13 +36,13 @@ function definedIn(text: string, definitions: Catalog['definitions']): string[] 
 /** Names in quotes are of columns, most often; a word before a parenthesis is called. */
 const WORDS = /(?<![\w$."])([a-z_][\w$]*)(\s*\()?|\.\s*([a-z_][\w$]*)\s*\(/gi;
 
-function unstableIn(text: string): string | undefined {
+function unstableIn(text: string, volatile: ReadonlySet<string>): string | undefined {
   for (const [, word, parenthesis, qualified] of text.matchAll(WORDS)) {
     const name = (word ?? qualified!).toLowerCase();
     if (word !== undefined && NOT_DETERMINED.has(name)) {
       return name;
     }
-    if ((parenthesis !== undefined || qualified !== undefined) && isUnstable(name)) {
+    if ((parenthesis !== undefined || qualified !== undefined) && (isUnstable(name) || volatile.has(name))) {
       return `a call of ${name}()`;
     }
   }

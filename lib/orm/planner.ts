@@ -3,7 +3,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
 import { type PrefixQuery, type ResolvedOptions, serializerKey, type TableSources } from '../config/index.js';
-import { CLOCK_IN_SQL, CLOCK_IN_TEXT } from '../query/clock.js';
+import { mayReadClockIn } from '../query/clock.js';
 import { type Columns, readCondition } from '../query/condition.js';
 import { andWholly, dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import type { KeyList } from '../query/key_list.js';
@@ -216,10 +216,10 @@ export class Planner {
     session: string | undefined,
     identity: string,
   ): Promise<Planned | NotCacheable> {
-    const sketch = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
-    if (CLOCK_IN_TEXT.test(identity)) {
-      return CLOCK; // before its SQL is taken for that of its shape
+    if (mayReadClockIn(call.where) || mayReadClockIn(call.options)) {
+      return this.#planBySql(call, session); // its shape tells nothing of its texts
     }
+    const sketch = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
     let shape = this.#shapes.get(sketch);
     if (!shape) {
       shape = await this.#shapeOf(call);
@@ -277,9 +277,6 @@ export class Planner {
     if ('reason' in reading) {
       return reading;
     }
-    if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
-      return CLOCK;
-    }
     return {
       cacheable: true,
       ...this.#address(call, identity, reading),
@@ -292,9 +289,6 @@ export class Planner {
     const reading = this.#read(statements, call.named !== undefined);
     if ('reason' in reading) {
       return reading;
-    }
-    if (statements.some(sql => CLOCK_IN_SQL.test(sql))) {
-      return CLOCK; // a formula's, since it is not the query's
     }
     return {
       reading,
@@ -372,7 +366,6 @@ function prefixQuery(
 }
 
 const NO_KEY: NotCacheable = { cacheable: false, reason: 'options that have no key' };
-const CLOCK: NotCacheable = { cacheable: false, reason: 'a value that is read by the clock' };
 
 /** Options which change what is made of the rows, and not the SQL. */
 const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last', 'strategy', '_partitionLimit'];

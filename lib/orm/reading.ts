@@ -1,5 +1,7 @@
+import { CLOCK } from '../query/evaluation.js';
 import { type Occurrence, type Opaque, readSelect, type Select } from '../query/select.js';
 import type { Catalog, Table } from './catalog.js';
+import { evaluationObstacle } from './settled.js';
 
 /** What the statements of a read have to do with tables. */
 export interface Reading {
@@ -43,6 +45,7 @@ export function readStatements(
     }
     only = statements.length === 1 ? select : undefined;
     opaque ||= select.opaque;
+    const before = uses.length;
     for (const said of select.tables) {
       const table = catalog.resolve(said);
       const obstacle = table ? obstacleOf(table, forbidden) : undefined;
@@ -56,6 +59,14 @@ export function readStatements(
       } else {
         return { reason: `${said.name}, which is not a table` };
       }
+    }
+    const obstacle = evaluationObstacle(select, uses.slice(before), catalog);
+    if (obstacle !== undefined) {
+      const volatile = [...select.evaluation.calls].find(name => catalog.defined.volatile.has(name));
+      if (!vouched || obstacle === CLOCK || volatile !== undefined) {
+        return { reason: volatile === undefined ? obstacle : `a call of ${volatile}()` };
+      }
+      opaque = true;
     }
   }
   opaque ||= others.size > 0;

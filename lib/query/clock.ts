@@ -1,9 +1,51 @@
 /**
- * Strings which a date or time column may read by the clock: `today`, `now`, `tomorrow 12:00 UTC`. Of other columns
- * they are just strings, which costs no more than that such a query is not cached.
+ * The words for which PostgreSQL's date/time input reads the clock. Letters end a word and everything else separates
+ * words there, so `at now()`, `[now,infinity)` and `{now}` name the present, and `nowhere` does not. A backslash or a
+ * double quote in a range, an array or a row is removed before its elements are read, at each level.
+ *
+ * Whether a text reaches a date/time type is often not certain, so any text with such a word counts. (The words are
+ * `RESERV` in the table of tokens of src/backend/utils/adt/datetime.c.)
  */
-const CLOCK_WORD = String.raw`[\s\d:.,+/-]*(?:now|today|tomorrow|yesterday)(?:[\s\d:.,+/-][\s\d:.,+/\w-]*)?`;
+const CLOCK_WORD = /(?<![a-z])(?:now|today|tomorrow|yesterday)(?![a-z])/i;
 
-/** In JSON. */
-export const CLOCK_IN_TEXT = new RegExp(`"${CLOCK_WORD}"(?!:)`, 'i');
-export const CLOCK_IN_SQL = new RegExp(`'${CLOCK_WORD}'`, 'i');
+/** Whether a date/time type may read the clock for this text. */
+export function mayReadClock(text: string): boolean {
+  return CLOCK_WORD.test(/["\\]/.test(text) ? text.replace(/["\\]/g, '') : text);
+}
+
+/** The same for any text in a value, however deep. Keys of objects are names of properties and options. */
+export function mayReadClockIn(value: unknown): boolean {
+  if (typeof value === 'string') {
+    return mayReadClock(value);
+  }
+  if (value === null || typeof value !== 'object' || ArrayBuffer.isView(value) || value instanceof Date) {
+    return false;
+  }
+  return Object.values(value).some(mayReadClockIn);
+}
+
+/**
+ * The same for a string constant as it stands in SQL. Where its text is not in plain sight (characters named by their
+ * codes, parts on several lines) it counts as such a word.
+ */
+export function constantMayReadClock(sql: string): boolean {
+  const prefix = PREFIX.exec(sql)![0];
+  if (prefix === '$') {
+    return mayReadClock(sql);
+  }
+  const isEscaped = /^e/i.test(prefix);
+  const text = sql.slice(prefix.length, -1).replaceAll("''", '');
+  const decoded = isEscaped ? text.replace(ESCAPE, (_, char: string) => ESCAPED[char] ?? char) : text;
+  return (
+    /^u/i.test(prefix) ||
+    (isEscaped && CODE.test(text)) ||
+    (isEscaped ? text.replace(ESCAPE, '') : text).includes("'") ||
+    mayReadClock(decoded)
+  );
+}
+
+/** Up to the opening quote; of a string in dollar quotes, the first dollar. */
+const PREFIX = /^(?:\w?'|[uU]&'|\$)/;
+const ESCAPE = /\\(.)/gs;
+const ESCAPED: Readonly<Record<string, string>> = { b: ' ', f: ' ', n: ' ', r: ' ', t: ' ' };
+const CODE = /\\[\dxuU]/;

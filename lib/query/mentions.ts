@@ -78,6 +78,16 @@ export class Mentions {
     });
   }
 
+  /** What follows each name and a dot. */
+  qualified(): Map<string, ReadonlySet<string>> {
+    return new Map(
+      [...this.#byAlias].map(([alias, { elsewhere, where }]) => [
+        alias,
+        new Set([...elsewhere, ...where.keys()]),
+      ]),
+    );
+  }
+
   #readQualified(tokens: readonly Token[], at: number, clause: Clause): number {
     const column = tokens[at + 2];
     const columns = this.#columnsOf(tokens[at]!.text);

@@ -1,7 +1,7 @@
 import { type Token, tokenize } from '../changes/tokens.js';
+import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
 import { type Clause, Mentions } from './mentions.js';
 import {
-  BEFORE_PARENTHESIS,
   ENDS_FROM,
   ENDS_WHERE,
   FORBIDDEN,
@@ -68,6 +68,9 @@ export interface Select {
   readonly orderKnown: boolean;
   /** Is there something in it that somebody vouched for? Then what stands here is not all there is to know. */
   readonly opaque: boolean;
+  readonly evaluation: Evaluation;
+  /** what follows a name and a dot, by that name: columns of the tables of that alias, if it is well */
+  readonly qualified: ReadonlyMap<string, ReadonlySet<string>>;
 }
 
 export interface OrderColumn {
@@ -164,12 +167,6 @@ export function readSelect(sql: string, vouched = false): Select | Opaque {
       ordinal ||= ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     }
     ordinal ||= token.kind === 'name' && ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
-    if (isCall(tokens, i) && !PURE.has(token.text)) {
-      if (!vouched || isUnstable(token.text)) {
-        return { reason: `a call of ${token.text}()` };
-      }
-      opaque = true;
-    }
     if (expectsItem) {
       const item = readItem(tokens, i + 1);
       if (item === undefined && !vouched) {
@@ -184,7 +181,25 @@ export function readSelect(sql: string, vouched = false): Select | Opaque {
       i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
-  return { tables: mentions.occurrences(), limited, plain, nested, ordinal, windowed, opaque, ...order };
+  const evaluation = evaluationOf(sql, tokens);
+  for (const name of evaluation.calls) {
+    if (!PURE.has(name)) {
+      if (!vouched || isUnstable(name)) {
+        return { reason: `a call of ${name}()` };
+      }
+      opaque = true;
+    }
+  }
+  if (evaluation.obstacle !== undefined) {
+    if (!vouched || evaluation.obstacle === CLOCK) {
+      return { reason: evaluation.obstacle };
+    }
+    opaque = true;
+  }
+  return {
+    ...{ tables: mentions.occurrences(), limited, plain, nested, ordinal, windowed, opaque, ...order },
+    ...{ evaluation, qualified: mentions.qualified() },
+  };
 }
 
 function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
@@ -355,8 +370,11 @@ function readItem(tokens: readonly Token[], at: number): Item | typeof SUBQUERY 
   if (isMark(first, '(')) {
     return isWord(tokens[i - 1], 'only') ? undefined : SUBQUERY;
   }
-  if (first?.kind !== 'name' && first?.kind !== 'word') {
-    return undefined;
+  if (
+    first?.kind !== 'name' &&
+    (first?.kind !== 'word' || RESERVED.has(first.text) || FORBIDDEN.has(first.text))
+  ) {
+    return undefined; // `(table t)` is short for a SELECT
   }
   if (!isMark(tokens[i + 1], '.')) {
     return isMark(tokens[i + 1], '(')
@@ -382,19 +400,6 @@ function withAlias(table: TableName, tokens: readonly Token[], last: number): It
 
 /** Words that may follow a table, and are read for what they are. */
 const NOT_ALIAS: ReadonlySet<string> = new Set(['tablesample', 'natural', 'using', 'fetch']);
-
-/** Is this token the name of something that is called? */
-function isCall(tokens: readonly Token[], i: number): boolean {
-  const token = tokens[i]!;
-  if (!isMark(tokens[i + 1], '(')) {
-    return false;
-  }
-  if (token.kind === 'name') {
-    // `from "t" as "x" ("a", "b")` lists columns; everywhere else a quoted name before a parenthesis is a function
-    return !isWord(tokens[i - 1], 'as');
-  }
-  return token.kind === 'word' && !BEFORE_PARENTHESIS.has(token.text);
-}
 
 /** Does what follows this token begin an item of a FROM list? */
 function opensItem(token: Token | undefined): boolean {

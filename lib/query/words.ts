@@ -12,9 +12,12 @@ export const ENDS_WHERE = words('group having window order limit offset fetch fo
 export const BEFORE_PARENTHESIS = words(
   `in and or not exists any all some values from join lateral on using as select where by having limit offset when
    then else case between like ilike is distinct union intersect except over filter within row array with only
-   numeric decimal varchar char character bpchar timestamp timestamptz time timetz bit varbit interval float
+   numeric decimal varchar char character timestamp time bit interval float varying
    end similar to returning asc desc escape`,
 );
+
+/** Types that may have modifiers in parentheses, and by whose names functions can be called. */
+export const NAMES_A_TYPE = words('bpchar timestamptz varbit');
 
 /**
  * Keywords that no column, table or alias can be called without quotes. Of each word that is not one of these, it is
@@ -26,10 +29,62 @@ export const RESERVED = words(
    only or order outer right select similar some symmetric then trailing true union when where window with`,
 );
 
+/**
+ * Keywords that may stand by themselves in a query without giving a value. A word that is none of them, and neither a
+ * column nor an alias, may be a function that is called without parentheses (`system_user`).
+ */
+export const KEYWORDS = new Set([
+  ...RESERVED,
+  ...words(
+    `between by current day days epoch escape exclude filter first following groups hour hours last local materialized
+     minute minutes month months next no nowait nulls ordinality others over partition precision preceding range
+     recursive row rows second seconds time ties timestamp timezone unbounded unknown using varying week within without
+     year years zone placing lateral natural exists dow doy isodow isoyear quarter century decade millennium
+     milliseconds microseconds julian grouping sets rollup cube variadic interval`,
+  ),
+]);
+
+/** Words after which a constant is of no type of that name, since none can have it or clauses begin so. */
+export const NAMES_NO_TYPE_BEFORE_CONSTANT = new Set([
+  ...RESERVED,
+  ...words('between by escape zone placing to for'),
+]);
+
+/**
+ * Types that a value may be cast to: what comes of it depends on nothing but the value and the settings of the session.
+ * Not the ones that look something up in the catalog (`regclass`).
+ */
+export const CAST_TARGETS = words(
+  `bool boolean int2 int4 int8 int integer smallint bigint float4 float8 float real double numeric decimal text varchar
+   char character bpchar uuid json jsonb jsonpath bytea bit varbit inet cidr macaddr macaddr8 money point line lseg box
+   path polygon circle tsvector tsquery int4range int8range numrange interval
+   date time timestamp timestamptz daterange tsrange tstzrange datemultirange tsmultirange tstzmultirange`,
+);
+
+/** Of these, the ones whose input may read the clock. */
+export const TEMPORAL_TARGETS = words(
+  `date time timestamp timestamptz daterange tsrange tstzrange datemultirange tsmultirange tstzmultirange`,
+);
+
+/** Functions whose result is a date or time, and was never a text. */
+export const TEMPORAL_FUNCTIONS = words('date_trunc');
+
+/**
+ * Operators all of whose forms in `pg_catalog` are immutable, or depend on the settings of the session besides. `@@` is
+ * none: between a text and a query it reads text search configurations.
+ */
+export const OPERATORS = words(
+  `!! !~ !~* !~~ !~~* # ## #- #> #>> % & && &< &<| &> * + - -> ->> -|- / < <-> << <<= <<| <= <> != <@ <^ = > >= >> >>=
+   >^ ? ?# ?& ?- ?-| ?| ?|| @ @-@ @> @? ^ ^@ | |&> |/ |>> || ||/ ~ ~* ~<=~ ~<~ ~= ~>=~ ~>~ ~~ ~~*`,
+);
+
+/** Those that keywords stand for: IN, BETWEEN, LIKE, SIMILAR TO, DISTINCT, NULLIF … */
+export const OPERATORS_OF_KEYWORDS = words('= <> < <= > >= ~~ !~~ ~~* !~~* ~ !~');
+
 /** What has another value in another transaction or session. */
 export const NOT_DETERMINED = words(
-  `current_date current_time current_timestamp localtime localtimestamp current_user session_user current_role user
-   current_catalog current_schema tablesample`,
+  `current_date current_time current_timestamp localtime localtimestamp current_user session_user system_user
+   current_role user current_catalog current_schema tablesample`,
 );
 
 // TABLE is short for SELECT * FROM

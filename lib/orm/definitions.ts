@@ -1,0 +1,108 @@
+/**
+ * What users and extensions have defined in a database beside tables, and that a query may evaluate without its text
+ * saying so: functions, operators, casts and types.
+ *
+ * Of these, only what is *settled* is left out: declared immutable by the extension that it belongs to. What users
+ * declare about functions of their own proves nothing, because such functions may read tables all the same.
+ */
+export interface Definitions {
+  /** names of functions and aggregates */
+  readonly functions: ReadonlySet<string>;
+  /** names of PostgreSQL's own functions that are volatile in this version */
+  readonly volatile: ReadonlySet<string>;
+  /** operators that may be chosen for operands of PostgreSQL's own types, by their symbols */
+  readonly operators: ReadonlySet<string>;
+  /** symbols of operators that are settled */
+  readonly settledOperators: ReadonlySet<string>;
+  /** Does a cast by a function apply without being asked for, to values of PostgreSQL's own types? */
+  readonly castsImplicitly: boolean;
+  /** Is there any other cast by a function? */
+  readonly casts: boolean;
+  /** names of enums and of settled types, to which a text may be cast */
+  readonly castable: ReadonlySet<string>;
+}
+
+/** FirstNormalObjectId: what has a higher oid was not there when the cluster was made. */
+const FIRST = 16_384;
+
+const SETTLED = `p.provolatile = 'i' and p.oid in (
+  select objid from pg_depend where classid = 'pg_proc'::regclass and deptype = 'e')`;
+
+const UNSETTLED = `(p.oid >= ${FIRST} and not (${SETTLED}) or p.provolatile = 'v')`;
+
+/** Types whose text and comparison depend on nothing but the value and the settings of the session. */
+const SETTLED_TYPES = `(
+  case when t.oid < ${FIRST} then t.typtype in ('r', 'm') or t.typname in (
+    'bool', 'bytea', 'char', 'name', 'int8', 'int2', 'int4', 'text', 'oid', 'tid', 'xid', 'cid', 'json', 'xml', 'xid8',
+    'point', 'lseg', 'path', 'box', 'polygon', 'line', 'float4', 'float8', 'circle', 'money', 'macaddr', 'inet', 'cidr',
+    'macaddr8', 'bpchar', 'varchar', 'date', 'time', 'timestamp', 'timestamptz', 'interval', 'timetz', 'bit', 'varbit',
+    'numeric', 'uuid', 'pg_lsn', 'tsvector', 'tsquery', 'jsonb', 'jsonpath', 'txid_snapshot', 'pg_snapshot')
+  else t.typtype in ('c', 'd', 'e', 'r', 'm') or t.typtype = 'b' and not exists (
+    select from pg_proc p where p.oid in (t.typinput, t.typoutput) and not (${SETTLED})) end)`;
+
+/** An expression in SQL that gives {@link Definitions} as JSON. */
+export const DEFINED = `json_build_object(
+  'functions', (select json_agg(distinct p.proname) from pg_proc p where p.oid >= ${FIRST} and not (${SETTLED})
+    and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)),
+  'volatile', (select json_agg(distinct p.proname) from pg_proc p where p.oid < ${FIRST} and p.provolatile = 'v'
+    and p.proname !~ '^(pg|binary)_' and p.prorettype <> 'internal'::regtype),
+  'operators', (select json_agg(distinct o.oprname) from pg_operator o join pg_proc p on p.oid = o.oprcode
+    where o.oid >= ${FIRST} and ${UNSETTLED} and (o.oprleft between 1 and ${FIRST - 1} or o.oprright < ${FIRST})),
+  'settledOperators', (select json_agg(each.oprname) from (
+    select o.oprname from pg_operator o join pg_proc p on p.oid = o.oprcode where o.oid >= ${FIRST}
+    group by 1 having not bool_or(${UNSETTLED})) as each),
+  'castsImplicitly', (select count(*) > 0 from pg_cast c join pg_proc p on p.oid = c.castfunc
+    where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext = 'i' and c.castsource < ${FIRST}),
+  'casts', (select count(*) > 0 from pg_cast c join pg_proc p on p.oid = c.castfunc
+    where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext <> 'i'),
+  'castable', (select json_agg(each.typname) from (
+    select t.typname from pg_type t where t.oid >= ${FIRST} and t.typcategory <> 'A' group by 1
+    having bool_and(t.typtype in ('b', 'e') and ${SETTLED_TYPES})) as each))`;
+
+/**
+ * Common table expressions in SQL, of types and of all that is made of them, rows of tables among it:
+ *
+ * - `unsettled_types`: those for which a function may be called that is not settled, be it by their input or output, by
+ *   an operator or by a cast;
+ * - `zoned_types`: `time with time zone`, whose input takes today's offset where a value names none.
+ */
+export const KINDS_OF_TYPES = `${madeOf(
+  'unsettled_types',
+  `select t.oid from pg_type t
+     where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A' and not ${SETTLED_TYPES}
+   union all
+   select operand.oid from pg_operator o join pg_proc p on p.oid = o.oprcode,
+     lateral unnest(array[o.oprleft, o.oprright]) as operand (oid)
+     where o.oid >= ${FIRST} and operand.oid >= ${FIRST} and ${UNSETTLED}
+   union all
+   select c.castsource from pg_cast c join pg_proc p on p.oid = c.castfunc
+     where c.oid >= ${FIRST} and c.castsource >= ${FIRST} and ${UNSETTLED}`,
+)}, ${madeOf('zoned_types', `select 'timetz'::regtype::oid as oid`)}`;
+
+function madeOf(name: string, types: string): string {
+  return `
+  ${name}(oid) as (
+    select first.oid from (${types}) as first
+    union
+    select made.oid from ${name} join (
+      select typelem as of, oid from pg_type where typcategory = 'A' and typelem <> 0
+      union all select typbasetype, oid from pg_type where typtype = 'd'
+      union all select rngsubtype, rngtypid from pg_range
+      union all select rngtypid, rngmultitypid from pg_range
+      union all select a.atttypid, c.reltype from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.oid >= ${FIRST} and c.reltype <> 0 and a.attnum > 0 and not a.attisdropped
+    ) as made on made.of = ${name}.oid)`;
+}
+
+export function readDefinitions(json: Record<string, any>): Definitions {
+  const names = (key: string): ReadonlySet<string> => new Set(json[key] ?? []);
+  return {
+    functions: names('functions'),
+    volatile: names('volatile'),
+    operators: names('operators'),
+    settledOperators: names('settledOperators'),
+    castsImplicitly: json.castsImplicitly,
+    casts: json.casts,
+    castable: names('castable'),
+  };
+}

@@ -1,0 +1,262 @@
+import type { Token } from '../changes/tokens.js';
+import { constantMayReadClock } from './clock.js';
+import {
+  BEFORE_PARENTHESIS,
+  CAST_TARGETS,
+  KEYWORDS,
+  NAMES_A_TYPE,
+  NAMES_NO_TYPE_BEFORE_CONSTANT,
+  TEMPORAL_FUNCTIONS,
+  TEMPORAL_TARGETS,
+} from './words.js';
+
+/**
+ * What a query evaluates, as its text tells: which functions, operators, types and columns it names. Whether each of
+ * them gives the same as long as the tables do is for the catalog to say.
+ */
+export interface Evaluation {
+  /** names before a parenthesis, but for keywords that call nothing */
+  readonly calls: ReadonlySet<string>;
+  /** keywords before a parenthesis: the database may have functions of these names */
+  readonly keywords: ReadonlySet<string>;
+  readonly operators: ReadonlySet<string>;
+  /** Is there a cast in it? */
+  readonly casts: boolean;
+  /** names of types that something is cast to, but for those of {@link CAST_TARGETS} */
+  readonly types: ReadonlySet<string>;
+  /** columns that are cast to a date/time type: as text, they might read the clock there */
+  readonly timed: readonly ColumnName[];
+  /** columns that are compared with a constant for which a date/time type would read the clock */
+  readonly clocked: readonly ColumnName[];
+  /** words by themselves that are no known keywords, and so have to be columns or aliases */
+  readonly bare: ReadonlySet<string>;
+  /** names that the query gives: aliases of items and of expressions */
+  readonly given: ReadonlySet<string>;
+  /** why it is not known what is evaluated */
+  readonly obstacle: string | undefined;
+}
+
+export interface ColumnName {
+  readonly alias: string;
+  readonly column: string;
+}
+
+/** The reason for a value for which PostgreSQL reads the clock, or may do so. */
+export const CLOCK = 'a value that is read by the clock';
+
+export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation {
+  const calls = new Set<string>();
+  const keywords = new Set<string>();
+  const operators = new Set<string>();
+  const types = new Set<string>();
+  const timed: ColumnName[] = [];
+  const clocked: ColumnName[] = [];
+  const bare = new Set<string>();
+  const given = new Set<string>();
+  let casts = false;
+  let obstacle: string | undefined;
+  for (const [i, token] of tokens.entries()) {
+    const before = tokens[i - 1];
+    const next = tokens[i + 1];
+    switch (token.kind) {
+      case 'operator':
+        operators.add(token.text);
+        break;
+      case 'string':
+        obstacle ??= obstacleOfConstant(sql, tokens, i, clocked);
+        break;
+      case 'mark':
+        if (token.text === '::') {
+          casts = true;
+          obstacle ??= readCast(tokens, i + 1, operandBefore(tokens, i - 1), types, timed);
+        } else if (token.text === '.' && before?.kind !== 'word' && before?.kind !== 'name') {
+          obstacle ??= 'a field of an expression, which may be a function';
+        }
+        break;
+      case 'word':
+      case 'name':
+        if (isMark(next, '(')) {
+          const isKeyword = token.kind === 'word' && BEFORE_PARENTHESIS.has(token.text);
+          const isType = NAMES_A_TYPE.has(token.text) && (isMark(before, '::') || isWord(before, 'as'));
+          const isAlias = token.kind === 'name' && isWord(before, 'as');
+          (isKeyword || isType || isAlias ? keywords : calls).add(token.text);
+        }
+        if (token.kind === 'word' && token.text === 'cast' && isMark(next, '(')) {
+          casts = true;
+          const as = wordAt(tokens, i + 2, 'as');
+          obstacle ??=
+            as < 0
+              ? 'a cast that is not understood'
+              : readCast(tokens, as + 1, operandOf(tokens.slice(i + 2, as)), types, timed);
+        }
+        if (isWord(before, 'as') || isMark(before, ')') || (token.kind === 'name' && isOperand(before))) {
+          given.add(token.text);
+        } else if (token.kind === 'word' && isByItself(tokens, i) && !KEYWORDS.has(token.text)) {
+          (isOperand(before) ? given : bare).add(token.text);
+        }
+    }
+  }
+  return { calls, keywords, operators, casts, types, timed, clocked, bare, given, obstacle };
+}
+
+/** Neither qualified nor called nor a type's name. */
+function isByItself(tokens: readonly Token[], at: number): boolean {
+  const before = tokens[at - 1];
+  const next = tokens[at + 1];
+  return !isMark(before, '.') && !isMark(before, '::') && !isMark(next, '.') && !isMark(next, '(');
+}
+
+/** May an expression or an item end here? Then a name that follows is its alias. */
+function isOperand(token: Token | undefined): boolean {
+  return (
+    token?.kind === 'name' ||
+    token?.kind === 'string' ||
+    token?.kind === 'number' ||
+    (token?.kind === 'word' && !KEYWORDS.has(token.text))
+  );
+}
+
+function obstacleOfConstant(
+  sql: string,
+  tokens: readonly Token[],
+  at: number,
+  clocked: ColumnName[],
+): string | undefined {
+  const token = tokens[at]!;
+  const before = tokens[at - 1];
+  if (constantMayReadClock(sql.slice(token.start, token.end))) {
+    const column = comparedWith(tokens, at);
+    if (!column) {
+      return CLOCK;
+    }
+    clocked.push(column);
+  }
+  const isTyped =
+    before?.kind === 'name' ||
+    isMark(before, ')') ||
+    (before?.kind === 'word' &&
+      !NAMES_NO_TYPE_BEFORE_CONSTANT.has(before.text) &&
+      !(CAST_TARGETS.has(before.text) && !isMark(tokens[at - 2], '.')));
+  return isTyped || before?.kind === 'string' ? 'a constant of a type that is not known' : undefined;
+}
+
+/** `a.b` of `a.b = 'x'`, `a.b not like 'x'` or `a.b in ('w', 'x')`. */
+function comparedWith(tokens: readonly Token[], at: number): ColumnName | undefined {
+  let i = at - 1;
+  if (tokens[i]?.kind === 'operator' || isWord(tokens[i], 'like') || isWord(tokens[i], 'ilike')) {
+    i--;
+  } else {
+    while (isMark(tokens[i], ',') && tokens[i - 1]?.kind === 'string') {
+      i -= 2;
+    }
+    if (!isMark(tokens[i], '(') || !isWord(tokens[i - 1], 'in')) {
+      return undefined;
+    }
+    i -= 2;
+  }
+  const operand = operandBefore(tokens, isWord(tokens[i], 'not') ? i - 1 : i);
+  return typeof operand === 'object' ? operand : undefined;
+}
+
+/** What is cast: a column by its name, something that is no text of unknown origin, or anything. */
+type Operand = ColumnName | 'harmless' | 'any';
+
+/** @param at index of the operand's last token */
+function operandBefore(tokens: readonly Token[], at: number): Operand {
+  const last = tokens[at];
+  if (last?.kind === 'string' || last?.kind === 'number') {
+    return 'harmless';
+  }
+  if (isMark(last, ')')) {
+    const open = opening(tokens, at);
+    const inner = tokens.slice(open + 1, at);
+    const name = tokens[open - 1];
+    if (name?.kind === 'word' && !KEYWORDS.has(name.text)) {
+      return TEMPORAL_FUNCTIONS.has(name.text) && !isMark(tokens[open - 2], '.') ? 'harmless' : 'any';
+    }
+    return name?.kind === 'name' ? 'any' : endsInZone(inner) ? 'harmless' : operandOf(inner);
+  }
+  return isMark(tokens[at - 1], '.') && (last?.kind === 'name' || last?.kind === 'word')
+    ? { alias: tokens[at - 2]?.text ?? '', column: last.text }
+    : 'any';
+}
+
+/** Of an expression in parentheses, or of `cast(… as …)`. */
+function operandOf(tokens: readonly Token[]): Operand {
+  const isOne = tokens.length === 1 || (tokens.length === 3 && isMark(tokens[1], '.'));
+  return isOne ? operandBefore(tokens, tokens.length - 1) : 'any';
+}
+
+/** `… at time zone 'x'` gives a time, whatever it is asked of. */
+function endsInZone(tokens: readonly Token[]): boolean {
+  const [at, time, zone, name] = tokens.slice(-4);
+  return isWord(at, 'at') && isWord(time, 'time') && isWord(zone, 'zone') && name?.kind === 'string';
+}
+
+/** @param at index of the type's first token */
+function readCast(
+  tokens: readonly Token[],
+  at: number,
+  operand: Operand,
+  types: Set<string>,
+  timed: ColumnName[],
+): string | undefined {
+  const first = tokens[at];
+  if (first?.kind !== 'word' && first?.kind !== 'name') {
+    return 'a cast that is not understood';
+  }
+  const isQualified = isMark(tokens[at + 1], '.');
+  const type = isQualified ? tokens[at + 2] : first;
+  const name = type?.text ?? '';
+  if (isQualified || !CAST_TARGETS.has(name)) {
+    types.add(name);
+    return undefined;
+  }
+  if (!TEMPORAL_TARGETS.has(name) && !isMark(tokens[at + 1], '[')) {
+    return undefined;
+  }
+  // `time with time zone` takes the offset of today
+  const behind = isMark(tokens[at + 1], '(') ? at + 4 : at + 1;
+  if (
+    (name === 'time' && isWord(tokens[behind], 'with')) ||
+    (operand === 'any' && TEMPORAL_TARGETS.has(name))
+  ) {
+    return CLOCK;
+  }
+  if (typeof operand === 'object' && TEMPORAL_TARGETS.has(name)) {
+    timed.push(operand);
+  }
+  return undefined;
+}
+
+/** @param at index of a closing parenthesis */
+function opening(tokens: readonly Token[], at: number): number {
+  let depth = 0;
+  for (let i = at; i >= 0; i--) {
+    depth += isMark(tokens[i], ')') ? 1 : isMark(tokens[i], '(') ? -1 : 0;
+    if (depth === 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/** Index of the word at this level of parentheses; -1 if there is none. */
+function wordAt(tokens: readonly Token[], start: number, word: string): number {
+  let depth = 0;
+  for (let i = start; i < tokens.length && depth >= 0; i++) {
+    if (depth === 0 && isWord(tokens[i], word)) {
+      return i;
+    }
+    depth += isMark(tokens[i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
+  }
+  return -1;
+}
+
+function isWord(token: Token | undefined, word: string): boolean {
+  return token?.kind === 'word' && token.text === word;
+}
+
+function isMark(token: Token | undefined, mark: string): boolean {
+  return token?.kind === 'mark' && token.text === mark;
+}
