@@ -1,16 +1,20 @@
 /**
  * The words for which PostgreSQL's date/time input reads the clock. Letters end a word and everything else separates
- * words there, so `at now()`, `[now,infinity)` and `{now}` name the present, and `nowhere` does not. A backslash or a
- * double quote in a range, an array or a row is removed before its elements are read, at each level.
+ * words there, so `at now()`, `[now,infinity)` and `{now}` name the present, and `nowhere` does not. In a range, an array
+ * or a row, a backslash or a double quote may be removed at each level before the element is read, so both count as
+ * anything.
  *
  * Whether a text reaches a date/time type is often not certain, so any text with such a word counts. (The words are
  * `RESERV` in the table of tokens of src/backend/utils/adt/datetime.c.)
  */
-const CLOCK_WORD = /(?<![a-z])(?:now|today|tomorrow|yesterday)(?![a-z])/i;
+const CLOCK_WORD = new RegExp(
+  `(?<![a-z])(?:${['now', 'today', 'tomorrow', 'yesterday'].map(word => [...word].join('["\\\\]*')).join('|')})(?![a-z])`,
+  'i',
+);
 
 /** Whether a date/time type may read the clock for this text. */
 export function mayReadClock(text: string): boolean {
-  return CLOCK_WORD.test(/["\\]/.test(text) ? text.replace(/["\\]/g, '') : text);
+  return CLOCK_WORD.test(text);
 }
 
 /** The same for any text in a value, however deep. Keys of objects are names of properties and options. */

@@ -95,7 +95,17 @@ describe('A text for which PostgreSQL reads the clock', () => {
       '{now}',
       '(today)',
     ],
-    ...['{n\\ow}', '[n"o"w,)', '("now",1)', '{"(\\"now\\",1)"}', 'now_', '1now', 'now1'],
+    ...[
+      '{n\\ow}',
+      '[n"o"w,)',
+      '("now",1)',
+      'yesterday\\am',
+      '{n\\ow\\\\am}',
+      '{"(\\"now\\",1)"}',
+      'now_',
+      '1now',
+      'now1',
+    ],
   ]) {
     it(`is one of: ${text}`, () => {
       expect(mayReadClock(text)).to.equal(true);
