@@ -10,6 +10,7 @@ import { CacheopsError, type ResolvedOptions } from '../config/index.js';
 import { checkDecorated } from '../decorators/stray.js';
 import { StoreCache } from '../functions/store_cache.js';
 import { GuardedStore } from '../store/guarded_store.js';
+import { MemoryStore } from '../store/memory/memory_store.js';
 import type { Store } from '../store/store.js';
 import { Answers } from './answers.js';
 import { Arbiter } from './arbiter.js';
@@ -21,7 +22,7 @@ import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
 import { CacheopsEvents } from './events.js';
 import { supportExists } from './exists.js';
-import { FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
+import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
 import { Cacheops, EXTENSION, STORE } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
@@ -93,6 +94,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     database,
     samples,
     store: guarded,
+    own: store,
     arbiter,
     events,
     prefix: options.prefix,
@@ -102,6 +104,17 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   });
   const timed = new StoreCache({
     store: guarded,
+    own: store,
+    isShared: !(store instanceof MemoryStore),
+    em: () => orm.em,
+    database: async () => {
+      const ctx = contextOf(orm.em).getTransactionContext();
+      const askHere: Ask = sql =>
+        withScope({ witness: undefined, computation: undefined, dryRun: undefined }, () =>
+          driver.getConnection('write').execute(sql, [], 'all', ctx),
+        );
+      return (database.current ?? (await database.get(askHere))).database;
+    },
     arbiter,
     events,
     background: background.add,
@@ -131,7 +144,12 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   closeWith(driver, close, () => database.forget());
   const handle = new Cacheops({ events, invalidation, timed, idle: () => background.idle(), close });
   config.registerExtension(EXTENSION, () => handle);
-  const functions: FunctionParts = { answers, events, serializer: options.serializer };
+  const functions: FunctionParts = {
+    answers,
+    events,
+    isShared: !(store instanceof MemoryStore),
+    serializer: options.serializer,
+  };
   config.registerExtension(FUNCTIONS, () => functions);
   config.registerExtension(PROFILES, () => profiles);
   config.registerExtension(STORE, () => store);

@@ -89,7 +89,13 @@ describe('the guarded store', () => {
     expect(await guarded.read(ADDRESS)).to.equal(undefined);
     expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
     await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60);
-    await guarded.reseal(ADDRESS, { payload: Buffer.from('x'), moved: [], seal: 'seal', id: 'id' });
+    await guarded.reseal(ADDRESS, {
+      payload: Buffer.from('x'),
+      moved: [],
+      seal: 'seal',
+      id: 'id',
+      carried: () => 'seal',
+    });
     expect(await guarded.schemes('article')).to.deep.equal([]);
     expect(reports).to.deep.equal(['read']);
   });

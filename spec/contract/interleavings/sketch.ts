@@ -70,7 +70,8 @@ export class Sketch implements ExploredStore {
       }
       moved.push({ ...on, steps: steps.map(step => JSON.parse(step)) });
     }
-    return { payload: entry.payload, moved, seal: `${entry.id} ${later.join()}`, id: entry.id };
+    const carried = () => earlier.join();
+    return { payload: entry.payload, moved, seal: `${entry.id} ${later.join()}`, id: entry.id, carried };
   }
 
   #stepsBetween(

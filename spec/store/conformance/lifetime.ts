@@ -81,7 +81,8 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await store.close();
     const attempts = {
       read: () => store.read(seven),
-      reseal: () => store.reseal(seven, { payload: Buffer.of(), moved: [], seal: '', id: '' }),
+      reseal: () =>
+        store.reseal(seven, { payload: Buffer.of(), moved: [], seal: '', id: '', carried: () => '' }),
       lease: () => store.lease(seven, LONG),
       fill: () => store.fill(seven, '', Buffer.of(), LONG),
       mark: () => store.mark(writer(), [touching(ARTICLE)]),
