@@ -28,7 +28,10 @@ export interface TimedOptions {
    * Default: that of the first argument that is an EntityManager, of `this.em`, or of the only ORM in this program
    */
   cache?: TimedCache | (() => TimedCache);
-  /** tells the function from others; needed where several are made of one source text */
+  /**
+   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
+   * results of one that is made within a function with other processes.
+   */
   name?: string;
 }
 

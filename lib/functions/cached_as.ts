@@ -5,7 +5,14 @@ import { CacheopsError } from '../config/error.js';
 import type { AnswerRequest, Computed } from '../orm/answers.js';
 import { isEntityClass } from '../orm/entity_class.js';
 import { leavesChanges, restoreEntities } from '../orm/entity_graph.js';
-import { contextOf, type FunctionParts, functionPartsOf, managing, onlyOrm } from '../orm/functions.js';
+import {
+  contextOf,
+  type FunctionParts,
+  functionPartsOf,
+  managing,
+  mayManage,
+  onlyOrm,
+} from '../orm/functions.js';
 import { isolated } from '../orm/isolation.js';
 import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/samples.js';
 import { describeArguments, type Given } from './given.js';
@@ -44,7 +51,10 @@ export interface CachedAsOptions<Self = any> {
    * (In one process, that is always so.) Default: false
    */
   lock?: boolean;
-  /** tells the function from others; needed where several are made of one source text */
+  /**
+   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
+   * results of one that is made within a function with other processes.
+   */
   name?: string;
 }
 
@@ -67,8 +77,9 @@ const OPTIONS = Object.keys({
 /**
  * Caches what a function gives until something changes that it depends on: any of the samples.
  *
- * The result is told from others by the arguments, the samples, `extra` and the text of the function. What it takes
- * from elsewhere (a variable that it has captured, a field of `this`) belongs in `extra`.
+ * The result is told from others by the arguments, the samples, `extra`, the text and place of the function, and the
+ * EntityManagers that it may use. What it takes from elsewhere (a variable that it has captured, a field of `this`) belongs
+ * in `extra`. It depends on what other cached functions depend on that it calls, too.
  *
  * It runs with an EntityManager of its own in the place of its caller's, so that what is stored comes from the
  * database, and not from what its caller has loaded long ago or has changed and not flushed. Entities among its
@@ -213,7 +224,7 @@ class Call {
     const compute = async (bypass: boolean): Promise<Computed<Outcome>> =>
       bypass
         ? { value: { result: await run(this.#args) }, payload: undefined }
-        : isolated([this.#em, ...managers.given, ...managers.reached], async standIns => {
+        : isolated([this.#em, ...managers.given, ...managers.reached.filter(mayManage)], async standIns => {
             const payload = await this.#compute(standIns, given, run);
             return { value: { payload }, payload };
           });

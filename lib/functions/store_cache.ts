@@ -48,8 +48,8 @@ const DEFAULT_TIMEOUT = 3600;
 /**
  * Values by key in the store of the queries, for a time: in Redis, all processes share them.
  *
- * Where the store is down, `get` misses and `set` does nothing. `delete` is an invalidation, and as such never
- * forgotten: see the option `onStoreFailure`.
+ * Where the store is down, `get` misses and `set` stores nothing. `delete`, and `set` of what was there before, are
+ * invalidations, and as such never forgotten: see the option `onStoreFailure`.
  */
 export class StoreCache implements TimedCache {
   readonly #parts: StoreCacheParts;

@@ -50,7 +50,11 @@ export function contextOf(em: EntityManager): SqlEntityManager {
 
 /** One that may manage entities: the global one must not. */
 export function managing(em: SqlEntityManager): SqlEntityManager {
-  return em.global && !em.config.get('allowGlobalContext') ? (em.fork() as SqlEntityManager) : em;
+  return mayManage(em) ? em : (em.fork() as SqlEntityManager);
+}
+
+export function mayManage(em: SqlEntityManager): boolean {
+  return !em.global || em.config.get('allowGlobalContext');
 }
 
 /** What the global EntityManager of an EntityManager's ORM stands for here, if that ORM has a cache. */

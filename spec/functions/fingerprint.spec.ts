@@ -40,6 +40,7 @@ describe('fingerprint()', () => {
   });
 
   it('takes equal values for the same', () => {
+    expect(textOf(Buffer.alloc(100_000, 'x'))).to.equal(textOf(Buffer.alloc(100_000, 'x')));
     const make = () => [
       { a: sparse(3, 1), b: new Map([[{}, new Set(['x'])]]) },
       new Date(5),
@@ -80,6 +81,9 @@ describe('fingerprint()', () => {
       [withProperty(new Date()), 'a property that its like do not have'],
       [withProperty(/a/), 'a property that its like do not have'],
       [withProperty(new Uint8Array(3)), 'a property that its like do not have'],
+      [withProperty(new Uint8Array(3), { value: 1 }), 'a property that its like do not have'],
+      [withProperty(Buffer.alloc(100_000)), 'a property that its like do not have'],
+      [Object.assign(new Float64Array(5000), { [Symbol('s')]: 1 }), 'a property that its like do not have'],
       [Object.assign(new Date(), { toISOString: () => '' }), 'arguments.toISOString is a property'],
       [Object.setPrototypeOf(new Date(0), Object.prototype), 'an instance of a class'],
       [Object.setPrototypeOf(new Map(), null), 'an instance of a class'],
