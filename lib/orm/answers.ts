@@ -13,6 +13,7 @@ import { describeDependencies } from './explain.js';
 import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
+import { endOrPatience } from './patience.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, withScope } from './scope.js';
@@ -64,6 +65,8 @@ export interface Computed<T> {
   readonly value: T;
   /** `undefined`: it is not to be stored */
   readonly payload: Uint8Array | undefined;
+  /** why it is not to be stored; default: `not storable` */
+  readonly reason?: string;
 }
 
 export type Answer<T> =
@@ -85,7 +88,7 @@ type Context = Parameters<typeof sessionOf>[0] | undefined;
  */
 export class Answers {
   readonly #parts: AnswerParts;
-  /** by key: what is being computed in this process */
+  /** by key: what is being computed in this process, for as long as others wait for it */
   readonly #flights = new Map<string, Promise<unknown>>();
   readonly #locks: Locks;
   #environment: { readonly catalog: Catalog; readonly text: string } | undefined;
@@ -255,11 +258,11 @@ export class Answers {
     if (!request.isolated && this.#hasLoaded(em, address)) {
       computation.object('rows that were loaded before');
     }
-    const { value, payload } = await withScope({ computation }, () => compute(false));
+    const { value, payload, reason } = await withScope({ computation }, () => compute(false));
     const obstacle =
       computation.obstacle ??
       session?.whyNotCached(readCommitted) ??
-      (seal === undefined ? REFUSED : payload === undefined ? 'not storable' : undefined);
+      (seal === undefined ? REFUSED : payload === undefined ? (reason ?? 'not storable') : undefined);
     if (obstacle !== undefined) {
       this.#leave(request, address, obstacle);
       return { source: 'computed', value, reason: obstacle };
@@ -279,8 +282,9 @@ export class Answers {
     });
     const flight = working.then(() => filled).catch(() => undefined);
     if (!this.#flights.has(key)) {
-      this.#flights.set(key, flight);
-      void flight.then(() => this.#flights.delete(key));
+      const end = endOrPatience(flight);
+      this.#flights.set(key, end);
+      void end.then(() => this.#flights.delete(key));
     }
     this.#parts.background(flight);
     return working;
