@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
-import express, { type Request } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { cachedView, cachedViewAs } from '../../lib/integrations/express/index.js';
-import { type Framework, listen, nextRequestId, type Route } from './support/site.js';
+import { type Framework, listen, nextRequestId, type Route, setLate } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 const framework: Framework = {
@@ -16,16 +16,21 @@ const framework: Framework = {
       next();
     });
     for (const route of routes) {
-      app.all(route.path, viewOf(route), async (request, response) => {
+      app.all(route.path, prepare(route), viewOf(route), async (request, response) => {
         const {
           status = 200,
+          message,
           headers = {},
           body,
         } = await route.page({
           method: request.method,
           field: name => request.get(name),
+          remove: name => response.removeHeader(name),
         });
         response.status(status).set(headers);
+        if (message !== undefined) {
+          response.statusMessage = message;
+        }
         if (body instanceof Readable) {
           body.pipe(response);
         } else {
@@ -36,6 +41,19 @@ const framework: Framework = {
     return listen(createServer(app));
   },
 };
+
+function prepare({ role, before, late }: Route): RequestHandler {
+  return (request, response, next) => {
+    const field = (name: string) => request.get(name);
+    if (role !== undefined && field('x-role') !== role) {
+      next('route');
+      return;
+    }
+    setLate(response, () => late?.(field));
+    response.set((before?.(field) ?? {}) as Record<string, string>);
+    next();
+  };
+}
 
 function viewOf({ samples, options }: Route) {
   return samples === undefined ? cachedView(options as never) : cachedViewAs(samples as never, options);

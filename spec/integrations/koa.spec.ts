@@ -17,7 +17,13 @@ const framework: Framework = {
     for (const route of routes) {
       const view = viewOf(route);
       app.use(async (context, next) => {
-        await (context.path === route.path ? view(context, () => answer(route, context)) : next());
+        const field = (name: string) => context.get(name) || undefined;
+        if (context.path !== route.path || (route.role ?? field('x-role')) !== field('x-role')) {
+          return next();
+        }
+        context.set((route.before?.(field) ?? {}) as Record<string, string>);
+        await view(context, () => answer(route, context));
+        context.set((route.late?.(field) ?? {}) as Record<string, string>);
       });
     }
     return listen(createServer(app.callback()));
@@ -27,15 +33,20 @@ const framework: Framework = {
 async function answer({ page }: Route, context: Context): Promise<void> {
   const {
     status = 200,
+    message,
     headers = {},
     body,
   } = await page({
     method: context.method,
     field: name => context.get(name) || undefined,
+    remove: name => context.remove(name),
   });
   context.status = status;
   context.body = body ?? null;
   context.status = status;
+  if (message !== undefined) {
+    context.message = message;
+  }
   context.set(headers as Record<string, string>);
 }
 

@@ -3,8 +3,8 @@ import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
 import { headOf, messageOf, setMessage } from '../http/head.js';
 import { hasBody } from '../views/address.js';
-import type { Answer, StoredAnswer } from '../views/answer.js';
-import { type HeaderFields, normaliseFields, withoutRepresentation } from '../views/fields.js';
+import type { Answer } from '../views/answer.js';
+import { type HeaderFields, normaliseFields, ofThisBody } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
 import type { Place } from '../views/place.js';
 import { type Decision, type Entered, View, type Visit } from '../views/view.js';
@@ -54,17 +54,10 @@ interface Running {
   over(decision?: Decision): void;
 }
 
-/** A kept answer on its way through the hooks. */
-interface Hit {
-  readonly entered: Entered<FastifyRequest>;
-  readonly stored: StoredAnswer;
-  /** the fields that stood on the reply before */
-  readonly before: HeaderFields;
-}
-
 function hooks(view: View<FastifyRequest>): CachedRoute {
   const running = new WeakMap<FastifyRequest, Running>();
-  const hits = new WeakMap<FastifyRequest, Hit>();
+  /** kept answers on their way through the hooks */
+  const hits = new WeakMap<FastifyRequest, Answer>();
 
   return {
     // with a callback, so that the handler runs where the cache expects it: within `serve()`
@@ -97,8 +90,8 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
       };
       entered.serve(run).then(stored => {
         if (stored && !reply.sent) {
-          hits.set(request, { entered, stored, before });
           const answer = entered.over(stored, before);
+          hits.set(request, answer);
           setAnswer(reply, answer);
           // null would be sent as JSON
           reply.send(isBodiless(answer) ? undefined : Buffer.from(answer.body));
@@ -109,10 +102,9 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
     onSend(request, reply, payload, done) {
       const hit = hits.get(request);
       if (hit) {
-        // other hooks have made something of the kept body, once more
-        const answer = hit.entered.over(hit.stored, withoutRepresentation(fieldsOf(reply), hit.before));
-        setAnswer(reply, answer);
-        done(null, isBodiless(answer) ? null : Buffer.from(answer.body));
+        // other hooks have made something of the kept body, which is what they have made once already
+        setAnswer(reply, { ...hit, headers: ofThisBody(fieldsOf(reply), hit.headers) });
+        done(null, isBodiless(hit) ? null : Buffer.from(hit.body));
         return;
       }
       const handled = running.get(request);
@@ -158,7 +150,8 @@ function isBodiless({ status }: Answer): boolean {
   return status === 204 || status === 304;
 }
 
-function setAnswer(reply: FastifyReply, { status, message, headers }: Answer): void {
+/** @internal */
+export function setAnswer(reply: FastifyReply, { status, message, headers }: Answer): void {
   reply.code(status);
   setMessage(reply.raw, message);
   const present = fieldsOf(reply);

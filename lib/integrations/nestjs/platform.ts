@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { visitOf as visitOfExpress } from '../express/index.js';
-import { fieldsOf as fieldsOfReply, visitOf as visitOfFastify } from '../fastify/index.js';
+import { fieldsOf as fieldsOfReply, setAnswer, visitOf as visitOfFastify } from '../fastify/index.js';
 import { capture, type Judge, sendAnswer } from '../http/capture.js';
 import { fieldsOf } from '../http/head.js';
 import type { StoredAnswer } from '../views/answer.js';
-import { withoutRepresentation } from '../views/fields.js';
+import { ofThisBody } from '../views/fields.js';
 import type { Place } from '../views/place.js';
 import type { Entered, Visit } from '../views/view.js';
 
@@ -50,15 +50,17 @@ function ofFastify(request: FastifyRequest, reply: FastifyReply): Exchange {
     // some of the fields are on the reply, and reach the response when it is written
     capture: judge => capture(...raw, judge),
     answerInstead(entered, stored) {
+      const kept = entered.over(stored, before);
+      setAnswer(reply, kept);
       // written in the place of what hooks make of an empty body
       void capture(...raw, {
         decide: ({ fields }) => ({
-          send: entered.over(stored, withoutRepresentation(fields, before)),
+          send: { ...kept, headers: ofThisBody(fields, kept.headers) },
           keep: undefined,
         }),
         confirm: () => undefined,
       });
-      reply.send('');
+      reply.removeHeader('content-length').send('');
       const nothing = () => reply;
       Object.assign(reply, { status: nothing, send: nothing, view: nothing, redirect: nothing });
     },

@@ -141,9 +141,11 @@ const OF_THE_REPRESENTATION = [
   'transfer-encoding',
 ];
 
-/** Without what hooks have said of a body that is not sent, unless it stood there before. */
-export function withoutRepresentation(fields: HeaderFields, before: HeaderFields): HeaderFields {
-  const others = Object.entries(fields).filter(([name]) => !OF_THE_REPRESENTATION.includes(name));
-  const known = Object.entries(before).filter(([name]) => OF_THE_REPRESENTATION.includes(name));
-  return Object.fromEntries([...others, ...known]);
+/** The fields of a response, but for those about its body: these are the kept answer's. */
+export function ofThisBody(fields: HeaderFields, kept: HeaderFields): HeaderFields {
+  const isOfTheBody = ([name]: readonly [string, unknown]) => OF_THE_REPRESENTATION.includes(name);
+  return Object.fromEntries([
+    ...Object.entries(fields).filter(field => !isOfTheBody(field)),
+    ...Object.entries(kept).filter(isOfTheBody),
+  ]);
 }
