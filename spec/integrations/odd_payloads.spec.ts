@@ -99,7 +99,10 @@ describe('payloads that are none', () => {
   const find = (em: EntityManager) => em.findOneOrFail(Article, 1, { populate: ['author'], cacheops: false });
   const cached = cachedAs(Article)(async (em: EntityManager) => ({ found: [await find(em)] }));
 
-  const kinds: Record<string, { format: keyof typeof formats; read: () => Promise<unknown>; truth: unknown }> = {
+  const kinds: Record<
+    string,
+    { format: keyof typeof formats; read: () => Promise<unknown>; truth: unknown }
+  > = {
     'a view': {
       format: 'msgpack',
       read: async () => {
@@ -110,7 +113,8 @@ describe('payloads that are none', () => {
     },
     'a fragment': {
       format: 'msgpack',
-      read: () => fragments(started.orm)('piece', Article, async () => (await find(started.orm.em.fork())).title),
+      read: () =>
+        fragments(started.orm)('piece', Article, async () => (await find(started.orm.em.fork())).title),
       truth: 'First',
     },
     'a function': {
@@ -157,9 +161,11 @@ describe('payloads that are none', () => {
         fc.asyncProperty(fc.array(mutation, { minLength: 1, maxLength: 3 }), async mutations => {
           const damage = (payload: Uint8Array) =>
             kind === 'a fragment'
-              ? Buffer.concat([payload, Buffer.from(mutations.map(({ path }) => path).flat())])
+              ? Buffer.concat([payload, Buffer.from(mutations.flatMap(({ path }) => path))])
               : pack(mutations.reduce((value, each) => mutate(value, each), unpack(payload)));
-          expect(await readForged(damage)).to.satisfy((found: string) => kind !== 'a view' || !/^500/.test(found));
+          expect(await readForged(damage)).to.satisfy(
+            (found: string) => kind !== 'a view' || !/^500/.test(found),
+          );
         }),
         { numRuns: RUNS },
       );
