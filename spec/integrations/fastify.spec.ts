@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
+import { expect } from 'chai';
 import fastify, { type FastifyRequest } from 'fastify';
 import { cachedView, cachedViewAs } from '../../lib/integrations/fastify/index.js';
-import { type Framework, nextRequestId, type Route } from './support/site.js';
+import { startBlog } from '../orm/support/blog.js';
+import { ask, type Framework, nextRequestId, type Route } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 declare module 'fastify' {
@@ -31,7 +33,7 @@ const framework: Framework = {
   async serve(routes) {
     const app = fastify({
       forceCloseConnections: true,
-      constraints: { role },
+      routerOptions: { constraints: { role } },
     });
     app.addHook('onRequest', async (_request, reply) => {
       reply.header('x-request', nextRequestId());
@@ -77,3 +79,62 @@ function viewOf({ samples, options }: Route) {
 }
 
 describeViews(framework);
+
+describe('views of Fastify in their place', () => {
+  for (const isConstrained of [true, false]) {
+    it(`are kept ${isConstrained ? 'for each route of a path by itself' : 'by GET for HEAD'}`, async () => {
+      const { orm, cache } = await startBlog();
+      const view = () => cachedView({ timeout: 60, orm });
+      const app = fastify({ forceCloseConnections: true });
+      let runs = 0;
+      const make = (body: string) => async () => `${body} ${++runs}`;
+      if (isConstrained) {
+        for (const version of ['1.0.0', '2.0.0']) {
+          app.get('/page', { constraints: { version }, ...view() }, make(version));
+        }
+        app.get('/page', { constraints: { host: 'a.example' }, ...view() }, make('a'));
+      }
+      app.get('/page', view(), make('any'));
+      const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/page`;
+      const expected: [Record<string, string>, string][] = isConstrained
+        ? [
+            [{ 'accept-version': '1.x' }, '1.0.0 1'],
+            [{ 'accept-version': '2.x' }, '2.0.0 2'],
+            [{ host: 'a.example' }, 'a 3'],
+            [{}, 'any 4'],
+          ]
+        : [[{}, 'any 1']];
+      try {
+        for (const [headers, text] of expected) {
+          for (const method of isConstrained ? ['GET', 'GET'] : ['GET', 'HEAD', 'GET']) {
+            const { body } = await ask(url, headers, method);
+            expect(body.toString()).to.equal(method === 'GET' ? text : '');
+            await cache.idle();
+          }
+        }
+        expect(runs).to.equal(expected.length);
+      } finally {
+        await app.close();
+        await orm.close(true);
+      }
+    });
+  }
+
+  it('send once what hooks make of an answer, and not once more when it is kept', async () => {
+    const { orm, cache } = await startBlog();
+    const app = fastify({ forceCloseConnections: true });
+    app.addHook('onSend', async (_request, _reply, payload) => `${payload}!`);
+    app.get('/page', cachedView({ timeout: 60, orm }), async () => 'x');
+    const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/page`;
+    try {
+      for (const age of [undefined, '0']) {
+        const { headers, body } = await ask(url);
+        expect([body.toString(), headers.age]).to.deep.equal(['x!', age]);
+        await cache.idle();
+      }
+    } finally {
+      await app.close();
+      await orm.close(true);
+    }
+  });
+});

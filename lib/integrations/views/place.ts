@@ -60,7 +60,8 @@ function resolve(place: Place): Known {
       text === undefined || text.includes('[native code]') ? undefined : hash('sha256', text, 'base64url'),
     own: randomUUID(),
   };
-  known.set(first, [...siblings, made]);
+  const alive = siblings.filter(({ parts }) => parts.every(part => part.deref() !== undefined));
+  known.set(first, [...alive, made]);
   if (made.digest !== undefined) {
     owners.set(made.digest, owners.has(made.digest) ? null : parts);
   }

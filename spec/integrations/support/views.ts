@@ -396,14 +396,26 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(3);
       });
 
-      it('that never comes hold up nobody', async () => {
-        const url = await serve({ body: 'x' });
-        for (const headers of [{ 'content-length': '9' }, { 'transfer-encoding': 'chunked' }]) {
-          const stalled = request(url, { agent: false, headers }).on('error', () => {});
-          stalled.flushHeaders();
-          await started.cache.invalidateAll();
-          expect((await ask(url)).body.toString()).to.equal('x');
-          stalled.destroy();
+      it('that never comes hold up no other request', async () => {
+        const stopped = gate();
+        const url = await serve(async ({ field }) => {
+          if (field('content-length') !== undefined || field('transfer-encoding') !== undefined) {
+            await stopped.pass(); // as a handler that reads what does not come
+          }
+          return { body: 'x' };
+        });
+        try {
+          for (const headers of [{ 'content-length': '9' }, { 'transfer-encoding': 'chunked' }]) {
+            const before = runs;
+            const stalled = request(url, { agent: false, headers }).on('error', () => {});
+            stalled.flushHeaders();
+            await until(() => runs > before);
+            await started.cache.invalidateAll();
+            expect((await ask(url)).body.toString()).to.equal('x');
+            stalled.destroy();
+          }
+        } finally {
+          stopped.open();
         }
       });
     });
