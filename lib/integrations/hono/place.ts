@@ -1,10 +1,9 @@
 import type { Context } from 'hono';
-import { matchedRoutes } from 'hono/route';
 import { type Place, textOf } from '../views/place.js';
 
 /** Where a middleware stands among the handlers that match, all of which Hono tells. */
 export function placeOf(middleware: object, context: Context, next: unknown): Place {
-  const routes = matchedRoutes(context);
+  const { matchedRoutes: routes } = context.req; // 'hono/route' is not in all versions 4
   const position = context.req.routeIndex;
   const route = routes[position];
   return route && own(route.handler) === middleware
