@@ -24,6 +24,7 @@ import {
 import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
+import { endOrPatience } from './patience.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, type Ingredient, type Note, noting, withScope } from './scope.js';
@@ -87,6 +88,8 @@ export interface Computed<T> {
   readonly value: T;
   /** `undefined`: it is not to be stored */
   readonly payload: Uint8Array | undefined;
+  /** why it is not to be stored; default: `not storable` */
+  readonly reason?: string;
 }
 
 export type Answer<T> =
@@ -120,7 +123,7 @@ type Context = Parameters<typeof sessionOf>[0] | undefined;
  */
 export class Answers {
   readonly #parts: AnswerParts;
-  /** by key: what is being computed in this process */
+  /** by key: what is being computed in this process, for as long as others wait for it */
   readonly #flights = new Map<string, Promise<unknown>>();
   readonly #locks: Locks;
   /** by key: where results are that have ingredients, as far as this process has seen them */
@@ -344,13 +347,13 @@ export class Answers {
     } finally {
       ingredients = computation.end();
     }
-    const { value, payload } = computed;
+    const { value, payload, reason } = computed;
     const sealed =
       seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
     const obstacle =
       computation.obstacle ??
       session?.whyNotCached(readCommitted) ??
-      (seal === undefined ? REFUSED : whyNotStored(sealed, payload));
+      (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
       note?.(obstacle);
       this.#leave(request, address, obstacle);
@@ -384,8 +387,9 @@ export class Answers {
     });
     const flight = working.then(() => filled).catch(() => undefined);
     if (!this.#flights.has(key)) {
-      this.#flights.set(key, flight);
-      void flight.then(() => this.#flights.delete(key));
+      const end = endOrPatience(flight);
+      this.#flights.set(key, end);
+      void end.then(() => this.#flights.delete(key));
     }
     this.#parts.background(flight);
     return working;
@@ -567,9 +571,13 @@ export async function describeManagers({
   return { managers };
 }
 
-function whyNotStored(sealed: Sealed | undefined, payload: Uint8Array | undefined): string | undefined {
+function whyNotStored(
+  sealed: Sealed | undefined,
+  payload: Uint8Array | undefined,
+  reason: string | undefined,
+): string | undefined {
   if (payload === undefined || isList(payload)) {
-    return 'not storable';
+    return reason ?? 'not storable';
   }
   if (!sealed) {
     return 'something has changed while it was computed';
