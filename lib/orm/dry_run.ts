@@ -7,7 +7,13 @@ import { currentScope, type DryRun, withScope } from './scope.js';
  * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
  */
 export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
-  const run: DryRun = { statements: [], joins: false, filtersJoins: false, wrapsExpression: false };
+  const run: DryRun = {
+    statements: [],
+    joins: false,
+    filtersJoins: false,
+    wrapsExpression: false,
+    changesOptions: false,
+  };
   await withScope({ dryRun: run }, read);
   return run;
 }
