@@ -13,6 +13,7 @@ import { describeDependencies } from './explain.js';
 import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
+import { askerOf } from './own_statements.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, withScope } from './scope.js';
@@ -379,11 +380,7 @@ export class Answers {
 
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
-    const connection = this.#parts.driver.getConnection('write');
-    return sql =>
-      withScope({ witness: undefined, computation: undefined }, () =>
-        connection.execute(sql, [], 'all', ctx),
-      );
+    return askerOf(this.#parts.driver, ctx);
   }
 
   #report(

@@ -26,6 +26,7 @@ import { guardsOf } from './guards.js';
 import { judge } from './judge.js';
 import { REFUSED, takeLease } from './lease.js';
 import { type Lock, Locks } from './locks.js';
+import { askerOf } from './own_statements.js';
 import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
@@ -471,11 +472,12 @@ export class Reads {
   }
 
   #partnerAsker(): AskPartners | undefined {
-    const connection = this.#parts.driver.getConnection('write');
+    const { driver } = this.#parts;
+    const ask = askerOf(driver);
     return (
       this.#planner &&
       partnerAsker(this.#planner.catalog, (sql, parameters) =>
-        withScope({ witness: undefined }, () => connection.execute(sql, [...parameters])),
+        ask(driver.getPlatform().formatQuery(sql, parameters)),
       )
     );
   }
@@ -577,8 +579,7 @@ export class Reads {
 
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
-    const connection = this.#parts.driver.getConnection('write');
-    return sql => withScope({ witness: undefined }, () => connection.execute(sql, [], 'all', ctx));
+    return askerOf(this.#parts.driver, ctx);
   }
 
   #report(
