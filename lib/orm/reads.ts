@@ -228,8 +228,18 @@ export class Reads {
 
   /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
   async #answer(request: Request): Promise<unknown> {
-    const { ctx } = request.options;
     const decision = this.#decide(request);
+    try {
+      return await this.#answerDecided(request, decision);
+    } catch (error) {
+      request.counts.errors++;
+      this.#reportFailure(request, error);
+      throw error;
+    }
+  }
+
+  async #answerDecided(request: Request, decision: CallDecision): Promise<unknown> {
+    const { ctx } = request.options;
     if (!decision.cached) {
       return this.#bypass(request, decision.reason);
     }
@@ -283,8 +293,8 @@ export class Reads {
       }
       return found.result;
     }
-    counts.misses++;
     const { result, shared } = await this.#miss(request, plan, decision, session);
+    counts.misses++;
     this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
     return result;
   }
@@ -561,8 +571,8 @@ export class Reads {
   }
 
   async #bypass(request: Request, reason: string): Promise<unknown> {
-    request.counts.bypassed++;
     const result = await request.runWithOriginals();
+    request.counts.bypassed++;
     this.#report(request, 'bypass', reason);
     return result;
   }
@@ -580,6 +590,19 @@ export class Reads {
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
     return askerOf(this.#parts.driver, ctx);
+  }
+
+  #reportFailure({ subject, op, started }: Request, error: unknown): void {
+    if (started !== undefined) {
+      this.#parts.events.announce('read', () => ({
+        entity: subject.className,
+        op,
+        source: 'database',
+        reason: 'error',
+        error,
+        duration: performance.now() - started,
+      }));
+    }
   }
 
   #report(
