@@ -24,6 +24,7 @@ import {
 import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
+import { askerOf } from './own_statements.js';
 import { endOrPatience } from './patience.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
@@ -519,11 +520,7 @@ export class Answers {
 
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
-    const connection = this.#parts.driver.getConnection('write');
-    return sql =>
-      withScope({ witness: undefined, computation: undefined }, () =>
-        connection.execute(sql, [], 'all', ctx),
-      );
+    return askerOf(this.#parts.driver, ctx);
   }
 
   #report(

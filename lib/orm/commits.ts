@@ -9,7 +9,6 @@ import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
 import type { Session, TransactionState } from './session.js';
 import type { TrackedConnection } from './tracked_dialect.js';
-import { plainQuery } from './writes.js';
 
 export interface CommitParts {
   readonly store: Store;
@@ -161,14 +160,14 @@ export class Commits {
    * COMMITTED a migration is not found that has ended since the transaction began.)
    */
   async #unheardOf(
-    { inner }: TrackedConnection,
+    connection: TrackedConnection,
     { catalog, tables }: TransactionState,
   ): Promise<readonly string[]> {
     if (!catalog) {
       return []; // it was told of by hand
     }
     const { database } = this.#parts;
-    const ask: Ask = async sql => (await inner.executeQuery<any>(plainQuery(sql))).rows;
+    const ask: Ask = sql => connection.ask(sql);
     try {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
       const [now] = await ask(`select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`);
@@ -212,10 +211,8 @@ export class Commits {
   }
 
   async #askXid(connection: TrackedConnection): Promise<string> {
-    const { rows } = await connection.inner.executeQuery<{ xid: string }>(
-      plainQuery('select pg_current_xact_id()::text as xid'),
-    );
-    return rows[0]!.xid;
+    const [row] = await connection.ask('select pg_current_xact_id()::text as xid');
+    return row!.xid;
   }
 
   #report(

@@ -26,12 +26,13 @@ import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './functio
 import { Cacheops, EXTENSION, STORE } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
+import { askerOf, statementLog } from './own_statements.js';
 import { Profiles } from './profiles.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
 import { resultCodec } from './result_codec.js';
 import { Samples } from './samples.js';
-import { currentScope, withScope } from './scope.js';
+import { currentScope } from './scope.js';
 import { FlushSubscriber } from './subscriber.js';
 import { TracedStore } from './traced_store.js';
 import { TrackedDialect } from './tracked_dialect.js';
@@ -55,22 +56,22 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     retryAfter: options.retryAfter,
     report: (operation, error) => events.reportError(operation, error),
   });
-  const ask: Ask = sql =>
-    withScope({ witness: undefined, dryRun: undefined }, () => driver.getConnection('write').execute(sql));
+  const ask: Ask = askerOf(driver);
   const database = new CatalogSource(() => embeddedIdentity(driver));
   const arbiter = new Arbiter(guarded, database, ask, events);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const rolesVary = config.get('sessionContext') === 'connection';
   const { onUnknownWrite } = options;
-  const parts: WriteParts = { database, store: guarded, commits, limits, rolesVary, onUnknownWrite };
+  const log = statementLog(config);
+  const parts: WriteParts = { database, store: guarded, commits, limits, rolesVary, onUnknownWrite, log };
   const writes = new Writes(parts);
   const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
   trackConnections(connections, config, writes, writesOfReplicas);
   trackDumps(connections, commits, database, ask);
-  supportDryRuns(driver, connections);
+  supportDryRuns(driver);
   supportExists(driver);
   new Reads({
     driver,

@@ -181,6 +181,8 @@ export interface DryRun {
   filtersJoins: boolean;
   /** what a virtual entity stands for is SQL, and part of the statement */
   wrapsExpression: boolean;
+  /** MikroORM changes the options that it is given, in place */
+  changesOptions: boolean;
 }
 
 const storage = new AsyncLocalStorage<Scope>();

@@ -11,6 +11,7 @@ import type {
   TransactionSettings,
 } from 'kysely';
 import type { IsolationLevel } from '../changes/statement.js';
+import { plainQuery } from './own_statements.js';
 import { registerSession, type Session } from './session.js';
 import type { Writes } from './writes.js';
 
@@ -156,6 +157,16 @@ export class TrackedConnection implements DatabaseConnection {
     ...args: Parameters<DatabaseConnection['streamQuery']>
   ): AsyncIterableIterator<QueryResult<R>> {
     return this.#writes.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
+  }
+
+  /** Sends a statement of the extension's own, which is not followed. */
+  async ask(sql: string): Promise<Record<string, any>[]> {
+    const started = Date.now();
+    try {
+      return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
+    } finally {
+      this.#writes.log(sql, Date.now() - started);
+    }
   }
 
   /** Begins a transaction for one statement. */
