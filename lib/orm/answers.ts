@@ -5,6 +5,7 @@ import { CacheopsError, type PrefixQuery, type Serializer, serializerKey } from 
 import type { EntryAddress, Store, TableDependencies } from '../store/store.js';
 import { contextText } from './added_filters.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
@@ -31,7 +32,7 @@ export interface AnswerParts {
   readonly enabled: boolean;
   /** of functions; `undefined`: the default */
   readonly serializer: Serializer | undefined;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /** What has a name by which it can be dropped. */
@@ -282,7 +283,7 @@ export class Answers {
       this.#flights.set(key, flight);
       void flight.then(() => this.#flights.delete(key));
     }
-    this.#parts.background(flight);
+    this.#parts.background(flight, 'a connection');
     return working;
   }
 
