@@ -133,10 +133,12 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       forgetOrm();
       arbiter.close();
       await idle();
+      // the pool waits for its connections, and may do so for ever
+      await guarded.flush(false);
     },
     async afterEnd() {
       await idle();
-      await (typeof given === 'function' ? guarded.close() : guarded.flush());
+      await (typeof given === 'function' ? guarded.close() : guarded.flush(true));
       events.announce('close', () => undefined);
     },
     reopen() {

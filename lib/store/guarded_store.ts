@@ -146,15 +146,16 @@ export class GuardedStore implements Store {
   }
 
   /**
-   * Tries once to deliver what is owed, if anything is, and reports the tables of what cannot be delivered. Waits no
-   * longer than the store is waited for. Never rejects.
+   * Tries once to deliver what is owed, if anything is. Waits no longer than the store is waited for. Never rejects.
+   *
+   * @param isLast whether the tables of what cannot be delivered are reported
    */
-  async flush(): Promise<void> {
+  async flush(isLast: boolean): Promise<void> {
     await this.#recovery;
     if (this.#owes) {
       await this.#recover();
     }
-    if (this.#owes) {
+    if (this.#owes && isLast) {
       const owed = [...this.#pending.values()].flatMap(({ tables }) => tables);
       const tables = [...new Set([...this.#undelivered, ...owed])].join(', ');
       this.#options.report('close', new Error(`The store was not told of writes to ${tables}.`));
@@ -166,7 +167,7 @@ export class GuardedStore implements Store {
     this.#isEnded = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    await this.flush();
+    await this.flush(true);
     await this.#store.close();
   }
 
