@@ -192,13 +192,13 @@ const fault = (
 });
 
 export const deliveries: readonly Fault[] = [
-  ...Object.entries(disturbances).map(([name, disturbance], i) =>
+  ...Object.entries(disturbances).map(([name, disturbance]) =>
     fault(
       `each row is written once while ${name}`,
       disturbance,
       goesOn,
-      BREAKABLE(name),
-      Number(i % 3 === 2),
+      missedBy(name),
+      Number(disturbance === CUT),
     ),
   ),
   fault(
@@ -232,7 +232,7 @@ export const deliveries: readonly Fault[] = [
 ];
 
 /** The rules that are missed by it: where no mark arrives and the server stays what it is. */
-function BREAKABLE(name: string): readonly Rule[] {
+function missedBy(name: string): readonly Rule[] {
   return name.startsWith('the way') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']
     : [];
