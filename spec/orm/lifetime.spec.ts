@@ -108,18 +108,16 @@ describe('the cache of an ORM that is closed', () => {
     expect(ends).to.equal(2);
   });
 
-  it('answers those who are reading while it is closed as the database does', async () => {
+  // the ORM itself may wait for ever for its own connections if it is closed while queries begin
+  it('answers reads that are under way while it is closed', async () => {
     const orm = await open({ redis: await redisUrl(), prefix: `spec:${randomUUID()}:` });
     const expected = await orm.em.fork().count(Tag);
     const counting = Array.from({ length: 20 }, () => orm.em.fork().count(Tag));
-    const closing = orm.close();
-    const counts = await Promise.allSettled(counting);
+    const closing = getCacheops(orm).close();
+    expect(new Set(await Promise.all(counting))).to.deep.equal(new Set([expected]));
     await closing;
-    for (const count of counts) {
-      // the ORM itself may refuse a query while its connections are closed
-      expect(count.status === 'fulfilled' ? count.value : expected).to.equal(expected);
-    }
-    await orm.connect();
+    expect(await orm.em.fork().count(Tag)).to.equal(expected);
+    await orm.reconnect();
     await expectAlive(orm, []);
   });
 
