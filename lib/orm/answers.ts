@@ -7,6 +7,7 @@ import { joinSeals, type Sealed } from '../store/seals.js';
 import type { EntryAddress, Seal, Store, TableDependencies } from '../store/store.js';
 import { contextText } from './added_filters.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
@@ -46,7 +47,7 @@ export interface AnswerParts {
   readonly enabled: boolean;
   /** of functions; `undefined`: the default */
   readonly serializer: Serializer | undefined;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /** What has a name by which it can be dropped. */
@@ -392,7 +393,7 @@ export class Answers {
       this.#flights.set(key, end);
       void end.then(() => this.#flights.delete(key));
     }
-    this.#parts.background(flight);
+    this.#parts.background(flight, 'a connection');
     return working;
   }
 

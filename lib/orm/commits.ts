@@ -2,6 +2,7 @@ import type { Store, TableChange, Writer } from '../store/store.js';
 import { token } from '../store/token.js';
 import { allAffected } from './affected.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import { extinguish, light } from './beacon.js';
 import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
 import type { CatalogSource } from './database.js';
@@ -15,7 +16,7 @@ export interface CommitParts {
   readonly arbiter: Arbiter;
   readonly database: CatalogSource;
   readonly events: CacheopsEvents;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /**
@@ -71,13 +72,17 @@ export class Commits {
     try {
       await commit();
     } catch (error) {
-      background(arbiter.watch(writer, tables));
+      background(arbiter.watch(writer, tables), 'a connection');
       throw error;
     } finally {
       this.#end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
-    background(options.prepared ? arbiter.watch(writer, tables) : this.#settle(writer, tables));
+    if (options.prepared) {
+      background(arbiter.watch(writer, tables), 'a connection');
+    } else {
+      background(this.#settle(writer, tables));
+    }
     this.#report(transaction.journal.describe(), [...transaction.announced.keys()]);
   }
 
@@ -90,7 +95,7 @@ export class Commits {
       await rollback();
     } catch (error) {
       if (writer) {
-        background(arbiter.watch(writer, tables));
+        background(arbiter.watch(writer, tables), 'a connection');
       }
       throw error;
     } finally {

@@ -92,7 +92,7 @@ export interface CacheopsEventMap {
   invalidation: [InvalidationEvent];
   mismatch: [MismatchEvent];
   error: [ErrorEvent];
-  /** the last one: the cache is closed */
+  /** the cache is closed: the last one, unless the ORM connects again */
   close: [];
 }
 

@@ -12,6 +12,7 @@ import { findKeyList } from '../query/key_list.js';
 import type { EntryAddress, Found, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import { Auditor } from './auditor.js';
+import type { AddBackground } from './background.js';
 import { type Batch, Batches } from './batches.js';
 import type { Ask, Catalog } from './catalog.js';
 import { copyOf, isCopyOf } from './copy.js';
@@ -49,7 +50,7 @@ export interface ReadParts {
   readonly audit: ResolvedOptions['audit'];
   readonly codec: ResultCodec;
   /** for what goes on after an answer was given */
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 type Options = Record<PropertyKey, any>;
@@ -495,7 +496,10 @@ export class Reads {
   #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {
     const { subject, meta, op } = request;
     const run = () => request.run(this.#onPrimary(request));
-    this.#parts.background(auditor.check({ meta, entity: subject.className, op, plan, found, run }));
+    this.#parts.background(
+      auditor.check({ meta, entity: subject.className, op, plan, found, run }),
+      'a connection',
+    );
   }
 
   /** A replica may lag behind what the store tells. */

@@ -189,6 +189,12 @@ export class Sketch implements ExploredStore {
     }
   }
 
+  async drop(tables: readonly string[]): Promise<void> {
+    for (const table of tables) {
+      this.#stamps.delete(KEYS.of(table).stamp);
+    }
+  }
+
   evict(key: string): void {
     this.#entries.delete(key);
     this.#stamps.delete(key);
