@@ -78,6 +78,58 @@ describe('a step', () => {
     expect(matters(ofKind, [null, ['11'], 1])).to.equal(true);
   });
 
+  describe('a new row that others refer to by its key', () => {
+    const comment: Source = { table: 'comment' };
+
+    /** The dependency on articles of a query for comments that asks for a price of their article. */
+    function ofReferred(key: readonly string[]): WatchedDependency {
+      const on = key.map((column): [string, string] => [`article_${column}`, column]);
+      const occurrences: Occurrence[] = [
+        { table: 'comment', source: comment, reads: [], partners: [{ occurrence: 1, on }] },
+        { table: 'article', source: article, reads: [], referenced: true, guarded: key },
+      ];
+      const tables = dependenciesOf(more('price', '10'), occurrences, { limit: 8, granularity: 'full' });
+      const { dependencies } = tables.find(({ table }) => table === 'article')!;
+      expect(dependencies).to.have.length(1);
+      return dependencies[0]!;
+    }
+
+    // id, price
+    const INSERTED: Step = [null, ['7', '11'], 1];
+    const TOGETHER: Record<string, [readonly Step[], boolean]> = {
+      'does not matter by itself': [[INSERTED], false],
+      'matters where a row with its key is deleted': [[[['7', '5'], null, 1], INSERTED], true],
+      'matters where a row with its key is deleted, whichever is told first': [
+        [INSERTED, [['7', '5'], null, 1]],
+        true,
+      ],
+      'matters where a row with its key gets another key': [[[['7', '5'], ['8', '5'], 1], INSERTED], true],
+      'does not matter where a row with another key is deleted': [[[['8', '5'], null, 1], INSERTED], false],
+      'does not matter where another one is inserted': [[[null, ['7', '5'], 1], INSERTED], false],
+      'does not matter where it does not satisfy what is asked of it': [
+        [
+          [['7', '5'], null, 1],
+          [null, ['7', '6'], 1],
+        ],
+        false,
+      ],
+    };
+    for (const [what, [steps, expected]] of Object.entries(TOGETHER)) {
+      it(what, () => {
+        expect(movedMatters(ofReferred(['id']), steps, [])).to.equal(expected);
+      });
+    }
+
+    it('matters where a row with its whole key is deleted', () => {
+      // id, lang, price
+      const inserted: Step = [null, ['7', 'de', '11'], 1];
+      const deletes = (id: string, lang: string): Step => [[id, lang, '5'], null, 1];
+      const two = ofReferred(['id', 'lang']);
+      expect(movedMatters(two, [deletes('7', 'de'), inserted], [])).to.equal(true);
+      expect(movedMatters(two, [deletes('7', 'en'), deletes('8', 'de'), inserted], [])).to.equal(false);
+    });
+  });
+
   it('is judged for every occurrence of the table', () => {
     const other: Source = { table: 'article' };
     const formula = and([
@@ -187,6 +239,24 @@ describe('the rows contained', () => {
     expect(matters(asked, [['18', '1'], ['19', '1'], 1], filtering)).to.equal(false);
     expect(matters(asked, [['18', '7'], ['19', '7'], 1], filtering)).to.equal(true);
     expect(matters(asked, [['17', '1'], ['18', '1'], 0], { ...filtering, filters: false })).to.equal(false);
+  });
+
+  it('are joined by those that satisfy what is asked of them, and get another key', () => {
+    const asked = dependency(more('age', '17'), { guarded: ['id'] });
+    const filtering = containedGuard(id, [[7]], true)!;
+    // age, id
+    expect(matters(asked, [['18', '1'], ['18', '2'], 0], filtering)).to.equal(true);
+    expect(matters(asked, [['18', '1'], ['18', '7'], 0], filtering)).to.equal(true);
+    expect(matters(asked, [['17', '1'], ['17', '2'], 0], filtering)).to.equal(false);
+    expect(matters(asked, [['18', '1'], ['18', '2'], 0], { ...filtering, filters: false })).to.equal(false);
+  });
+
+  it('are joined by those of which a column changes that decides', () => {
+    const asked = dependency(more('age', '17'), { guarded: ['id', 'city'] });
+    const filtering = containedGuard(id, [[7]], true, ['city'])!;
+    // age, city, id
+    expect(matters(asked, [['18', 'a', '1'], ['18', 'b', '1'], 0], filtering)).to.equal(true);
+    expect(matters(asked, [['18', 'a', '1'], ['19', 'a', '1'], 0], filtering)).to.equal(false);
   });
 
   it('are not known where a key is not understood, or where they are too many', () => {
