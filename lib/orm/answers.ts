@@ -194,7 +194,7 @@ export class Answers {
       return 'a transaction that cannot be seen';
     }
     const catalog = await database.get(this.#asker(ctx));
-    const obstacle = session?.whyNotCached(catalog.readCommitted);
+    const obstacle = catalog.obstacle ?? session?.whyNotCached(catalog.readCommitted);
     if (obstacle) {
       return obstacle;
     }

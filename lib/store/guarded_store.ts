@@ -1,13 +1,14 @@
-import type {
-  EntryAddress,
-  Found,
-  Lease,
-  Quarantine,
-  Scheme,
-  Seal,
-  Store,
-  TableChange,
-  Writer,
+import {
+  type EntryAddress,
+  EVERYTHING,
+  type Found,
+  type Lease,
+  type Quarantine,
+  type Scheme,
+  type Seal,
+  type Store,
+  type TableChange,
+  type Writer,
 } from './store.js';
 
 export interface GuardOptions {
@@ -98,7 +99,8 @@ export class GuardedStore implements Store {
       return;
     }
     try {
-      await this.#store.mark(writer, changes);
+      // without marks: registries that are gone are in quarantine until all have ended that may have written
+      await (tables.includes(EVERYTHING) ? this.#store.clear() : this.#store.mark(writer, changes));
     } catch (error) {
       this.#fail('mark', error);
       this.#postpone(writer, tables, error);
@@ -117,7 +119,10 @@ export class GuardedStore implements Store {
       this.#tryLater();
       return; // if a mark stands after all, others learn from the database that its writer has ended
     }
-    await this.#attempt('settle', () => this.#store.settle(writerId, tables), undefined);
+    const marked = tables.filter(table => table !== EVERYTHING);
+    if (marked.length > 0) {
+      await this.#attempt('settle', () => this.#store.settle(writerId, marked), undefined);
+    }
     if (this.#undelivered.size > 0) {
       await this.#recover();
     }
@@ -131,7 +136,7 @@ export class GuardedStore implements Store {
 
   /** @throws the store's error: who asks for it by name shall know */
   async drop(tables: readonly string[]): Promise<void> {
-    await this.#store.drop(tables);
+    await (tables.includes(EVERYTHING) ? this.#store.clear() : this.#store.drop(tables));
   }
 
   /** @throws the store's error */
@@ -182,7 +187,7 @@ export class GuardedStore implements Store {
       this.#undelivered.clear();
       try {
         // also without tables: it shows that the store answers
-        await this.#store.drop(tables.length > 0 ? tables : [PROBE]);
+        await this.drop(tables.length > 0 ? tables : [PROBE]);
         this.#closedUntil = 0;
       } catch (error) {
         for (const table of tables) {
