@@ -255,6 +255,9 @@ export class Answers {
     }
     const { managers } = described;
     const catalog = await database.get(this.#asker(ctx));
+    if (catalog.obstacle !== undefined) {
+      return catalog.obstacle;
+    }
     const { samples = [] } = request;
     const planned =
       samples.length > 0 ? await this.#parts.samples.plan(em, samples, catalog, request.name) : undefined;

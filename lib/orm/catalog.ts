@@ -4,6 +4,7 @@ import { type Comparable, comparableOf, isArray } from '../values/comparable.js'
 import { isOrderable } from '../values/order.js';
 import { pathOf } from '../values/path.js';
 import { DEFINED, type Definitions, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
+import { checkRights, LACKING } from './rights.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
 export type Ask = (sql: string) => Promise<Record<string, any>[]>;
@@ -101,6 +102,8 @@ export interface ForeignKey {
  * mean stale reads.
  */
 export interface Catalog {
+  /** why it tells nothing, and why nothing is cached: the database may not be asked */
+  readonly obstacle?: string;
   /** names the database, however it is reached: cluster and database name */
   readonly database: string;
   readonly user: string;
@@ -143,6 +146,7 @@ export function pathColumn(table: Table, name: string): ComparableColumn[] {
 
 export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {
   const [server] = await ask(SERVER);
+  checkRights(server!.lacking, server!.user);
   const database = `${server!.name}@${identity ?? BigInt(server!.system).toString(36)}`;
   // what is temporary is of one session, which may be this one
   const path = (server!.path as string[]).filter(schema => !schema.startsWith('pg_temp'));
@@ -349,6 +353,7 @@ const SERVER = `
          (select coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'b'
               or coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' and d.datcollate in ('C', 'POSIX')
             from pg_database d where d.datname = current_database()) as points,
+         ${LACKING} as lacking,
          (select system_identifier::text from pg_control_system()) as system`;
 
 /**
@@ -410,7 +415,7 @@ const TABLES = `
     from foreign_keys where convalidated and checked group by 1)
   select oid::text as oid, nspname as schema, relname as name, relkind::text as kind,
     case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
-    has_table_privilege(oid, 'select') as readable, has_any_column_privilege(oid, 'update') as lockable,
+    has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, rules.oid is not null as ruled,
     coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,

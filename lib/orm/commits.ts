@@ -8,6 +8,7 @@ import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
+import { isRefusal } from './rights.js';
 import type { Session, TransactionState } from './session.js';
 import type { TrackedConnection } from './tracked_dialect.js';
 
@@ -55,7 +56,8 @@ export class Commits {
       return;
     }
     const { store, arbiter, background } = this.#parts;
-    const xid = transaction.journal.xid ?? (await this.#askXid(connection));
+    const xid =
+      transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
     const [unheard] = await Promise.all([
@@ -168,8 +170,8 @@ export class Commits {
     connection: TrackedConnection,
     { catalog, tables }: TransactionState,
   ): Promise<readonly string[]> {
-    if (!catalog) {
-      return []; // it was told of by hand
+    if (!catalog || catalog.obstacle) {
+      return []; // it was told of by hand, or everything is dropped anyway
     }
     const { database } = this.#parts;
     const ask: Ask = sql => connection.ask(sql);
@@ -177,7 +179,7 @@ export class Commits {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
       const [now] = await ask(`select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`);
       if (now!.definitions !== catalog.definitionsAs) {
-        return [...(await database.refreshed(ask)).tables.keys()];
+        return [...(await database.refreshed(sql => connection.askApart(sql))).tables.keys()];
       }
       const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
       if (others.length > 0) {
@@ -187,6 +189,9 @@ export class Commits {
     } catch (error) {
       if ((error as { code?: unknown }).code === FAILED) {
         return []; // its COMMIT will be a ROLLBACK
+      }
+      if (isRefusal(error)) {
+        database.forget(); // a right was revoked: the next transaction does without
       }
       throw error;
     }

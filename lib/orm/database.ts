@@ -1,4 +1,5 @@
 import { type Ask, type Catalog, loadCatalog } from './catalog.js';
+import { isRefusal, reasonOf, unreadableCatalog } from './rights.js';
 
 /**
  * The catalog as it was last read. Whoever reads it anew does so on a connection of its own, because in a
@@ -8,10 +9,16 @@ export class CatalogSource {
   #catalog: Catalog | undefined;
   #loading: Promise<Catalog> | undefined;
   readonly #identity: () => Promise<string | undefined>;
+  readonly #warn: (reason: string) => void;
+  #hasWarned = false;
 
-  /** @param identity names the database where the server's own identifier does not tell it from others */
-  constructor(identity: () => Promise<string | undefined>) {
+  /**
+   * @param identity names the database where the server's own identifier does not tell it from others
+   * @param warn is told once what the role lacks, if it may not ask what has to be asked
+   */
+  constructor(identity: () => Promise<string | undefined>, warn: (reason: string) => void) {
     this.#identity = identity;
+    this.#warn = warn;
   }
 
   get current(): Catalog | undefined {
@@ -35,7 +42,7 @@ export class CatalogSource {
   }
 
   async #load(ask: Ask): Promise<Catalog> {
-    const loading = this.#identity().then(identity => loadCatalog(ask, identity));
+    const loading = this.#read(ask);
     this.#loading = loading;
     const catalog = await loading;
     // forgotten meanwhile: good enough for who asked, but not for those who come later
@@ -43,5 +50,21 @@ export class CatalogSource {
       this.#catalog = catalog;
     }
     return catalog;
+  }
+
+  async #read(ask: Ask): Promise<Catalog> {
+    try {
+      return await loadCatalog(ask, await this.#identity());
+    } catch (error) {
+      if (!isRefusal(error)) {
+        throw error;
+      }
+      const reason = await reasonOf(error, ask);
+      if (!this.#hasWarned) {
+        this.#hasWarned = true;
+        this.#warn(reason);
+      }
+      return unreadableCatalog();
+    }
   }
 }

@@ -60,7 +60,21 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     report: (operation, error) => events.reportError(operation, error),
   });
   const ask: Ask = askerOf(driver);
-  const database = new CatalogSource(() => embeddedIdentity(driver));
+  const database = new CatalogSource(
+    () => embeddedIdentity(driver),
+    reason => {
+      config
+        .getLogger()
+        .warn(
+          'info',
+          `cacheops: nothing is cached, and every write drops everything that is cached: ${reason}`,
+        );
+      events.reportError(
+        'catalog',
+        new CacheopsError(`The database may not be asked about itself: ${reason}`),
+      );
+    },
+  );
   const arbiter = new Arbiter(guarded, database, ask, events, background.add);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };

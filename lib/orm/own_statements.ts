@@ -34,7 +34,7 @@ export function askerOf(driver: AbstractSqlDriver, ctx?: Transaction): Ask {
     const client = (ctx as unknown as Kysely<unknown> | undefined) ?? connection.getClient();
     return client
       .getExecutor()
-      .provideConnection(tracked => (tracked as unknown as TrackedConnection).ask(sql));
+      .provideConnection(tracked => (tracked as unknown as TrackedConnection).askApart(sql));
   };
 }
 

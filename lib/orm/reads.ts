@@ -251,7 +251,10 @@ export class Reads {
       return this.#bypass(request, obstacle);
     }
     const current = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
-    const { planner } = current ?? (await this.#currentPlanner(ctx));
+    const { catalog, planner } = current ?? (await this.#currentPlanner(ctx));
+    if (catalog.obstacle) {
+      return this.#bypass(request, catalog.obstacle);
+    }
     const { tables, lock } = decision;
     const list =
       request.kind === 'find' && !tables && !lock ? findKeyList(request.meta, request.where) : undefined;
@@ -349,7 +352,7 @@ export class Reads {
 
   async #transactionObstacle(session: Session, ctx: Context): Promise<string | undefined> {
     const catalog = await this.#parts.database.get(this.#asker(ctx));
-    return session.whyNotCached(catalog.readCommitted);
+    return catalog.obstacle ?? session.whyNotCached(catalog.readCommitted);
   }
 
   /** Asks the database, or waits for another read that is about to: see {@link Flights}. */

@@ -180,6 +180,22 @@ export class TrackedConnection implements DatabaseConnection {
     }
   }
 
+  /** The same such that a refusal does not end the transaction that may be open. */
+  async askApart(sql: string): Promise<Record<string, any>[]> {
+    if (!this.session.transaction) {
+      return this.ask(sql);
+    }
+    await this.ask(`savepoint ${SAVEPOINT}`);
+    try {
+      return await this.ask(sql);
+    } catch (error) {
+      await this.ask(`rollback to savepoint ${SAVEPOINT}`);
+      throw error;
+    } finally {
+      await this.ask(`release savepoint ${SAVEPOINT}`);
+    }
+  }
+
   /** Begins a transaction for one statement. */
   async begin(): Promise<void> {
     await this.#driver.beginTransaction(this.inner, {});
@@ -194,5 +210,7 @@ export class TrackedConnection implements DatabaseConnection {
     await this.#writes.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
   }
 }
+
+const SAVEPOINT = 'cacheops_question';
 
 export type StatementOptions = Parameters<DatabaseConnection['executeQuery']>[1];

@@ -350,7 +350,7 @@ export class Writes {
       ...besides(catalog, tables, statement, sql),
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
-    return this.#parts.commits.announce([...affected], askOver(connection));
+    return this.#parts.commits.announce([...affected], catalog.obstacle ? undefined : askOver(connection));
   }
 
   async #learnFrom(statement: Other, connection: TrackedConnection): Promise<void> {
@@ -371,9 +371,11 @@ export class Writes {
   async #settleDoubts(connection: TrackedConnection): Promise<void> {
     const { session } = connection;
     if (session.inDoubt) {
-      const ask = askOver(connection);
       try {
-        session.settle(await inspect(ask, await this.#catalog(connection)));
+        const catalog = await this.#catalog(connection);
+        if (!catalog.obstacle) {
+          session.settle(await inspect(askOver(connection), catalog));
+        }
       } catch {
         // nothing can be asked in a transaction that has failed: then it is at its end
       }
@@ -395,7 +397,7 @@ export class Writes {
 
   #catalog(connection: TrackedConnection): Promise<Catalog> {
     const { database, askPrimary } = this.#parts;
-    return database.get(askPrimary ?? askOver(connection));
+    return database.get(askPrimary ?? askApart(connection));
   }
 
   /** The tables that a statement names, as far as they are known. */
@@ -410,7 +412,7 @@ export class Writes {
       return { catalog, tables };
     }
     const { database, askPrimary } = this.#parts;
-    const refreshed = await database.refreshed(askPrimary ?? askOver(connection));
+    const refreshed = await database.refreshed(askPrimary ?? askApart(connection));
     return { catalog: refreshed, tables: find(refreshed) };
   }
 }
@@ -481,6 +483,10 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 
 function askOver(connection: TrackedConnection): Ask {
   return sql => connection.ask(sql);
+}
+
+function askApart(connection: TrackedConnection): Ask {
+  return sql => connection.askApart(sql);
 }
 
 const UNREADABLE: Other = {

@@ -1,13 +1,14 @@
-import type {
-  EntryAddress,
-  Found,
-  Lease,
-  Quarantine,
-  Scheme,
-  Seal,
-  Store,
-  TableChange,
-  Writer,
+import {
+  type EntryAddress,
+  EVERYTHING,
+  type Found,
+  type Lease,
+  type Quarantine,
+  type Scheme,
+  type Seal,
+  type Store,
+  type TableChange,
+  type Writer,
 } from './store.js';
 
 export interface GuardOptions {
@@ -104,7 +105,7 @@ export class GuardedStore implements Store {
       return;
     }
     try {
-      await this.#store.mark(writer, changes);
+      await this.#mark(writer, changes);
     } catch (error) {
       this.#fail('mark', error);
       this.#postpone(writer, tables, error);
@@ -123,7 +124,10 @@ export class GuardedStore implements Store {
       this.#tryLater();
       return; // if a mark stands after all, others learn from the database that its writer has ended
     }
-    await this.#attempt('settle', () => this.#store.settle(writerId, tables), undefined);
+    const marked = tables.filter(table => table !== EVERYTHING);
+    if (marked.length > 0) {
+      await this.#attempt('settle', () => this.#store.settle(writerId, marked), undefined);
+    }
     if (this.#undelivered.size > 0) {
       await this.#recover();
     }
@@ -137,7 +141,7 @@ export class GuardedStore implements Store {
 
   /** @throws the store's error: who asks for it by name shall know */
   async drop(tables: readonly string[]): Promise<void> {
-    await this.#store.drop(tables);
+    await (tables.includes(EVERYTHING) ? this.#store.clear() : this.#store.drop(tables));
   }
 
   /** @throws the store's error */
@@ -214,7 +218,7 @@ export class GuardedStore implements Store {
       this.#undelivered.clear();
       try {
         // also without tables: it shows that the store answers
-        await this.#store.drop(tables.length > 0 ? tables : [PROBE]);
+        await this.drop(tables.length > 0 ? tables : [PROBE]);
         for (const owed of this.#pending.values()) {
           await this.#makeUpFor(owed);
         }
@@ -230,9 +234,15 @@ export class GuardedStore implements Store {
     } while (this.#owes);
   }
 
+  async #mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    // without marks: registries that are gone are in quarantine until all have ended that may have written
+    const isAll = changes.some(({ table }) => table === EVERYTHING);
+    await (isAll ? this.#store.clear() : this.#store.mark(writer, changes));
+  }
+
   async #makeUpFor(owed: OwedMark): Promise<void> {
     const { writer, tables } = owed;
-    await this.#store.mark(
+    await this.#mark(
       writer,
       tables.map(table => ({ table, touched: () => undefined })),
     );

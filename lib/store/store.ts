@@ -1,5 +1,8 @@
 import type { Step } from '../values/step.js';
 
+/** In what is marked or dropped, in place of a table: all tables of all databases. Only the guarded store knows it. */
+export const EVERYTHING = '#everything';
+
 /**
  * What a store keeps, and what every implementation of it promises.
  *

@@ -3,7 +3,7 @@ import sinon from 'sinon';
 import { GuardedStore, type GuardOptions } from '../../lib/store/guarded_store.js';
 import { MemoryStore } from '../../lib/store/memory/memory_store.js';
 import type { EntryAddress, Lease, Store } from '../../lib/store/store.js';
-import { WHOLE_TABLE } from '../../lib/store/store.js';
+import { EVERYTHING, WHOLE_TABLE } from '../../lib/store/store.js';
 import { ask } from './words.js';
 
 const ADDRESS: EntryAddress = {
@@ -108,6 +108,41 @@ describe('the guarded store', () => {
       await guarded.lease(ADDRESS, 60);
     }
     expect(store.calls).to.equal(1);
+  });
+
+  it('drops everything for a writer that does not know what it has changed', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    await guarded.mark(WRITER, [{ table: EVERYTHING, touched: () => undefined }]);
+    expect(await ask(store, ADDRESS)).to.equal(undefined);
+    await guarded.settle(WRITER.id, [EVERYTHING]);
+    await fill(guarded);
+    expect(await ask(guarded, ADDRESS)).to.equal('result');
+    await guarded.drop(['other', EVERYTHING]);
+    expect(await ask(store, ADDRESS)).to.equal(undefined);
+  });
+
+  it('drops everything when the store is back, if that was missed, by `degrade`', async () => {
+    const guarded = guard();
+    await fill(guarded);
+    store.isDown = true;
+    await guarded.mark(WRITER, [{ table: EVERYTHING, touched: () => undefined }]);
+    await guarded.settle(WRITER.id, [EVERYTHING]);
+    store.isDown = false;
+    expect(await ask(store, ADDRESS), 'what others still see').to.equal('result');
+    await clock.tickAsync(RETRY_AFTER);
+    await recovered(guarded);
+    expect(await ask(store, ADDRESS)).to.equal(undefined);
+  });
+
+  it('fails the transaction of a writer that cannot drop everything, by `throw`', async () => {
+    const guarded = guard('throw');
+    store.isDown = true;
+    let failure: unknown;
+    await guarded.mark(WRITER, [{ table: EVERYTHING, touched: () => undefined }]).catch(error => {
+      failure = error;
+    });
+    expect(failure).to.be.an.instanceOf(Error);
   });
 
   it('finds out in the background, after a while, that the store is back', async () => {
