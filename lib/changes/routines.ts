@@ -9,14 +9,19 @@ export interface Routine {
   readonly callable: boolean;
   /** it is a query: whatever words stand in it, it writes only by what it calls */
   readonly query?: boolean;
+  /** its language is SQL or PL/pgSQL, whose texts name what they write to; left out: it is */
+  readonly readable?: boolean;
 }
+
+/** Among names of tables: it may be any. No name in a text is written like that. */
+export const ANY_TABLE = '*';
 
 /**
  * What routines may write to, as far as their texts tell: for what triggers do, and functions that a SELECT calls.
  *
  * A text is searched for names, not understood. It writes if a word for writing stands in it, or the name of a
- * routine that writes; and then anything that it names may be written to. Names that are put together at run time
- * are not seen.
+ * routine that writes; and then anything that it names may be written to. Where a text does not tell all names (it
+ * executes what it puts together at run time, or its language is not known here), it may be any table.
  */
 export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
@@ -33,6 +38,7 @@ export class Routines {
       [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
     );
     const writing = new Set([...texts].filter(([, group]) => group.some(writes)).map(([name]) => name));
+    const hiding = new Set([...texts].filter(([, group]) => group.some(hidesNames)).map(([name]) => name));
     for (let size = -1; size !== writing.size; ) {
       size = writing.size;
       for (const [name, names] of named) {
@@ -45,6 +51,9 @@ export class Routines {
       const routes = new Set([start]);
       const reached = new Set<string>();
       for (const routine of routes) {
+        if (hiding.has(routine)) {
+          reached.add(ANY_TABLE);
+        }
         for (const name of named.get(routine)!) {
           if (writing.has(name)) {
             routes.add(name);
@@ -131,6 +140,13 @@ const NONE: ReadonlySet<string> = new Set();
 /** SQL's words for writing, and those by which a statement is run that stands elsewhere. */
 const WRITING = /\b(insert|update|delete|truncate|merge|copy|alter|drop|create|refresh|execute|call)\b/i;
 
-function writes({ source, query }: Routine): boolean {
-  return !query && WRITING.test(source);
+function writes(routine: Routine): boolean {
+  return hidesNames(routine) || (!routine.query && WRITING.test(routine.source));
+}
+
+/** `execute 'update ' || name`, and a name that is written with escapes. */
+const HIDING = /\bexecute\b|\bu&["']/i;
+
+function hidesNames({ source, query, readable = true }: Routine): boolean {
+  return !query && (!readable || HIDING.test(source));
 }

@@ -2,7 +2,7 @@ import type { Catalog, Fate, ForeignKey, Table } from './catalog.js';
 
 /**
  * The tables that the database itself changes when rows of a table are changed: by the actions of foreign keys
- * (CASCADE, SET NULL, SET DEFAULT) and by the functions of triggers, and on from there.
+ * (CASCADE, SET NULL, SET DEFAULT), by the functions of triggers and by rules, and on from there.
  *
  * @param set the columns that an update sets; left out, any
  */
@@ -11,7 +11,8 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
   const seen = new Set<string>();
   const visit = (name: string, what: Fate, columns?: ReadonlySet<string>) => {
     const visited = catalog.tables.get(name);
-    if (!visited || seen.has(`${what} ${name}`)) {
+    const isComplete = affected.size === catalog.tables.size;
+    if (!visited || isComplete || seen.has(`${what} ${name}`)) {
       return;
     }
     if (!columns) {
@@ -44,7 +45,7 @@ function addWithKin(catalog: Catalog, name: string, to: Set<string>): void {
   }
 }
 
-/** The same, but only what triggers on the table itself set off. They may fire even if no row was changed. */
+/** The same, but only what triggers and rules of the table itself do. They may act even if no row was changed. */
 export function triggered(catalog: Catalog, table: Table, fate: Fate): Set<string> {
   const affected = new Set<string>();
   for (const name of firedBy(table, fate)) {

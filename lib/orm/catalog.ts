@@ -1,4 +1,4 @@
-import { type Routine, Routines } from '../changes/routines.js';
+import { ANY_TABLE, type Routine, Routines } from '../changes/routines.js';
 import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
@@ -53,7 +53,10 @@ export interface Table {
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
-  /** its own and its heirs', whose rows are changed by way of it; and what functions in defaults do */
+  /**
+   * Its own and its inheritance children's, whose rows are changed through it. What rules do, functions in defaults, and
+   * writes to the tables behind a view counts as well.
+   */
   readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
@@ -78,7 +81,7 @@ export type Fate = 'insert' | 'update' | 'delete' | 'truncate';
 
 export interface Trigger {
   readonly fates: readonly Fate[];
-  /** full names of the tables that its function may write to */
+  /** full names of the tables that it may write to */
   readonly reached: readonly string[];
 }
 
@@ -172,8 +175,13 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         checked: key.checked,
       }));
 
+  const everything = rows.map(fullName);
   const tablesNamed = (names: ReadonlySet<string>) =>
-    names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
+    names.has(ANY_TABLE)
+      ? everything
+      : names.size > 0
+        ? rows.filter(row => names.has(row.name)).map(fullName)
+        : [];
   const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
   // no constraint of a table holds for its heirs, unless they are partitions
   const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withHeirs(oid).length > 1;
@@ -230,7 +238,10 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
           : undefined,
-      plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled && heirs.every(({ kind }) => kind !== 'f'),
+      plain:
+        (row.kind === 'r' || row.kind === 'p') &&
+        row.rules.length === 0 &&
+        heirs.every(({ kind }) => kind !== 'f'),
       readable: row.readable && !row.security,
       rowSecurity: row.security,
       lockable: row.lockable,
@@ -238,7 +249,15 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
-      triggers: heirs.flatMap(({ triggers, defaults }) => [
+      triggers: heirs.flatMap(({ kind, triggers, rules, defaults }) => [
+        // which table a foreign table stands for is not known here: it may be one of this database
+        ...triggerFrom(ANY_FATE, kind === 'f' ? everything : []),
+        ...rules.flatMap((rule: any) =>
+          triggerFrom(FATES_OF_RULE[rule.event] ?? ANY_FATE, [
+            ...rule.tables.flatMap((oid: string) => nameOf(oid) ?? []),
+            ...rule.routines.flatMap((routine: string) => tablesNamed(routines.namesReachedBy(routine))),
+          ]),
+        ),
         ...triggers.flatMap((trigger: any) =>
           triggerFrom(
             fatesOf(trigger.type, row.kind === 'p'),
@@ -299,6 +318,15 @@ const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
   [16, 'update'],
   [32, 'truncate'],
 ];
+
+const ANY_FATE = FATES.map(([, fate]) => fate);
+
+/** By `pg_rewrite.ev_type`. That of SELECT is a view's query: whatever is written to the view ends up in its tables. */
+const FATES_OF_RULE: Readonly<Record<string, readonly Fate[]>> = {
+  2: ['update'],
+  3: ['insert'],
+  4: ['delete'],
+};
 
 /** @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves */
 function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
@@ -380,7 +408,17 @@ const TABLES = `
     select i.indrelid as oid, json_agg(a.attname) as key
     from tables join pg_index i on i.indrelid = tables.oid and i.indisprimary
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey) group by 1),
-  rules as (select distinct ev_class as oid from pg_rewrite where ev_type <> '1'),
+  actions as (
+    select w.ev_class as oid, w.ev_type, json_agg(distinct d.refobjid::text) filter (where d.refclassid = 'pg_class'::regclass) as tables,
+      json_agg(distinct p.proname) filter (where p.oid is not null) as routines
+    from tables join pg_rewrite w on w.ev_class = tables.oid and relkind <> 'm'
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+    left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+    left join pg_proc p on p.oid = case d.refclassid when 'pg_proc'::regclass then d.refobjid else o.oprcode end
+    group by 1, 2),
+  rules as (
+    select oid, json_agg(json_build_object('event', ev_type, 'tables', coalesce(tables, '[]'),
+      'routines', coalesce(routines, '[]'))) as rules from actions group by 1),
   triggers as (
     select g.tgrelid as oid, bool_or(g.tgtype & 3 = 3 and g.tgtype & 16 = 16) as rewritten,
       json_agg(json_build_object('type', g.tgtype, 'routine', p.proname)) filter (where g.tgenabled <> 'D') as triggers
@@ -411,7 +449,7 @@ const TABLES = `
   select oid::text as oid, nspname as schema, relname as name, relkind::text as kind,
     case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
     has_table_privilege(oid, 'select') as readable, has_any_column_privilege(oid, 'update') as lockable,
-    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, rules.oid is not null as ruled,
+    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
     coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
     coalesce(trusted, '[]') as trusted, settled, zoned
@@ -422,11 +460,12 @@ const TABLES = `
 /** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
 const ROUTINES = `
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
-         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query
+         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query,
+         l.lanname in ('sql', 'plpgsql') as readable
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
   where p.prokind in ('f', 'p') and l.lanname not in ('c', 'internal')
     and n.nspname not in ('pg_catalog', 'information_schema')
   union all
-  select c.relname, true, pg_get_viewdef(c.oid), true
+  select c.relname, true, pg_get_viewdef(c.oid), true, true
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')`;

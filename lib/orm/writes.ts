@@ -304,8 +304,7 @@ export class Writes {
       }
     }
     const result = await send();
-    // a statement that touched no row has changed nothing, wherever it would have
-    if (statement.kind === 'other' || statement.kind === 'truncate' || result.numAffectedRows !== 0n) {
+    if (!hasChangedNothing(statement, tables, result)) {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
@@ -422,13 +421,20 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
       : [...statement.names].flatMap(name => catalog.named(name));
   }
   const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
-  const tables = names.flatMap(name =>
+  return names.flatMap(name =>
     name.schema === undefined && session.changes.searchPath
       ? catalog.named(name.name)
       : (catalog.resolve(name) ?? []),
   );
-  // what a view or a foreign table writes to, its name does not tell
-  return tables.every(table => table.plain) ? tables : [...catalog.tables.values()];
+}
+
+/**
+ * Of a plain table, a row count of 0 proves that none of its rows has changed. It proves nothing of what rules do (the
+ * count is that of the original statement, or of its replacement), of views, or of what triggers have done elsewhere.
+ */
+function hasChangedNothing({ kind }: Write, tables: readonly Table[], { numAffectedRows }: Result): boolean {
+  const isCounted = kind === 'insert' || kind === 'update' || kind === 'delete';
+  return isCounted && numAffectedRows === 0n && tables.every(({ plain }) => plain);
 }
 
 function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
