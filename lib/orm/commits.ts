@@ -50,7 +50,7 @@ export class Commits {
       try {
         await commit();
       } finally {
-        this.#end(session);
+        this.end(session);
       }
       return;
     }
@@ -75,7 +75,7 @@ export class Commits {
       background(arbiter.watch(writer, tables), 'a connection');
       throw error;
     } finally {
-      this.#end(session);
+      this.end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
     if (options.prepared) {
@@ -99,7 +99,7 @@ export class Commits {
       }
       throw error;
     } finally {
-      this.#end(session);
+      this.end(session);
     }
     if (writer) {
       background(this.#settle(writer, tables));
@@ -148,7 +148,8 @@ export class Commits {
     }
   }
 
-  #end(session: Session): void {
+  /** No transaction is open any more. */
+  end(session: Session): void {
     if (session.transaction?.ddl) {
       this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
     }

@@ -131,8 +131,13 @@ export class Writes {
     const names = await this.#reachedByRoutines(connection, query.sql);
     const parsed = parseStatement(query.sql, query.parameters);
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
-    if (statement.kind === 'read' || statement.kind === 'session' || statement.kind === 'transaction') {
+    if (statement.kind === 'session' || statement.kind === 'transaction') {
+      yield (await this.execute(connection, query)) as T; // there is nothing to stream
+      return;
+    }
+    if (statement.kind === 'read') {
       yield* stream();
+      connection.session.apply(statement.effects, statement.onlyConfigures);
       return;
     }
     computation?.hearWrite();
@@ -217,6 +222,9 @@ export class Writes {
         for (const table of affectedBy(statement, catalog, tables)) {
           skipped.add(table);
         }
+      }
+      if (statement.kind === 'other' && statement.controlsTransaction) {
+        return this.#alone(connection, statement, query.sql, send);
       }
       const result = await send();
       // what is silenced is the invalidation: what is known of the database and of the session is to stay true
@@ -329,13 +337,14 @@ export class Writes {
       return await send();
     } finally {
       await this.#learnFrom(statement, connection);
-      if (statement.controlsTransaction && (await isOpen(connection))) {
-        // one that it has begun, or that was there before: what it has done so far may be committed later
-        if (!session.transaction) {
-          session.begin(undefined, limits);
+      if (statement.controlsTransaction) {
+        if (await isOpen(connection)) {
+          // one that it has begun, or that was there before: what it has done so far may be committed later
+          session.continue(limits);
+          widen(session.transaction!, announced.tables);
+        } else {
+          commits.end(session);
         }
-        session.transaction!.wrote = true;
-        widen(session.transaction!, announced.tables);
       }
       await commits.conclude(announced);
     }
@@ -344,9 +353,11 @@ export class Writes {
   async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<Announced> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
     const { transaction } = connection.session;
+    const { silent } = currentScope();
     const affected = new Set([
-      ...affectedBy(statement, catalog, tables),
-      ...besides(catalog, tables, statement, sql),
+      ...(silent ? [] : affectedBy(statement, catalog, tables)),
+      ...(silent ? [] : besides(catalog, tables, statement, sql)),
+      // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
     return this.#parts.commits.announce([...affected], askOver(connection));
