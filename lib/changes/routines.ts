@@ -9,8 +9,10 @@ export interface Routine {
   readonly callable: boolean;
   /** it is a query: whatever words stand in it, it writes only by what it calls */
   readonly query?: boolean;
-  /** its language is SQL or PL/pgSQL, whose texts name what they write to; left out: it is */
-  readonly readable?: boolean;
+  /** as `pg_language` calls it; left out: `plpgsql` */
+  readonly language?: string;
+  /** the events (`pg_event_trigger.evtevent`) at which the database calls it by itself */
+  readonly events?: readonly string[];
 }
 
 /** Among names of tables: it may be any. No name in a text is written like that. */
@@ -26,6 +28,7 @@ export const ANY_TABLE = '*';
 export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
   readonly #callable: ReadonlySet<string>;
+  readonly #called: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
 
   constructor(routines: readonly Routine[]) {
     // several may share a name
@@ -37,8 +40,16 @@ export class Routines {
     const queries = new Set(
       [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
     );
-    const writing = new Set([...texts].filter(([, group]) => group.some(writes)).map(([name]) => name));
-    const hiding = new Set([...texts].filter(([, group]) => group.some(hidesNames)).map(([name]) => name));
+    const namesOf = (is: (routine: Routine) => boolean) =>
+      new Set([...texts].filter(([, group]) => group.some(is)).map(([name]) => name));
+    const hiding = namesOf(hidesNames);
+    // what defines something calls the functions of event triggers
+    const onDefinition = namesOf(({ events = [] }) => events.some(isOfDefinitions));
+    const defining = onDefinition.size > 0 ? namesOf(defines) : NONE;
+    for (const name of defining) {
+      named.set(name, new Set([...named.get(name)!, ...onDefinition]));
+    }
+    const writing = namesOf(writes);
     for (let size = -1; size !== writing.size; ) {
       size = writing.size;
       for (const [name, names] of named) {
@@ -65,6 +76,10 @@ export class Routines {
       }
       this.#reached.set(start, reached);
     }
+    this.#called = isCalled => {
+      const called = [...namesOf(({ events = [] }) => events.some(isCalled))];
+      return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
+    };
     this.#callable = new Set(
       routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
     );
@@ -73,6 +88,16 @@ export class Routines {
   /** All names in the text of a routine that writes, and in those that it calls; none if it writes nothing. */
   namesReachedBy(routine: string): ReadonlySet<string> {
     return this.#reached.get(routine) ?? NONE;
+  }
+
+  /** The same for what event triggers call where something is defined. */
+  get namesReachedByDefinitions(): ReadonlySet<string> {
+    return this.#called(isOfDefinitions);
+  }
+
+  /** The same for what event triggers call when a session begins. */
+  get namesReachedByLogin(): ReadonlySet<string> {
+    return this.#called(event => !isOfDefinitions(event));
   }
 
   /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
@@ -147,6 +172,18 @@ function writes(routine: Routine): boolean {
 /** `execute 'update ' || name`, and a name that is written with escapes. */
 const HIDING = /\bexecute\b|\bu&["']/i;
 
-function hidesNames({ source, query, readable = true }: Routine): boolean {
-  return !query && (!readable || HIDING.test(source));
+function hidesNames({ source, query, language = 'plpgsql' }: Routine): boolean {
+  return !query && (!(language === 'sql' || language === 'plpgsql') || HIDING.test(source));
+}
+
+const DEFINING = /\b(alter|comment|create|drop|grant|import|reassign|refresh|reindex|revoke|security)\b/i;
+
+function defines({ source, query, language }: Routine): boolean {
+  // in SQL, SELECT INTO creates a table
+  return !query && (DEFINING.test(source) || (language === 'sql' && /\binto\b/i.test(source)));
+}
+
+/** All events but that of logging in; also those of later versions of PostgreSQL. */
+function isOfDefinitions(event: string): boolean {
+  return event !== 'login';
 }

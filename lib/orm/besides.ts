@@ -15,6 +15,7 @@ export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
     writes: true,
     ddl: ['alter', 'create', 'drop'].some(word => names.has(word)),
     transactional: true,
+    mayFire: false, // what they define, and what that fires, is among what they reach
     controlsTransaction: false,
     effects: opaque ? effectsOn(undefined) : (effects ?? effectsOfTemporary(names)),
   };
@@ -32,7 +33,11 @@ export function besides(
     return new Set(catalog.tables.keys());
   }
   const called = names.size > 0 ? [...names].flatMap(name => catalog.named(name)) : [];
-  const affected = allAffected(catalog, called);
+  const fired =
+    statement.kind === 'other' && statement.mayFire
+      ? catalog.onDefinition.flatMap(name => catalog.tables.get(name) ?? [])
+      : [];
+  const affected = allAffected(catalog, [...called, ...fired]);
   for (const table of tables) {
     for (const fate of fatesOf(statement)) {
       for (const name of triggered(catalog, table, fate)) {

@@ -3,6 +3,7 @@ import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
 import { pathOf } from '../values/path.js';
+import { allAffected } from './affected.js';
 import { DEFINED, type Definitions, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
@@ -43,6 +44,8 @@ export interface Table {
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
+  /** why what is read of it is not cached at all: it may change without a statement that could tell of it */
+  readonly unfollowed: string | undefined;
   /** its rows may be locked by whoever writes them: UPDATE is granted */
   readonly lockable: boolean;
   /** a trigger may change what is stored in other columns than those that a statement sets */
@@ -121,6 +124,8 @@ export interface Catalog {
   readonly sortsByCodePoints: boolean;
   /** what functions and procedures may write to */
   readonly routines: Routines;
+  /** full names of the tables that event triggers may write to where something is defined */
+  readonly onDefinition: readonly string[];
   /** texts of functions, procedures and views, by name */
   readonly definitions: ReadonlyMap<string, string>;
   readonly defined: Definitions;
@@ -183,6 +188,16 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         ? rows.filter(row => names.has(row.name)).map(fullName)
         : [];
   const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
+  const storedIn = (oid: string) =>
+    closure(oid, each => {
+      const { kind, children, rules } = byOid.get(each) ?? { children: [], rules: [] };
+      return kind === 'v' ? rules.flatMap((rule: any) => (rule.event === '1' ? rule.tables : [])) : children;
+    });
+  const unfollowed = (row: Record<string, any>) => {
+    const persistences = storedIn(row.oid).map(oid => byOid.get(oid)?.persistence ?? 'p');
+    const persistence = persistences.find(each => each !== 'p');
+    return persistence && `${row.name}, ${persistence === 't' ? TEMPORARY : UNLOGGED}`;
+  };
   // no constraint of a table holds for its heirs, unless they are partitions
   const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withHeirs(oid).length > 1;
 
@@ -244,6 +259,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         heirs.every(({ kind }) => kind !== 'f'),
       readable: row.readable && !row.security,
       rowSecurity: row.security,
+      unfollowed: unfollowed(row),
       lockable: row.lockable,
       rewritten: heirs.some(heir => heir.rewritten),
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
@@ -279,6 +295,12 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     });
   }
 
+  const byLogin = tablesNamed(routines.namesReachedByLogin).flatMap(name => tables.get(name) ?? []);
+  for (const name of allAffected({ tables }, byLogin)) {
+    const table = tables.get(name)!;
+    tables.set(name, { ...table, unfollowed: `${table.name}, to which a login event trigger may write` });
+  }
+
   const bySchema = new Map([...tables.values()].map(table => [`${table.schema}.${table.name}`, table]));
   const byName = Map.groupBy(tables.values(), table => table.name);
   return {
@@ -292,6 +314,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     unicode: server!.unicode,
     sortsByCodePoints: server!.unicode && server!.points,
     routines,
+    onDefinition: tablesNamed(routines.namesReachedByDefinitions),
     definitions,
     defined: readDefinitions(server!.defined),
     isShadowed: path[0] !== 'pg_catalog',
@@ -338,6 +361,9 @@ function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
 function triggerFrom(fates: readonly Fate[], reached: readonly string[]): Trigger[] {
   return reached.length > 0 ? [{ fates, reached }] : [];
 }
+
+const TEMPORARY = 'a temporary table';
+const UNLOGGED = 'an unlogged table, which a crash of the database empties';
 
 /** Everything that a relation leads to, itself included. */
 function closure(start: string, next: (item: string) => readonly string[]): string[] {
@@ -391,7 +417,7 @@ const SERVER = `
 const TABLES = `
   with recursive ${KINDS_OF_TYPES},
   tables as materialized (
-    select c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity,
+    select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
       c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
@@ -446,7 +472,7 @@ const TABLES = `
   trusted as (
     select conrelid as oid, json_agg(json_build_object('to', confrelid::text, 'columns', columns)) as trusted
     from foreign_keys where convalidated and checked group by 1)
-  select oid::text as oid, nspname as schema, relname as name, relkind::text as kind,
+  select oid::text as oid, nspname as schema, relname as name, relkind::text as kind, relpersistence::text as persistence,
     case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
     has_table_privilege(oid, 'select') as readable, has_any_column_privilege(oid, 'update') as lockable,
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
@@ -461,11 +487,13 @@ const TABLES = `
 const ROUTINES = `
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
          case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query,
-         l.lanname in ('sql', 'plpgsql') as readable
+         l.lanname as language, coalesce(events, '[]') as events
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
-  where p.prokind in ('f', 'p') and l.lanname not in ('c', 'internal')
+  left join (select evtfoid, json_agg(evtevent) as events from pg_event_trigger where evtenabled <> 'D' group by 1) as e
+    on evtfoid = p.oid
+  where p.prokind in ('f', 'p') and (l.lanname not in ('c', 'internal') or events is not null)
     and n.nspname not in ('pg_catalog', 'information_schema')
   union all
-  select c.relname, true, pg_get_viewdef(c.oid), true, true
+  select c.relname, true, pg_get_viewdef(c.oid), true, 'sql', '[]'
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')`;

@@ -243,7 +243,7 @@ export class Writes {
       transaction.wrote = true;
       return this.#writeIn(transaction, connection, statement, query, options, send);
     }
-    if (statement.kind === 'other' && !statement.writes) {
+    if (statement.kind === 'other' && !statement.writes && !statement.mayFire) {
       const result = await send();
       await this.#learnFrom(statement, connection);
       return result;
@@ -357,6 +357,8 @@ export class Writes {
     const affected = new Set([
       ...(silent ? [] : affectedBy(statement, catalog, tables)),
       ...(silent ? [] : besides(catalog, tables, statement, sql)),
+      // no transaction is there in which it could be asked afterwards which event triggers there are
+      ...(!silent && statement.kind === 'other' && statement.mayFire ? catalog.tables.keys() : []),
       // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
@@ -443,9 +445,15 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
  * Of a plain table, a row count of 0 proves that none of its rows has changed. It proves nothing of what rules do (the
  * count is that of the original statement, or of its replacement), of views, or of what triggers have done elsewhere.
  */
-function hasChangedNothing({ kind }: Write, tables: readonly Table[], { numAffectedRows }: Result): boolean {
-  const isCounted = kind === 'insert' || kind === 'update' || kind === 'delete';
-  return isCounted && numAffectedRows === 0n && tables.every(({ plain }) => plain);
+function hasChangedNothing(statement: Write, tables: readonly Table[], result: Result): boolean {
+  switch (statement.kind) {
+    case 'other':
+      return !statement.writes;
+    case 'truncate':
+      return false;
+    default:
+      return result.numAffectedRows === 0n && tables.every(({ plain }) => plain);
+  }
 }
 
 function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
@@ -506,6 +514,7 @@ const UNREADABLE: Other = {
   opaque: true,
   writes: true,
   ddl: true,
+  mayFire: true,
   transactional: false,
   controlsTransaction: true,
   effects: undefined,

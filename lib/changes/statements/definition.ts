@@ -4,6 +4,9 @@ import { startsQuery } from './query.js';
 
 const VERBS = ['alter', 'comment', 'create', 'drop', 'grant', 'import', 'reassign', 'revoke', 'security'];
 
+/** Words without which a block of code defines nothing, unless it executes what it puts together. */
+export const DEFINING: readonly string[] = [...VERBS, 'refresh', 'reindex'];
+
 /** Between the verb and the kind of object. */
 const MODIFIERS = [
   ...[

@@ -1,7 +1,7 @@
 import { isWord } from '../cursor.js';
 import type { Other, SessionEffects, Statement } from '../statement.js';
 import type { Token } from '../tokens.js';
-import { isDefinition, isTransactionalDefinition, namesItsTables } from './definition.js';
+import { DEFINING, isDefinition, isTransactionalDefinition, namesItsTables } from './definition.js';
 import { effectsOn, eitherEffects } from './effects.js';
 import { namesIn, namesInText } from './mentioned.js';
 
@@ -40,6 +40,13 @@ const NAMES_ITS_TABLES = [
   ...['values', 'with'],
 ];
 
+/** No event triggers are fired by these, nor by {@link CONTROLS_TRANSACTION}. */
+const FIRES_NOTHING = [
+  ...['analyse', 'analyze', 'checkpoint', 'cluster', 'copy', 'deallocate', 'declare', 'delete', 'insert'],
+  ...['listen', 'lock', 'merge', 'notify', 'prepare', 'select', 'table', 'unlisten', 'update', 'vacuum'],
+  ...['values', 'with'],
+];
+
 const CONTROLS_TRANSACTION = [
   ...['abort', 'begin', 'commit', 'end', 'release', 'rollback', 'savepoint', 'start'],
 ];
@@ -53,6 +60,7 @@ export function otherStatement(sql: string, tokens: readonly Token[]): Other {
     opaque: !namesAllItsTables(sql, tokens, names),
     writes: !isWord(tokens[0]!, ...CHANGES_NO_ROWS),
     ddl: isDefinition(tokens),
+    mayFire: mayFire(sql, tokens, names),
     transactional: isTransactional(tokens, names),
     controlsTransaction: isWord(tokens[0]!, ...CONTROLS_TRANSACTION),
     effects: mayConfigure(tokens, names) ? effectsOn(undefined) : effectsOfTemporary(names),
@@ -74,6 +82,7 @@ export function severalStatements(sql: string, tokens: readonly Token[], parts: 
     opaque: others.some(part => part.opaque),
     writes: parts.some(part => (part.kind === 'other' ? part.writes : CHANGES_ROWS.includes(part.kind))),
     ddl: others.some(part => part.ddl),
+    mayFire: others.some(part => part.mayFire),
     transactional: others.every(part => part.transactional),
     controlsTransaction:
       parts.some(part => part.kind === 'transaction') || others.some(part => part.controlsTransaction),
@@ -92,6 +101,7 @@ export function unreadableStatement(sql: string): Other {
     opaque: true,
     writes: true,
     ddl: true,
+    mayFire: true,
     transactional: true,
     controlsTransaction: CONTROLS_TRANSACTION.some(word => names.has(word)),
     effects: effectsOn(undefined),
@@ -113,6 +123,13 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
     default:
       return isWord(tokens[0]!, ...NAMES_ITS_TABLES);
   }
+}
+
+function mayFire(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  if (isWord(tokens[0]!, 'do')) {
+    return !namesAllItsTables(sql, tokens, names) || DEFINING.some(word => names.has(word));
+  }
+  return isDefinition(tokens) || !isWord(tokens[0]!, ...FIRES_NOTHING, ...CONTROLS_TRANSACTION);
 }
 
 /** A string constant that is written with escapes. */
