@@ -1,3 +1,4 @@
+import { mayRedefineOthers } from './statements/definition.js';
 import { namesInText } from './statements/mentioned.js';
 
 /** A function, procedure or view that somebody wrote for this database, as its catalog tells it. */
@@ -23,7 +24,8 @@ export const ANY_TABLE = '*';
  *
  * A text is searched for names, not understood. It writes if a word for writing stands in it, or the name of a
  * routine that writes; and then anything that it names may be written to. Where a text does not tell all names (it
- * executes what it puts together at run time, or its language is not known here), it may be any table.
+ * executes what it puts together at run time, or its language is not known here), or defines something that concerns
+ * more than tables, it may be any table.
  */
 export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
@@ -173,7 +175,8 @@ function writes(routine: Routine): boolean {
 const HIDING = /\bexecute\b|\bu&["']/i;
 
 function hidesNames({ source, query, language = 'plpgsql' }: Routine): boolean {
-  return !query && (!(language === 'sql' || language === 'plpgsql') || HIDING.test(source));
+  const isReadable = language === 'sql' || language === 'plpgsql';
+  return !query && (!isReadable || HIDING.test(source) || mayRedefineOthers(source));
 }
 
 const DEFINING = /\b(alter|comment|create|drop|grant|import|reassign|refresh|reindex|revoke|security)\b/i;

@@ -8,14 +8,15 @@ import type { Catalog, Fate, Table } from './catalog.js';
 /** A query that calls functions which write. */
 export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
   const opaque = names.has(ANY_TABLE);
+  const ddl = ['alter', 'create', 'drop'].some(word => names.has(word));
   return {
     kind: 'other',
     names,
     opaque,
     writes: true,
-    ddl: ['alter', 'create', 'drop'].some(word => names.has(word)),
+    ddl,
     transactional: true,
-    mayFire: false, // what they define, and what that fires, is among what they reach
+    mayDefine: ddl || opaque,
     controlsTransaction: false,
     effects: opaque ? effectsOn(undefined) : (effects ?? effectsOfTemporary(names)),
   };
@@ -34,7 +35,7 @@ export function besides(
   }
   const called = names.size > 0 ? [...names].flatMap(name => catalog.named(name)) : [];
   const fired =
-    statement.kind === 'other' && statement.mayFire
+    statement.kind === 'other' && statement.mayDefine
       ? catalog.onDefinition.flatMap(name => catalog.tables.get(name) ?? [])
       : [];
   const affected = allAffected(catalog, [...called, ...fired]);

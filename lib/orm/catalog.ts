@@ -115,6 +115,8 @@ export interface Catalog {
   readonly readCommitted: boolean;
   /** what {@link DEFINITIONS} gave before anything else was read */
   readonly definitionsAs: string;
+  /** what {@link EVENT_TRIGGERS} gave then */
+  readonly eventTriggersAs: string;
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
@@ -306,6 +308,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   return {
     database,
     definitionsAs: server!.definitions,
+    eventTriggersAs: server!.triggers,
     user: server!.user,
     path: server!.own_path,
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
@@ -378,10 +381,14 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
 
 /**
  * Is another if something was defined since by which a statement changes rows that it does not name: the triggers of
- * which foreign keys consist, and those that users make; heirs; rules. All are found by their indexes, or are few.
+ * which foreign keys consist, and those that users make; heirs; rules; event triggers. All are found by their indexes, or are few.
  */
 export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
-  (select max(oid) from pg_rewrite where ev_type <> '1'))`;
+  (select max(oid) from pg_rewrite where ev_type <> '1'), (select max(oid) from pg_event_trigger))`;
+
+/** Is another if an event trigger, or the function that one calls, is another. */
+export const EVENT_TRIGGERS = `(select coalesce(string_agg(concat_ws(' ', e.oid, e.xmin, p.xmin), ',' order by e.oid), '')
+  from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid)`;
 
 /** How a column `a` is stored and compared. */
 const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
@@ -394,7 +401,7 @@ export function columnsNow(tables: readonly Table[]): string {
 }
 
 const SERVER = `
-  select current_database() as name, ${DEFINITIONS} as definitions, current_user as user, current_schemas(true)::text[] as path,
+  select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version, ${DEFINED} as defined,

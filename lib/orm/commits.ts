@@ -4,7 +4,7 @@ import { allAffected } from './affected.js';
 import type { Arbiter } from './arbiter.js';
 import type { AddBackground } from './background.js';
 import { extinguish, light } from './beacon.js';
-import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
+import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
@@ -45,6 +45,11 @@ export class Commits {
     const { transaction } = session;
     if (transaction) {
       this.#hearSecondWitness(transaction);
+    }
+    if (transaction?.ddl) {
+      for (const table of await this.#firedOf(connection, transaction)) {
+        transaction.journal.widen(table);
+      }
     }
     if (!transaction || transaction.journal.isEmpty) {
       try {
@@ -188,6 +193,22 @@ export class Commits {
     } catch (error) {
       if ((error as { code?: unknown }).code === FAILED) {
         return []; // its COMMIT will be a ROLLBACK
+      }
+      throw error;
+    }
+  }
+
+  /** All tables, if event triggers are not those any more by which statements that define something were understood. */
+  async #firedOf(connection: TrackedConnection, { catalog }: TransactionState): Promise<readonly string[]> {
+    if (!catalog) {
+      return [];
+    }
+    try {
+      const [now] = await connection.ask(`select ${EVENT_TRIGGERS} as triggers`);
+      return now!.triggers === catalog.eventTriggersAs ? [] : [...catalog.tables.keys()];
+    } catch (error) {
+      if ((error as { code?: unknown }).code === FAILED) {
+        return [];
       }
       throw error;
     }

@@ -148,6 +148,7 @@ export class Writes {
       transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
       widen(transaction, besides(catalog, tables, statement, query.sql));
+      transaction.ddl ||= statement.kind === 'other' && statement.mayDefine;
       yield* stream();
       return;
     }
@@ -243,7 +244,7 @@ export class Writes {
       transaction.wrote = true;
       return this.#writeIn(transaction, connection, statement, query, options, send);
     }
-    if (statement.kind === 'other' && !statement.writes && !statement.mayFire) {
+    if (statement.kind === 'other' && !statement.writes && !statement.mayDefine) {
       const result = await send();
       await this.#learnFrom(statement, connection);
       return result;
@@ -283,6 +284,10 @@ export class Writes {
       transaction.tables.add(table.fullName);
     }
     widen(transaction, besides(catalog, tables, statement, query.sql));
+    if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
+      // event triggers are fired, and heirs dropped, that its snapshot does not show
+      widen(transaction, catalog.tables.keys());
+    }
     if (statement.kind !== 'other' && statement.kind !== 'truncate') {
       const [table] = tables;
       const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
@@ -358,7 +363,7 @@ export class Writes {
       ...(silent ? [] : affectedBy(statement, catalog, tables)),
       ...(silent ? [] : besides(catalog, tables, statement, sql)),
       // no transaction is there in which it could be asked afterwards which event triggers there are
-      ...(!silent && statement.kind === 'other' && statement.mayFire ? catalog.tables.keys() : []),
+      ...(!silent && mayDefine(statement) ? catalog.tables.keys() : []),
       // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
@@ -369,9 +374,9 @@ export class Writes {
     const { session } = connection;
     session.apply(statement.effects);
     if (session.transaction) {
-      session.transaction.ddl ||= statement.ddl;
+      session.transaction.ddl ||= statement.mayDefine;
     }
-    if (statement.ddl) {
+    if (statement.mayDefine) {
       this.#parts.database.forget();
       // it may have dropped what was temporary
       session.inDoubt ||= session.changes.searchPath;
@@ -416,12 +421,14 @@ export class Writes {
     statement: Write,
   ): Promise<{ catalog: Catalog; tables: Table[] }> {
     const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
-    const catalog = await this.#catalog(connection);
-    const tables = find(catalog);
-    if (tables.length > 0 || statement.kind === 'other') {
-      return { catalog, tables };
-    }
     const { database, askPrimary } = this.#parts;
+    if (!mayDefine(statement)) {
+      const catalog = await this.#catalog(connection);
+      const tables = find(catalog);
+      if (tables.length > 0 || statement.kind === 'other') {
+        return { catalog, tables };
+      }
+    }
     const refreshed = await database.refreshed(askPrimary ?? askOver(connection));
     return { catalog: refreshed, tables: find(refreshed) };
   }
@@ -454,6 +461,10 @@ function hasChangedNothing(statement: Write, tables: readonly Table[], result: R
     default:
       return result.numAffectedRows === 0n && tables.every(({ plain }) => plain);
   }
+}
+
+function mayDefine(statement: Write): boolean {
+  return statement.kind === 'other' && statement.mayDefine;
 }
 
 function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
@@ -514,7 +525,7 @@ const UNREADABLE: Other = {
   opaque: true,
   writes: true,
   ddl: true,
-  mayFire: true,
+  mayDefine: true,
   transactional: false,
   controlsTransaction: true,
   effects: undefined,
