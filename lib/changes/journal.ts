@@ -93,6 +93,7 @@ export class Journal {
     this.#journalOf(table).widen();
   }
 
+  /** @param name as PostgreSQL keeps it: folded if it was not quoted, cut off if it is too long */
   savepoint(name: string): void {
     this.#layers.push(newLayer(name));
   }
@@ -112,6 +113,16 @@ export class Journal {
       for (const layer of this.#layers.splice(at)) {
         absorb(this.#top, layer);
       }
+    }
+  }
+
+  /**
+   * Savepoints were set, released or rolled back to that were not seen, or a transaction was: none of a known name is
+   * certain to be the one that the name stands for. What has happened so far is not forgotten any more.
+   */
+  loseSavepoints(): void {
+    for (const layer of this.#layers.splice(1)) {
+      absorb(this.#top, layer);
     }
   }
 

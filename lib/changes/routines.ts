@@ -1,3 +1,4 @@
+import { mayRedefineOthers } from './statements/definition.js';
 import { namesInText } from './statements/mentioned.js';
 
 /** A function, procedure or view that somebody wrote for this database, as its catalog tells it. */
@@ -9,18 +10,27 @@ export interface Routine {
   readonly callable: boolean;
   /** it is a query: whatever words stand in it, it writes only by what it calls */
   readonly query?: boolean;
+  /** as `pg_language` calls it; left out: `plpgsql` */
+  readonly language?: string;
+  /** the events (`pg_event_trigger.evtevent`) at which the database calls it by itself */
+  readonly events?: readonly string[];
 }
+
+/** Among names of tables: it may be any. No name in a text is written like that. */
+export const ANY_TABLE = '*';
 
 /**
  * What routines may write to, as far as their texts tell: for what triggers do, and functions that a SELECT calls.
  *
  * A text is searched for names, not understood. It writes if a word for writing stands in it, or the name of a
- * routine that writes; and then anything that it names may be written to. Names that are put together at run time
- * are not seen.
+ * routine that writes; and then anything that it names may be written to. Where a text does not tell all names (it
+ * executes what it puts together at run time, or its language is not known here), or defines something that concerns
+ * more than tables, it may be any table.
  */
 export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
   readonly #callable: ReadonlySet<string>;
+  readonly #called: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
 
   constructor(routines: readonly Routine[]) {
     // several may share a name
@@ -32,7 +42,16 @@ export class Routines {
     const queries = new Set(
       [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
     );
-    const writing = new Set([...texts].filter(([, group]) => group.some(writes)).map(([name]) => name));
+    const namesOf = (is: (routine: Routine) => boolean) =>
+      new Set([...texts].filter(([, group]) => group.some(is)).map(([name]) => name));
+    const hiding = namesOf(hidesNames);
+    // what defines something calls the functions of event triggers
+    const onDefinition = namesOf(({ events = [] }) => events.some(isOfDefinitions));
+    const defining = onDefinition.size > 0 ? namesOf(defines) : NONE;
+    for (const name of defining) {
+      named.set(name, new Set([...named.get(name)!, ...onDefinition]));
+    }
+    const writing = namesOf(writes);
     for (let size = -1; size !== writing.size; ) {
       size = writing.size;
       for (const [name, names] of named) {
@@ -45,6 +64,9 @@ export class Routines {
       const routes = new Set([start]);
       const reached = new Set<string>();
       for (const routine of routes) {
+        if (hiding.has(routine)) {
+          reached.add(ANY_TABLE);
+        }
         for (const name of named.get(routine)!) {
           if (writing.has(name)) {
             routes.add(name);
@@ -56,6 +78,10 @@ export class Routines {
       }
       this.#reached.set(start, reached);
     }
+    this.#called = isCalled => {
+      const called = [...namesOf(({ events = [] }) => events.some(isCalled))];
+      return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
+    };
     this.#callable = new Set(
       routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
     );
@@ -64,6 +90,16 @@ export class Routines {
   /** All names in the text of a routine that writes, and in those that it calls; none if it writes nothing. */
   namesReachedBy(routine: string): ReadonlySet<string> {
     return this.#reached.get(routine) ?? NONE;
+  }
+
+  /** The same for what event triggers call where something is defined. */
+  get namesReachedByDefinitions(): ReadonlySet<string> {
+    return this.#called(isOfDefinitions);
+  }
+
+  /** The same for what event triggers call when a session begins. */
+  get namesReachedByLogin(): ReadonlySet<string> {
+    return this.#called(event => !isOfDefinitions(event));
   }
 
   /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
@@ -131,6 +167,26 @@ const NONE: ReadonlySet<string> = new Set();
 /** SQL's words for writing, and those by which a statement is run that stands elsewhere. */
 const WRITING = /\b(insert|update|delete|truncate|merge|copy|alter|drop|create|refresh|execute|call)\b/i;
 
-function writes({ source, query }: Routine): boolean {
-  return !query && WRITING.test(source);
+function writes(routine: Routine): boolean {
+  return hidesNames(routine) || (!routine.query && WRITING.test(routine.source));
+}
+
+/** `execute 'update ' || name`, and a name that is written with escapes. */
+const HIDING = /\bexecute\b|\bu&["']/i;
+
+function hidesNames({ source, query, language = 'plpgsql' }: Routine): boolean {
+  const isReadable = language === 'sql' || language === 'plpgsql';
+  return !query && (!isReadable || HIDING.test(source) || mayRedefineOthers(source));
+}
+
+const DEFINING = /\b(alter|comment|create|drop|grant|import|reassign|refresh|reindex|revoke|security)\b/i;
+
+function defines({ source, query, language }: Routine): boolean {
+  // in SQL, SELECT INTO creates a table
+  return !query && (DEFINING.test(source) || (language === 'sql' && /\binto\b/i.test(source)));
+}
+
+/** All events but that of logging in; also those of later versions of PostgreSQL. */
+function isOfDefinitions(event: string): boolean {
+  return event !== 'login';
 }

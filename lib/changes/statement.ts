@@ -139,6 +139,8 @@ export interface Other {
   readonly opaque: boolean;
   readonly writes: boolean;
   readonly ddl: boolean;
+  /** it defines something, or may do so by what it calls: it fires event triggers, and the catalog is read anew */
+  readonly mayDefine: boolean;
   /** false if it cannot, or may not be able to, run inside a transaction */
   readonly transactional: boolean;
   /** it begins or ends a transaction or a savepoint, among several statements or in a form that is not understood */

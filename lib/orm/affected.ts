@@ -1,17 +1,20 @@
 import type { Catalog, Fate, ForeignKey, Table } from './catalog.js';
 
+type Tables = Pick<Catalog, 'tables'>;
+
 /**
  * The tables that the database itself changes when rows of a table are changed: by the actions of foreign keys
- * (CASCADE, SET NULL, SET DEFAULT) and by the functions of triggers, and on from there.
+ * (CASCADE, SET NULL, SET DEFAULT), by the functions of triggers and by rules, and on from there.
  *
  * @param set the columns that an update sets; left out, any
  */
-export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: ReadonlySet<string>): Set<string> {
+export function cascades(catalog: Tables, table: Table, fate: Fate, set?: ReadonlySet<string>): Set<string> {
   const affected = new Set<string>();
   const seen = new Set<string>();
   const visit = (name: string, what: Fate, columns?: ReadonlySet<string>) => {
     const visited = catalog.tables.get(name);
-    if (!visited || seen.has(`${what} ${name}`)) {
+    const isComplete = affected.size === catalog.tables.size;
+    if (!visited || isComplete || seen.has(`${what} ${name}`)) {
       return;
     }
     if (!columns) {
@@ -37,15 +40,15 @@ export function cascades(catalog: Catalog, table: Table, fate: Fate, set?: Reado
 }
 
 /** A row of an heir is also a row of the tables that it inherits from. */
-function addWithKin(catalog: Catalog, name: string, to: Set<string>): void {
+function addWithKin(catalog: Tables, name: string, to: Set<string>): void {
   const table = catalog.tables.get(name);
   for (const each of table ? [...table.ancestors, ...table.heirs] : [name]) {
     to.add(each);
   }
 }
 
-/** The same, but only what triggers on the table itself set off. They may fire even if no row was changed. */
-export function triggered(catalog: Catalog, table: Table, fate: Fate): Set<string> {
+/** The same, but only what triggers and rules of the table itself do. They may act even if no row was changed. */
+export function triggered(catalog: Tables, table: Table, fate: Fate): Set<string> {
   const affected = new Set<string>();
   for (const name of firedBy(table, fate)) {
     const reached = catalog.tables.get(name);
@@ -67,7 +70,7 @@ function firedBy({ triggers }: Table, fate: Fate): string[] {
 }
 
 /** What TRUNCATE may empty: with CASCADE, all that refers to these tables, and on from there. */
-export function truncated(catalog: Catalog, tables: Iterable<Table>): Set<string> {
+export function truncated(catalog: Tables, tables: Iterable<Table>): Set<string> {
   const emptied = new Set([...tables].map(table => table.fullName));
   for (const name of emptied) {
     const table = catalog.tables.get(name);
@@ -85,7 +88,7 @@ export function truncated(catalog: Catalog, tables: Iterable<Table>): Set<string
 }
 
 /** Everything that a statement may change of which only the tables are known. */
-export function allAffected(catalog: Catalog, tables: Iterable<Table>): Set<string> {
+export function allAffected(catalog: Tables, tables: Iterable<Table>): Set<string> {
   const affected = new Set<string>();
   for (const table of tables) {
     for (const name of [...table.ancestors, ...table.heirs]) {

@@ -1,23 +1,28 @@
+import { ANY_TABLE } from '../changes/routines.js';
 import type { Other, Read, Statement } from '../changes/statement.js';
+import { effectsOn } from '../changes/statements/effects.js';
 import { effectsOfTemporary } from '../changes/statements/other.js';
 import { allAffected, triggered } from './affected.js';
 import type { Catalog, Fate, Table } from './catalog.js';
 
 /** A query that calls functions which write. */
 export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
+  const opaque = names.has(ANY_TABLE);
+  const ddl = ['alter', 'create', 'drop'].some(word => names.has(word));
   return {
     kind: 'other',
     names,
-    opaque: false,
+    opaque,
     writes: true,
-    ddl: ['alter', 'create', 'drop'].some(word => names.has(word)),
+    ddl,
     transactional: true,
+    mayDefine: ddl || opaque,
     controlsTransaction: false,
-    effects: effects ?? effectsOfTemporary(names),
+    effects: opaque ? effectsOn(undefined) : (effects ?? effectsOfTemporary(names)),
   };
 }
 
-/** What triggers change, and functions that the statement calls, beside the rows that it is about. */
+/** What triggers and rules change, and functions that the statement calls, beside the rows that it is about. */
 export function besides(
   catalog: Catalog,
   tables: readonly Table[],
@@ -25,8 +30,15 @@ export function besides(
   sql: string,
 ): Set<string> {
   const names = catalog.routines.namesReachedIn(sql);
+  if (names.has(ANY_TABLE)) {
+    return new Set(catalog.tables.keys());
+  }
   const called = names.size > 0 ? [...names].flatMap(name => catalog.named(name)) : [];
-  const affected = allAffected(catalog, called);
+  const fired =
+    statement.kind === 'other' && statement.mayDefine
+      ? catalog.onDefinition.flatMap(name => catalog.tables.get(name) ?? [])
+      : [];
+  const affected = allAffected(catalog, [...called, ...fired]);
   for (const table of tables) {
     for (const fate of fatesOf(statement)) {
       for (const name of triggered(catalog, table, fate)) {

@@ -1,8 +1,9 @@
-import { type Routine, Routines } from '../changes/routines.js';
+import { ANY_TABLE, type Routine, Routines } from '../changes/routines.js';
 import type { TableName } from '../query/select.js';
 import { type Comparable, comparableOf, isArray } from '../values/comparable.js';
 import { isOrderable } from '../values/order.js';
 import { pathOf } from '../values/path.js';
+import { allAffected } from './affected.js';
 import { DEFINED, type Definitions, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
 import { checkRights, LACKING } from './rights.js';
 
@@ -44,6 +45,8 @@ export interface Table {
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
+  /** why what is read of it is not cached at all: it may change without a statement that could tell of it */
+  readonly unfollowed: string | undefined;
   /** its rows may be locked by whoever writes them: UPDATE is granted */
   readonly lockable: boolean;
   /** a trigger may change what is stored in other columns than those that a statement sets */
@@ -54,7 +57,10 @@ export interface Table {
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
-  /** its own and its heirs', whose rows are changed by way of it; and what functions in defaults do */
+  /**
+   * Its own and its inheritance children's, whose rows are changed through it. What rules do, functions in defaults, and
+   * writes to the tables behind a view counts as well.
+   */
   readonly triggers: readonly Trigger[];
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
@@ -79,7 +85,7 @@ export type Fate = 'insert' | 'update' | 'delete' | 'truncate';
 
 export interface Trigger {
   readonly fates: readonly Fate[];
-  /** full names of the tables that its function may write to */
+  /** full names of the tables that it may write to */
   readonly reached: readonly string[];
 }
 
@@ -112,6 +118,8 @@ export interface Catalog {
   readonly readCommitted: boolean;
   /** what {@link DEFINITIONS} gave before anything else was read */
   readonly definitionsAs: string;
+  /** what {@link EVENT_TRIGGERS} gave then */
+  readonly eventTriggersAs: string;
   /** RETURNING also gives rows as they were before: `old.…`, since PostgreSQL 18 */
   readonly returnsOld: boolean;
   readonly tables: ReadonlyMap<string, Table>;
@@ -121,6 +129,8 @@ export interface Catalog {
   readonly sortsByCodePoints: boolean;
   /** what functions and procedures may write to */
   readonly routines: Routines;
+  /** full names of the tables that event triggers may write to where something is defined */
+  readonly onDefinition: readonly string[];
   /** texts of functions, procedures and views, by name */
   readonly definitions: ReadonlyMap<string, string>;
   readonly defined: Definitions;
@@ -176,9 +186,24 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         checked: key.checked,
       }));
 
+  const everything = rows.map(fullName);
   const tablesNamed = (names: ReadonlySet<string>) =>
-    names.size > 0 ? rows.filter(row => names.has(row.name)).map(fullName) : [];
+    names.has(ANY_TABLE)
+      ? everything
+      : names.size > 0
+        ? rows.filter(row => names.has(row.name)).map(fullName)
+        : [];
   const withHeirs = (oid: string) => closure(oid, each => byOid.get(each)?.children ?? []);
+  const storedIn = (oid: string) =>
+    closure(oid, each => {
+      const { kind, children, rules } = byOid.get(each) ?? { children: [], rules: [] };
+      return kind === 'v' ? rules.flatMap((rule: any) => (rule.event === '1' ? rule.tables : [])) : children;
+    });
+  const unfollowed = (row: Record<string, any>) => {
+    const persistences = storedIn(row.oid).map(oid => byOid.get(oid)?.persistence ?? 'p');
+    const persistence = persistences.find(each => each !== 'p');
+    return persistence && `${row.name}, ${persistence === 't' ? TEMPORARY : UNLOGGED}`;
+  };
   // no constraint of a table holds for its heirs, unless they are partitions
   const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withHeirs(oid).length > 1;
 
@@ -234,15 +259,27 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
           : undefined,
-      plain: (row.kind === 'r' || row.kind === 'p') && !row.ruled && heirs.every(({ kind }) => kind !== 'f'),
+      plain:
+        (row.kind === 'r' || row.kind === 'p') &&
+        row.rules.length === 0 &&
+        heirs.every(({ kind }) => kind !== 'f'),
       readable: row.readable && !row.security,
       rowSecurity: row.security,
+      unfollowed: unfollowed(row),
       lockable: row.lockable,
       rewritten: heirs.some(heir => heir.rewritten),
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       heirs: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
-      triggers: heirs.flatMap(({ triggers, defaults }) => [
+      triggers: heirs.flatMap(({ kind, triggers, rules, defaults }) => [
+        // which table a foreign table stands for is not known here: it may be one of this database
+        ...triggerFrom(ANY_FATE, kind === 'f' ? everything : []),
+        ...rules.flatMap((rule: any) =>
+          triggerFrom(FATES_OF_RULE[rule.event] ?? ANY_FATE, [
+            ...rule.tables.flatMap((oid: string) => nameOf(oid) ?? []),
+            ...rule.routines.flatMap((routine: string) => tablesNamed(routines.namesReachedBy(routine))),
+          ]),
+        ),
         ...triggers.flatMap((trigger: any) =>
           triggerFrom(
             fatesOf(trigger.type, row.kind === 'p'),
@@ -264,11 +301,18 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     });
   }
 
+  const byLogin = tablesNamed(routines.namesReachedByLogin).flatMap(name => tables.get(name) ?? []);
+  for (const name of allAffected({ tables }, byLogin)) {
+    const table = tables.get(name)!;
+    tables.set(name, { ...table, unfollowed: `${table.name}, to which a login event trigger may write` });
+  }
+
   const bySchema = new Map([...tables.values()].map(table => [`${table.schema}.${table.name}`, table]));
   const byName = Map.groupBy(tables.values(), table => table.name);
   return {
     database,
     definitionsAs: server!.definitions,
+    eventTriggersAs: server!.triggers,
     user: server!.user,
     path: server!.own_path,
     readCommitted: server!.isolation === 'read committed' || server!.isolation === 'read uncommitted',
@@ -277,6 +321,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     unicode: server!.unicode,
     sortsByCodePoints: server!.unicode && server!.points,
     routines,
+    onDefinition: tablesNamed(routines.namesReachedByDefinitions),
     definitions,
     defined: readDefinitions(server!.defined),
     isShadowed: path[0] !== 'pg_catalog',
@@ -304,6 +349,15 @@ const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
   [32, 'truncate'],
 ];
 
+const ANY_FATE = FATES.map(([, fate]) => fate);
+
+/** By `pg_rewrite.ev_type`. That of SELECT is a view's query: whatever is written to the view ends up in its tables. */
+const FATES_OF_RULE: Readonly<Record<string, readonly Fate[]>> = {
+  2: ['update'],
+  3: ['insert'],
+  4: ['delete'],
+};
+
 /** @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves */
 function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
   const fates = FATES.filter(([bit]) => type & bit).map(([, fate]) => fate);
@@ -314,6 +368,9 @@ function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
 function triggerFrom(fates: readonly Fate[], reached: readonly string[]): Trigger[] {
   return reached.length > 0 ? [{ fates, reached }] : [];
 }
+
+const TEMPORARY = 'a temporary table';
+const UNLOGGED = 'an unlogged table, which a crash of the database empties';
 
 /** Everything that a relation leads to, itself included. */
 function closure(start: string, next: (item: string) => readonly string[]): string[] {
@@ -328,10 +385,14 @@ function closure(start: string, next: (item: string) => readonly string[]): stri
 
 /**
  * Is another if something was defined since by which a statement changes rows that it does not name: the triggers of
- * which foreign keys consist, and those that users make; heirs; rules. All are found by their indexes, or are few.
+ * which foreign keys consist, and those that users make; heirs; rules; event triggers. All are found by their indexes, or are few.
  */
 export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
-  (select max(oid) from pg_rewrite where ev_type <> '1'))`;
+  (select max(oid) from pg_rewrite where ev_type <> '1'), (select max(oid) from pg_event_trigger))`;
+
+/** Is another if an event trigger, or the function that one calls, is another. */
+export const EVENT_TRIGGERS = `(select coalesce(string_agg(concat_ws(' ', e.oid, e.xmin, p.xmin), ',' order by e.oid), '')
+  from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid)`;
 
 /** How a column `a` is stored and compared. */
 const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
@@ -344,7 +405,7 @@ export function columnsNow(tables: readonly Table[]): string {
 }
 
 const SERVER = `
-  select current_database() as name, ${DEFINITIONS} as definitions, current_user as user, current_schemas(true)::text[] as path,
+  select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version, ${DEFINED} as defined,
@@ -368,7 +429,7 @@ const SERVER = `
 const TABLES = `
   with recursive ${KINDS_OF_TYPES},
   tables as materialized (
-    select c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity,
+    select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
       c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
@@ -385,7 +446,17 @@ const TABLES = `
     select i.indrelid as oid, json_agg(a.attname) as key
     from tables join pg_index i on i.indrelid = tables.oid and i.indisprimary
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey) group by 1),
-  rules as (select distinct ev_class as oid from pg_rewrite where ev_type <> '1'),
+  actions as (
+    select w.ev_class as oid, w.ev_type, json_agg(distinct d.refobjid::text) filter (where d.refclassid = 'pg_class'::regclass) as tables,
+      json_agg(distinct p.proname) filter (where p.oid is not null) as routines
+    from tables join pg_rewrite w on w.ev_class = tables.oid and relkind <> 'm'
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+    left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+    left join pg_proc p on p.oid = case d.refclassid when 'pg_proc'::regclass then d.refobjid else o.oprcode end
+    group by 1, 2),
+  rules as (
+    select oid, json_agg(json_build_object('event', ev_type, 'tables', coalesce(tables, '[]'),
+      'routines', coalesce(routines, '[]'))) as rules from actions group by 1),
   triggers as (
     select g.tgrelid as oid, bool_or(g.tgtype & 3 = 3 and g.tgtype & 16 = 16) as rewritten,
       json_agg(json_build_object('type', g.tgtype, 'routine', p.proname)) filter (where g.tgenabled <> 'D') as triggers
@@ -413,10 +484,10 @@ const TABLES = `
   trusted as (
     select conrelid as oid, json_agg(json_build_object('to', confrelid::text, 'columns', columns)) as trusted
     from foreign_keys where convalidated and checked group by 1)
-  select oid::text as oid, nspname as schema, relname as name, relkind::text as kind,
+  select oid::text as oid, nspname as schema, relname as name, relkind::text as kind, relpersistence::text as persistence,
     case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
-    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, rules.oid is not null as ruled,
+    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
     coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
     coalesce(trusted, '[]') as trusted, settled, zoned
@@ -427,11 +498,14 @@ const TABLES = `
 /** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
 const ROUTINES = `
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
-         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query
+         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query,
+         l.lanname as language, coalesce(events, '[]') as events
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
-  where p.prokind in ('f', 'p') and l.lanname not in ('c', 'internal')
+  left join (select evtfoid, json_agg(evtevent) as events from pg_event_trigger where evtenabled <> 'D' group by 1) as e
+    on evtfoid = p.oid
+  where p.prokind in ('f', 'p') and (l.lanname not in ('c', 'internal') or events is not null)
     and n.nspname not in ('pg_catalog', 'information_schema')
   union all
-  select c.relname, true, pg_get_viewdef(c.oid), true
+  select c.relname, true, pg_get_viewdef(c.oid), true, 'sql', '[]'
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')`;

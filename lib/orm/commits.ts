@@ -4,7 +4,7 @@ import { allAffected } from './affected.js';
 import type { Arbiter } from './arbiter.js';
 import type { AddBackground } from './background.js';
 import { extinguish, light } from './beacon.js';
-import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
+import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
@@ -47,11 +47,16 @@ export class Commits {
     if (transaction) {
       this.#hearSecondWitness(transaction);
     }
+    if (transaction?.ddl) {
+      for (const table of await this.#firedOf(connection, transaction)) {
+        transaction.journal.widen(table);
+      }
+    }
     if (!transaction || transaction.journal.isEmpty) {
       try {
         await commit();
       } finally {
-        this.#end(session);
+        this.end(session);
       }
       return;
     }
@@ -77,7 +82,7 @@ export class Commits {
       background(arbiter.watch(writer, tables), 'a connection');
       throw error;
     } finally {
-      this.#end(session);
+      this.end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
     if (options.prepared) {
@@ -101,7 +106,7 @@ export class Commits {
       }
       throw error;
     } finally {
-      this.#end(session);
+      this.end(session);
     }
     if (writer) {
       background(this.#settle(writer, tables));
@@ -150,7 +155,8 @@ export class Commits {
     }
   }
 
-  #end(session: Session): void {
+  /** No transaction is open any more. */
+  end(session: Session): void {
     if (session.transaction?.ddl) {
       this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
     }
@@ -192,6 +198,22 @@ export class Commits {
       }
       if (isRefusal(error)) {
         database.forget(); // a right was revoked: the next transaction does without
+      }
+      throw error;
+    }
+  }
+
+  /** All tables, if event triggers are not those any more by which statements that define something were understood. */
+  async #firedOf(connection: TrackedConnection, { catalog }: TransactionState): Promise<readonly string[]> {
+    if (!catalog || catalog.obstacle) {
+      return [];
+    }
+    try {
+      const [now] = await connection.ask(`select ${EVENT_TRIGGERS} as triggers`);
+      return now!.triggers === catalog.eventTriggersAs ? [] : [...catalog.tables.keys()];
+    } catch (error) {
+      if ((error as { code?: unknown }).code === FAILED) {
+        return [];
       }
       throw error;
     }

@@ -83,14 +83,14 @@ function mayBeTemporary({ schema, name }: Occurrence, sql: string): boolean {
 
 /** Why what depends on it is not cached. */
 export function obstacleOf(
-  { fullName, name, rowSecurity }: Table,
+  { fullName, name, rowSecurity, unfollowed }: Table,
   forbidden: ReadonlyMap<string, string>,
 ): string | undefined {
   const entity = forbidden.get(fullName);
   if (entity) {
     return `rows of ${entity}, which is never cached`;
   }
-  return rowSecurity ? `row-level security on ${name}` : undefined;
+  return rowSecurity ? `row-level security on ${name}` : unfollowed;
 }
 
 /** Does the one say of tables, columns and order what the other says? */

@@ -59,6 +59,17 @@ export class Session {
     this.transaction = new TransactionState(isolation, limits);
   }
 
+  /**
+   * A transaction is open after statements that have controlled it without being seen one by one. It may be the one
+   * that was open before, or another one, of any isolation.
+   */
+  continue(limits: JournalLimits): void {
+    this.transaction ??= new TransactionState(undefined, limits);
+    this.transaction.isolation = 'serializable';
+    this.transaction.wrote = true;
+    this.transaction.journal.loseSavepoints();
+  }
+
   /** @param local until the end of the transaction; else for good, for whether a rollback undoes it is not followed */
   apply(effects: SessionEffects | undefined, local = false): void {
     if (!effects) {
@@ -152,7 +163,8 @@ function both(a: Changes, b: Changes): Changes {
 /** One transaction, from BEGIN to its end. */
 export class TransactionState {
   readonly journal: Journal;
-  readonly isolation: IsolationLevel | undefined;
+  /** where it is not known, the highest */
+  isolation: IsolationLevel | undefined;
   /** settings that last until its end */
   changes: Changes | undefined;
   /** by which its statements were understood, the first at least */

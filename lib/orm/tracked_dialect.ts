@@ -10,6 +10,7 @@ import type {
   QueryResult,
   TransactionSettings,
 } from 'kysely';
+import { truncate } from '../changes/names.js';
 import type { IsolationLevel } from '../changes/statement.js';
 import type { ConnectionUse } from './connection_use.js';
 import { plainQuery } from './own_statements.js';
@@ -102,7 +103,7 @@ class TrackedDriver implements Driver {
   async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
     const { inner, session } = connection as TrackedConnection;
     await this.#driver.savepoint!(inner, name, compileQuery);
-    session.transaction?.journal.savepoint(name);
+    session.transaction?.journal.savepoint(truncate(name));
   }
 
   async rollbackToSavepoint(
@@ -112,7 +113,7 @@ class TrackedDriver implements Driver {
   ) {
     const { inner, session } = connection as TrackedConnection;
     await this.#driver.rollbackToSavepoint!(inner, name, compileQuery);
-    session.transaction?.journal.rollbackTo(name);
+    session.transaction?.journal.rollbackTo(truncate(name));
   }
 
   async releaseSavepoint(
@@ -122,7 +123,7 @@ class TrackedDriver implements Driver {
   ) {
     const { inner, session } = connection as TrackedConnection;
     await this.#driver.releaseSavepoint!(inner, name, compileQuery);
-    session.transaction?.journal.release(name);
+    session.transaction?.journal.release(truncate(name));
   }
 
   async releaseConnection(connection: DatabaseConnection, ...rest: unknown[]): Promise<void> {

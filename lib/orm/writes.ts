@@ -131,8 +131,13 @@ export class Writes {
     const names = await this.#reachedByRoutines(connection, query.sql);
     const parsed = parseStatement(query.sql, query.parameters);
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
-    if (statement.kind === 'read' || statement.kind === 'session' || statement.kind === 'transaction') {
+    if (statement.kind === 'session' || statement.kind === 'transaction') {
+      yield (await this.execute(connection, query)) as T; // there is nothing to stream
+      return;
+    }
+    if (statement.kind === 'read') {
       yield* stream();
+      connection.session.apply(statement.effects, statement.onlyConfigures);
       return;
     }
     computation?.hearWrite();
@@ -143,6 +148,7 @@ export class Writes {
       transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
       widen(transaction, besides(catalog, tables, statement, query.sql));
+      transaction.ddl ||= statement.kind === 'other' && statement.mayDefine;
       yield* stream();
       return;
     }
@@ -218,6 +224,9 @@ export class Writes {
           skipped.add(table);
         }
       }
+      if (statement.kind === 'other' && statement.controlsTransaction) {
+        return this.#alone(connection, statement, query.sql, send);
+      }
       const result = await send();
       // what is silenced is the invalidation: what is known of the database and of the session is to stay true
       if (statement.kind === 'other') {
@@ -235,7 +244,7 @@ export class Writes {
       transaction.wrote = true;
       return this.#writeIn(transaction, connection, statement, query, options, send);
     }
-    if (statement.kind === 'other' && !statement.writes) {
+    if (statement.kind === 'other' && !statement.writes && !statement.mayDefine) {
       const result = await send();
       await this.#learnFrom(statement, connection);
       return result;
@@ -275,6 +284,10 @@ export class Writes {
       transaction.tables.add(table.fullName);
     }
     widen(transaction, besides(catalog, tables, statement, query.sql));
+    if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
+      // event triggers are fired, and heirs dropped, that its snapshot does not show
+      widen(transaction, catalog.tables.keys());
+    }
     if (statement.kind !== 'other' && statement.kind !== 'truncate') {
       const [table] = tables;
       const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
@@ -304,8 +317,7 @@ export class Writes {
       }
     }
     const result = await send();
-    // a statement that touched no row has changed nothing, wherever it would have
-    if (statement.kind === 'other' || statement.kind === 'truncate' || result.numAffectedRows !== 0n) {
+    if (!hasChangedNothing(statement, tables, result)) {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
@@ -330,13 +342,14 @@ export class Writes {
       return await send();
     } finally {
       await this.#learnFrom(statement, connection);
-      if (statement.controlsTransaction && (await isOpen(connection))) {
-        // one that it has begun, or that was there before: what it has done so far may be committed later
-        if (!session.transaction) {
-          session.begin(undefined, limits);
+      if (statement.controlsTransaction) {
+        if (await isOpen(connection)) {
+          // one that it has begun, or that was there before: what it has done so far may be committed later
+          session.continue(limits);
+          widen(session.transaction!, announced.tables);
+        } else {
+          commits.end(session);
         }
-        session.transaction!.wrote = true;
-        widen(session.transaction!, announced.tables);
       }
       await commits.conclude(announced);
     }
@@ -345,9 +358,13 @@ export class Writes {
   async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<Announced> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
     const { transaction } = connection.session;
+    const { silent } = currentScope();
     const affected = new Set([
-      ...affectedBy(statement, catalog, tables),
-      ...besides(catalog, tables, statement, sql),
+      ...(silent ? [] : affectedBy(statement, catalog, tables)),
+      ...(silent ? [] : besides(catalog, tables, statement, sql)),
+      // no transaction is there in which it could be asked afterwards which event triggers there are
+      ...(!silent && mayDefine(statement) ? catalog.tables.keys() : []),
+      // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
     return this.#parts.commits.announce([...affected], catalog.obstacle ? undefined : askOver(connection));
@@ -357,9 +374,9 @@ export class Writes {
     const { session } = connection;
     session.apply(statement.effects);
     if (session.transaction) {
-      session.transaction.ddl ||= statement.ddl;
+      session.transaction.ddl ||= statement.mayDefine;
     }
-    if (statement.ddl) {
+    if (statement.mayDefine) {
       this.#parts.database.forget();
       // it may have dropped what was temporary
       session.inDoubt ||= session.changes.searchPath;
@@ -406,12 +423,14 @@ export class Writes {
     statement: Write,
   ): Promise<{ catalog: Catalog; tables: Table[] }> {
     const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
-    const catalog = await this.#catalog(connection);
-    const tables = find(catalog);
-    if (tables.length > 0 || statement.kind === 'other') {
-      return { catalog, tables };
-    }
     const { database, askPrimary } = this.#parts;
+    if (!mayDefine(statement)) {
+      const catalog = await this.#catalog(connection);
+      const tables = find(catalog);
+      if (tables.length > 0 || statement.kind === 'other') {
+        return { catalog, tables };
+      }
+    }
     const refreshed = await database.refreshed(askPrimary ?? askApart(connection));
     return { catalog: refreshed, tables: find(refreshed) };
   }
@@ -424,13 +443,30 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
       : [...statement.names].flatMap(name => catalog.named(name));
   }
   const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
-  const tables = names.flatMap(name =>
+  return names.flatMap(name =>
     name.schema === undefined && session.changes.searchPath
       ? catalog.named(name.name)
       : (catalog.resolve(name) ?? []),
   );
-  // what a view or a foreign table writes to, its name does not tell
-  return tables.every(table => table.plain) ? tables : [...catalog.tables.values()];
+}
+
+/**
+ * Of a plain table, a row count of 0 proves that none of its rows has changed. It proves nothing of what rules do (the
+ * count is that of the original statement, or of its replacement), of views, or of what triggers have done elsewhere.
+ */
+function hasChangedNothing(statement: Write, tables: readonly Table[], result: Result): boolean {
+  switch (statement.kind) {
+    case 'other':
+      return !statement.writes;
+    case 'truncate':
+      return false;
+    default:
+      return result.numAffectedRows === 0n && tables.every(({ plain }) => plain);
+  }
+}
+
+function mayDefine(statement: Write): boolean {
+  return statement.kind === 'other' && statement.mayDefine;
 }
 
 function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
@@ -495,6 +531,7 @@ const UNREADABLE: Other = {
   opaque: true,
   writes: true,
   ddl: true,
+  mayDefine: true,
   transactional: false,
   controlsTransaction: true,
   effects: undefined,

@@ -294,6 +294,19 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1']);
     });
 
+    it('and forgets nothing more where some were not seen', () => {
+      journal.savepoint('a');
+      insert('1');
+      journal.loseSavepoints();
+      journal.rollbackTo('a');
+      insert('2');
+      journal.release('a');
+      journal.savepoint('a');
+      insert('3');
+      journal.rollbackTo('a');
+      expect(ids()).to.deep.equal(['1', '2']);
+    });
+
     it('and knows again what it knew before it had to widen', () => {
       insert('1');
       journal.savepoint('a');

@@ -83,6 +83,23 @@ const Counted = defineEntity({
   },
 });
 
+const ids = { id: p.integer().primary() };
+const Draft = defineEntity({ name: 'Draft', cacheops: cached, properties: ids });
+const Split = defineEntity({ name: 'Split', cacheops: cached, properties: ids });
+const Parent = defineEntity({ name: 'Parent', cacheops: cached, properties: ids });
+const Passing = defineEntity({ name: 'Passing', cacheops: cached, properties: ids });
+const Sketch = defineEntity({
+  name: 'Sketch',
+  cacheops: cached,
+  properties: { ...ids, draft: () => p.manyToOne(Draft).joinColumn('draft') },
+});
+const DraftView = defineEntity({
+  name: 'DraftView',
+  cacheops: { ...cached, tables: ['author'] },
+  properties: ids,
+});
+const UNLOGGED = 'an unlogged table, which a crash of the database empties';
+
 type Read = (em: EntityManager) => Promise<unknown>;
 
 const UNCACHED: Record<string, [reason: string, read: Read]> = {
@@ -100,6 +117,22 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   'a table of which a partition is on another server': [
     'reading, which is not a table',
     em => em.find(Reading, { region: 1 }),
+  ],
+  'an unlogged table': [`draft, ${UNLOGGED}`, em => em.find(Draft, { id: 1 })],
+  'a number in an unlogged table': [`draft, ${UNLOGGED}`, em => em.count(Draft)],
+  'a table of which a partition is unlogged': [`split, ${UNLOGGED}`, em => em.find(Split, {})],
+  'a table of which an heir is unlogged': [`parent, ${UNLOGGED}`, em => em.find(Parent, {})],
+  'a condition on rows of an unlogged table': [
+    `draft, ${UNLOGGED}`,
+    em => em.find(Sketch, { draft: { $or: [{ id: 1 }, { id: { $gt: 5 } }] } }, { populate: ['draft'] }),
+  ],
+  'a view of an unlogged table, by whatever tables somebody names': [
+    `draft_view, ${UNLOGGED}`,
+    em => em.find(DraftView, {}),
+  ],
+  'a temporary table of whatever session': [
+    'passing, a temporary table',
+    em => em.find(Passing, {}, { schema: temporary }),
   ],
   'a virtual entity': ['a virtual entity', em => em.find(Virtual, {})],
   'a random formula': ['a call of random()', em => em.find(Random, {})],
@@ -135,6 +168,9 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   ],
 };
 
+/** The schema of this session's temporary tables. */
+let temporary: string;
+
 describe('is read from the database every time:', () => {
   let blog: Started;
 
@@ -143,15 +179,32 @@ describe('is read from the database every time:', () => {
     await (await embedded()).exec(`create view article_view as select id, title from article;
       create table reading (id int, region int) partition by list (region);
       create table near_reading partition of reading for values in (1);
+      create unlogged table draft (id int primary key);
+      create table split (id int primary key) partition by range (id);
+      create unlogged table split_low partition of split for values from (0) to (10);
+      create table parent (id int primary key); create unlogged table heir () inherits (parent);
+      create table sketch (id int primary key, draft int);
+      create view draft_view as select s.id from sketch as s join draft on draft.id = s.draft;
+      create temporary table passing (id int primary key);
       create foreign data wrapper elsewhere; create server far_away foreign data wrapper elsewhere;
       create foreign table far_reading partition of reading for values in (2) server far_away`);
+    const { rows } = await (await embedded()).query<{ name: string }>(
+      'select nspname as name from pg_namespace where oid = pg_my_temp_schema()',
+    );
+    temporary = rows[0]!.name;
     blog = await join({
-      entities: [...entities, ArticleView, Reading, Virtual, Random, Aged, Past, Counted],
+      entities: [
+        ...[...entities, ArticleView, Reading, Virtual, Random, Aged, Past, Counted],
+        ...[Draft, Split, Parent, Passing, Sketch, DraftView],
+      ],
       discovery: { checkDuplicateTableNames: false },
     });
   });
 
-  after(() => blog.orm.close());
+  after(async () => {
+    await blog.orm.close();
+    await (await embedded()).exec('drop table passing');
+  });
 
   for (const [what, [reason, read]] of Object.entries(UNCACHED)) {
     it(what, async () => {

@@ -4,6 +4,9 @@ import { startsQuery } from './query.js';
 
 const VERBS = ['alter', 'comment', 'create', 'drop', 'grant', 'import', 'reassign', 'revoke', 'security'];
 
+/** Words without which a block of code defines nothing, unless it executes what it puts together. */
+export const DEFINING: readonly string[] = [...VERBS, 'refresh', 'reindex'];
+
 /** Between the verb and the kind of object. */
 const MODIFIERS = [
   ...[
@@ -21,8 +24,11 @@ const MODIFIERS = [
   ...['unique', 'unlogged'],
 ];
 
-/** Objects that belong to one table, which their definition names, or are one. */
-const OF_ONE_TABLE = ['index', 'policy', 'rule', 'sequence', 'statistics', 'table', 'trigger', 'view'];
+/**
+ * Objects that belong to one table, which their definition names, or are one. What reads a view, or a table that has
+ * become one by a rule, need not name it, and so it is with all other objects.
+ */
+const OF_ONE_TABLE = ['index', 'policy', 'sequence', 'statistics', 'table', 'trigger'];
 
 const OUTSIDE_TRANSACTIONS = ['database', 'subscription', 'system', 'tablespace'];
 
@@ -39,6 +45,16 @@ export function namesItsTables(tokens: readonly Token[]): boolean {
   return (
     object !== undefined && isWord(object, ...OF_ONE_TABLE) && !tokens.some((_, i) => cascades(tokens, i))
   );
+}
+
+const OF_OTHERS = new RegExp(
+  `\\b(?:alter|create|drop)\\b(?!\\s+(?:(?:${MODIFIERS.join('|')})\\s+)*(?:${OF_ONE_TABLE.join('|')})\\b)|\\b(?:cascade|import|reassign|revoke|security)\\b`,
+  'i',
+);
+
+/** Whether code may define something that concerns more than the tables which it names, if it executes its text only. */
+export function mayRedefineOthers(code: string): boolean {
+  return OF_OTHERS.test(code);
 }
 
 /** CASCADE, but not that of `on delete cascade`. */

@@ -1,7 +1,13 @@
 import { isWord } from '../cursor.js';
 import type { Other, SessionEffects, Statement } from '../statement.js';
 import type { Token } from '../tokens.js';
-import { isDefinition, isTransactionalDefinition, namesItsTables } from './definition.js';
+import {
+  DEFINING,
+  isDefinition,
+  isTransactionalDefinition,
+  mayRedefineOthers,
+  namesItsTables,
+} from './definition.js';
 import { effectsOn, eitherEffects } from './effects.js';
 import { namesIn, namesInText } from './mentioned.js';
 
@@ -18,7 +24,7 @@ const CHANGES_NO_ROWS = [
     'lock',
     'notify',
   ],
-  ...['reindex', 'revoke', 'unlisten', 'vacuum'],
+  ...['reindex', 'unlisten', 'vacuum'],
 ];
 
 /** With these, all tables that may be changed are named in the text. */
@@ -40,6 +46,13 @@ const NAMES_ITS_TABLES = [
   ...['values', 'with'],
 ];
 
+/** Nothing is defined by these, nor by {@link CONTROLS_TRANSACTION}. */
+const DEFINES_NOTHING = [
+  ...['analyse', 'analyze', 'checkpoint', 'cluster', 'copy', 'deallocate', 'declare', 'delete', 'insert'],
+  ...['listen', 'lock', 'merge', 'notify', 'prepare', 'select', 'table', 'unlisten', 'update', 'vacuum'],
+  ...['values', 'with'],
+];
+
 const CONTROLS_TRANSACTION = [
   ...['abort', 'begin', 'commit', 'end', 'release', 'rollback', 'savepoint', 'start'],
 ];
@@ -53,6 +66,7 @@ export function otherStatement(sql: string, tokens: readonly Token[]): Other {
     opaque: !namesAllItsTables(sql, tokens, names),
     writes: !isWord(tokens[0]!, ...CHANGES_NO_ROWS),
     ddl: isDefinition(tokens),
+    mayDefine: mayDefine(sql, tokens, names),
     transactional: isTransactional(tokens, names),
     controlsTransaction: isWord(tokens[0]!, ...CONTROLS_TRANSACTION),
     effects: mayConfigure(tokens, names) ? effectsOn(undefined) : effectsOfTemporary(names),
@@ -74,6 +88,7 @@ export function severalStatements(sql: string, tokens: readonly Token[], parts: 
     opaque: others.some(part => part.opaque),
     writes: parts.some(part => (part.kind === 'other' ? part.writes : CHANGES_ROWS.includes(part.kind))),
     ddl: others.some(part => part.ddl),
+    mayDefine: others.some(part => part.mayDefine),
     transactional: others.every(part => part.transactional),
     controlsTransaction:
       parts.some(part => part.kind === 'transaction') || others.some(part => part.controlsTransaction),
@@ -92,6 +107,7 @@ export function unreadableStatement(sql: string): Other {
     opaque: true,
     writes: true,
     ddl: true,
+    mayDefine: true,
     transactional: true,
     controlsTransaction: CONTROLS_TRANSACTION.some(word => names.has(word)),
     effects: effectsOn(undefined),
@@ -109,10 +125,22 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
     case 'explain':
       return !names.has('execute');
     case 'do':
-      return !names.has('execute') && !names.has('call') && !tokens.some(token => mayHideNames(sql, token));
+      return (
+        !names.has('execute') &&
+        !names.has('call') &&
+        !tokens.some(token => mayHideNames(sql, token)) &&
+        !mayRedefineOthers(sql.slice(tokens[0]!.start, tokens.at(-1)!.end))
+      );
     default:
       return isWord(tokens[0]!, ...NAMES_ITS_TABLES);
   }
+}
+
+function mayDefine(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  if (isWord(tokens[0]!, 'do')) {
+    return !namesAllItsTables(sql, tokens, names) || DEFINING.some(word => names.has(word));
+  }
+  return isDefinition(tokens) || !isWord(tokens[0]!, ...DEFINES_NOTHING, ...CONTROLS_TRANSACTION);
 }
 
 /** A string constant that is written with escapes. */

@@ -54,6 +54,10 @@ describe('other statements', () => {
 
   it('tell when they may change tables that they do not name', () => {
     const opaque = [
+      'create or replace view v as select 1',
+      'create rule r as on select to t do instead select 1',
+      'revoke select on t from x',
+      'do $$ begin alter type x rename value y to z; end $$',
       'call p()',
       'execute p',
       'explain analyze execute p',
@@ -79,7 +83,6 @@ describe('other statements', () => {
       'update only t set a = 1',
       'do $$ begin update t set a = 1; end $$',
       'create unique index concurrently i on t (a)',
-      'create or replace view v as select 1',
       'create temp table t as select 1',
       'alter table "t" add constraint "c" foreign key ("a") references "s" ("b") on update cascade on delete cascade;',
       'refresh materialized view v',
