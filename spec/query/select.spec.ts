@@ -192,6 +192,36 @@ describe('readSelect', () => {
     });
   });
 
+  describe('tells what becomes of the rows that are joined by', () => {
+    type Told = Pick<Select, 'plain' | 'limited' | 'nested' | 'ordinal' | 'windowed'>;
+    const PLAIN: Told = { plain: true, limited: false, nested: false, ordinal: false, windowed: false };
+    const STATEMENTS: Record<string, Partial<Told>> = {
+      'select a.id from a join b on b.a_id = a.id where a.n = 1 order by a.id': {},
+      'select distinct a.id from a': { plain: false },
+      'select distinct on (a.n) a.id from a': { plain: false, ordinal: true },
+      'select a.n from a group by a.n': { plain: false },
+      'select count(*) from a having count(*) > 1': { plain: false },
+      'select a.id from a window w as (order by a.n)': { plain: false },
+      'select sum(a.n) over (order by a.id) from a': { windowed: true },
+      'select sum(a.n) over w from a window w as (order by a.n)': { plain: false, windowed: true },
+      'select a.id from a where a.n = 1 union select b.id from b': { plain: false },
+      'select a.id from a where a.n = 1 intersect select b.id from b': { plain: false },
+      'select a.id from a where a.n = 1 except select b.id from b': { plain: false },
+      'with q as (select b.id from b) select a.id from a': { plain: false, nested: true },
+      'select a.id from a where a.id in (select b.id from b group by b.id)': { nested: true },
+      'select a.id from a where a.id in (values (1), (2))': { nested: true },
+      'select a.id from a where a.id in (select b.id from b limit 1)': { nested: true, ordinal: true },
+      'select a.id from a limit 1': { limited: true },
+      'select a.id from a offset 1': { limited: true },
+      'select a.id from a fetch first 1 row only': { limited: true },
+      'select array_agg(a.id) from a': { ordinal: true },
+      'select a."group", a."union" from a': {},
+    };
+    for (const [sql, told] of Object.entries(STATEMENTS)) {
+      it(sql, () => expect(readSelect(sql)).to.include({ ...PLAIN, ...told }));
+    }
+  });
+
   describe('tells the columns of', () => {
     const any = undefined;
     for (const [sql, reads, where] of [

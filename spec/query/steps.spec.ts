@@ -120,6 +120,15 @@ describe('a step', () => {
       });
     }
 
+    it('is told from a row that satisfies before and after, and keeps its key', () => {
+      expect(movedMatters(ofReferred(['id']), [[['7', '11'], ['7', '12'], 0]], [])).to.equal(false);
+    });
+
+    it('may come later: that a row which satisfies is deleted matters', () => {
+      expect(movedMatters(ofReferred(['id']), [[['7', '11'], null, 1]], [])).to.equal(true);
+      expect(movedMatters(ofReferred(['id']), [[['7', '5'], null, 1]], [])).to.equal(false);
+    });
+
     it('matters where a row with its whole key is deleted', () => {
       // id, lang, price
       const inserted: Step = [null, ['7', 'de', '11'], 1];
