@@ -8,6 +8,7 @@ import type { Arbiter } from './arbiter.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
+import type { Environment, Surroundings } from './environment.js';
 import type { AnswerKind, CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
 import { REFUSED, takeLease } from './lease.js';
@@ -23,6 +24,7 @@ import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 export interface AnswerParts {
   readonly driver: AbstractSqlDriver;
   readonly database: CatalogSource;
+  readonly environment: Environment;
   readonly samples: Samples;
   readonly store: Store;
   readonly arbiter: Arbiter;
@@ -73,6 +75,7 @@ export type Answer<T> =
 
 /** What is known of a request before it is looked for. */
 interface Plan {
+  readonly surroundings: Surroundings;
   readonly address: EntryAddress;
   readonly timeout: number;
 }
@@ -88,7 +91,9 @@ export class Answers {
   /** by key: what is being computed in this process */
   readonly #flights = new Map<string, Promise<unknown>>();
   readonly #locks: Locks;
-  #environment: { readonly catalog: Catalog; readonly text: string } | undefined;
+  #environment:
+    | { readonly catalog: Catalog; readonly surroundings: Surroundings; readonly text: string }
+    | undefined;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
@@ -192,7 +197,12 @@ export class Answers {
     if (ctx && !session) {
       return 'a transaction that cannot be seen';
     }
-    const catalog = await database.get(this.#asker(ctx));
+    const { environment } = this.#parts;
+    const loaded = await environment.load(database, this.#asker(ctx));
+    if (!loaded) {
+      return PECULIAR;
+    }
+    const { catalog, surroundings } = loaded;
     const obstacle = session?.whyNotCached(catalog.readCommitted);
     if (obstacle) {
       return obstacle;
@@ -215,7 +225,7 @@ export class Answers {
       throw new CacheopsError(`${request.name}: there is no timeout. Give timeout, in seconds, or samples.`);
     }
     const identity = JSON.stringify([
-      this.#environmentOf(catalog),
+      this.#environmentOf(catalog, surroundings),
       context,
       planned?.identity ?? null,
       request.key,
@@ -224,6 +234,7 @@ export class Answers {
     const tables = [...(planned?.tables ?? []), ...tagDependencies(request.tags ?? [])];
     const key = `${request.kind}:${request.name}:${digest}`;
     return {
+      surroundings,
       timeout,
       address: {
         key: this.#prefix(request, planned?.entity ?? '', tables, catalog) + key,
@@ -235,7 +246,7 @@ export class Answers {
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { address, timeout }: Plan,
+    { address, timeout, surroundings }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     settle: (filled: Promise<unknown>) => void,
@@ -258,6 +269,7 @@ export class Answers {
     const { value, payload } = await withScope({ computation }, () => compute(false));
     const obstacle =
       computation.obstacle ??
+      (surroundings === this.#parts.environment.current ? undefined : PECULIAR) ??
       session?.whyNotCached(readCommitted) ??
       (seal === undefined ? REFUSED : payload === undefined ? 'not storable' : undefined);
     if (obstacle !== undefined) {
@@ -367,12 +379,12 @@ export class Answers {
       : '';
   }
 
-  #environmentOf(catalog: Catalog): string {
-    if (this.#environment?.catalog !== catalog) {
+  #environmentOf(catalog: Catalog, surroundings: Surroundings): string {
+    if (this.#environment?.catalog !== catalog || this.#environment.surroundings !== surroundings) {
       const definition = definitionDigest(this.#parts.driver);
       const format = serializerKey(this.#parts.serializer);
-      const text = JSON.stringify([catalog.database, catalog.user, definition, format]);
-      this.#environment = { catalog, text };
+      const text = JSON.stringify([catalog.database, surroundings.text, definition, format]);
+      this.#environment = { catalog, surroundings, text };
     }
     return this.#environment.text;
   }

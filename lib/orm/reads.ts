@@ -15,6 +15,7 @@ import { Auditor } from './auditor.js';
 import { type Batch, Batches } from './batches.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
+import type { Environment, Surroundings } from './environment.js';
 import type { CacheopsEvents } from './events.js';
 import { EXISTS } from './exists.js';
 import { describeCause, describeDependencies } from './explain.js';
@@ -37,6 +38,7 @@ import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
   readonly database: CatalogSource;
+  readonly environment: Environment;
   readonly profiles: Profiles;
   readonly store: Store;
   readonly arbiter: Arbiter;
@@ -67,6 +69,7 @@ interface Stored extends Shared {
 
 interface CurrentPlanner {
   readonly catalog: Catalog;
+  readonly surroundings: Surroundings;
   readonly planner: Planner;
 }
 
@@ -87,6 +90,8 @@ export interface Request {
    */
   readonly run: (change?: Options, where?: unknown) => Promise<unknown>;
   readonly scope: Scope;
+  /** for which it was planned */
+  surroundings?: Surroundings;
   /** when it began, by the clock of the flights */
   readonly begun: number;
   /** `performance.now()`, if anybody wants to know */
@@ -227,8 +232,16 @@ export class Reads {
     if (obstacle) {
       return this.#bypass(request, obstacle);
     }
-    const current = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
-    const { planner } = current ?? (await this.#currentPlanner(ctx));
+    const { database, environment } = this.#parts;
+    const known = this.#planner;
+    const isCurrent =
+      known && known.catalog === database.current && known.surroundings === environment.current;
+    const current = isCurrent ? known : await this.#currentPlanner(ctx);
+    if (!current) {
+      return this.#bypass(request, PECULIAR);
+    }
+    const { planner } = current;
+    request.surroundings = current.surroundings;
     const { tables, lock } = decision;
     const list =
       request.kind === 'find' && !tables && !lock ? findKeyList(request.meta, request.where) : undefined;
@@ -413,9 +426,11 @@ export class Reads {
     const witness = new Witness();
     const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
-    const obstacle = witness.peculiar
-      ? PECULIAR
-      : session && (await this.#transactionObstacle(session, request.options.ctx));
+    const isSame = request.surroundings === this.#parts.environment.current;
+    const obstacle =
+      witness.peculiar || !isSame
+        ? PECULIAR
+        : session && (await this.#transactionObstacle(session, request.options.ctx));
     return { result, statements: witness.statements, obstacle };
   }
 
@@ -539,12 +554,18 @@ export class Reads {
     return result;
   }
 
-  async #currentPlanner(ctx: Context): Promise<CurrentPlanner> {
-    const { database, driver, limits, profiles } = this.#parts;
-    const catalog = await database.get(this.#asker(ctx));
-    if (this.#planner?.catalog !== catalog) {
+  /** @returns `undefined` if nothing is to be stored, because it is not known what its sessions are like */
+  async #currentPlanner(ctx: Context): Promise<CurrentPlanner | undefined> {
+    const { database, environment, driver, limits, profiles } = this.#parts;
+    const loaded = await environment.load(database, this.#asker(ctx));
+    if (!loaded) {
+      return undefined;
+    }
+    const { catalog, surroundings } = loaded;
+    if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
       const forbidden = profiles.forbiddenTables(catalog);
-      this.#planner = { catalog, planner: new Planner(driver, catalog, limits, forbidden) };
+      const planner = new Planner(driver, catalog, surroundings.text, limits, forbidden);
+      this.#planner = { catalog, surroundings, planner };
     }
     return this.#planner;
   }
