@@ -30,8 +30,7 @@ export function cacheops(options: CacheopsOptions = {}): Extension {
   return {
     register(orm) {
       const { backend } = resolved;
-      const store = backend.kind === 'store' ? backend.store : makeStore(resolved);
-      install(orm, resolved, store, backend.kind !== 'store');
+      install(orm, resolved, backend.kind === 'store' ? backend.store : () => makeStore(resolved));
     },
   };
 }

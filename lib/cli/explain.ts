@@ -34,6 +34,7 @@ interface Explained {
   readonly isCachedNow: boolean;
 }
 
+/** @throws the store's error, if it could not be asked */
 export async function explain(
   project: Project,
   [name, where = '{}', ...rest]: readonly string[],
@@ -56,7 +57,7 @@ export async function explain(
 }
 
 async function explainQuery(
-  { orm, cache, meta }: Project,
+  { orm, cache, meta, errors }: Project,
   entity: string,
   op: keyof typeof ASK,
   { where, options }: { where: unknown; options: object },
@@ -71,6 +72,11 @@ async function explainQuery(
   const em = orm.em.fork() as SqlEntityManager;
   await ASK[op](em, meta(entity).class, where, { ...options, cacheops: { timeout: BRIEFLY } });
   await cache.idle();
+  const [failure] = errors;
+  if (failure) {
+    // whether it is cached now is not known
+    throw failure.error;
+  }
   const read = reads.find(each => each.entity === entity) ?? reads[0];
   const isInOps = profile.ops.has(op);
   const refusal = read?.key === undefined ? read?.reason : undefined;

@@ -1,3 +1,4 @@
+import { faultOf } from '../store/keys.js';
 import { type Backend, backendOf } from './backend.js';
 import { checkInteger, checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
@@ -99,6 +100,10 @@ function checkAudit(audit: unknown): Readonly<AuditOptions> {
 function checkPrefix(prefix: unknown): ResolvedOptions['prefix'] {
   if (typeof prefix !== 'string' && typeof prefix !== 'function') {
     throw new CacheopsError(`prefix: ${show(prefix)} is neither a string nor a function that gives one.`);
+  }
+  const fault = typeof prefix === 'string' ? faultOf(prefix) : undefined;
+  if (fault) {
+    throw new CacheopsError(`prefix: ${show(prefix)} cannot be used: ${fault}. Give another one.`);
   }
   return prefix as ResolvedOptions['prefix'];
 }

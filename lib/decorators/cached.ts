@@ -51,8 +51,7 @@ export function Cached(profile: Profile | TimedOptions | null = {}): CachedAnyth
     if (profile && isOnMethod(args) && Object.keys(profile).length > 0) {
       return replaceMethod(args, '@Cached()', (method, name) => {
         const options = parseTimedOptions(profile, `@Cached() on ${String(name)}`);
-        const named = options.name !== undefined && { name: options.name, digest: '' };
-        return timed(method, options, named ? () => named : methodIdentityOf(method, name));
+        return timed(method, options, methodIdentityOf(method, name, options.name, decorate));
       });
     }
     return declare(profile as Profile | null, ...(args as [AnyClass, ClassDecoratorContext]));

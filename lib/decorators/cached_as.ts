@@ -63,13 +63,9 @@ export function CachedAs(
     [...(Array.isArray(sample) ? sample : [sample]), ...(given === undefined ? [] : [given])],
     '@CachedAs()',
   );
-  return ((...args: unknown[]) =>
-    replaceMethod(args, '@CachedAs()', (method, name) => {
-      const identity = options.name === undefined ? methodIdentityOf(method, name) : named(options.name);
-      return wrapped(method, samples, options, identity);
-    })) as MethodCacheDecorator;
-}
-
-function named(name: string) {
-  return () => ({ name, digest: '' });
+  return function decorate(...args: unknown[]) {
+    return replaceMethod(args, '@CachedAs()', (method, name) =>
+      wrapped(method, samples, options, methodIdentityOf(method, name, options.name, decorate)),
+    );
+  } as MethodCacheDecorator;
 }

@@ -1,14 +1,20 @@
 import { hash } from 'node:crypto';
-import { EntityManager } from '@mikro-orm/core';
+import { types } from 'node:util';
+import type { EntityManager } from '@mikro-orm/core';
 import { checkInteger, checkKeys, isObject, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
+import { describeManagers } from '../orm/answers.js';
 import { entityKey } from '../orm/entity_graph.js';
-import { onlyOrm } from '../orm/functions.js';
+import { functionPartsIn, onlyOrm } from '../orm/functions.js';
 import { getCacheops } from '../orm/handle.js';
-import type { TimedCache } from './cache.js';
+import { currentScope } from '../orm/scope.js';
+import { CacheMiss, type TimedCache } from './cache.js';
 import type { AnyFunction, CachedFunction, Extra } from './cached_as.js';
+import { FileCache } from './file_cache.js';
 import { fingerprint } from './fingerprint.js';
-import { type Identity, identityOf } from './identity.js';
+import { type Identity, identityOf, warnIfPrivate } from './identity.js';
+import { CallManagers } from './managers.js';
+import { StoreCache, type ValueVariant } from './store_cache.js';
 
 export interface TimedOptions {
   /** how long a result may be used, in seconds */
@@ -22,7 +28,10 @@ export interface TimedOptions {
    * Default: that of the first argument that is an EntityManager, of `this.em`, or of the only ORM in this program
    */
   cache?: TimedCache | (() => TimedCache);
-  /** tells the function from others; needed where several are made of one source text */
+  /**
+   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
+   * results of one that is made within a function with other processes.
+   */
   name?: string;
 }
 
@@ -36,7 +45,10 @@ export interface TimedKey<Result> {
 
 /** What can be done with what is kept of a function. */
 export interface TimedControls<F extends AnyFunction> {
-  /** Forgets the result for these arguments, also one that is being computed. */
+  /**
+   * Forgets the result for these arguments, also one that is being computed: for every EntityManager, whatever its
+   * tenant, schema or database is.
+   */
   invalidate(...args: Parameters<F>): Promise<void>;
   key(...args: Parameters<F>): TimedKey<Awaited<ReturnType<F>>>;
 }
@@ -68,9 +80,8 @@ const CACHE_METHODS = ['get', 'set', 'delete', 'through'];
  */
 export function cached(options: TimedOptions): <F extends AnyFunction>(fn: F) => TimedFunction<F> {
   const checked = parseTimedOptions(options, 'cached()');
-  return fn => {
-    const identity = identityOf(fn, checked.name, 'cached()');
-    const made = timed(fn, checked, () => identity);
+  return function wrap(fn) {
+    const made = timed(fn, checked, identityOf(fn, checked.name, 'cached()', wrap));
     return Object.assign(made, controlsOf(made, undefined)) as TimedFunction<typeof fn>;
   };
 }
@@ -115,10 +126,18 @@ function isTimedCache(value: unknown): value is TimedCache {
   return isObject(value) && CACHE_METHODS.every(method => typeof value[method] === 'function');
 }
 
-type KeyOf = (self: unknown, args: unknown[]) => { readonly cache: TimedCache; readonly key: string };
+/** Where the result of a call is kept. */
+interface Target {
+  readonly cache: TimedCache;
+  readonly key: string;
+  readonly identity: Identity;
+  readonly managers: CallManagers;
+}
+
+type TargetOf = (self: unknown, args: unknown[]) => Target;
 
 interface Known {
-  readonly keyOf: KeyOf;
+  readonly targetOf: TargetOf;
   readonly timeout: number;
 }
 
@@ -130,54 +149,133 @@ export function timed<F extends AnyFunction>(
   options: TimedOptions,
   identity: (self: unknown) => Identity,
 ): CachedFunction<F> {
-  const keyOf: KeyOf = (self, args) => {
-    const { name, digest } = identity(self);
+  const { timeout } = options;
+  const targetOf: TargetOf = (self, args) => {
+    const own = identity(self);
     const { extra } = options;
     const more = typeof extra === 'function' ? extra(self, ...args) : extra;
-    const text = `${digest} ${fingerprint(args, describe, 'arguments')} ${fingerprint(more, describe, 'extra')}`;
-    return {
-      cache: findCache(self, args, options, name),
-      key: `${name}:${hash('sha256', text, 'base64url')}`,
-    };
+    const managers = new CallManagers();
+    const describe = (value: object, path: string) =>
+      managers.describe(value) ?? (types.isProxy(value) ? undefined : entityKey(value, path));
+    const text = JSON.stringify([
+      own.digest,
+      fingerprint(args, describe, 'arguments'),
+      fingerprint(more, describe, 'extra'),
+    ]);
+    managers.addReachedFrom(self);
+    const cache = findCache(managers, options, own.name);
+    if (cache instanceof StoreCache) {
+      managers.addAmbientOf(cache.em);
+    }
+    return { cache, managers, identity: own, key: `${own.name}:${hash('sha256', text, 'base64url')}` };
   };
   const made = async function (this: unknown, ...args: unknown[]) {
-    const { cache, key } = keyOf(this, args);
-    return cache.through(key, async () => fn.apply(this as never, args), { timeout: options.timeout });
+    const { cache, key, ...target } = targetOf(this, args);
+    if (!(cache instanceof StoreCache) || cache.isShared) {
+      warnIfPrivate(fn, target.identity);
+    }
+    const compute = async () => fn.apply(this as never, args);
+    const variant = await variantOf(target);
+    if (typeof variant === 'string') {
+      const conclude = currentScope().computation?.enter();
+      try {
+        return await compute();
+      } finally {
+        conclude?.(variant);
+      }
+    }
+    return cacheOf(cache, key, variant).through(compute, timeout);
   };
   Object.defineProperty(made, 'name', { value: fn.name });
   Object.defineProperty(made, 'length', { value: fn.length });
-  known.set(made, { keyOf, timeout: options.timeout });
+  known.set(made, { targetOf, timeout });
   return made as unknown as CachedFunction<F>;
 }
 
-function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> {
-  const { keyOf, timeout } = known.get(fn)!;
+/** @returns a reason if the result must not be stored */
+async function variantOf({
+  identity,
+  managers,
+}: Pick<Target, 'identity' | 'managers'>): Promise<ValueVariant | string> {
+  if (managers.obstacle !== undefined) {
+    return managers.obstacle;
+  }
+  try {
+    const described = await describeManagers(managers);
+    return 'obstacle' in described
+      ? described.obstacle
+      : {
+          text: JSON.stringify([identity.variant, described.managers]),
+          managers: described.managers,
+        };
+  } catch (error) {
+    for (const em of [...managers.given, ...managers.reached]) {
+      functionPartsIn(em)?.events.reportError('read', error);
+    }
+    return 'a database that does not say who it is';
+  }
+}
+
+/** One variant of a value. Caches of this package keep variants apart, and delete them together. */
+function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
+  const own = cache instanceof StoreCache || cache instanceof FileCache ? cache : undefined;
+  const other = `${key}:${hash('sha256', variant.text, 'base64url')}`;
   return {
-    async invalidate(...args) {
-      const { cache, key } = keyOf(self, args);
-      await cache.delete(key);
+    get: () => (own ? own.get(key, variant) : cache.get(other)),
+    set: (value: unknown, timeout: number) =>
+      own ? own.set(key, value, { timeout }, variant) : cache.set(other, value, { timeout }),
+    delete: () => cache.delete(own ? key : other),
+    through<T>(compute: () => Promise<T>, timeout: number): Promise<T> {
+      if (own) {
+        return own.through(key, compute, { timeout }, variant);
+      }
+      currentScope().computation?.enter()?.('a cache that does not tell when it forgets');
+      return cache.through(other, compute, { timeout });
     },
+  };
+}
+
+function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> {
+  const { targetOf, timeout } = known.get(fn)!;
+  const find = async (args: unknown[]) => {
+    const { cache, key, ...target } = targetOf(self, args);
+    const variant = await variantOf(target);
+    return typeof variant === 'string' ? undefined : cacheOf(cache, key, variant);
+  };
+  const forget = async (args: unknown[]) => {
+    const { cache, key } = targetOf(self, args);
+    if (cache instanceof StoreCache || cache instanceof FileCache) {
+      await cache.delete(key);
+    } else {
+      await (await find(args))?.delete();
+    }
+  };
+  return {
+    invalidate: (...args) => forget(args),
     key(...args) {
-      const { cache, key } = keyOf(self, args);
+      const { key } = targetOf(self, args);
       return {
-        get: () => cache.get(key),
-        set: value => cache.set(key, value, { timeout }),
-        delete: () => cache.delete(key),
+        async get() {
+          const found = await find(args);
+          if (!found) {
+            throw new CacheMiss(key);
+          }
+          return found.get();
+        },
+        async set(value) {
+          await (await find(args))?.set(value, timeout);
+        },
+        delete: () => forget(args),
       };
     },
   };
 }
 
-function describe(value: object, path: string): string | undefined {
-  return value instanceof EntityManager ? 'em' : entityKey(value, path);
-}
-
-function findCache(self: unknown, args: unknown[], { cache }: TimedOptions, name: string): TimedCache {
+function findCache(managers: CallManagers, { cache }: TimedOptions, name: string): TimedCache {
   if (cache !== undefined) {
     return typeof cache === 'function' ? cache() : cache;
   }
-  const own = (self as { em?: unknown } | null | undefined)?.em;
-  const em = [...args, self, own].find(value => value instanceof EntityManager);
+  const em: EntityManager | undefined = [...managers.given, ...managers.reached][0];
   const source = em ?? onlyOrm();
   if (!source) {
     throw new CacheopsError(

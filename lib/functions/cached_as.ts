@@ -5,11 +5,19 @@ import { CacheopsError } from '../config/error.js';
 import type { AnswerRequest, Computed } from '../orm/answers.js';
 import { isEntityClass } from '../orm/entity_class.js';
 import { leavesChanges, restoreEntities } from '../orm/entity_graph.js';
-import { contextOf, type FunctionParts, functionPartsOf, managing, onlyOrm } from '../orm/functions.js';
+import {
+  contextOf,
+  type FunctionParts,
+  functionPartsOf,
+  managing,
+  mayManage,
+  onlyOrm,
+} from '../orm/functions.js';
 import { isolated } from '../orm/isolation.js';
 import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/samples.js';
 import { describeArguments, type Given } from './given.js';
-import { type Identity, identityOf } from './identity.js';
+import { type Identity, identityOf, warnIfPrivate } from './identity.js';
+import { CallManagers } from './managers.js';
 import { decodeResult, encodeResult } from './result.js';
 
 /** A sample, or what gives one for each call: of `this` and the arguments. */
@@ -43,7 +51,10 @@ export interface CachedAsOptions<Self = any> {
    * (In one process, that is always so.) Default: false
    */
   lock?: boolean;
-  /** tells the function from others; needed where several are made of one source text */
+  /**
+   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
+   * results of one that is made within a function with other processes.
+   */
   name?: string;
 }
 
@@ -66,8 +77,9 @@ const OPTIONS = Object.keys({
 /**
  * Caches what a function gives until something changes that it depends on: any of the samples.
  *
- * The result is told from others by the arguments, the samples, `extra` and the text of the function. What it takes
- * from elsewhere (a variable that it has captured, a field of `this`) belongs in `extra`.
+ * The result is told from others by the arguments, the samples, `extra`, the text and place of the function, and the
+ * EntityManagers that it may use. What it takes from elsewhere (a variable that it has captured, a field of `this`) belongs
+ * in `extra`. It depends on what other cached functions depend on that it calls, too.
  *
  * It runs with an EntityManager of its own in the place of its caller's, so that what is stored comes from the
  * database, and not from what its caller has loaded long ago or has changed and not flushed. Entities among its
@@ -91,9 +103,8 @@ export function cachedAs(
   ...given: readonly [SampleSource, ...(SampleSource | CachedAsOptions)[]]
 ): <F extends AnyFunction>(fn: F) => CachedFunction<F> {
   const { samples, options } = readDeclaration(given, 'cachedAs()');
-  return fn => {
-    const identity = identityOf(fn, options.name, 'cachedAs()');
-    return wrapped(fn, samples, options, () => identity);
+  return function wrap(fn) {
+    return wrapped(fn, samples, options, identityOf(fn, options.name, 'cachedAs()', wrap));
   };
 }
 
@@ -137,7 +148,11 @@ export function wrapped<F extends AnyFunction>(
   identity: (self: unknown) => Identity,
 ): CachedFunction<F> {
   const cached = async function (this: unknown, ...args: unknown[]) {
-    const call = new Call(this, args, identity(this), samples, options);
+    const known = identity(this);
+    const call = new Call(this, args, known, samples, options);
+    if (call.isShared) {
+      warnIfPrivate(fn, known);
+    }
     return call.answer(given => fn.apply(this as never, given as never));
   };
   Object.defineProperty(cached, 'name', { value: fn.name });
@@ -182,17 +197,26 @@ class Call {
     this.#parts = functionPartsOf(em);
   }
 
+  /** Are results for other processes, too? */
+  get isShared(): boolean {
+    return this.#parts.isShared;
+  }
+
   async answer(run: Run): Promise<unknown> {
     const em = managing(this.#em);
-    const given = describeArguments(this.#args, this.#extra(), this.#samples);
+    const managers = new CallManagers();
+    const given = describeArguments(this.#args, this.#extra(), this.#samples, managers);
+    managers.addReachedFrom(this.#self);
+    managers.addAmbientOf(em);
     const { timeout, lock } = this.#options;
     const request: AnswerRequest = {
       kind: 'function',
       name: this.#identity.name,
-      key: `${this.#identity.digest} ${given.key}`,
+      key: JSON.stringify([this.#identity.digest, this.#identity.variant, given.key]),
       samples: this.#samples,
       isolated: true,
-      obstacle: given.obstacle,
+      managers,
+      obstacle: given.obstacle ?? managers.obstacle,
       ...(timeout !== undefined && { timeout }),
       ...(lock && { lock }),
     };
@@ -200,8 +224,8 @@ class Call {
     const compute = async (bypass: boolean): Promise<Computed<Outcome>> =>
       bypass
         ? { value: { result: await run(this.#args) }, payload: undefined }
-        : isolated(this.#em, async standIn => {
-            const payload = await this.#compute(standIn, given, run);
+        : isolated([this.#em, ...managers.given, ...managers.reached.filter(mayManage)], async standIns => {
+            const payload = await this.#compute(standIns, given, run);
             return { value: { payload }, payload };
           });
     let answer = await answers.answer(em, request, compute);
@@ -221,9 +245,13 @@ class Call {
     return decodeResult(payload, graph => restoreEntities(em, graph), this.#parts.serializer);
   }
 
-  async #compute(standIn: SqlEntityManager, given: Given, run: Run): Promise<Uint8Array> {
-    const result = await run(await given.through(graph => restoreEntities(standIn, graph)));
-    if (leavesChanges(standIn)) {
+  async #compute(
+    standIns: readonly [SqlEntityManager, ...SqlEntityManager[]],
+    given: Given,
+    run: Run,
+  ): Promise<Uint8Array> {
+    const result = await run(await given.through(graph => restoreEntities(standIns[0], graph)));
+    if (standIns.some(leavesChanges)) {
       throw new CacheopsError(
         `${this.#identity.name}() leaves changes that are not flushed, and whoever is given its result from the cache would not. Flush them, or do not cache it.`,
       );

@@ -1,13 +1,16 @@
 import { hash, randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
 import { checkSerializer, serializerKey } from '../config/serializer.js';
+import { currentScope } from '../orm/scope.js';
 import { CacheMiss, type TimedCache } from './cache.js';
-import { decodeFile, encodeFile } from './file_format.js';
+import { decodeFile, encodeFile, isOwnFile, MAGIC_SIZE } from './file_format.js';
 import { SingleFlight } from './single_flight.js';
+import type { ValueVariant } from './store_cache.js';
 import { decodeValue, encodeValue } from './value.js';
 
 export interface FileCacheOptions {
@@ -34,7 +37,11 @@ export interface CleanReport {
  *
  * A file appears all at once (it is written beside and renamed), carries a checksum, and has the time of its end as
  * its time of modification, so that it is known to be over without being read. Its name is a digest of the key, so
- * that no key leads out of the directory.
+ * that no key leads out of the directory. Only regular files of this process's user are read; files and folders that are
+ * made are for that user alone.
+ *
+ * It fails open: what cannot be read is a miss, and what cannot be written (a full disk, missing rights) is not kept; a
+ * warning of the process (`CacheopsWarning`) tells of the first of each kind. What cannot be deleted is an error.
  *
  * ```ts
  * const cache = fileCache({ directory: '/var/cache/shop', timeout: 600 });
@@ -49,11 +56,16 @@ export function fileCache(options: FileCacheOptions): FileCache {
 }
 
 const OPTIONS = ['directory', 'timeout', 'maxSize', 'serializer'];
-const ENTRY = /^[0-9a-f]{62}$/;
+const ENTRY = /^[0-9a-f]{62}(-[0-9a-f]{32})?$/;
 const FOLDER = /^[0-9a-f]{2}$/;
 const TEMPORARY = /^\.[0-9a-f]{24}\.tmp$/;
 /** A file that was begun longer ago than this, in milliseconds, has nobody who will finish it. */
 const ABANDONED = 3_600_000;
+/** Links are not followed, and what is no file (a FIFO, a device) is not waited for. (Windows has neither.) */
+const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+/** Not there, or not there any more. */
+const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR']);
+const MADE_OF_FILE = 'a value in a file, whose deletion is not heard of';
 
 export class FileCache implements TimedCache {
   readonly directory: string;
@@ -67,6 +79,8 @@ export class FileCache implements TimedCache {
   /** bytes that were written since the files were last looked through; the first time, that is due at once */
   #written = Number.POSITIVE_INFINITY;
   #making: Promise<unknown> | undefined;
+  /** kinds of errors that were told */
+  readonly #warned = new Set<string>();
 
   /** @throws CacheopsError */
   constructor(options: FileCacheOptions) {
@@ -89,47 +103,82 @@ export class FileCache implements TimedCache {
     this.#format = serializerKey(this.#serializer);
   }
 
-  async get<T = unknown>(key: string): Promise<T> {
-    const found = await this.#find(key);
+  /** @param variant @internal */
+  async get<T = unknown>(key: string, variant?: ValueVariant): Promise<T> {
+    currentScope().computation?.enter()?.(MADE_OF_FILE);
+    const found = await this.#find(this.#slotOf(key, variant));
     if (!found) {
       throw new CacheMiss(key);
     }
     return found.value as T;
   }
 
-  async set(key: string, value: unknown, options: { timeout?: number } = {}): Promise<void> {
+  /**
+   * @param variant @internal
+   * @throws the error of the file system, if an older value can be neither replaced nor removed
+   */
+  async set(
+    key: string,
+    value: unknown,
+    options: { timeout?: number } = {},
+    variant?: ValueVariant,
+  ): Promise<void> {
+    currentScope().computation?.hearWrite();
     const timeout = this.#timeoutOf(options);
-    await this.#write(key, encodeValue(value, this.#serializer), timeout);
+    const slot = this.#slotOf(key, variant);
+    const payload = encodeValue(value, this.#serializer);
+    if (!(await this.#write(slot, payload, timeout))) {
+      await remove(slot.file);
+    }
   }
 
+  /** @throws the error of the file system, if it cannot be removed */
   async delete(key: string): Promise<void> {
+    currentScope().computation?.hearWrite();
     const deletions = this.#deletions.get(key);
     if (deletions !== undefined) {
       this.#deletions.set(key, deletions + 1);
     }
-    await rm(this.#pathOf(key).file, { force: true });
+    const { folder, name, file } = this.#slotOf(key);
+    await remove(file);
+    for (const other of await namesIn(folder)) {
+      if (other.startsWith(`${name}-`)) {
+        await remove(join(folder, other));
+      }
+    }
   }
 
-  /** What is deleted meanwhile by another process is stored all the same. */
-  async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
+  /**
+   * What is deleted meanwhile by another process is stored all the same.
+   *
+   * @param variant @internal
+   */
+  async through<T>(
+    key: string,
+    compute: () => Promise<T>,
+    options: { timeout?: number } = {},
+    variant?: ValueVariant,
+  ): Promise<T> {
+    currentScope().computation?.enter()?.(MADE_OF_FILE);
     const timeout = this.#timeoutOf(options);
-    let found = await this.#find(key);
-    const underWay = found ? undefined : this.#flights.underWay(key);
+    const slot = this.#slotOf(key, variant);
+    let found = await this.#find(slot);
+    const underWay = found ? undefined : this.#flights.underWay(slot.file);
     if (underWay) {
       await underWay;
       // not what another has computed: that may have been deleted meanwhile
-      found = await this.#find(key);
+      found = await this.#find(slot);
     }
     if (found) {
       return found.value as T;
     }
-    const payload = await this.#flights.run(key, async () => {
+    const payload = await this.#flights.run(slot.file, async () => {
       const before = this.#deletions.get(key) ?? 0;
       this.#deletions.set(key, before);
       try {
         const made = encodeValue(await compute(), this.#serializer);
         if (this.#deletions.get(key) === before) {
-          await this.#write(key, made, timeout);
+          await this.#write(slot, made, timeout);
         }
         return made;
       } finally {
@@ -146,58 +195,81 @@ export class FileCache implements TimedCache {
 
   /** Removes everything that this cache, or another on the same directory, has stored. */
   async clear(): Promise<void> {
-    for await (const { path } of this.#files()) {
-      await rm(path, { force: true });
+    for await (const { path, temporary } of this.#files()) {
+      await removeOwn(path, temporary);
     }
     this.#written = Number.POSITIVE_INFINITY;
   }
 
-  async #find(key: string): Promise<{ readonly value: unknown } | undefined> {
-    let handle: FileHandle;
+  async #find({ folder, file, label }: Slot): Promise<{ readonly value: unknown } | undefined> {
+    let handle: FileHandle | undefined;
     try {
-      handle = await open(this.#pathOf(key).file, 'r');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      if (!isOwn(await lstat(folder))) {
         return undefined;
       }
-      throw error;
-    }
-    try {
+      handle = await open(file, READ);
       // of the file that is open: by now the name may be another's
-      if ((await handle.stat()).mtimeMs <= Date.now()) {
+      const found = await handle.stat();
+      if (!found.isFile() || !isOwn(found) || found.size > this.#maxSize || found.mtimeMs <= Date.now()) {
         return undefined;
       }
-      const payload = decodeFile(this.#label(key), await handle.readFile());
+      const payload = decodeFile(label, await readStart(handle, found.size));
       return payload && { value: decodeValue(payload, this.#serializer) };
-    } catch {
-      return undefined; // whatever it is, it is nothing that was stored
+    } catch (error) {
+      // whatever it is, it is nothing that was stored
+      this.#warn('read', error);
+      return undefined;
     } finally {
-      await handle.close();
+      await handle?.close();
     }
   }
 
-  async #write(key: string, payload: Uint8Array, timeout: number): Promise<void> {
-    const { folder, file } = this.#pathOf(key);
-    const content = encodeFile(this.#label(key), payload);
+  /** @returns whether it is there now: what was computed is worth more than that it is kept */
+  async #write({ folder, file, label }: Slot, payload: Uint8Array, timeout: number): Promise<boolean> {
+    const content = encodeFile(label, payload);
     if (content.byteLength > this.#maxSize) {
-      await rm(file, { force: true });
-      return;
+      await remove(file).catch(error => this.#warn('write', error));
+      return false;
     }
-    await mkdir(folder, { recursive: true });
     const temporary = join(folder, `.${randomBytes(12).toString('hex')}.tmp`);
     try {
-      await writeFile(temporary, content, { flag: 'wx' });
-      const end = new Date(Date.now() + timeout * 1000);
-      await utimes(temporary, end, end);
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      if (!isOwn(await lstat(folder))) {
+        throw new CacheopsError(`${folder} is no folder of this process's user.`);
+      }
+      const handle = await open(temporary, 'wx', 0o600);
+      try {
+        await handle.writeFile(content);
+        const end = new Date(Date.now() + timeout * 1000);
+        await handle.utimes(end, end);
+      } finally {
+        await handle.close();
+      }
       await rename(temporary, file);
     } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
+      await rm(temporary, { force: true }).catch(() => undefined);
+      this.#warn('write', error);
+      return false;
     }
     this.#written += content.byteLength;
     if (this.#written > this.#maxSize / 10) {
-      await this.#makeRoom();
+      await this.#makeRoom().catch(error => this.#warn('clean', error));
     }
+    return true;
+  }
+
+  /** Tells of the first of each kind; that there is nothing to read is none. */
+  #warn(operation: string, error: unknown): void {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    const kind = `${operation} ${code}`;
+    if ((operation === 'read' && ABSENT.has(code)) || this.#warned.has(kind)) {
+      return;
+    }
+    this.#warned.add(kind);
+    process.emitWarning(`fileCache(): ${operation} in ${this.directory} has failed: ${message}`, {
+      type: 'CacheopsWarning',
+      code: 'CACHEOPS_FILE_CACHE',
+    });
   }
 
   async #makeRoom(): Promise<void> {
@@ -209,62 +281,130 @@ export class FileCache implements TimedCache {
 
   async #lookThrough(maxSize: number): Promise<CleanReport> {
     this.#written = 0;
-    const kept: { path: string; size: number; since: number }[] = [];
+    const kept: { path: string; temporary: boolean; size: number; since: number }[] = [];
     let bytes = 0;
     let removed = 0;
     for await (const { path, temporary } of this.#files()) {
-      const found = await stat(path).catch(() => undefined);
-      if (!found) {
+      const found = await lstat(path).catch(() => undefined);
+      if (!found?.isFile()) {
         continue;
       }
       const isOver = temporary ? found.ctimeMs < Date.now() - ABANDONED : found.mtimeMs <= Date.now();
       if (isOver) {
-        await rm(path, { force: true });
-        removed++;
+        removed += Number(await removeOwn(path, temporary));
       } else {
-        kept.push({ path, size: found.size, since: found.ctimeMs });
+        kept.push({ path, temporary, size: found.size, since: found.ctimeMs });
         bytes += found.size;
       }
     }
     kept.sort((a, b) => a.since - b.since);
-    while (bytes > maxSize) {
-      const oldest = kept.shift()!;
-      await rm(oldest.path, { force: true });
-      bytes -= oldest.size;
-      removed++;
+    let left = kept.length;
+    for (const { path, temporary, size } of kept) {
+      if (bytes <= maxSize) {
+        break;
+      }
+      if (await removeOwn(path, temporary)) {
+        bytes -= size;
+        removed++;
+        left--;
+      }
     }
-    return { removed, kept: kept.length, bytes };
+    return { removed, kept: left, bytes };
   }
 
-  /** Its own, by their names: whatever else is in the directory is left alone. */
+  /** Its own, by their names: whatever else is in the directory is left alone, and no link is followed. */
   async *#files(): AsyncGenerator<{ path: string; temporary: boolean }> {
-    for (const folder of await namesIn(this.directory)) {
-      if (!FOLDER.test(folder)) {
+    for (const name of await namesIn(this.directory)) {
+      const folder = join(this.directory, name);
+      if (!FOLDER.test(name) || !(await lstat(folder).catch(absent))?.isDirectory()) {
         continue;
       }
-      for (const name of await namesIn(join(this.directory, folder))) {
-        const temporary = TEMPORARY.test(name);
-        if (temporary || ENTRY.test(name)) {
-          yield { path: join(this.directory, folder, name), temporary };
+      for (const file of await namesIn(folder)) {
+        const temporary = TEMPORARY.test(file);
+        if (temporary || ENTRY.test(file)) {
+          yield { path: join(folder, file), temporary };
         }
       }
     }
   }
 
-  #pathOf(key: string): { folder: string; file: string } {
+  /** Variants of a key are in one folder, under names that begin alike. */
+  #slotOf(key: string, variant?: ValueVariant): Slot {
     // as UTF-16, since half a surrogate pair has no UTF-8
     const digest = hash('sha256', Buffer.from(key, 'utf16le'), 'hex');
     const folder = join(this.directory, digest.slice(0, 2));
-    return { folder, file: join(folder, digest.slice(2)) };
-  }
-
-  /** What a file says it is. By whatever serializer it was written, it has the same path, so that it can be deleted. */
-  #label(key: string): string {
-    return `${this.#format}:${key}`;
+    const name = digest.slice(2);
+    const suffix = variant ? `-${hash('sha256', variant.text, 'hex').slice(0, 32)}` : '';
+    // by whatever serializer it was written, it has the same path, so that it can be deleted
+    const label = JSON.stringify([this.#format, key, variant?.text ?? null]);
+    return { folder, name, file: join(folder, name + suffix), label };
   }
 
   #timeoutOf({ timeout = this.#timeout }: { timeout?: number }): number {
     return checkInteger(timeout, 1, 'timeout', 'seconds');
+  }
+}
+
+/** Where a value is. */
+interface Slot {
+  readonly folder: string;
+  /** what the names of all its variants begin with */
+  readonly name: string;
+  readonly file: string;
+  /** what the file says it is */
+  readonly label: string;
+}
+
+/** A file or folder of the user that runs this process: nothing that another has put there, and no link. */
+function isOwn(found: Stats): boolean {
+  const isOfThisUser = process.geteuid === undefined || found.uid === process.geteuid();
+  return isOfThisUser && (found.isFile() || found.isDirectory());
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  // a link on the way there that leads to itself leads to no file
+  if (!ABSENT.has(error.code) && error.code !== 'ELOOP') {
+    throw error;
+  }
+}
+
+/** A file that grows meanwhile is read as far as it went when it was looked at. */
+async function readStart(handle: FileHandle, size: number): Promise<Buffer> {
+  const content = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let read = size; at < size && read > 0; at += read) {
+    read = (await handle.read(content, at, size - at, at)).bytesRead;
+  }
+  return content.subarray(0, at);
+}
+
+/** @throws the error of the file system; not if there is nothing */
+async function remove(path: string): Promise<void> {
+  const found = await lstat(path).catch(absent);
+  // a folder in the place of a file holds no value
+  if (found && !found.isDirectory()) {
+    await rm(path, { force: true });
+  }
+}
+
+/** Removes a file if it is one that a cache has written: other programs name files by digests as well. */
+async function removeOwn(path: string, temporary: boolean): Promise<boolean> {
+  if (!(temporary || (await isOwnContent(path)))) {
+    return false;
+  }
+  await remove(path);
+  return true;
+}
+
+async function isOwnContent(path: string): Promise<boolean> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, READ);
+    return (await handle.stat()).isFile() && isOwnFile(await readStart(handle, MAGIC_SIZE));
+  } catch {
+    return false;
+  } finally {
+    await handle?.close();
   }
 }
 
@@ -273,7 +413,7 @@ async function namesIn(folder: string): Promise<string[]> {
     return await readdir(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (ABSENT.has(code)) {
       return [];
     }
     throw error;

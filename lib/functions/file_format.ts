@@ -13,7 +13,21 @@ import { crc32 } from 'node:zlib';
 const MAGIC = 0x9cac_f101;
 const CHECKSUM_AT = 4;
 const LENGTH_AT = 8;
-export const HEADER_SIZE = 12;
+const HEADER_SIZE = 12;
+export const MAGIC_SIZE = 4;
+
+/**
+ * Whether a file begins as those do that are written here, in whatever version; or with nothing, as a machine that loses
+ * its power may leave it.
+ *
+ * @param start its first bytes, {@link MAGIC_SIZE} or all that it has
+ */
+export function isOwnFile(start: Buffer): boolean {
+  return (
+    start.every(byte => byte === 0) ||
+    (start.length >= MAGIC_SIZE && (start.readUInt32BE(0) ^ MAGIC) >>> 8 === 0)
+  );
+}
 
 export function encodeFile(key: string, payload: Uint8Array): Buffer {
   const name = Buffer.from(key, 'utf16le');

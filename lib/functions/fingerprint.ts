@@ -1,14 +1,20 @@
+import { inspect, types } from 'node:util';
 import { CacheopsError } from '../config/error.js';
 import { pathTo } from './storable.js';
 
 /**
  * Values as text, such that two with the same text are the same: every value carries its type, and nothing is left
- * out. `[1]`, `['1']` and `[1n]` differ.
+ * out. `[1]`, `['1']` and `[1n]` differ, and so do `[]` and `new Array(1)`, `{}` and `Object.create(null)`, and an object
+ * twice and two objects that are alike.
+ *
+ * What is known to be told apart is accepted, and everything else refused: primitives but symbols; plain objects and
+ * arrays whose properties are all enumerable and no accessors; Map, Set, Date, RegExp, URL, bytes and typed arrays
+ * without further properties. Whether a property may be written is not told apart.
  *
  * @param describe text for what is no plain data, but known (an entity, by its key and row); else `undefined`
  * @param root what the value is called in messages
  * @throws CacheopsError that names the path of what cannot be told from others: functions, symbols, instances of
- * classes, cycles
+ * classes, proxies, cycles
  */
 export function fingerprint(
   value: unknown,
@@ -16,6 +22,7 @@ export function fingerprint(
   root: string,
 ): string {
   const open = new Set<object>();
+  const numbers = new Map<object, number>();
 
   const write = (part: unknown, path: string): string => {
     switch (typeof part) {
@@ -44,6 +51,14 @@ export function fingerprint(
     if (described !== undefined) {
       return `<${described}>`;
     }
+    if (types.isProxy(part)) {
+      throw refusal(path, 'a Proxy');
+    }
+    const number = numbers.get(part);
+    if (number !== undefined) {
+      return `^${number}`;
+    }
+    numbers.set(part, numbers.size);
     open.add(part);
     const text = writeContainer(part, path);
     open.delete(part);
@@ -52,42 +67,232 @@ export function fingerprint(
 
   const writeContainer = (part: object, path: string): string => {
     const prototype = Object.getPrototypeOf(part);
-    const [symbol] = Object.getOwnPropertySymbols(part);
-    if (symbol) {
-      throw refusal(`${path}[${String(symbol)}]`, 'under a key that is a symbol');
+    const kind = KINDS.get(prototype);
+    if (kind) {
+      if (!kind.is(part)) {
+        throw refusal(path, `no real ${kind.name}`);
+      }
+      checkKeys(ownKeys(part), kind.keys ?? NO_KEYS, path);
+      return `${kind.name}(${kind.write(part as never, path, write)})`;
     }
-    if (prototype === Array.prototype) {
-      return `[${(part as unknown[]).map((item, i) => write(item, `${path}[${i}]`)).join(',')}]`;
+    if (prototype === Array.prototype && Array.isArray(part)) {
+      return writeArray(part, path);
     }
-    if (prototype === Object.prototype || prototype === null) {
+    if ((prototype === Object.prototype || prototype === null) && isPlain(part)) {
+      const mark = prototype === null ? 'null' : '';
       // the order of keys means nothing to most functions, and something to some
-      return `{${Object.entries(part)
-        .map(([key, item]) => `${JSON.stringify(key)}:${write(item, pathTo(path, key))}`)
-        .join(',')}}`;
-    }
-    if (prototype === Date.prototype) {
-      return `Date(${(part as Date).getTime()})`;
-    }
-    if (prototype === Map.prototype) {
-      const entries = [...(part as Map<unknown, unknown>)].map(
-        ([key, item], i) => `${write(key, `${path}.keys()[${i}]`)}=>${write(item, `${path}.values()[${i}]`)}`,
+      const entries = Reflect.ownKeys(part).map(
+        key => `${JSON.stringify(key)}:${write(dataOf(part, key, path), pathTo(path, String(key)))}`,
       );
-      return `Map(${entries.join(',')})`;
+      return `${mark}{${entries.join(',')}}`;
     }
-    if (prototype === Set.prototype) {
-      return `Set(${[...(part as Set<unknown>)].map((item, i) => write(item, `${path}.values()[${i}]`)).join(',')})`;
+    throw refusal(path, nameOf(part, prototype));
+  };
+
+  const writeArray = (part: readonly unknown[], path: string): string => {
+    const keys = Reflect.ownKeys(part);
+    const items: string[] = [];
+    let expected = 0;
+    for (const key of keys) {
+      if (key === 'length') {
+        continue;
+      }
+      const index = typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : -1;
+      if (index < expected || index >= part.length || String(index) !== key) {
+        throw typeof key === 'symbol'
+          ? symbolRefusal(path, key)
+          : refusal(pathTo(path, key), 'a property of an array');
+      }
+      if (index > expected) {
+        items.push(`-${index - expected}`); // holes
+      }
+      items.push(`=${write(dataOf(part, key, path), `${path}[${index}]`)}`);
+      expected = index + 1;
     }
-    if (prototype === RegExp.prototype || prototype === URL.prototype) {
-      return `${prototype.constructor.name}(${JSON.stringify(String(part))})`;
+    if (part.length > expected) {
+      items.push(`-${part.length - expected}`);
     }
-    if (ArrayBuffer.isView(part)) {
-      const bytes = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-      return `${prototype.constructor.name}(${bytes.toString('base64')})`;
-    }
-    throw refusal(path, `an instance of ${prototype.constructor?.name || 'a class'}`);
+    return `[${items.join(',')}]`;
   };
 
   return write(value, root);
+}
+
+/** The value of a property, if it is one that everybody sees, and sees the same. */
+function dataOf(part: object, key: string | symbol, path: string): unknown {
+  if (typeof key === 'symbol') {
+    throw symbolRefusal(path, key);
+  }
+  const { enumerable, ...property } = Reflect.getOwnPropertyDescriptor(part, key)!;
+  if (!('value' in property)) {
+    throw refusal(pathTo(path, key), 'an accessor');
+  }
+  if (!enumerable) {
+    throw refusal(pathTo(path, key), 'not enumerable');
+  }
+  return property.value;
+}
+
+type Write = (part: unknown, path: string) => string;
+
+/** What has slots of its own: its prototype alone does not tell that it has them. */
+interface Kind {
+  readonly name: string;
+  is(value: unknown): boolean;
+  /** the properties that each of them has */
+  readonly keys?: ReadonlySet<string | symbol>;
+  write(value: never, path: string, write: Write): string;
+}
+
+const NO_KEYS: ReadonlySet<string | symbol> = new Set();
+const isUrl = (value: unknown) => {
+  try {
+    hrefOf.call(value as URL);
+    return true;
+  } catch {
+    return false;
+  }
+};
+const hrefOf = Object.getOwnPropertyDescriptor(URL.prototype, 'href')!.get!;
+
+const KINDS = new Map<object, Kind>([
+  [Date.prototype, { name: 'Date', is: types.isDate, write: (value: Date) => String(value.getTime()) }],
+  [
+    Map.prototype,
+    {
+      name: 'Map',
+      is: types.isMap,
+      write: (value: Map<unknown, unknown>, path, write) =>
+        Array.from(
+          value,
+          ([key, item], i) =>
+            `${write(key, `${path}.keys()[${i}]`)}=>${write(item, `${path}.values()[${i}]`)}`,
+        ).join(),
+    },
+  ],
+  [
+    Set.prototype,
+    {
+      name: 'Set',
+      is: types.isSet,
+      write: (value: Set<unknown>, path, write) =>
+        Array.from(value, (item, i) => write(item, `${path}.values()[${i}]`)).join(),
+    },
+  ],
+  [
+    RegExp.prototype,
+    {
+      name: 'RegExp',
+      is: types.isRegExp,
+      keys: new Set(['lastIndex']),
+      write: (value: RegExp, path, write) =>
+        `${JSON.stringify([value.source, value.flags])}${write(value.lastIndex, `${path}.lastIndex`)}`,
+    },
+  ],
+  [URL.prototype, { name: 'URL', is: isUrl, write: (value: URL) => JSON.stringify(value.href) }],
+  [
+    ArrayBuffer.prototype,
+    {
+      name: 'ArrayBuffer',
+      is: (value: unknown) => types.isArrayBuffer(value),
+      write: (value: ArrayBuffer) => Buffer.from(value).toString('base64'),
+    },
+  ],
+  ...[
+    Buffer,
+    Uint8Array,
+    Uint8ClampedArray,
+    Uint16Array,
+    Uint32Array,
+    Int8Array,
+    Int16Array,
+    Int32Array,
+    BigInt64Array,
+    BigUint64Array,
+    Float32Array,
+    Float64Array,
+    DataView,
+  ].map(({ prototype, name }): [object, Kind] => [
+    prototype,
+    {
+      name,
+      is: value =>
+        ArrayBuffer.isView(value) &&
+        types.isArrayBuffer(value.buffer) && // what others may write at the same time is another
+        (name === 'Buffer' || name === 'DataView'
+          ? types.isDataView(value) === (name === 'DataView')
+          : tagOf(value) === name) &&
+        (name !== 'Buffer' || tagOf(value) === 'Uint8Array'),
+      write: ({ buffer, byteOffset, byteLength }: ArrayBufferView) =>
+        Buffer.from(buffer, byteOffset, byteLength).toString('base64'),
+    },
+  ]),
+]);
+
+const tagGetter = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!;
+
+/** The name of a typed array's kind, whatever its prototype is. */
+function tagOf(value: unknown): string | undefined {
+  return tagGetter.call(value) as string | undefined;
+}
+
+/** Listing the indices of a larger typed array takes longer than most functions. */
+const MAX_LISTED = 4096;
+
+/** Own keys, without the indices of a typed array; of a large one, the first that is enumerable. */
+function ownKeys(part: object): readonly (string | symbol)[] {
+  if (tagOf(part) === undefined) {
+    return Reflect.ownKeys(part);
+  }
+  const { length } = part as Uint8Array;
+  if (length <= MAX_LISTED) {
+    // the indices come first, and there are no other integer keys
+    return Reflect.ownKeys(part).slice(length);
+  }
+  const shown = inspect(part, { maxArrayLength: 0, depth: 0, customInspect: false, breakLength: Infinity });
+  return shown.endsWith(' more items ]') ? [] : ['a further key'];
+}
+
+function checkKeys(
+  keys: readonly (string | symbol)[],
+  expected: ReadonlySet<string | symbol>,
+  path: string,
+): void {
+  const extra = keys.find(key => !expected.has(key));
+  if (typeof extra === 'symbol') {
+    throw symbolRefusal(path, extra);
+  }
+  if (extra !== undefined) {
+    throw refusal(pathTo(path, extra), 'a property that its like do not have');
+  }
+}
+
+/**
+ * Whether a value has slots of its own. Left out: views, which are one question; keys, which take microseconds to ask for and
+ * have symbols.
+ */
+const BRANDS = Object.entries(types)
+  .filter(([name]) => !/^is(CryptoKey|KeyObject|Proxy|.*Array|DataView|ArrayBufferView)$/.test(name))
+  .map(([, is]) => is as (value: unknown) => boolean);
+
+/** A prototype can be changed: an object that has slots of its own is not plain. */
+function isPlain(part: object): boolean {
+  return !Array.isArray(part) && !BRANDS.some(is => is(part)) && !ArrayBuffer.isView(part);
+}
+
+function nameOf(
+  part: object,
+  prototype: { readonly constructor?: { readonly name?: string } } | null,
+): string {
+  const name = prototype === Object.prototype || prototype === null ? undefined : prototype.constructor?.name;
+  return name ? `an instance of ${name}` : Array.isArray(part) ? 'no real array' : 'an instance of a class';
+}
+
+function symbolRefusal(path: string, key: symbol): CacheopsError {
+  return refusal(`${path}[${String(key)}]`, 'under a key that is a symbol');
 }
 
 function refusal(path: string, what: string): CacheopsError {

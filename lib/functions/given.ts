@@ -1,6 +1,8 @@
-import { EntityManager } from '@mikro-orm/core';
+import { types } from 'node:util';
+import { EntityManager, EntityRepository } from '@mikro-orm/core';
 import { type EntityGraph, isEntity, recordEntities, UnflushedError } from '../orm/entity_graph.js';
 import { fingerprint } from './fingerprint.js';
+import type { CallManagers } from './managers.js';
 import { assemble, checkStorable, dissect } from './storable.js';
 
 /** What a cached function is given, as far as it decides about the result. */
@@ -23,9 +25,15 @@ export interface Given {
  *
  * @param extra what else decides
  * @param samples entities among them may be looked at as well
+ * @param managers learns of EntityManagers; left out: they are refused
  * @throws CacheopsError that names the path of what cannot be told from others
  */
-export function describeArguments(args: unknown[], extra: unknown, samples: readonly unknown[]): Given {
+export function describeArguments(
+  args: unknown[],
+  extra: unknown,
+  samples: readonly unknown[],
+  managers?: CallManagers,
+): Given {
   const whole = {
     arguments: args,
     extra,
@@ -35,10 +43,11 @@ export function describeArguments(args: unknown[], extra: unknown, samples: read
   const text = fingerprint(
     whole,
     (value, path) => {
-      if (value instanceof EntityManager) {
-        return 'em';
+      const described = managers?.describe(value);
+      if (described !== undefined) {
+        return described;
       }
-      if (isEntity(value)) {
+      if (!types.isProxy(value) && isEntity(value)) {
         found.push({ entity: value, path });
         return `entity ${found.length}`;
       }
@@ -72,7 +81,9 @@ async function replaced(
   restore: (graph: EntityGraph) => Promise<object[]>,
 ): Promise<unknown[]> {
   const parts = args.map((arg, i) =>
-    arg instanceof EntityManager ? undefined : dissect(arg, isEntity, `arguments[${i}]`, true),
+    arg instanceof EntityManager || arg instanceof EntityRepository
+      ? undefined
+      : dissect(arg, isEntity, `arguments[${i}]`, true),
   );
   const found = parts.flatMap(part => part?.entities ?? []);
   if (found.length === 0) {

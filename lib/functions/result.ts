@@ -1,3 +1,4 @@
+import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
 import { type EntityGraph, isEntity, recordEntities } from '../orm/entity_graph.js';
 import { structured } from './serializer.js';
@@ -26,16 +27,62 @@ export function encodeResult(result: unknown, serializer: Serializer | undefined
   return structured.encode(envelope) as Uint8Array;
 }
 
+/** @throws CacheopsError, or whatever the serializer throws, if the payload is no result. Then nothing is restored. */
 export async function decodeResult(
   payload: Uint8Array,
   restore: (graph: EntityGraph) => Promise<object[]>,
   serializer: Serializer | undefined,
 ): Promise<unknown> {
-  const { plain, places, graph } = structured.decode(payload) as Envelope;
+  const { plain, places, graph } = checkEnvelope(structured.decode(payload));
   const result = serializer ? serializer.decode(plain as string | Uint8Array) : plain;
+  if (!places.every(place => isFree(result, place))) {
+    throw damaged('the places of its entities');
+  }
   const entities = graph ? await restore(graph) : [];
   return assemble(
     result,
     places.map((place, i) => ({ place, entity: entities[i]! })),
   );
+}
+
+function checkEnvelope(decoded: unknown): Envelope {
+  if (
+    typeof decoded !== 'object' ||
+    decoded === null ||
+    Object.keys(decoded).join() !== 'plain,places,graph'
+  ) {
+    throw damaged('its parts');
+  }
+  const { places, graph } = decoded as Envelope;
+  if (!Array.isArray(places) || !places.every(isPlace)) {
+    throw damaged('the places of its entities');
+  }
+  // what else is in it, the graph's own check sees
+  if (places.length !== (graph?.roots?.length ?? 0)) {
+    throw damaged('the number of its entities');
+  }
+  return decoded as Envelope;
+}
+
+function isPlace(place: unknown): place is Place {
+  return (
+    Array.isArray(place) &&
+    place.every(step => typeof step === 'string' || (Number.isSafeInteger(step) && step >= 0))
+  );
+}
+
+/** Where an entity stood there is `null`. */
+function isFree(result: unknown, place: Place): boolean {
+  let at = result;
+  for (const step of place) {
+    if (typeof at !== 'object' || at === null || !Object.hasOwn(at, step)) {
+      return false;
+    }
+    at = (at as Record<string | number, unknown>)[step];
+  }
+  return at === null;
+}
+
+function damaged(what: string): CacheopsError {
+  return new CacheopsError(`A stored result cannot be read: ${what}.`);
 }

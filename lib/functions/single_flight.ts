@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { endOrPatience } from '../orm/patience.js';
 
 /** Who computes at the moment, in this async context, is awaited by others and must wait for none of them. */
 const computing = new AsyncLocalStorage<true>();
@@ -8,19 +9,19 @@ export class SingleFlight {
   readonly #flights = new Map<string, Promise<unknown>>();
 
   /**
-   * Settles when whoever computes this has finished, well or not. `undefined` if nobody does: then he who asks is to
-   * {@link run} it at once, before others ask.
+   * Settles when the computation of this has ended, well or not, or after 5 seconds. `undefined` if there is none: then
+   * the caller is to {@link run} it at once, before others ask.
    */
   underWay(key: string): Promise<unknown> | undefined {
-    return computing.getStore() ? undefined : this.#flights.get(key)?.catch(() => undefined);
+    return computing.getStore() ? undefined : this.#flights.get(key);
   }
 
   run<T>(key: string, compute: () => Promise<T>): Promise<T> {
     const flight = computing.run(true, compute);
     if (!this.#flights.has(key)) {
-      this.#flights.set(key, flight);
-      const end = () => this.#flights.delete(key);
-      flight.then(end, end);
+      const end = endOrPatience(flight);
+      this.#flights.set(key, end);
+      void end.then(() => this.#flights.delete(key));
     }
     return flight;
   }

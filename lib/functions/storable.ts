@@ -89,7 +89,7 @@ export function dissect(
       throw refusal(path, `an instance of ${prototype.constructor?.name || 'a class'}`);
     }
     checkSymbols(part, path);
-    const made: Record<string, unknown> = {};
+    const made: Record<string, unknown> = Object.create(prototype);
     for (const [key, item] of Object.entries(part)) {
       const copied = copy(item, [...place, key], pathTo(path, key), canHoldEntities);
       Object.defineProperty(made, key, {

@@ -1,27 +1,42 @@
+import { hash } from 'node:crypto';
+import type { EntityManager } from '@mikro-orm/core';
 import { checkInteger } from '../config/check.js';
 import type { Serializer } from '../config/options.js';
 import { serializerKey } from '../config/serializer.js';
-import { type LeaseParts, takeLease } from '../orm/lease.js';
+import { type LeaseParts, REFUSED, takeLease } from '../orm/lease.js';
 import { dropNamed, namedDependency } from '../orm/manual.js';
 import { KEYS } from '../orm/pseudo_tables.js';
-import { currentScope } from '../orm/scope.js';
+import { currentScope, type Ingredient, type Note, noting } from '../orm/scope.js';
 import type { ReadCounts } from '../orm/stats.js';
 import { channels, conclude, type ReadMessage, traced } from '../orm/tracing.js';
-import type { EntryAddress } from '../store/store.js';
+import type { EntryAddress, Seal, Store } from '../store/store.js';
 import { CacheMiss, type TimedCache } from './cache.js';
 import { SingleFlight } from './single_flight.js';
 import { decodeValue, encodeValue } from './value.js';
 
 export interface StoreCacheParts extends LeaseParts {
+  /** the store itself, behind what guards it: ORMs may share one */
+  readonly own: Store;
+  /** it serves other processes, too */
+  readonly isShared: boolean;
+  /** the global one of its ORM */
+  readonly em: () => EntityManager;
+  /** tells the database from others; it is asked for that once */
+  readonly database: () => Promise<string>;
   readonly enabled: boolean;
   readonly serializer: Serializer | undefined;
   /** what a key gets before it: by tenant, say */
   readonly prefix: (key: string) => string;
 }
 
-function nameOf(prefix: string, key: string): string {
-  return `${prefix}key:${key}`;
+/** What a value is told from others of its key by, and what is in its key then, so that it is no ingredient of others. */
+export interface ValueVariant {
+  readonly text: string;
+  /** the EntityManagers that decide about it, each as text */
+  readonly managers: readonly string[];
 }
+
+const NO_VARIANT: ValueVariant = { text: '', managers: [] };
 
 interface Value {
   readonly value: unknown;
@@ -33,8 +48,8 @@ const DEFAULT_TIMEOUT = 3600;
 /**
  * Values by key in the store of the queries, for a time: in Redis, all processes share them.
  *
- * Where the store is down, `get` misses and `set` does nothing. `delete` is an invalidation, and as such never
- * forgotten: see the option `onStoreFailure`.
+ * Where the store is down, `get` misses and `set` stores nothing. `delete`, and `set` of what was there before, are
+ * invalidations, and as such never forgotten: see the option `onStoreFailure`.
  */
 export class StoreCache implements TimedCache {
   readonly #parts: StoreCacheParts;
@@ -46,29 +61,63 @@ export class StoreCache implements TimedCache {
     this.#format = serializerKey(parts.serializer);
   }
 
-  async get<T = unknown>(key: string): Promise<T> {
-    const found = await this.#traced(key, message => this.#look(key, message));
+  /** @internal the ORM's global EntityManager */
+  get em(): EntityManager {
+    return this.#parts.em();
+  }
+
+  /** @internal whether values are for other processes, too */
+  get isShared(): boolean {
+    return this.#parts.isShared;
+  }
+
+  /** @param variant @internal */
+  async get<T = unknown>(key: string, variant: ValueVariant = NO_VARIANT): Promise<T> {
+    const found = await noting(note => this.#traced(key, message => this.#look(key, variant, note, message)));
     if (!found) {
       throw new CacheMiss(key);
     }
     return found.value as T;
   }
 
-  async #look(key: string, message: ReadMessage | undefined): Promise<Value | undefined> {
+  async #look(
+    key: string,
+    variant: ValueVariant,
+    note: Note,
+    message: ReadMessage | undefined,
+  ): Promise<Value | undefined> {
     const started = performance.now();
-    const address = this.#addressOf(key);
+    const address = await this.#addressOf(key, variant);
     const found = await this.#find(address);
+    note?.(found ? this.#ingredient(address!, found.seal, DEFAULT_TIMEOUT, variant) : 'there was no value');
     this.#tell(key, address, found !== undefined, started, message);
     return found;
   }
 
-  async set(key: string, value: unknown, options: { timeout?: number } = {}): Promise<void> {
+  /**
+   * Also drops what was made of the value that was there before.
+   *
+   * @param variant @internal
+   */
+  async set(
+    key: string,
+    value: unknown,
+    options: { timeout?: number } = {},
+    variant: ValueVariant = NO_VARIANT,
+  ): Promise<void> {
     const timeout = timeoutOf(options);
     const payload = this.#encode(value);
+    currentScope().computation?.hearWrite();
     if (this.#isOff()) {
       return;
     }
-    const address = this.#addressOf(key);
+    const address = await this.#addressOf(key, variant);
+    if (!address) {
+      return;
+    }
+    await dropNamed(this.#parts.store, KEYS, 'key', [
+      this.#nameOf(key, await this.#parts.database(), variant),
+    ]);
     const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
     if (seal !== undefined) {
       await this.#fill(key, address, seal, payload, timeout);
@@ -76,26 +125,38 @@ export class StoreCache implements TimedCache {
   }
 
   async delete(key: string): Promise<void> {
-    const { store, events, prefix } = this.#parts;
-    await dropNamed(store, KEYS, 'key', [nameOf(prefix(key), key)]);
+    const { store, events } = this.#parts;
+    currentScope().computation?.hearWrite();
+    await dropNamed(store, KEYS, 'key', [this.#nameOf(key)]);
     events.announceInvalidation(() => ({ names: [{ op: 'value', name: key }] }));
   }
 
-  async through<T>(key: string, compute: () => Promise<T>, options: { timeout?: number } = {}): Promise<T> {
+  /** @param variant @internal */
+  async through<T>(
+    key: string,
+    compute: () => Promise<T>,
+    options: { timeout?: number } = {},
+    variant: ValueVariant = NO_VARIANT,
+  ): Promise<T> {
     const timeout = timeoutOf(options);
-    return this.#traced(key, message => this.#through(key, compute, timeout, message));
+    return noting(note =>
+      this.#traced(key, message => this.#through(key, compute, timeout, variant, note, message)),
+    );
   }
 
   async #through<T>(
     key: string,
     compute: () => Promise<T>,
     timeout: number,
+    variant: ValueVariant,
+    note: Note,
     message: ReadMessage | undefined,
   ): Promise<T> {
     const started = performance.now();
-    const address = this.#addressOf(key);
-    if (this.#isOff()) {
+    const address = this.#isOff() ? undefined : await this.#addressOf(key, variant);
+    if (!address) {
       const value = await compute();
+      note?.('disabled');
       this.#tell(key, address, false, started, message);
       return value;
     }
@@ -107,12 +168,14 @@ export class StoreCache implements TimedCache {
       found = await this.#find(address);
     }
     if (found) {
+      note?.(this.#ingredient(address, found.seal, timeout, variant));
       this.#tell(key, address, true, started, message);
       return found.value as T;
     }
     const payload = await this.#flights.run(address.key, async () => {
       const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
       const made = this.#encode(await compute());
+      note?.(seal === undefined ? REFUSED : this.#ingredient(address, () => seal, timeout, variant));
       if (seal !== undefined) {
         await this.#fill(key, address, seal, made, timeout);
       }
@@ -121,6 +184,15 @@ export class StoreCache implements TimedCache {
     this.#tell(key, address, false, started, message);
     // what comes from the cache is a copy, so this is one, too
     return this.#decode(payload) as T;
+  }
+
+  #ingredient(
+    { tables }: EntryAddress,
+    seal: () => Seal,
+    timeout: number,
+    { managers }: ValueVariant,
+  ): Ingredient {
+    return { tables, seal: seal(), timeout, store: this.#parts.own, managers };
   }
 
   #traced<T>(entity: string, run: (message: ReadMessage | undefined) => Promise<T>): Promise<T> {
@@ -140,21 +212,42 @@ export class StoreCache implements TimedCache {
     return !this.#parts.enabled || currentScope().disabled === true;
   }
 
-  #addressOf(key: string): EntryAddress {
+  /** `undefined` if the database cannot say who it is */
+  async #addressOf(key: string, variant: ValueVariant): Promise<EntryAddress | undefined> {
+    let database: string;
+    try {
+      database = await this.#parts.database();
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
     const prefix = this.#parts.prefix(key);
-    // by whatever serializer it was written, it is deleted by the same name
-    const name = nameOf(prefix, key);
-    const entry = this.#format === '' ? name : `${prefix}key(${this.#format}):${key}`;
-    return { key: entry, tables: [namedDependency(KEYS, 'key', name)] };
+    // all that tells it from others is in the digest: what stands before may end and begin anywhere
+    const identity = JSON.stringify([prefix, key, database, variant.text, this.#format]);
+    // whatever its variant and serializer are, it is deleted by one name
+    const names = [this.#nameOf(key), this.#nameOf(key, database, variant)];
+    return {
+      key: `${prefix}key:${key}:${hash('sha256', identity, 'base64url')}`,
+      tables: [
+        { table: KEYS, dependencies: names.flatMap(name => namedDependency(KEYS, 'key', name).dependencies) },
+      ],
+    };
   }
 
-  async #find(address: EntryAddress): Promise<Value | undefined> {
-    if (this.#isOff()) {
+  /** Of all variants of a value, or of one. */
+  #nameOf(key: string, database?: string, variant?: ValueVariant): string {
+    return JSON.stringify([this.#parts.prefix(key), key, ...(variant ? [database, variant.text] : [])]);
+  }
+
+  async #find(address: EntryAddress | undefined): Promise<(Value & { seal: () => Seal }) | undefined> {
+    if (!address || this.#isOff()) {
       return undefined;
     }
     try {
       const found = await this.#parts.store.read(address);
-      return found?.moved.length === 0 ? { value: this.#decode(found.payload) } : undefined;
+      return found?.moved.length === 0
+        ? { value: this.#decode(found.payload), seal: () => found.carried() }
+        : undefined;
     } catch (error) {
       this.#parts.events.reportError('read', error);
       return undefined;
@@ -188,7 +281,7 @@ export class StoreCache implements TimedCache {
 
   #tell(
     key: string,
-    address: EntryAddress,
+    address: EntryAddress | undefined,
     hit: boolean,
     started: number,
     message: ReadMessage | undefined,
@@ -205,7 +298,7 @@ export class StoreCache implements TimedCache {
       op: 'value',
       source: hit ? 'cache' : 'database',
       ...(reason !== undefined && { reason }),
-      ...(!isOff && { key: address.key, dependencies: [] }),
+      ...(!isOff && address && { key: address.key, dependencies: [] }),
       duration: performance.now() - started,
     }));
   }

@@ -1,3 +1,4 @@
+import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
 import { structured } from './serializer.js';
 import { dissect } from './storable.js';
@@ -8,8 +9,14 @@ export function encodeValue(value: unknown, serializer: Serializer | undefined):
   return structured.encode(plain) as Uint8Array;
 }
 
-/** @throws whatever the serializer throws on what is not its own */
+/** @throws CacheopsError, or whatever the serializer throws, on what is not its own */
 export function decodeValue(payload: Uint8Array, serializer: Serializer | undefined): unknown {
   const decoded = structured.decode(payload);
-  return serializer ? serializer.decode(decoded as string | Uint8Array) : decoded;
+  if (!serializer) {
+    return decoded;
+  }
+  if (typeof decoded !== 'string' && !(decoded instanceof Uint8Array)) {
+    throw new CacheopsError('A stored value cannot be read: it is neither a string nor bytes.');
+  }
+  return serializer.decode(decoded);
 }

@@ -1,11 +1,11 @@
 import { type EntityManager, MikroORM, RequestContext } from '@mikro-orm/core';
 import { CacheopsError } from '../config/index.js';
-import { checkSamples, type Sample } from '../functions/answer.js';
+import { type AnswerRequest, answer, type Computed, checkSamples, type Sample } from '../functions/answer.js';
 import { describeArguments } from '../functions/given.js';
 import { isEntityClass } from '../orm/entity_class.js';
-import { contextOf, managing, onlyOrm } from '../orm/functions.js';
+import { contextOf, functionPartsOf, managing, onlyOrm } from '../orm/functions.js';
 
-export { type Answer, answer, checkSamples, invalidateTag, type Sample } from '../functions/answer.js';
+export { checkSamples, invalidateTag, type Sample } from '../functions/answer.js';
 
 /** What something depends on: a sample, an array of them, or a function that gives one. */
 export type Samples<Args extends unknown[]> = Sample | ((...args: Args) => Sample);
@@ -39,6 +39,30 @@ export function entityManagerOf(
     );
   }
   return managing(contextOf(em));
+}
+
+/**
+ * What is stored, or what is computed under a lease. A payload that cannot be read is a miss, and an `error` event.
+ *
+ * @param decode throws if the payload is none that the same version of this package may have stored
+ * @param compute is run once at most; what it throws comes through
+ */
+export async function answerDecoded<T>(
+  em: EntityManager,
+  request: AnswerRequest,
+  decode: (payload: Uint8Array) => T,
+  compute: () => Promise<Computed<T>>,
+): Promise<T> {
+  let outcome = await answer(em, request, compute);
+  if (outcome.source === 'cache') {
+    try {
+      return decode(outcome.payload);
+    } catch (error) {
+      functionPartsOf(em).events.reportError('read', error);
+    }
+    outcome = await answer(em, { ...request, unreadable: true }, compute);
+  }
+  return (outcome as Extract<typeof outcome, { source: 'computed' }>).value;
 }
 
 /** The samples for one call. */

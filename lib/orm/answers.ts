@@ -1,22 +1,36 @@
 import { hash } from 'node:crypto';
 import { type AnyEntity, helper } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import { LRUCache } from 'lru-cache';
 import { CacheopsError, type PrefixQuery, type Serializer, serializerKey } from '../config/index.js';
-import type { EntryAddress, Store, TableDependencies } from '../store/store.js';
+import { joinSeals, type Sealed } from '../store/seals.js';
+import type { EntryAddress, Seal, Store, TableDependencies } from '../store/store.js';
 import { contextText } from './added_filters.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
-import type { Environment, Surroundings } from './environment.js';
+import type { Environment, Loaded, Surroundings } from './environment.js';
 import type { AnswerKind, CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
+import { functionPartsIn } from './functions.js';
+import {
+  decodeList,
+  encodeList,
+  type IngredientList,
+  isList,
+  listAddress,
+  MAX_DEPENDENCIES,
+} from './ingredients.js';
 import { REFUSED, takeLease } from './lease.js';
 import { Locks } from './locks.js';
 import { dropNamed, namedDependency } from './manual.js';
+import { askerOf } from './own_statements.js';
+import { endOrPatience } from './patience.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
-import { Computation, currentScope, withScope } from './scope.js';
+import { Computation, currentScope, type Ingredient, type Note, noting, withScope } from './scope.js';
 import { PECULIAR, type Session, sessionOf } from './session.js';
 import type { ReadCounts } from './stats.js';
 import { channels, conclude, type ReadMessage, traced } from './tracing.js';
@@ -27,13 +41,15 @@ export interface AnswerParts {
   readonly environment: Environment;
   readonly samples: Samples;
   readonly store: Store;
+  /** the store itself, behind what guards it: ORMs may share one */
+  readonly own: Store;
   readonly arbiter: Arbiter;
   readonly events: CacheopsEvents;
   readonly prefix: string | ((query: PrefixQuery) => string);
   readonly enabled: boolean;
   /** of functions; `undefined`: the default */
   readonly serializer: Serializer | undefined;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /** What has a name by which it can be dropped. */
@@ -52,8 +68,10 @@ export interface AnswerRequest {
   readonly timeout?: number;
   /** names by which it can be dropped: `['url', 'https://…']` */
   readonly tags?: readonly (readonly [kind: TagKind, value: string])[];
-  /** it looks at nothing that its EntityManager has loaded before */
+  /** it looks at nothing that its EntityManagers have loaded before */
   readonly isolated?: boolean;
+  /** others that it may use, beside its own */
+  readonly managers?: Managers;
   /** of all processes that miss it, one computes while the others wait */
   readonly lock?: boolean;
   /** why it is neither looked for nor stored */
@@ -62,10 +80,20 @@ export interface AnswerRequest {
   readonly unreadable?: boolean;
 }
 
+/** EntityManagers that may decide about a result. */
+export interface Managers {
+  /** in the order in which they stand in the arguments */
+  readonly given: readonly SqlEntityManager[];
+  /** others, in whatever way they are reached */
+  readonly reached: readonly SqlEntityManager[];
+}
+
 export interface Computed<T> {
   readonly value: T;
   /** `undefined`: it is not to be stored */
   readonly payload: Uint8Array | undefined;
+  /** why it is not to be stored; default: `not storable` */
+  readonly reason?: string;
 }
 
 export type Answer<T> =
@@ -78,6 +106,18 @@ interface Plan {
   readonly surroundings: Surroundings;
   readonly address: EntryAddress;
   readonly timeout: number;
+  /** what tells its EntityManagers from others */
+  readonly managers: readonly string[];
+}
+
+/** A result as it was found, which holds. */
+interface Hit {
+  readonly payload: Uint8Array;
+  /** what it depends on: what its request tells, and its ingredients */
+  readonly tables: readonly TableDependencies[];
+  readonly timeout: number;
+  /** the stamps of those */
+  carried(): Seal;
 }
 
 type Context = Parameters<typeof sessionOf>[0] | undefined;
@@ -88,9 +128,11 @@ type Context = Parameters<typeof sessionOf>[0] | undefined;
  */
 export class Answers {
   readonly #parts: AnswerParts;
-  /** by key: what is being computed in this process */
+  /** by key: what is being computed in this process, for as long as others wait for it */
   readonly #flights = new Map<string, Promise<unknown>>();
   readonly #locks: Locks;
+  /** by key: where results are that have ingredients, as far as this process has seen them */
+  readonly #lists = new LRUCache<string, IngredientList>({ max: 5000 });
   #environment:
     | { readonly catalog: Catalog; readonly surroundings: Surroundings; readonly text: string }
     | undefined;
@@ -111,59 +153,81 @@ export class Answers {
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
   ): Promise<Answer<T>> {
+    return noting(note => this.#traced(em, request, compute, note));
+  }
+
+  #traced<T>(
+    em: SqlEntityManager,
+    request: AnswerRequest,
+    compute: (bypass: boolean) => Promise<Computed<T>>,
+    note: Note,
+  ): Promise<Answer<T>> {
     if (!channels.read.hasSubscribers) {
-      return this.#answer(em, request, compute, undefined);
+      return this.#answer(em, request, compute, note, undefined);
     }
     const { events } = this.#parts;
     const { name: entity, kind: op } = request;
     const message: ReadMessage = { entity, op, database: events.database, events };
-    return traced(channels.read, message, () => this.#answer(em, request, compute, message));
+    return traced(channels.read, message, () => this.#answer(em, request, compute, note, message));
   }
 
   async #answer<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
+    note: Note,
     message: ReadMessage | undefined,
   ): Promise<Answer<T>> {
     const started = performance.now();
     const counts = this.#countsOf(request);
     const ctx = em.getTransactionContext<Context>();
     const session = ctx && (await sessionOf(ctx));
-    const plan = await this.#plan(em, request, ctx, session);
+    const plan = await this.#plan(em, request, ctx);
     if (typeof plan === 'string') {
       counts.bypassed++;
       const { value } = await compute(true);
+      note?.(plan);
       this.#report(request, 'bypass', plan, undefined, started, message);
       return { source: 'computed', value, reason: plan };
     }
     const { address } = plan;
-    let payload = request.unreadable ? undefined : await this.#read(address);
+    let hit = request.unreadable ? undefined : await this.#read(plan);
     const outer = currentScope().computation;
     // whoever holds a connection, or is awaited by others, does not wait
     const flight = session || outer ? undefined : this.#flights.get(address.key);
-    if (!payload && flight && !request.unreadable) {
+    if (!hit && flight && !request.unreadable) {
       await flight;
       // not what the other has found: that may have been before this was asked
-      payload = await this.#read(address);
+      hit = await this.#read(plan);
     }
     const isFree = !session && !outer;
-    const answer: Answer<T> = payload
-      ? { source: 'cache', payload }
-      : await this.#inFlight(address.key, settle => {
-          const work = () => this.#compute(em, request, plan, session, compute, settle);
-          return request.lock && isFree && !request.unreadable ? this.#locked(address, work) : work();
-        });
-    const hit = answer.source === 'cache';
+    let answer: Answer<T> | undefined;
+    if (!hit) {
+      const made = await this.#inFlight(address.key, settle => {
+        const work = () => this.#compute(em, request, plan, session, compute, note, settle);
+        return request.lock && isFree && !request.unreadable ? this.#locked(plan, work) : work();
+      });
+      if ('carried' in made) {
+        hit = made;
+      } else {
+        answer = made;
+      }
+    }
+    if (hit && note) {
+      const { tables, timeout } = hit;
+      note({ tables, seal: hit.carried(), timeout, store: this.#parts.own, managers: plan.managers });
+    }
     counts[hit ? 'hits' : 'misses']++;
-    this.#report(request, hit ? 'hit' : 'miss', hit ? undefined : 'miss', address, started, message);
-    return answer;
+    const found = { key: address.key, tables: hit?.tables ?? address.tables };
+    this.#report(request, hit ? 'hit' : 'miss', hit ? undefined : 'miss', found, started, message);
+    return answer ?? { source: 'cache', payload: hit!.payload };
   }
 
-  async #locked<T>(address: EntryAddress, work: () => Promise<Answer<T>>): Promise<Answer<T>> {
-    const lock = await this.#locks.take(address.key, () => this.#read(address));
+  async #locked<T>(plan: Plan, work: () => Promise<Answer<T>>): Promise<Answer<T> | Hit> {
+    const { address } = plan;
+    const lock = await this.#locks.take(address.key, () => this.#read(plan));
     if ('found' in lock) {
-      return { source: 'cache', payload: lock.found };
+      return lock.found;
     }
     try {
       return await work();
@@ -181,38 +245,23 @@ export class Answers {
   }
 
   /** @returns a reason if it is not to be looked for */
-  async #plan(
-    em: SqlEntityManager,
-    request: AnswerRequest,
-    ctx: Context,
-    session: Session | undefined,
-  ): Promise<Plan | string> {
-    const { database, enabled } = this.#parts;
+  async #plan(em: SqlEntityManager, request: AnswerRequest, ctx: Context): Promise<Plan | string> {
+    const { enabled } = this.#parts;
     if (!enabled || currentScope().disabled) {
       return 'disabled';
     }
     if (request.obstacle !== undefined) {
       return request.obstacle;
     }
-    if (ctx && !session) {
-      return 'a transaction that cannot be seen';
+    const { given = [], reached = [] } = request.managers ?? {};
+    const described = await describeManagers({ given: [em, ...given], reached });
+    if ('obstacle' in described) {
+      return described.obstacle;
     }
-    const { environment } = this.#parts;
-    const loaded = await environment.load(database, this.#asker(ctx));
-    if (!loaded) {
+    const { managers } = described;
+    const { catalog, surroundings } = (await this.#load(ctx)) ?? {};
+    if (!catalog || !surroundings) {
       return PECULIAR;
-    }
-    const { catalog, surroundings } = loaded;
-    const obstacle = session?.whyNotCached(catalog.readCommitted);
-    if (obstacle) {
-      return obstacle;
-    }
-    if (session?.hasOwnSettings(settingsInKey(em))) {
-      return PECULIAR;
-    }
-    const context = contextText(em);
-    if (context === undefined) {
-      return 'a session that has no key';
     }
     const { samples = [] } = request;
     const planned =
@@ -224,31 +273,63 @@ export class Answers {
     if (timeout === undefined) {
       throw new CacheopsError(`${request.name}: there is no timeout. Give timeout, in seconds, or samples.`);
     }
+    const tables = [...(planned?.tables ?? []), ...tagDependencies(request.tags ?? [])];
+    const prefix = this.#prefix(request, planned?.entity ?? '', tables, catalog);
+    // all that tells it from others is in the digest: what stands before may end and begin anywhere
     const identity = JSON.stringify([
-      this.#environmentOf(catalog, surroundings),
-      context,
+      prefix,
+      request.kind,
+      request.name,
+      managers,
       planned?.identity ?? null,
       request.key,
     ]);
-    const digest = hash('sha256', identity, 'base64url');
-    const tables = [...(planned?.tables ?? []), ...tagDependencies(request.tags ?? [])];
-    const key = `${request.kind}:${request.name}:${digest}`;
+    const key = `${prefix}${request.kind}:${request.name}:${hash('sha256', identity, 'base64url')}`;
     return {
       surroundings,
       timeout,
-      address: {
-        key: this.#prefix(request, planned?.entity ?? '', tables, catalog) + key,
-        tables: tables.length > 0 ? tables : [namedDependency(KEYS, 'key', key)],
-      },
+      managers,
+      address: { key, tables: tables.length > 0 ? tables : [namedDependency(KEYS, 'key', key)] },
     };
+  }
+
+  /**
+   * What an EntityManager makes of whatever is asked through it, as text: database, schema, filters, session; or why that
+   * must not be stored.
+   */
+  async describeManager(
+    em: SqlEntityManager,
+  ): Promise<{ readonly text?: string; readonly obstacle?: string }> {
+    const ctx = em.getTransactionContext<Context>();
+    const session = ctx && (await sessionOf(ctx));
+    if (ctx && !session) {
+      return { obstacle: 'a transaction that cannot be seen' };
+    }
+    const loaded = await this.#load(ctx);
+    if (!loaded) {
+      return { obstacle: PECULIAR };
+    }
+    const { catalog, surroundings } = loaded;
+    const obstacle = session?.whyNotCached(catalog.readCommitted);
+    if (obstacle) {
+      return { obstacle };
+    }
+    if (session?.hasOwnSettings(settingsInKey(em))) {
+      return { obstacle: PECULIAR };
+    }
+    const context = contextText(em);
+    return context === undefined
+      ? { obstacle: 'a session that has no key' }
+      : { text: JSON.stringify([this.#environmentOf(catalog, surroundings), context]) };
   }
 
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { address, timeout, surroundings }: Plan,
+    { address, timeout, managers, surroundings }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
+    note: Note,
     settle: (filled: Promise<unknown>) => void,
   ): Promise<Answer<T>> {
     const { database } = this.#parts;
@@ -261,22 +342,53 @@ export class Answers {
       session !== undefined,
       this.#countsOf(request),
     );
-    const { computation: outer } = currentScope();
-    const computation = new Computation(address.key, readCommitted, outer, settingsInKey(em));
+    const { own: store } = this.#parts;
+    const computation = new Computation({
+      key: address.key,
+      readCommitted,
+      outer: currentScope().computation,
+      ownSettings: settingsInKey(em),
+      store,
+      managers,
+      collects: (request.samples?.length ?? 0) > 0,
+    });
     if (!request.isolated && this.#hasLoaded(em, address)) {
       computation.object('rows that were loaded before');
     }
-    const { value, payload } = await withScope({ computation }, () => compute(false));
+    let computed: Computed<T>;
+    let ingredients: readonly Ingredient[];
+    try {
+      computed = await withScope({ computation }, () => compute(false));
+    } finally {
+      ingredients = computation.end();
+    }
+    const { value, payload, reason } = computed;
+    const sealed =
+      seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
     const obstacle =
       computation.obstacle ??
       (surroundings === this.#parts.environment.current ? undefined : PECULIAR) ??
       session?.whyNotCached(readCommitted) ??
-      (seal === undefined ? REFUSED : payload === undefined ? 'not storable' : undefined);
+      (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
+      note?.(obstacle);
       this.#leave(request, address, obstacle);
       return { source: 'computed', value, reason: obstacle };
     }
-    settle(this.#fill(request, address, seal!, payload!, timeout));
+    const shortest = Math.min(timeout, ...ingredients.map(each => each.timeout));
+    note?.({ ...sealed!, timeout: shortest, store, managers });
+    if (ingredients.length === 0) {
+      settle(this.#fill(request, address, seal!, payload!, timeout));
+    } else {
+      const list = { address: listAddress(address.key, sealed!.tables), timeout: shortest };
+      this.#lists.set(address.key, list);
+      settle(
+        Promise.all([
+          this.#fillList(address, seal!, list),
+          this.#fill(request, list.address, sealed!.seal, payload!, shortest),
+        ]),
+      );
+    }
     return { source: 'computed', value };
   }
 
@@ -291,10 +403,11 @@ export class Answers {
     });
     const flight = working.then(() => filled).catch(() => undefined);
     if (!this.#flights.has(key)) {
-      this.#flights.set(key, flight);
-      void flight.then(() => this.#flights.delete(key));
+      const end = endOrPatience(flight);
+      this.#flights.set(key, end);
+      void end.then(() => this.#flights.delete(key));
     }
-    this.#parts.background(flight);
+    this.#parts.background(flight, 'a connection');
     return working;
   }
 
@@ -311,13 +424,44 @@ export class Answers {
     return false;
   }
 
-  async #read(address: EntryAddress): Promise<Uint8Array | undefined> {
+  async #read({ address, timeout }: Plan): Promise<Hit | undefined> {
     try {
-      const found = await this.#parts.store.read(address);
-      return found?.moved.length === 0 ? found.payload : undefined;
+      const known = this.#lists.get(address.key);
+      const listed = known && (await this.#readFrom(known.address, known.timeout));
+      const hit = listed ?? (await this.#readFrom(address, timeout));
+      if (!hit || listed || !isList(hit.payload)) {
+        return hit;
+      }
+      const list = decodeList(address.key, hit.payload);
+      if (list.address.key === known?.address.key) {
+        return undefined; // there was nothing a moment ago
+      }
+      this.#lists.set(address.key, list);
+      return await this.#readFrom(list.address, list.timeout);
     } catch (error) {
       this.#parts.events.reportError('read', error);
       return undefined;
+    }
+  }
+
+  async #readFrom(address: EntryAddress, timeout: number): Promise<Hit | undefined> {
+    const found = await this.#parts.store.read(address);
+    return found?.moved.length === 0
+      ? {
+          payload: found.payload,
+          tables: address.tables,
+          timeout,
+          carried: () => found.carried(),
+        }
+      : undefined;
+  }
+
+  async #fillList(address: EntryAddress, seal: string, list: IngredientList): Promise<void> {
+    const { store, events } = this.#parts;
+    try {
+      await store.fill(address, seal, encodeList(list), list.timeout);
+    } catch (error) {
+      events.reportError('fill', error);
     }
   }
 
@@ -389,13 +533,13 @@ export class Answers {
     return this.#environment.text;
   }
 
+  #load(ctx: Context): Promise<Loaded | undefined> {
+    return this.#parts.environment.load(this.#parts.database, this.#asker(ctx));
+  }
+
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
-    const connection = this.#parts.driver.getConnection('write');
-    return sql =>
-      withScope({ witness: undefined, computation: undefined }, () =>
-        connection.execute(sql, [], 'all', ctx),
-      );
+    return askerOf(this.#parts.driver, ctx);
   }
 
   #report(
@@ -418,6 +562,44 @@ export class Answers {
       duration: performance.now() - started,
     }));
   }
+}
+
+/**
+ * What EntityManagers make of whatever is asked through them, each as text; or why that must not be stored.
+ *
+ * Of those that are merely reached, one that is like another tells nothing more: a function that is called in a request,
+ * and one that is called outside of any, find the same.
+ */
+export async function describeManagers({
+  given,
+  reached,
+}: Managers): Promise<{ readonly managers: readonly string[] } | { readonly obstacle: string }> {
+  const managers: string[] = [];
+  for (const [i, em] of [...given, ...reached].entries()) {
+    const described = await functionPartsIn(em)?.answers.describeManager(em);
+    if (described?.text === undefined) {
+      return { obstacle: described?.obstacle ?? 'an EntityManager of an ORM without a cache' };
+    }
+    if (i < given.length || !managers.includes(described.text)) {
+      managers.push(described.text);
+    }
+  }
+  return { managers };
+}
+
+function whyNotStored(
+  sealed: Sealed | undefined,
+  payload: Uint8Array | undefined,
+  reason: string | undefined,
+): string | undefined {
+  if (payload === undefined || isList(payload)) {
+    return reason ?? 'not storable';
+  }
+  if (!sealed) {
+    return 'something has changed while it was computed';
+  }
+  const dependencies = sealed.tables.reduce((sum, each) => sum + each.dependencies.length, 0);
+  return dependencies > MAX_DEPENDENCIES ? 'it depends on too much' : undefined;
 }
 
 /** Names of the settings that the ORM makes of the session context, which is in the key. */

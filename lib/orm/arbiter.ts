@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Quarantine, Refusal, Store, Writer } from '../store/store.js';
+import type { AddBackground } from './background.js';
 import { BEACONS, numberOf } from './beacon.js';
 import type { Ask } from './catalog.js';
 import type { CatalogSource } from './database.js';
@@ -10,8 +11,8 @@ import { isPseudoTable } from './pseudo_tables.js';
 const OVERDUE = 1000;
 /** One that gives nothing to ask the database about is given up after this, in milliseconds. */
 const LOST = 60_000;
-/** How often the fate of a transaction whose COMMIT failed is asked for, in milliseconds. */
-const PATIENCE = 500;
+/** After how long the fate of a transaction is asked for again, in milliseconds: at first, and at most. */
+const PATIENCE = { first: 500, longest: 30_000 };
 
 /**
  * Decides by the database, and by no clock, whether writers are still in flight: what PostgreSQL says of a
@@ -22,12 +23,21 @@ export class Arbiter {
   readonly #database: CatalogSource;
   readonly #ask: Ask;
   readonly #events: CacheopsEvents;
+  readonly #background: AddBackground;
+  readonly #timers = new Set<NodeJS.Timeout>();
   /** by nonce of a quarantine: who has to end before it is over */
   readonly #awaited = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
   #closed = false;
 
   /** @param ask on a connection of its own: in a transaction, the database would tell of another moment */
-  constructor(store: Store, database: CatalogSource, ask: Ask, events: CacheopsEvents) {
+  constructor(
+    store: Store,
+    database: CatalogSource,
+    ask: Ask,
+    events: CacheopsEvents,
+    background: AddBackground,
+  ) {
+    this.#background = background;
     this.#database = database;
     this.#store = store;
     this.#ask = ask;
@@ -41,6 +51,9 @@ export class Arbiter {
    * @returns whether it is worth asking for a lease again
    */
   async resolve(refusal: Refusal): Promise<boolean> {
+    if (this.#closed) {
+      return false; // to ask the database would connect it again
+    }
     const [settled, lifted] = await Promise.all([
       this.#settleOverdue(refusal),
       refusal.quarantines.length > 0 ? this.#liftQuarantines(refusal.quarantines) : false,
@@ -48,23 +61,40 @@ export class Arbiter {
     return settled || lifted;
   }
 
-  /** Waits for the fate of a transaction whose COMMIT may or may not have come to pass. */
-  async watch(writer: Writer, tables: readonly string[]): Promise<void> {
-    while (!this.#closed) {
-      try {
-        if (writer.xid === undefined || (await this.#hasEnded([writer.xid])).has(writer.xid)) {
-          await this.#store.settle(writer.id, tables);
-          return;
-        }
-      } catch (error) {
-        this.#events.reportError('watch', error);
+  /**
+   * Settles for a transaction of which this process does not know whether it has ended (it is prepared, or its COMMIT
+   * failed), once the database says that it has. Resolves after the first question: the others follow in the
+   * background, ever less often. In between, readers that find its mark ask for themselves. Never rejects.
+   */
+  async watch(writer: Writer, tables: readonly string[], pause = PATIENCE.first): Promise<void> {
+    try {
+      if (writer.xid === undefined || (await this.#hasEnded([writer.xid])).has(writer.xid)) {
+        await this.#store.settle(writer.id, tables);
+        return;
       }
-      await new Promise(resolve => setTimeout(resolve, PATIENCE).unref());
+    } catch (error) {
+      this.#events.reportError('watch', error);
+    }
+    if (!this.#closed) {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer);
+        this.#background(this.watch(writer, tables, Math.min(2 * pause, PATIENCE.longest)), 'a connection');
+      }, pause).unref();
+      this.#timers.add(timer);
     }
   }
 
+  /** Watches no longer: the marks stay, and other processes ask the database. */
   close(): void {
     this.#closed = true;
+    for (const timer of this.#timers) {
+      clearTimeout(timer);
+    }
+    this.#timers.clear();
+  }
+
+  reopen(): void {
+    this.#closed = false;
   }
 
   async #settleOverdue({ writers }: Refusal): Promise<boolean> {
@@ -88,7 +118,7 @@ export class Arbiter {
    * for all others. (To ask for the status of an id that was not given out would be an error.)
    */
   async #hasEnded(xids: readonly string[]): Promise<Set<string>> {
-    const known = xids.filter(xid => /^\d{1,19}$/.test(xid)); // they come from the store
+    const known = xids.filter(xid => /^\d{1,18}$/.test(xid)); // they come from the store
     const ended = new Set(xids.filter(xid => !known.includes(xid)));
     const beacons = xids.filter(xid => numberOf(xid) !== undefined);
     for (const beacon of beacons.length > 0 ? await this.#lit(beacons) : []) {

@@ -2,6 +2,7 @@ import type { Store, TableChange, Writer } from '../store/store.js';
 import { token } from '../store/token.js';
 import { allAffected } from './affected.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import { extinguish, light } from './beacon.js';
 import { type Ask, columnsNow, DEFINITIONS } from './catalog.js';
 import type { CatalogSource } from './database.js';
@@ -9,14 +10,13 @@ import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
 import type { Session, TransactionState } from './session.js';
 import type { TrackedConnection } from './tracked_dialect.js';
-import { plainQuery } from './writes.js';
 
 export interface CommitParts {
   readonly store: Store;
   readonly arbiter: Arbiter;
   readonly database: CatalogSource;
   readonly events: CacheopsEvents;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /**
@@ -72,13 +72,17 @@ export class Commits {
     try {
       await commit();
     } catch (error) {
-      background(arbiter.watch(writer, tables));
+      background(arbiter.watch(writer, tables), 'a connection');
       throw error;
     } finally {
       this.#end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
-    background(options.prepared ? arbiter.watch(writer, tables) : this.#settle(writer, tables));
+    if (options.prepared) {
+      background(arbiter.watch(writer, tables), 'a connection');
+    } else {
+      background(this.#settle(writer, tables));
+    }
     this.#report(transaction.journal.describe(), [...transaction.announced.keys()]);
   }
 
@@ -91,7 +95,7 @@ export class Commits {
       await rollback();
     } catch (error) {
       if (writer) {
-        background(arbiter.watch(writer, tables));
+        background(arbiter.watch(writer, tables), 'a connection');
       }
       throw error;
     } finally {
@@ -161,14 +165,14 @@ export class Commits {
    * COMMITTED a migration is not found that has ended since the transaction began.)
    */
   async #unheardOf(
-    { inner }: TrackedConnection,
+    connection: TrackedConnection,
     { catalog, tables }: TransactionState,
   ): Promise<readonly string[]> {
     if (!catalog) {
       return []; // it was told of by hand
     }
     const { database } = this.#parts;
-    const ask: Ask = async sql => (await inner.executeQuery<any>(plainQuery(sql))).rows;
+    const ask: Ask = sql => connection.ask(sql);
     try {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
       const [now] = await ask(`select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`);
@@ -212,10 +216,8 @@ export class Commits {
   }
 
   async #askXid(connection: TrackedConnection): Promise<string> {
-    const { rows } = await connection.inner.executeQuery<{ xid: string }>(
-      plainQuery('select pg_current_xact_id()::text as xid'),
-    );
-    return rows[0]!.xid;
+    const [row] = await connection.ask('select pg_current_xact_id()::text as xid');
+    return row!.xid;
   }
 
   #report(

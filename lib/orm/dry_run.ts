@@ -7,37 +7,29 @@ import { currentScope, type DryRun, withScope } from './scope.js';
  * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
  */
 export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
-  const run: DryRun = { statements: [], joins: false, filtersJoins: false, wrapsExpression: false };
+  const run: DryRun = {
+    statements: [],
+    joins: false,
+    filtersJoins: false,
+    wrapsExpression: false,
+    changesOptions: false,
+  };
   await withScope({ dryRun: run }, read);
   return run;
 }
 
 /** Makes a driver's connections and query builders take part in dry runs. */
-export function supportDryRuns(
-  driver: AbstractSqlDriver,
-  connections: readonly AbstractSqlConnection[],
-): void {
-  for (const connection of connections) {
-    const { execute, transactional } = connection;
-    connection.execute = function (query, params, method, ctx, loggerContext) {
-      const run = currentScope().dryRun;
-      if (!run) {
-        return execute.call(this, query, params, method, ctx, loggerContext) as never;
-      }
-      // as it would be sent: with what `onQuery` makes of it
-      const { formatted } = (this as unknown as Preparing).prepareQuery(query, params);
-      run.statements.push(formatted);
-      // who counts what a virtual entity stands for, looks at the row
-      return Promise.resolve(
-        method === 'all' ? (run.wrapsExpression ? [{ count: 0 }] : []) : undefined,
-      ) as never;
-    };
-    connection.transactional = function (callback, options) {
-      return currentScope().dryRun
-        ? callback(undefined as never)
-        : (transactional.call(this, callback, options) as never);
-    };
-  }
+export function supportDryRuns(driver: AbstractSqlDriver): void {
+  // in place of the connections, and not in their methods: an application may have replaced those by its own
+  const { getConnection, execute } = driver;
+  driver.getConnection = function (this: AbstractSqlDriver, type) {
+    const connection = getConnection.call(this, type);
+    return currentScope().dryRun ? dryConnection(connection) : connection;
+  } as typeof getConnection;
+  driver.execute = function (this: AbstractSqlDriver, ...[query, params, method, ctx, logged, connection]) {
+    const used = connection ?? (currentScope().dryRun ? this.getConnection('write') : undefined);
+    return execute.call(this, query, params, method, ctx, logged, used) as never;
+  } as typeof execute;
 
   const wrapping = driver as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
   const { wrapVirtualExpressionInSubquery } = wrapping;
@@ -67,6 +59,20 @@ export function supportDryRuns(
     }
     return builder as never;
   } as typeof createQueryBuilder;
+}
+
+/** A connection that collects statements instead of sending them. */
+function dryConnection(connection: AbstractSqlConnection): AbstractSqlConnection {
+  const execute: AbstractSqlConnection['execute'] = async (query, params, method) => {
+    const run = currentScope().dryRun!;
+    // as it would be sent: with what `onQuery` makes of it
+    const { formatted } = (connection as unknown as Preparing).prepareQuery(query, params);
+    run.statements.push(formatted);
+    // who counts what a virtual entity stands for, looks at the row
+    return (method === 'all' ? (run.wrapsExpression ? [{ count: 0 }] : []) : undefined) as never;
+  };
+  const transactional: AbstractSqlConnection['transactional'] = callback => callback(undefined as never);
+  return Object.assign(Object.create(connection), { execute, transactional });
 }
 
 interface Preparing {

@@ -224,12 +224,14 @@ export function recordEntities(
  * manages already is merged with that, without what was changed there and not flushed.
  *
  * @returns the roots
+ * @throws CacheopsError if it is no graph of these entities. Then the EntityManager is as it was
  */
 export async function restoreEntities(em: SqlEntityManager, graph: EntityGraph): Promise<object[]> {
   const metadata = em.getMetadata();
   const unitOfWork = em.getUnitOfWork();
   const factory = em.getEntityFactory();
   const byName = new Map([...metadata.getAll().values()].map(meta => [meta.className, meta]));
+  checkGraph(graph, byName);
   const metas = graph.records.map(({ name }) => byName.get(name)!);
 
   const keyOf = (position: number): unknown => {
@@ -283,6 +285,65 @@ export async function restoreEntities(em: SqlEntityManager, graph: EntityGraph):
   }
   await unitOfWork.dispatchOnLoadEvent();
   return graph.roots.map(root => entities[root]!);
+}
+
+/** Looks at all of a graph before anything is made of it. */
+function checkGraph(graph: EntityGraph, byName: ReadonlyMap<string, EntityMetadata>): void {
+  const { records, roots } = graph;
+  const isPosition = (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) in records;
+  const areProperties = (state: Properties, meta: EntityMetadata | undefined): boolean =>
+    meta !== undefined &&
+    [state, state?.values, state?.converted, state?.embedded, state?.targets].every(isRecord) &&
+    Object.keys(state.converted).every(name => propertyOf(meta, name)?.customType) &&
+    Object.entries(state.targets).every(
+      ([name, position]) => isPosition(position) && isToOne(propertyOf(meta, name) ?? NONE),
+    ) &&
+    Object.entries(state.embedded).every(([name, value]) => {
+      const target = propertyOf(meta, name)?.targetMeta as EntityMetadata | undefined;
+      return [value].flat().every(item => item === null || areProperties(item as Properties, target));
+    });
+  const isSound = (record: EntityRecord): boolean => {
+    const meta = isRecord(record) ? byName.get(record.name) : undefined;
+    return (
+      meta !== undefined &&
+      Array.isArray(record.key) &&
+      record.key.length === meta.primaryKeys.length &&
+      record.key.every(part => part !== undefined && part !== null) &&
+      (record.schema === undefined || typeof record.schema === 'string') &&
+      (record.state === undefined || areProperties(record.state, meta)) &&
+      (record.original === undefined || isRecord(record.original)) &&
+      (record.context === undefined || isRecord(record.context)) &&
+      Array.isArray(record.loaded) &&
+      record.loaded.every(name => typeof name === 'string') &&
+      isRecord(record.collections) &&
+      Object.entries(record.collections).every(
+        ([name, found]) =>
+          isToMany(propertyOf(meta, name) ?? NONE) &&
+          isRecord(found) &&
+          typeof found.partial === 'boolean' &&
+          Array.isArray(found.items) &&
+          found.items.every(isPosition),
+      )
+    );
+  };
+  const isGraph =
+    Array.isArray(records) && records.every(isSound) && Array.isArray(roots) && roots.every(isPosition);
+  if (!isGraph) {
+    throw new CacheopsError('Stored entities cannot be read.');
+  }
+}
+
+const NONE = {} as EntityProperty;
+
+function propertyOf(meta: EntityMetadata, name: string): EntityProperty | undefined {
+  return Object.hasOwn(meta.properties, name)
+    ? (meta.properties[name as never] as EntityProperty)
+    : undefined;
+}
+
+function isRecord(value: unknown): value is Dictionary {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** As it was loaded, so that the next flush finds nothing to do. */

@@ -17,8 +17,10 @@ export interface ReadEvent {
   readonly op: ReadOp;
   /** where the answer came from; `database` also says that it was computed, or not there */
   readonly source: 'cache' | 'database';
-  /** why it was not in the cache (what has changed, where that is known), or not asked of it */
+  /** why it was not in the cache (what has changed, where that is known), or not asked of it; `error`: it failed */
   readonly reason?: string;
+  /** what a query failed with: the database refused it, say */
+  readonly error?: unknown;
   readonly key?: string;
   /** what the result depends on, in words: `article(category=7 and price<10; reads title)` */
   readonly dependencies?: readonly string[];
@@ -90,7 +92,7 @@ export interface CacheopsEventMap {
   invalidation: [InvalidationEvent];
   mismatch: [MismatchEvent];
   error: [ErrorEvent];
-  /** the last one: the cache is closed */
+  /** the cache is closed: the last one, unless the ORM connects again */
   close: [];
 }
 

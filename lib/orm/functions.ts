@@ -11,13 +11,19 @@ export const FUNCTIONS = `${EXTENSION} functions`;
 export interface FunctionParts {
   readonly answers: Answers;
   readonly events: CacheopsEvents;
+  /** the store serves other processes, too */
+  readonly isShared: boolean;
   /** `undefined`: the default */
   readonly serializer: Serializer | undefined;
 }
 
+export function functionPartsIn(ormOrEm: MikroORM<any> | EntityManager): FunctionParts | undefined {
+  return ormOrEm.config.getExtension<FunctionParts>(FUNCTIONS);
+}
+
 /** @throws CacheopsError if the ORM was not given the extension */
 export function functionPartsOf(ormOrEm: MikroORM<any> | EntityManager): FunctionParts {
-  const parts = ormOrEm.config.getExtension<FunctionParts>(FUNCTIONS);
+  const parts = functionPartsIn(ormOrEm);
   if (!parts) {
     throw new CacheopsError('This ORM has no cache. Add cacheops() to the extensions of its configuration.');
   }
@@ -44,5 +50,19 @@ export function contextOf(em: EntityManager): SqlEntityManager {
 
 /** One that may manage entities: the global one must not. */
 export function managing(em: SqlEntityManager): SqlEntityManager {
-  return em.global && !em.config.get('allowGlobalContext') ? (em.fork() as SqlEntityManager) : em;
+  return mayManage(em) ? em : (em.fork() as SqlEntityManager);
+}
+
+export function mayManage(em: SqlEntityManager): boolean {
+  return !em.global || em.config.get('allowGlobalContext');
+}
+
+/** What the global EntityManager of an EntityManager's ORM stands for here, if that ORM has a cache. */
+export function ambientManagerOf(em: EntityManager): SqlEntityManager | undefined {
+  for (const orm of open) {
+    if (orm.config === em.config) {
+      return contextOf(orm.em as EntityManager);
+    }
+  }
+  return undefined;
 }

@@ -70,7 +70,11 @@ export class Cacheops {
     await this.#parts.invalidation.model(entity);
   }
 
-  /** Drops everything that is cached under this prefix. Other keys in the same Redis are left alone. */
+  /**
+   * Drops everything that is cached under this prefix. Other keys in the same Redis are left alone.
+   *
+   * @throws StoreError if the store does not take it
+   */
   async invalidateAll(): Promise<void> {
     await this.#parts.invalidation.all();
   }
@@ -112,12 +116,20 @@ export class Cacheops {
     return withScope({ disabled: true }, run);
   }
 
-  /** Resolves when nothing goes on in the background: results are stored, and writers are settled. */
+  /**
+   * Resolves when nothing goes on in the background: results are stored, and writers are settled. Not waited for are
+   * transactions that the database has not decided (prepared ones, and those whose COMMIT got no answer), and, while
+   * transactions hold all connections, work that needs one: the caller may be in one of these transactions.
+   */
   async idle(): Promise<void> {
     await this.#parts.idle();
   }
 
-  /** Closes the connection to the store, if it was made here. `orm.close()` does so too. */
+  /**
+   * Closes the connection to the store, if it was made here; what the store has not been told of writes is delivered
+   * before, if it can be reached. `orm.close()` does so too, when the last transaction has ended. When the ORM connects
+   * again after that, so does the cache.
+   */
   async close(): Promise<void> {
     await this.#parts.close();
   }

@@ -10,29 +10,33 @@ import { CacheopsError, type ResolvedOptions } from '../config/index.js';
 import { checkDecorated } from '../decorators/stray.js';
 import { StoreCache } from '../functions/store_cache.js';
 import { GuardedStore } from '../store/guarded_store.js';
+import { MemoryStore } from '../store/memory/memory_store.js';
 import type { Store } from '../store/store.js';
 import { Answers } from './answers.js';
 import { Arbiter } from './arbiter.js';
 import { Background } from './background.js';
 import type { Ask } from './catalog.js';
 import { Commits } from './commits.js';
+import { ConnectionUse } from './connection_use.js';
 import { CatalogSource } from './database.js';
 import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
 import { Environment } from './environment.js';
 import { CacheopsEvents } from './events.js';
 import { supportExists } from './exists.js';
-import { FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
+import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
 import { Cacheops, EXTENSION, STORE } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
+import { Lifetime } from './lifetime.js';
+import { askerOf, statementLog } from './own_statements.js';
 import { PoolSettings } from './pool_settings.js';
 import { Profiles } from './profiles.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
 import { resultCodec } from './result_codec.js';
 import { Samples } from './samples.js';
-import { currentScope, withScope } from './scope.js';
+import { currentScope } from './scope.js';
 import { namesOfOwnSettings } from './settings.js';
 import { FlushSubscriber } from './subscriber.js';
 import { TracedStore } from './traced_store.js';
@@ -43,10 +47,11 @@ import { type WriteParts, Writes } from './writes.js';
  * Puts the parts together and between the ORM and its driver. Called in the constructor of MikroORM, before
  * discovery; it connects to nothing.
  *
- * @param store made here, or the user's own
- * @param owned whether closing the ORM closes the store
+ * @param given the user's own store, which is not closed with the ORM; or what makes one, when the ORM is made and when
+ *   it is connected again after it was closed
  */
-export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Store, owned: boolean): void {
+export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Store | (() => Store)): void {
+  let store = typeof given === 'function' ? given() : given;
   const driver = checkDriver(orm);
   const { config } = orm;
   const connections = connectionsOf(driver);
@@ -57,10 +62,9 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     retryAfter: options.retryAfter,
     report: (operation, error) => events.reportError(operation, error),
   });
-  const ask: Ask = sql =>
-    withScope({ witness: undefined, dryRun: undefined }, () => driver.getConnection('write').execute(sql));
+  const ask: Ask = askerOf(driver);
   const database = new CatalogSource(() => embeddedIdentity(driver));
-  const arbiter = new Arbiter(guarded, database, ask, events);
+  const arbiter = new Arbiter(guarded, database, ask, events, background.add);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const pool = new PoolSettings(() => database.forget());
@@ -68,6 +72,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   const sessionsVary = areReserved(connections, config);
   const ownSettings = namesOfOwnSettings(textsOfConnections(connections, config));
   const { onUnknownWrite } = options;
+  const log = statementLog(config);
   const parts: WriteParts = {
     database,
     store: guarded,
@@ -77,14 +82,20 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     ownSettings,
     sessionsVary,
     onUnknownWrite,
+    log,
   };
   const writes = new Writes(parts);
   const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
-  trackConnections(connections, config, writes, writesOfReplicas);
+  const uses = connections.map(() => new ConnectionUse(() => lifetime.connects()));
+  trackConnections(
+    connections,
+    config,
+    (dialect, i) => new TrackedDialect(dialect, i === 0 ? writes : writesOfReplicas, uses[i]!),
+  );
   trackDumps(connections, commits, database, ask);
-  supportDryRuns(driver, connections);
+  supportDryRuns(driver);
   supportExists(driver);
   new Reads({
     driver,
@@ -110,6 +121,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
     environment,
     samples,
     store: guarded,
+    own: store,
     arbiter,
     events,
     prefix: options.prefix,
@@ -119,6 +131,13 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   });
   const timed = new StoreCache({
     store: guarded,
+    own: store,
+    isShared: !(store instanceof MemoryStore),
+    em: () => orm.em,
+    database: async () => {
+      const ctx = contextOf(orm.em).getTransactionContext();
+      return (database.current ?? (await database.get(askerOf(driver, ctx)))).database;
+    },
     arbiter,
     events,
     background: background.add,
@@ -135,20 +154,39 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, store: Sto
   checkProfilesOnDiscovery(config, profiles);
 
   const invalidation = new Invalidation(driver, database, guarded, ask, events);
-  const forgetOrm = rememberOrm(orm);
-  const close = async () => {
-    forgetOrm();
-    arbiter.close();
-    await background.idle();
-    if (owned) {
-      await guarded.close();
-    }
-    events.announce('close', () => undefined);
-  };
-  closeWith(driver, close, () => database.forget());
-  const handle = new Cacheops({ events, invalidation, timed, idle: () => background.idle(), close });
+  const idle = () => background.idle(() => uses[0]!.isExhaustedByTransactions);
+  let forgetOrm = rememberOrm(orm);
+  const lifetime = new Lifetime({
+    async beforeEnd() {
+      forgetOrm();
+      arbiter.close();
+      await idle();
+      // the pool waits for its connections, and may do so for ever
+      await guarded.flush(false);
+    },
+    async afterEnd() {
+      await idle();
+      await (typeof given === 'function' ? guarded.close() : guarded.flush(true));
+      events.announce('close', () => undefined);
+    },
+    reopen() {
+      forgetOrm = rememberOrm(orm);
+      arbiter.reopen();
+      if (typeof given === 'function') {
+        store = given();
+        guarded.reopen(new TracedStore(store, events));
+      }
+    },
+  });
+  closeWith(driver, lifetime, () => database.forget());
+  const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
   config.registerExtension(EXTENSION, () => handle);
-  const functions: FunctionParts = { answers, events, serializer: options.serializer };
+  const functions: FunctionParts = {
+    answers,
+    events,
+    isShared: !(store instanceof MemoryStore),
+    serializer: options.serializer,
+  };
   config.registerExtension(FUNCTIONS, () => functions);
   config.registerExtension(PROFILES, () => profiles);
   config.registerExtension(STORE, () => store);
@@ -233,8 +271,7 @@ interface DialectSource {
 function trackConnections(
   connections: readonly AbstractSqlConnection[],
   config: Configuration,
-  writes: Writes,
-  writesOfReplicas: Writes,
+  trackedBy: (dialect: Dialect, connection: number) => Dialect,
 ): void {
   const trackOptions = (given: unknown, tracked: (dialect: Dialect) => Dialect): unknown => {
     if (typeof given === 'function') {
@@ -249,10 +286,10 @@ function trackConnections(
       ? tracked(given as Dialect)
       : given;
   };
-  const track = (followed: Writes) => (dialect: Dialect) => new TrackedDialect(dialect, followed);
+  const track = (i: number) => (dialect: Dialect) => trackedBy(dialect, i);
   for (const [i, connection] of (connections as unknown as DialectSource[]).entries()) {
     const { createKyselyDialect } = connection;
-    const tracked = track(i === 0 ? writes : writesOfReplicas);
+    const tracked = track(i);
     connection.createKyselyDialect = function (this: DialectSource, given: unknown) {
       const dialect = createKyselyDialect.call(this, given);
       return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
@@ -262,7 +299,7 @@ function trackConnections(
     }
   }
   const given = config.get('driverOptions');
-  const ours = trackOptions(given, track(writes));
+  const ours = trackOptions(given, track(0));
   if (ours !== given) {
     config.set('driverOptions', ours as never);
   }
@@ -319,22 +356,25 @@ function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): vo
 }
 
 /** The ORM has no hook for its end. Reconnecting closes the driver too, and goes on afterwards. */
-function closeWith(driver: AbstractSqlDriver, close: () => Promise<void>, forget: () => void): void {
-  const { close: closeDriver, reconnect } = driver;
+function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => void): void {
+  const { close: closeDriver, connect, reconnect } = driver;
   let reconnecting = false;
+  driver.connect = async function (this: AbstractSqlDriver, options?: never) {
+    lifetime.connects();
+    return (await connect.call(this, options)) as never;
+  };
   driver.reconnect = async function (this: AbstractSqlDriver, options?: never) {
     reconnecting = true;
     try {
       return (await reconnect.call(this, options)) as never;
     } finally {
       reconnecting = false;
-      forget(); // it may lead elsewhere now
     }
   };
   driver.close = async function (this: AbstractSqlDriver, force?: boolean) {
-    if (!reconnecting) {
-      await close();
-    }
-    await closeDriver.call(this, force);
+    const end = () => closeDriver.call(this, force);
+    await (reconnecting ? end() : lifetime.close(end));
+    lifetime.disconnected();
+    forget(); // what is connected next may be another database
   };
 }

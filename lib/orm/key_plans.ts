@@ -85,7 +85,8 @@ export class KeyPlanner {
     if (!first.cacheable) {
       return undefined; // that may be for its key's sake
     }
-    const family = first.reading && this.#familyOf(call, list, first.reading);
+    const mayBeSplit = first.reading && !first.changesOptions;
+    const family = mayBeSplit ? this.#familyOf(call, list, first.reading) : undefined;
     const known: Known = { id: ++this.#lastId, family };
     this.#families.set(name, known);
     return family && this.#planAll(call, list, known.id, family);

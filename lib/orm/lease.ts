@@ -1,5 +1,6 @@
 import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
+import type { AddBackground } from './background.js';
 import type { CacheopsEvents } from './events.js';
 import type { ReadCounts } from './stats.js';
 
@@ -10,7 +11,7 @@ export interface LeaseParts {
   readonly store: Store;
   readonly arbiter: Arbiter;
   readonly events: CacheopsEvents;
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 /**
@@ -31,7 +32,7 @@ export async function takeLease(
     let lease: Lease = await store.lease(address, timeout);
     if (!lease.granted && inTransaction) {
       // the arbiter's connection may be the one that the transaction holds: it is for others, and later
-      background(arbiter.resolve(lease));
+      background(arbiter.resolve(lease), 'a connection');
     } else if (!lease.granted && (await arbiter.resolve(lease))) {
       lease = await store.lease(address, timeout);
     }
@@ -63,7 +64,7 @@ export async function takeLeases(
     const refused = [...leases.keys()].filter(i => !leases[i]!.granted);
     const refusal = joinRefusals(leases);
     if (refused.length > 0 && inTransaction) {
-      background(arbiter.resolve(refusal));
+      background(arbiter.resolve(refusal), 'a connection');
     } else if (refused.length > 0 && (await arbiter.resolve(refusal))) {
       for (const [n, lease] of (await take(refused)).entries()) {
         leases[refused[n]!] = lease;

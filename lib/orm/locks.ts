@@ -3,10 +3,9 @@ import type { InFlight, Store, Writer } from '../store/store.js';
 import { encodeValues, schemeOf } from '../values/encode.js';
 import { newWriterId } from './commits.js';
 import { namedDependency } from './manual.js';
+import { PATIENCE } from './patience.js';
 import { LOCKS } from './pseudo_tables.js';
 
-/** The longest that one waits for another process to compute the same, in milliseconds. After that both do. */
-const PATIENCE = 5000;
 const SHORTEST_SLEEP = 10;
 const LONGEST_SLEEP = 200;
 

@@ -47,6 +47,8 @@ export interface Planned {
   readonly guards: readonly PlacedGuard[];
   /** what its statements read; left out: its own text was not enough for a key */
   readonly reading?: Reading;
+  /** MikroORM changes the options that it is given, in place */
+  readonly changesOptions?: boolean;
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */
   confirms(statements: readonly string[]): boolean;
 }
@@ -68,6 +70,7 @@ interface Shape {
   readonly closed: boolean;
   /** Would filters be among it which are only registered later? */
   readonly joins: boolean;
+  readonly changesOptions: boolean;
 }
 
 export type Limits = Pick<
@@ -235,11 +238,12 @@ export class Planner {
     if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
     }
-    const { reading, skeletons } = shape;
+    const { reading, skeletons, changesOptions } = shape;
     const plan: Planned = {
       cacheable: true,
       ...this.#address(call, identity, reading),
       reading,
+      changesOptions,
       confirms: statements => {
         if (skeletons && haveSkeletons(statements, skeletons)) {
           return true;
@@ -273,7 +277,7 @@ export class Planner {
         this.#plans.set(identity, plan);
       }
     }
-    return plan;
+    return plan.cacheable && run.changesOptions ? { ...plan, changesOptions: true } : plan;
   }
 
   #planOfSql(call: Call, identity: string, statements: readonly string[]): Planned | NotCacheable {
@@ -289,7 +293,7 @@ export class Planner {
   }
 
   async #shapeOf(call: Call): Promise<Shape | NotCacheable> {
-    const { statements, joins, filtersJoins } = await dryRun(call.run);
+    const { statements, joins, filtersJoins, changesOptions } = await dryRun(call.run);
     const reading = this.#read(statements, call.named !== undefined);
     if ('reason' in reading) {
       return reading;
@@ -298,6 +302,7 @@ export class Planner {
       reading,
       skeletons: skeletonsOf(statements),
       joins,
+      changesOptions,
       closed: !filtersJoins && !this.#isRewritten,
     };
   }

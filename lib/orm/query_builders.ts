@@ -103,7 +103,10 @@ export function answerBuilders(
       }
       const { builder, em, op, call } = building;
       const run: BuiltRead['run'] = change =>
-        send(change?.connectionType === 'write' ? driver.getConnection('write') : this);
+        // a dry run has a connection of its own
+        send(
+          change?.connectionType === 'write' || currentScope().dryRun ? driver.getConnection('write') : this,
+        );
       return withScope({ building: undefined }, () =>
         answer({
           kind: method === 'get' ? 'row' : 'rows',

@@ -12,9 +12,12 @@ import { findKeyList } from '../query/key_list.js';
 import type { EntryAddress, Found, Seal, Store } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import { Auditor } from './auditor.js';
+import type { AddBackground } from './background.js';
 import { type Batch, Batches } from './batches.js';
 import type { Ask, Catalog } from './catalog.js';
+import { copyOf, isCopyOf } from './copy.js';
 import type { CatalogSource } from './database.js';
+import { dryRun } from './dry_run.js';
 import type { Environment, Surroundings } from './environment.js';
 import type { CacheopsEvents } from './events.js';
 import { EXISTS } from './exists.js';
@@ -25,6 +28,7 @@ import { guardsOf } from './guards.js';
 import { judge } from './judge.js';
 import { REFUSED, takeLease } from './lease.js';
 import { type Lock, Locks } from './locks.js';
+import { askerOf } from './own_statements.js';
 import { type AskPartners, partnerAsker } from './partner_rows.js';
 import { type Limits, type Planned, Planner, type ReadCall } from './planner.js';
 import type { Profiles } from './profiles.js';
@@ -48,7 +52,7 @@ export interface ReadParts {
   readonly audit: ResolvedOptions['audit'];
   readonly codec: ResultCodec;
   /** for what goes on after an answer was given */
-  readonly background: (work: Promise<unknown>) => void;
+  readonly background: AddBackground;
 }
 
 type Options = Record<PropertyKey, any>;
@@ -84,11 +88,14 @@ export interface Request {
   readonly options: Options;
   readonly em: SqlEntityManager;
   /**
-   * asks the database
+   * Asks the database. It may be called any number of times, because MikroORM is given copies of the caller's options:
+   * it changes some of what it is given.
    *
    * @param where another condition, if it is a find
    */
   readonly run: (change?: Options, where?: unknown) => Promise<unknown>;
+  /** The same with the caller's own options, as MikroORM would do without the cache: at most once. */
+  readonly runWithOriginals: () => Promise<unknown>;
   readonly scope: Scope;
   /** for which it was planned */
   surroundings?: Surroundings;
@@ -110,6 +117,9 @@ export interface DatabaseAnswer {
   /** why it is not what every session would have been given */
   readonly obstacle: string | undefined;
 }
+
+/** `find` or `count` of the driver. */
+type DriverRead = (where: unknown, options: Options) => Promise<unknown>;
 
 const FIND_ONE = Symbol('find one');
 
@@ -157,14 +167,13 @@ export class Reads {
     driver.findOne = (entityName, where, options) =>
       findOne!.call(driver, entityName, where, { ...options, [FIND_ONE]: true });
     driver.find = (entityName, where, options = {}) => {
-      const run = (change?: Options, other = where) =>
-        find!.call(driver, entityName, other, { ...options, ...change });
-      return this.#serve('find', options[FIND_ONE] ? 'get' : 'fetch', entityName, where, options, run);
+      const ask: DriverRead = (where, options) => find!.call(driver, entityName, where, options);
+      return this.#serve('find', options[FIND_ONE] ? 'get' : 'fetch', entityName, where, options, ask);
     };
     driver.count = (entityName, where, options = {}) => {
-      const run = (change?: Options) => count!.call(driver, entityName, where, { ...options, ...change });
+      const ask: DriverRead = (where, options) => count!.call(driver, entityName, where, options);
       const kind = EXISTS in options ? 'exists' : 'count';
-      return this.#serve(kind, kind, entityName, where, options, run);
+      return this.#serve(kind, kind, entityName, where, options, ask);
     };
     driver.loadFromPivotTable = (prop, ...rest) =>
       withScope({ pivot: prop.targetMeta, em: currentCaller() }, () =>
@@ -178,19 +187,23 @@ export class Reads {
     entityName: unknown,
     where: unknown,
     options: Options,
-    run: Request['run'],
+    ask: DriverRead,
   ): Promise<unknown> {
     const scope = currentScope();
     const { dryRun, pivot, em: scoped } = scope;
     const meta = this.#parts.driver.getMetadata().get(entityName as never) as EntityMetadata;
     // the driver also reads for itself (in a flush, say): then it names no EntityManager
     const em: SqlEntityManager | undefined = options.em ?? (pivot && meta.pivotTable ? scoped : undefined);
+    const runWithOriginals = () => ask(where, { ...options });
     if (dryRun || !em) {
-      return run();
+      return runWithOriginals();
     }
+    const run: Request['run'] = (change, other = where) =>
+      runWithCopies(ask, other, { ...options, ...change });
     const subject = options.em ? meta : pivot!;
     const noted = this.#note(op, subject);
-    return this.#trace({ kind, op, meta, subject, where, options, em, run, scope, ...noted });
+    const request = { kind, op, meta, subject, where, options, em, run, runWithOriginals, scope, ...noted };
+    return this.#trace(request);
   }
 
   /** A statement of a query builder. */
@@ -199,7 +212,8 @@ export class Reads {
     if (scope.dryRun) {
       return read.run();
     }
-    return this.#trace({ ...read, subject: read.meta, scope, ...this.#note(read.op, read.meta) });
+    const noted = this.#note(read.op, read.meta);
+    return this.#trace({ ...read, subject: read.meta, runWithOriginals: () => read.run(), scope, ...noted });
   }
 
   #note(op: Op, { className: entity }: EntityMetadata): Noted {
@@ -220,9 +234,18 @@ export class Reads {
 
   /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
   async #answer(request: Request): Promise<unknown> {
-    const { counts } = request;
-    const { ctx } = request.options;
     const decision = this.#decide(request);
+    try {
+      return await this.#answerDecided(request, decision);
+    } catch (error) {
+      request.counts.errors++;
+      this.#reportFailure(request, error);
+      throw error;
+    }
+  }
+
+  async #answerDecided(request: Request, decision: CallDecision): Promise<unknown> {
+    const { ctx } = request.options;
     if (!decision.cached) {
       return this.#bypass(request, decision.reason);
     }
@@ -260,7 +283,22 @@ export class Reads {
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
-    const found = await this.#read(plan, ctx, counts);
+    const result = await this.#answerPlanned(request, plan, decision, session);
+    if (plan.changesOptions) {
+      // what MikroORM does after a query, such as populating, goes by what the query has made of the options
+      await dryRun(request.runWithOriginals);
+    }
+    return result;
+  }
+
+  async #answerPlanned(
+    request: Request,
+    plan: Planned,
+    decision: Decided,
+    session: Session | undefined,
+  ): Promise<unknown> {
+    const { counts } = request;
+    const found = await this.#read(plan, request.options.ctx, counts);
     if (found && 'result' in found) {
       counts.hits++;
       this.#report(request, 'hit', undefined, plan.address);
@@ -269,8 +307,8 @@ export class Reads {
       }
       return found.result;
     }
-    counts.misses++;
     const { result, shared } = await this.#miss(request, plan, decision, session);
+    counts.misses++;
     this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
     return result;
   }
@@ -460,11 +498,12 @@ export class Reads {
   }
 
   #partnerAsker(): AskPartners | undefined {
-    const connection = this.#parts.driver.getConnection('write');
+    const { driver } = this.#parts;
+    const ask = askerOf(driver);
     return (
       this.#planner &&
       partnerAsker(this.#planner.catalog, (sql, parameters) =>
-        withScope({ witness: undefined }, () => connection.execute(sql, [...parameters])),
+        ask(driver.getPlatform().formatQuery(sql, parameters)),
       )
     );
   }
@@ -472,7 +511,10 @@ export class Reads {
   #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {
     const { subject, meta, op } = request;
     const run = () => request.run(this.#onPrimary(request));
-    this.#parts.background(auditor.check({ meta, entity: subject.className, op, plan, found, run }));
+    this.#parts.background(
+      auditor.check({ meta, entity: subject.className, op, plan, found, run }),
+      'a connection',
+    );
   }
 
   /** A replica may lag behind what the store tells. */
@@ -548,8 +590,8 @@ export class Reads {
   }
 
   async #bypass(request: Request, reason: string): Promise<unknown> {
+    const result = await request.runWithOriginals();
     request.counts.bypassed++;
-    const result = await request.run();
     this.#report(request, 'bypass', reason);
     return result;
   }
@@ -572,8 +614,20 @@ export class Reads {
 
   /** In the transaction, if there is one: a database with a single connection has no other. */
   #asker(ctx: Context): Ask {
-    const connection = this.#parts.driver.getConnection('write');
-    return sql => withScope({ witness: undefined }, () => connection.execute(sql, [], 'all', ctx));
+    return askerOf(this.#parts.driver, ctx);
+  }
+
+  #reportFailure({ subject, op, started }: Request, error: unknown): void {
+    if (started !== undefined) {
+      this.#parts.events.announce('read', () => ({
+        entity: subject.className,
+        op,
+        source: 'database',
+        reason: 'error',
+        error,
+        duration: performance.now() - started,
+      }));
+    }
   }
 
   #report(
@@ -598,4 +652,15 @@ export class Reads {
       duration: performance.now() - started,
     }));
   }
+}
+
+/** A dry run tells whether MikroORM has changed what it was given. */
+async function runWithCopies(read: DriverRead, where: unknown, options: Options): Promise<unknown> {
+  const [copiedWhere, copiedOptions] = copyOf([where, options] as const);
+  const result = await read(copiedWhere, copiedOptions);
+  const { dryRun } = currentScope();
+  if (dryRun) {
+    dryRun.changesOptions ||= !isCopyOf([copiedWhere, copiedOptions], [where, options]);
+  }
+  return result;
 }

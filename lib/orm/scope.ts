@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ParsedCall } from '../config/index.js';
+import type { Sealed } from '../store/seals.js';
 import type { Building } from './query_builders.js';
 import { PECULIAR } from './session.js';
 
@@ -59,32 +60,50 @@ export class Witness {
   }
 }
 
+/** What a result was made of that is cached in its own right: the result of another function, a fragment, a value. */
+export interface Ingredient extends Sealed {
+  /** how long it may be used, in seconds */
+  readonly timeout: number;
+  /** the store whose stamps these are */
+  readonly store: object;
+  /** the EntityManagers that tell it from others, each as text */
+  readonly managers: readonly string[];
+}
+
+export interface ComputationParts {
+  readonly key: string;
+  /** whether that is what transactions are by default */
+  readonly readCommitted: boolean;
+  readonly outer: Computation | undefined;
+  /** names of the settings of sessions that are in the key */
+  readonly ownSettings: ReadonlySet<string>;
+  readonly store: object;
+  /** the EntityManagers that are in the key, each as text */
+  readonly managers: readonly string[];
+  /** whether its result depends on its ingredients; one that depends on nothing but time leaves them to what is around it */
+  readonly collects: boolean;
+}
+
 /**
  * A function at work: hears of every statement that it sends, however deep, and whether one of them makes its result
- * unfit to be stored.
+ * unfit to be stored. It collects what the result depends on beside its samples, each dependency with the stamp that it
+ * had before it was read: a stamp of later would hide what has changed between.
  */
 export class Computation {
   /** why what it gives must not be stored */
   obstacle: string | undefined;
-  readonly key: string;
-  readonly #readCommitted: boolean;
-  readonly #outer: Computation | undefined;
-  readonly #ownSettings: ReadonlySet<string>;
+  readonly #parts: ComputationParts;
+  readonly #ingredients: Ingredient[] = [];
+  /** ingredients that are being read or computed */
+  #open = 0;
+  #hasEnded = false;
 
-  /**
-   * @param readCommitted whether that is what transactions are by default
-   * @param ownSettings names of the settings of sessions that are in the key
-   */
-  constructor(
-    key: string,
-    readCommitted: boolean,
-    outer: Computation | undefined,
-    ownSettings: ReadonlySet<string>,
-  ) {
-    this.key = key;
-    this.#ownSettings = ownSettings;
-    this.#readCommitted = readCommitted;
-    this.#outer = outer;
+  constructor(parts: ComputationParts) {
+    this.#parts = parts;
+  }
+
+  get key(): string {
+    return this.#parts.key;
   }
 
   /** A statement is sent over this session. */
@@ -94,23 +113,63 @@ export class Computation {
     whyNotCached(readCommitted: boolean): string | undefined;
     hasOwnSettings(known: ReadonlySet<string>): boolean;
   }): void {
-    if (session.hasOwnSettings(this.#ownSettings)) {
+    const { ownSettings, readCommitted, outer } = this.#parts;
+    if (session.hasOwnSettings(ownSettings)) {
       this.object(PECULIAR);
     }
     if (session.isPeculiar || session.transaction) {
-      this.object(session.whyNotCached(this.#readCommitted));
+      this.object(session.whyNotCached(readCommitted));
     }
-    this.#outer?.see(session);
+    outer?.see(session);
   }
 
   /** It writes: whoever is given the result without the function being run would not. */
   hearWrite(): void {
     this.object('a function that writes');
-    this.#outer?.hearWrite();
+    this.#parts.outer?.hearWrite();
   }
 
   object(reason: string | undefined): void {
     this.obstacle ??= reason;
+  }
+
+  /**
+   * An ingredient begins to be read or computed. What is returned must be called once, with the ingredient or with the
+   * reason why it was not stored: then neither is what is made of it.
+   */
+  enter(): ((outcome: Ingredient | string) => void) | undefined {
+    if (!this.#parts.collects || this.#hasEnded) {
+      // what began late may still be awaited further out
+      return this.#parts.outer?.enter();
+    }
+    this.#open++;
+    return outcome => {
+      this.#open--;
+      const reason = typeof outcome === 'string' ? outcome : this.#whyNot(outcome);
+      if (reason !== undefined) {
+        this.object(`made of something that is not stored: ${reason}`);
+      } else {
+        this.#ingredients.push(outcome as Ingredient);
+      }
+    };
+  }
+
+  #whyNot({ store, managers }: Ingredient): string | undefined {
+    if (store !== this.#parts.store) {
+      return 'it is in another store';
+    }
+    return managers.every(manager => this.#parts.managers.includes(manager))
+      ? undefined
+      : 'it uses an EntityManager that is not in the key';
+  }
+
+  /** The result is there: what comes later has no part in it. */
+  end(): readonly Ingredient[] {
+    if (this.#open > 0) {
+      this.object('made of something that was not awaited');
+    }
+    this.#hasEnded = true;
+    return this.#ingredients;
   }
 }
 
@@ -122,6 +181,8 @@ export interface DryRun {
   filtersJoins: boolean;
   /** what a virtual entity stands for is SQL, and part of the statement */
   wrapsExpression: boolean;
+  /** MikroORM changes the options that it is given, in place */
+  changesOptions: boolean;
 }
 
 const storage = new AsyncLocalStorage<Scope>();
@@ -152,4 +213,23 @@ export function callingFor<T>(em: SqlEntityManager, run: () => T): T {
 /** Who calls, for reads that do not say so. */
 export function currentCaller(): SqlEntityManager | undefined {
   return caller ?? currentScope().em;
+}
+
+/** Told of what a result depends on, or why it is not stored, if something else is made of it. */
+export type Note = ((outcome: Ingredient | string) => void) | undefined;
+
+/** Runs what may be an ingredient of what is being computed around it, and tells that of the outcome. */
+export async function noting<T>(run: (note: Note) => Promise<T>): Promise<T> {
+  const conclude = currentScope().computation?.enter();
+  if (!conclude) {
+    return run(undefined);
+  }
+  let outcome: Ingredient | string = 'it has thrown';
+  try {
+    return await run(noted => {
+      outcome = noted;
+    });
+  } finally {
+    conclude(outcome);
+  }
 }

@@ -56,7 +56,7 @@ export function evaluationObstacle(
   function fieldObstacle(): string | undefined {
     for (const [alias, names] of qualified) {
       const named = uses.filter(({ said }) => said.alias === alias);
-      const isDerived = named.length === 0 || evaluation.given.has(alias);
+      const isDerived = named.length === 0 || evaluation.derived.has(alias);
       for (const name of names) {
         const isColumn = named.every(({ table }) => table.types.has(name));
         if (!isColumn || (isDerived && (functions.has(name) || isUnstable(name)))) {

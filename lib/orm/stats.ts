@@ -15,6 +15,8 @@ export interface ReadCounts {
   refused: number;
   /** results that were not stored for another reason: see the event `unstored` */
   unstored: number;
+  /** reads that failed, because the database refused the query, say; they count as nothing else */
+  errors: number;
 }
 
 /** Counts since the program began. */
@@ -25,6 +27,7 @@ export interface CacheopsStats extends ReadCounts {
   mismatches: number;
   /** transactions, and calls by hand, that were told to the store */
   invalidations: number;
+  /** reads that failed (of each op: `ops.fetch.errors`), and whatever else the cache or the store failed at */
   errors: number;
   /** of each op: `stats().ops.count.hits` */
   ops: Record<ReadOp, ReadCounts>;
@@ -84,6 +87,7 @@ export class Stats {
   audited = 0;
   mismatches = 0;
   invalidations = 0;
+  /** those of the cache itself */
   errors = 0;
   readonly #names = new Names();
   readonly #reads = new Map(Object.keys(OPS).map(op => [op as ReadOp, new Map<string, ReadCounts>()]));
@@ -114,7 +118,7 @@ export class Stats {
       audited,
       mismatches,
       invalidations,
-      errors,
+      errors: errors + total.errors,
       ops,
       entities: Object.fromEntries(entities),
     };
@@ -142,6 +146,7 @@ export function noReads(): ReadCounts {
     fills: 0,
     refused: 0,
     unstored: 0,
+    errors: 0,
   };
 }
 

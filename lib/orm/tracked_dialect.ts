@@ -11,6 +11,8 @@ import type {
   TransactionSettings,
 } from 'kysely';
 import type { IsolationLevel } from '../changes/statement.js';
+import type { ConnectionUse } from './connection_use.js';
+import { plainQuery } from './own_statements.js';
 import { registerSession, type Session } from './session.js';
 import type { Writes } from './writes.js';
 
@@ -24,14 +26,17 @@ import type { Writes } from './writes.js';
 export class TrackedDialect implements Dialect {
   readonly #dialect: Dialect;
   readonly #writes: Writes;
+  readonly #use: ConnectionUse;
 
-  constructor(dialect: Dialect, writes: Writes) {
+  constructor(dialect: Dialect, writes: Writes, use: ConnectionUse) {
     this.#dialect = dialect;
     this.#writes = writes;
+    this.#use = use;
   }
 
   createDriver(): Driver {
-    return new TrackedDriver(this.#dialect.createDriver(), this.#writes);
+    this.#use.reset(this.createAdapter());
+    return new TrackedDriver(this.#dialect.createDriver(), this.#writes, this.#use);
   }
 
   createAdapter(): DialectAdapter {
@@ -50,19 +55,25 @@ export class TrackedDialect implements Dialect {
 class TrackedDriver implements Driver {
   readonly #driver: Driver;
   readonly #writes: Writes;
+  readonly #use: ConnectionUse;
   /** one wrapper a connection, so that what is known of it stays with it */
   readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
 
-  constructor(driver: Driver, writes: Writes) {
+  constructor(driver: Driver, writes: Writes, use: ConnectionUse) {
     this.#driver = driver;
     this.#writes = writes;
+    this.#use = use;
   }
 
   async init(...args: Parameters<Driver['init']>): Promise<void> {
     await this.#driver.init(...args);
   }
 
-  async acquireConnection(...args: Parameters<Driver['acquireConnection']>): Promise<DatabaseConnection> {
+  acquireConnection(...args: Parameters<Driver['acquireConnection']>): Promise<DatabaseConnection> {
+    return this.#use.acquire(this.#acquire(args));
+  }
+
+  async #acquire(args: Parameters<Driver['acquireConnection']>): Promise<TrackedConnection> {
     const connection = await this.#driver.acquireConnection(...args);
     let tracked = this.#connections.get(connection);
     if (!tracked) {
@@ -116,6 +127,7 @@ class TrackedDriver implements Driver {
   }
 
   async releaseConnection(connection: DatabaseConnection, ...rest: unknown[]): Promise<void> {
+    this.#use.release(connection as TrackedConnection);
     await (this.#driver.releaseConnection as (...args: unknown[]) => Promise<void>)(
       (connection as TrackedConnection).inner,
       ...rest,
@@ -157,6 +169,16 @@ export class TrackedConnection implements DatabaseConnection {
     ...args: Parameters<DatabaseConnection['streamQuery']>
   ): AsyncIterableIterator<QueryResult<R>> {
     return this.#writes.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
+  }
+
+  /** Sends a statement of the extension's own, which is not followed. */
+  async ask(sql: string): Promise<Record<string, any>[]> {
+    const started = Date.now();
+    try {
+      return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
+    } finally {
+      this.#writes.log(sql, Date.now() - started);
+    }
   }
 
   /** Begins a transaction for one statement. */

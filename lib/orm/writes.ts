@@ -18,6 +18,7 @@ import { besides, callOf } from './besides.js';
 import type { Ask, Catalog, Table } from './catalog.js';
 import type { Announced, Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
+import type { LogStatement } from './own_statements.js';
 import type { PoolSettings } from './pool_settings.js';
 import { writeRows } from './row_writes.js';
 import { currentScope } from './scope.js';
@@ -43,6 +44,7 @@ export interface WriteParts {
    * another name, under which nobody would hear of what the primary's writers tell.
    */
   readonly askPrimary?: Ask;
+  readonly log: LogStatement;
 }
 
 type Result = QueryResult<any>;
@@ -57,6 +59,11 @@ export class Writes {
 
   constructor(parts: WriteParts) {
     this.#parts = parts;
+  }
+
+  /** Tells of a statement of the extension's own. */
+  get log(): LogStatement {
+    return this.#parts.log;
   }
 
   newSession(): Session {
@@ -502,7 +509,7 @@ function isDefinitionError(error: { code?: unknown }): boolean {
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 function askOver(connection: TrackedConnection): Ask {
-  return async sql => (await connection.inner.executeQuery<any>(plainQuery(sql))).rows;
+  return sql => connection.ask(sql);
 }
 
 const UNREADABLE: Other = {
@@ -515,14 +522,3 @@ const UNREADABLE: Other = {
   controlsTransaction: true,
   effects: undefined,
 };
-
-/** A statement of our own. */
-export function plainQuery(sql: string): CompiledQuery {
-  const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] };
-  return {
-    sql,
-    parameters: [],
-    query,
-    queryId: { queryId: `cacheops${sql.length}` },
-  } as unknown as CompiledQuery;
-}

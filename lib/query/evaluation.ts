@@ -32,6 +32,8 @@ export interface Evaluation {
   readonly bare: ReadonlySet<string>;
   /** names that the query gives: aliases of items and of expressions */
   readonly given: ReadonlySet<string>;
+  /** of these, names of what stands in parentheses: subqueries, but expressions as well */
+  readonly derived: ReadonlySet<string>;
   /** why it is not known what is evaluated */
   readonly obstacle: string | undefined;
 }
@@ -53,6 +55,7 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
   const clocked: ColumnName[] = [];
   const bare = new Set<string>();
   const given = new Set<string>();
+  const derived = new Set<string>();
   let casts = false;
   let obstacle: string | undefined;
   for (const [i, token] of tokens.entries()) {
@@ -89,6 +92,9 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
               ? 'a cast that is not understood'
               : readCast(tokens, as + 1, operandOf(tokens.slice(i + 2, as)), types, timed);
         }
+        if (isMark(isWord(before, 'as') ? tokens[i - 2] : before, ')')) {
+          derived.add(token.text);
+        }
         if (isWord(before, 'as') || isMark(before, ')') || (token.kind === 'name' && isOperand(before))) {
           given.add(token.text);
         } else if (token.kind === 'word' && isByItself(tokens, i) && !KEYWORDS.has(token.text)) {
@@ -96,7 +102,7 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
         }
     }
   }
-  return { calls, keywords, operators, casts, types, timed, clocked, bare, given, obstacle };
+  return { calls, keywords, operators, casts, types, timed, clocked, bare, given, derived, obstacle };
 }
 
 /** Neither qualified nor called nor a type's name. */

@@ -27,17 +27,23 @@ const REFUSED: Lease = { granted: false, writers: [], quarantines: [] };
  * not one a query; after a while one attempt in the background finds out whether the store is back.
  *
  * *Invalidations* are not forgotten: those that the store did not take fail their transaction (`throw`), or are kept
- * (`degrade`) and delivered, when their transaction has ended and the store is back, *before* this process trusts
- * the store again. Kept are names of tables, so that an outage of any length takes up no more than that.
+ * (`degrade`) and delivered when the store is back, *before* this process trusts the store again:
+ *
+ * - of a transaction that has ended, the tables are dropped;
+ * - of one that has not, or of which this process does not know whether it has (it is prepared, or the answer to its
+ *   COMMIT was lost), the mark is made up for. From then on it is like any other writer in flight: no process stores
+ *   what it may change, and each process can ask the database for its fate, also after this one has ended.
+ *
+ * Kept are names of tables, so that an outage of any length takes up no more than that.
  */
 export class GuardedStore implements Store {
-  readonly #store: Store;
+  #store: Store;
   readonly #options: GuardOptions;
   /** until when the store is left alone; 0 if it works */
   #closedUntil = 0;
   #recovery: Promise<void> | undefined;
-  /** by writer that has not ended yet: the tables of marks that were not taken */
-  readonly #pending = new Map<string, readonly string[]>();
+  /** by the id of a writer that may not have ended yet: its mark, which was not taken */
+  readonly #pending = new Map<string, OwedMark>();
   /** tables to drop before the store is trusted */
   readonly #undelivered = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -109,7 +115,7 @@ export class GuardedStore implements Store {
     const pending = this.#pending.get(writerId);
     if (pending) {
       this.#pending.delete(writerId);
-      for (const table of pending) {
+      for (const table of pending.tables) {
         this.#undelivered.add(table);
       }
     }
@@ -139,17 +145,44 @@ export class GuardedStore implements Store {
     await this.#store.clear();
   }
 
-  /** Tries a last time to deliver what is owed. */
-  async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  /**
+   * Tries once to deliver what is owed, if anything is. Waits no longer than the store is waited for. Never rejects.
+   *
+   * @param isLast whether the tables of what cannot be delivered are reported
+   */
+  async flush(isLast: boolean): Promise<void> {
     await this.#recovery;
-    if (this.#undelivered.size > 0) {
+    if (this.#owes) {
       await this.#recover();
     }
+    if (this.#owes && isLast) {
+      const owed = [...this.#pending.values()].flatMap(({ tables }) => tables);
+      const tables = [...new Set([...this.#undelivered, ...owed])].join(', ');
+      this.#options.report('close', new Error(`The store was not told of writes to ${tables}.`));
+    }
+  }
+
+  /** What could not be delivered is kept: see {@link reopen}. */
+  async close(): Promise<void> {
     this.#isEnded = true;
     clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.flush(true);
     await this.#store.close();
+  }
+
+  /** After it was closed: goes on with another store of the same contents. What is still owed comes first. */
+  reopen(store: Store): void {
+    this.#store = store;
+    this.#isEnded = false;
+    this.#closedUntil = 0;
+    if (this.#owes) {
+      void this.#recover();
+    }
+  }
+
+  get #owes(): boolean {
+    return this.#pending.size > 0 || this.#undelivered.size > 0;
   }
 
   #isClosed(): boolean {
@@ -157,8 +190,7 @@ export class GuardedStore implements Store {
   }
 
   #isTrusted(): boolean {
-    const owesNothing = this.#pending.size === 0 && this.#undelivered.size === 0 && !this.#recovery;
-    if (this.#closedUntil === 0 && owesNothing) {
+    if (this.#closedUntil === 0 && !this.#owes && !this.#recovery) {
       return true;
     }
     if (!this.#isClosed()) {
@@ -183,6 +215,9 @@ export class GuardedStore implements Store {
       try {
         // also without tables: it shows that the store answers
         await this.#store.drop(tables.length > 0 ? tables : [PROBE]);
+        for (const owed of this.#pending.values()) {
+          await this.#makeUpFor(owed);
+        }
         this.#closedUntil = 0;
       } catch (error) {
         for (const table of tables) {
@@ -192,12 +227,27 @@ export class GuardedStore implements Store {
         this.#tryLater();
         return;
       }
-    } while (this.#undelivered.size > 0);
+    } while (this.#owes);
+  }
+
+  async #makeUpFor(owed: OwedMark): Promise<void> {
+    const { writer, tables } = owed;
+    await this.#store.mark(
+      writer,
+      tables.map(table => ({ table, touched: () => undefined })),
+    );
+    const now = this.#pending.get(writer.id);
+    if (now === owed) {
+      this.#pending.delete(writer.id);
+    } else if (!now) {
+      // it has settled meanwhile, and its mark may have come after that
+      await this.#store.settle(writer.id, tables);
+    }
   }
 
   /** Others may still be served what is to be dropped, however idle this process is. */
   #tryLater(): void {
-    if (this.#undelivered.size > 0 && !this.#timer && !this.#isEnded) {
+    if (this.#owes && !this.#timer && !this.#isEnded) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
         void this.#recover();
@@ -224,8 +274,15 @@ export class GuardedStore implements Store {
     if (this.#options.onStoreFailure === 'throw') {
       throw error;
     }
-    this.#pending.set(writer.id, tables);
+    const { tables: earlier = [] } = this.#pending.get(writer.id) ?? {};
+    this.#pending.set(writer.id, { writer, tables: [...new Set([...earlier, ...tables])] });
+    this.#tryLater();
   }
+}
+
+interface OwedMark {
+  readonly writer: Writer;
+  readonly tables: readonly string[];
 }
 
 /** No table has this name. */

@@ -2,6 +2,40 @@ import { createHash } from 'node:crypto';
 import type { Dependency, EntryAddress, Moved } from './store.js';
 
 /**
+ * Ends the prefix of each key. So keys of another prefix that begins alike, and keys of other programs, are told from
+ * ours by more than the letter that follows. It begins with a character that it has only once, and no prefix contains
+ * it: so no key belongs to two prefixes.
+ */
+export const MARKER = '@cacheops:';
+
+/** Why a prefix cannot be used, if it cannot. */
+export function faultOf(prefix: string): string | undefined {
+  if (!prefix.isWellFormed()) {
+    return 'it has half a surrogate pair, which has no UTF-8';
+  }
+  if (prefix.includes(MARKER)) {
+    return `it contains '${MARKER}', which ends each prefix`;
+  }
+  // a Redis Cluster looks at the first braces of a key, which would not be those around the table's name
+  return /^[^{]*(\{[^}]+\}.*)?$/su.test(prefix)
+    ? undefined
+    : 'it has an opening brace, and no text and closing brace after it';
+}
+
+/**
+ * What all keys under a prefix begin with.
+ *
+ * @throws RangeError if the prefix cannot be used
+ */
+export function rootOf(prefix: string): string {
+  const fault = faultOf(prefix);
+  if (fault) {
+    throw new RangeError(`The prefix '${prefix}' cannot be used: ${fault}.`);
+  }
+  return prefix + MARKER;
+}
+
+/**
  * What things are called in a store.
  *
  * | key | what it is |
@@ -22,10 +56,10 @@ export class Keys {
   /** queries are asked again: strings that are made once are also hashed once */
   readonly #addresses = new WeakMap<EntryAddress, readonly string[]>();
 
-  /** @param prefix begins every key */
-  constructor(readonly prefix: string) {
-    this.#entry = `${prefix}e:`;
-    this.#digestedEntry = `${prefix}e#`;
+  /** @param root begins every key: see {@link rootOf} */
+  constructor(readonly root: string) {
+    this.#entry = `${root}e:`;
+    this.#digestedEntry = `${root}e#`;
   }
 
   entry(key: string): string {
@@ -37,10 +71,10 @@ export class Keys {
     if (!keys) {
       const tag = tagOf(table);
       keys = {
-        registry: `${this.prefix}t:{${tag}}`,
-        stamp: `${this.prefix}g:{${tag}}`,
-        dependencies: `${this.prefix}c:{${tag}}`,
-        trails: `${this.prefix}s:{${tag}}`,
+        registry: `${this.root}t:{${tag}}`,
+        stamp: `${this.root}g:{${tag}}`,
+        dependencies: `${this.root}c:{${tag}}`,
+        trails: `${this.root}s:{${tag}}`,
       };
       this.#tables.set(table, keys);
     }

@@ -134,6 +134,8 @@ export interface Found {
   readonly seal: Seal;
   /** tells it from what was filled, or sealed, anew under its key; {@link Store.read} leaves it empty if nothing has happened */
   readonly id: string;
+  /** The stamps that the entry carries. If nothing has happened since, another entry that contains it may carry them, too. */
+  carried(): Seal;
 }
 
 /** The steps that have come to a dependency, oldest first. At least one. */

@@ -4,6 +4,7 @@ import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { fileCache } from '../../lib/functions/file_cache.js';
 import { cacheops, getCacheops, type ReadEvent } from '../../lib/index.js';
+import { freePort } from '../support/free_port.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
 import { temporaryDirectory } from '../support/temporary_directory.js';
@@ -38,6 +39,7 @@ describe('mikro-orm-cacheops, the program', function () {
   let redis: RedisServer;
   let project: UserProject;
   let memory: UserProject;
+  let database: string;
   /** a process of the project that keeps running */
   let orm: MikroORM;
   const reads: ReadEvent[] = [];
@@ -58,7 +60,7 @@ describe('mikro-orm-cacheops, the program', function () {
   }
 
   before(async () => {
-    const database = await freshDatabase('cli');
+    database = await freshDatabase('cli');
     redis = await startRedis();
     orm = await MikroORM.init({
       clientUrl: database,
@@ -227,6 +229,25 @@ describe('mikro-orm-cacheops, the program', function () {
       expect(code).to.equal(0);
       expect(stdout).to.contain('article(category=7)').and.contain('not in the cache');
     });
+
+    for (const command of [['explain', 'Article', '{"category":7}'], ['stats']]) {
+      it(`fails where the store cannot be reached, and says which: ${command[0]}`, async () => {
+        const url = `redis://user:hush@127.0.0.1:${await freePort()}/3`;
+        const config = configuration("redis: process.env.SPEC_REDIS as string, prefix: 'blog:'");
+        const cut = makeProject(
+          { 'src/entities.ts': ENTITIES, 'src/mikro-orm.config.ts': config },
+          { SPEC_DATABASE: database, SPEC_REDIS: url },
+        );
+        try {
+          const { code, stdout, stderr } = await cut.run(...command);
+          expect(code).to.equal(1);
+          expect(stdout).to.equal('');
+          expect(stderr).to.contain(new URL(url).host).and.to.contain('Redis').and.not.to.contain('hush');
+        } finally {
+          cut.remove();
+        }
+      });
+    }
 
     for (const [args, message] of [
       [[], 'give an entity'],

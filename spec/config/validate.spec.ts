@@ -225,6 +225,9 @@ describe('validateOptions', () => {
       expect(refusal({ enabled: null })).to.match(/^enabled: null /);
       expect(refusal({ prefix: 7 })).to.match(/^prefix: 7 is neither a string nor a function/);
       expect(refusal({ prefix: null })).to.match(/^prefix: null /);
+      expect(refusal({ prefix: 'a{b:' })).to.match(
+        /^prefix: 'a\{b:' cannot be used: it has an opening brace/,
+      );
     });
   });
 

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { RULES, type Rule } from './chaos/broken.js';
 import { faults } from './chaos/faults.js';
 import { randomFrom } from './chaos/random.js';
 import { head, row } from './chaos/table.js';
@@ -26,5 +27,13 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
         expect(findings.slowest).to.be.below(bound);
       }).timeout(120_000);
     }
+  }
+
+  for (const rule of Object.keys(RULES) as Rule[]) {
+    it(`finds lost invalidations unless ${RULES[rule]}`, async () => {
+      const fault = faults.findLast(({ breakable }) => breakable?.includes(rule))!;
+      const { lost } = await fault.run(1, randomFrom(SEED), rule);
+      expect(lost, `${fault.name}, with CHAOS_SEED=${SEED}`).not.to.deep.equal([]);
+    }).timeout(120_000);
   }
 });

@@ -1,15 +1,18 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, use } from 'chai';
@@ -19,6 +22,20 @@ import { CacheMiss, CacheopsError, cached, type FileCache, fileCache } from '../
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary_directory.js';
 
 use(chaiAsPromised);
+
+/** The warnings of this process while this ran. */
+async function warningsOf(run: () => unknown): Promise<string[]> {
+  const warnings: string[] = [];
+  const listener = ({ message }: Error) => warnings.push(message);
+  process.on('warning', listener);
+  try {
+    await run();
+    await new Promise(resolve => setImmediate(resolve)); // they are emitted later
+  } finally {
+    process.off('warning', listener);
+  }
+  return warnings;
+}
 
 describe('fileCache()', () => {
   let parent: TemporaryDirectory;
@@ -159,7 +176,7 @@ describe('fileCache()', () => {
     const folder = file!.slice(0, file!.lastIndexOf('/'));
     await cache.delete('a');
     mkdirSync(file!); // nothing can be renamed to it
-    await expect(cache.set('a', 2)).to.be.rejectedWith();
+    await warningsOf(() => cache.set('a', 2));
     expect(readdirSync(folder)).to.deep.equal([file!.slice(folder.length + 1)]);
   });
 
@@ -226,6 +243,148 @@ describe('fileCache()', () => {
       ['one', 'two', 'three'].map(name => promisify(execFile)(process.execPath, [program, directory, name])),
     );
     expect(files().filter(file => file.endsWith('.tmp'))).to.deep.equal([]);
+  });
+
+  describe('where the file system is in the way', () => {
+    /** Where a value would be, and the folder of that. */
+    async function placeOf(key: string): Promise<{ file: string; folder: string }> {
+      await cache.set(key, 'old');
+      const [file] = files();
+      await cache.delete(key);
+      return { file: file!, folder: dirname(file!) };
+    }
+    const end = () => new Date(Date.now() + 60_000);
+    /** A file as the cache would have written it. */
+    async function contentOf(key: string, value: unknown): Promise<Buffer> {
+      await cache.set(key, value);
+      const [file] = files();
+      const content = readFileSync(file!);
+      await cache.delete(key);
+      return content;
+    }
+
+    it('a function gives its result, and a warning says once why it is not kept', async () => {
+      const fail: Record<string, (path: string) => void> = {
+        'a file where the directory should be': path => writeFileSync(path, ''),
+        'a file where the directory’s parent should be': path => {
+          rmSync(dirname(path), { recursive: true, force: true });
+          writeFileSync(dirname(path), '');
+        },
+        'a device where the directory should be': path => symlinkSync('/dev/full', path),
+        'a link that leads to itself': path => symlinkSync(path, path),
+      };
+      for (const [what, prepare] of Object.entries(fail)) {
+        const path = join(parent.path, what, 'files');
+        mkdirSync(dirname(path));
+        prepare(path);
+        let computed = 0;
+        const broken = fileCache({ directory: path });
+        const fn = cached({ timeout: 60, name: what, cache: broken })(
+          async (n: number) => `${n} ${++computed}`,
+        );
+        const warnings = await warningsOf(async () => {
+          expect([await fn(1), await fn(1)], what).to.deep.equal(['1 1', '1 2']);
+          await broken.set('a', 1);
+          await expect(broken.get('a'), what).to.be.rejectedWith(CacheMiss);
+        });
+        expect(warnings.filter(text => text.startsWith('fileCache(): write in'))).to.have.lengthOf(1);
+      }
+    });
+
+    it('a folder, a FIFO, a device and a link in the place of a file are misses, and are written over if they can be', async () => {
+      const { file, folder } = await placeOf('a');
+      const content = await contentOf('a', 'planted');
+      const elsewhere = join(parent.path, 'elsewhere');
+      writeFileSync(elsewhere, content);
+      utimesSync(elsewhere, end(), end());
+      const put: Record<string, () => void> = {
+        folder: () => mkdirSync(file),
+        fifo: () => execFileSync('mkfifo', [file]),
+        device: () => symlinkSync('/dev/zero', file),
+        link: () => symlinkSync(elsewhere, file),
+      };
+      for (const [what, make] of Object.entries(put)) {
+        make();
+        const warnings = await warningsOf(async () => {
+          await expect(cache.get('a'), what).to.be.rejectedWith(CacheMiss);
+          expect(await cache.through('a', async () => 'new'), what).to.equal('new');
+          await cache.delete('a');
+          await cache.clean();
+          await cache.clear();
+        });
+        expect(warnings.join(), what).to.not.contain('uncaught');
+        rmSync(file, { recursive: true, force: true });
+        expect(readdirSync(folder), what).to.deep.equal([]);
+      }
+      expect(readFileSync(elsewhere).equals(content)).to.equal(true);
+    });
+
+    it('a link in the place of a folder is neither read through, nor written or cleaned', async () => {
+      const { folder, file } = await placeOf('a');
+      const content = await contentOf('a', 'planted');
+      const elsewhere = join(parent.path, 'elsewhere');
+      rmSync(folder, { recursive: true });
+      mkdirSync(elsewhere);
+      symlinkSync(elsewhere, folder);
+      const planted = join(elsewhere, basename(file));
+      writeFileSync(planted, content);
+      utimesSync(planted, end(), end());
+      await warningsOf(async () => {
+        await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+        expect(await cache.through('a', async () => 'new')).to.equal('new');
+        await cache.clean();
+        await cache.clear();
+      });
+      expect(readdirSync(elsewhere)).to.deep.equal([basename(file)]);
+      utimesSync(planted, new Date(0), new Date(0));
+      await cache.clean();
+      expect(readdirSync(elsewhere)).to.deep.equal([basename(file)]);
+    });
+
+    it('what is made is for this user alone, whatever the umask is', async () => {
+      const before = process.umask(0);
+      try {
+        await cache.set('a', 1);
+      } finally {
+        process.umask(before);
+      }
+      const [file] = files();
+      const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
+      expect([mode(file!), mode(dirname(file!)), mode(directory)]).to.deep.equal(['600', '700', '700']);
+    });
+
+    it('files of other programs with the same names are left alone', async () => {
+      const { file, folder } = await placeOf('a');
+      const other = join(folder, 'f'.repeat(62));
+      for (const path of [file, other]) {
+        writeFileSync(path, 'a file of another program');
+        utimesSync(path, new Date(0), new Date(0));
+      }
+      expect(await cache.clean()).to.deep.include({ removed: 0 });
+      await cache.clear();
+      expect(readdirSync(folder).sort()).to.deep.equal([basename(file), basename(other)].sort());
+    });
+
+    it('a file that is larger than all may be is not read', async () => {
+      const small = fileCache({ directory, maxSize: 1000 });
+      await cache.set('a', 'x'.repeat(5000));
+      await expect(small.get('a')).to.be.rejectedWith(CacheMiss);
+      expect(await cache.get('a')).to.have.lengthOf(5000);
+    });
+
+    it('what cannot be deleted is an error', async () => {
+      if (process.geteuid!() === 0) {
+        // as root nothing is refused but what the kernel refuses to all
+        const odd = fileCache({ directory: `/proc/self/fd/\0` });
+        await expect(odd.delete('a')).to.be.rejectedWith();
+        return;
+      }
+      await cache.set('a', 1);
+      const [file] = files();
+      chmodSync(dirname(file!), 0o500);
+      await expect(cache.delete('a')).to.be.rejectedWith(/EACCES/);
+      chmodSync(dirname(file!), 0o700);
+    });
   });
 
   it('says at once what is wrong', () => {

@@ -238,6 +238,42 @@ describe('cached functions on PostgreSQL and Redis', () => {
     expect(reads).to.be.above(100);
   });
 
+  it('are not stale where they are made of others, after many overlapping reads and writes', async () => {
+    let committed = 0;
+    const inner = cachedAs(
+      { entity: Tag, where: { id: 1 } },
+      { name: 'inner counter' },
+    )(async (em: Em) => Number((await em.findOneOrFail(Tag, 1)).name.replace(/\D/g, '') || 0));
+    const outer = cachedAs(Article, { name: 'outer counter' })(async (em: Em) => [
+      await inner(em),
+      await inner(em),
+    ]);
+    await rename('n0');
+    let reads = 0;
+    let done = false;
+    const reader = async () => {
+      while (!done) {
+        const least = committed;
+        for (const found of await outer(fork())) {
+          expect(found).to.be.at.least(least);
+        }
+        reads++;
+      }
+    };
+    const readers = Promise.all(Array.from({ length: 4 }, reader));
+    for (let i = 1; i <= 60 || reads <= 100; i++) {
+      await rename(`n${i}`);
+      committed = i;
+    }
+    done = true;
+    await readers;
+    await cache.idle();
+    expect(await outer(fork())).to.deep.equal([committed, committed]);
+    await cache.idle();
+    // when nothing is written, it is kept
+    expect(await answersOf({ cache }, () => outer(fork()))).to.deep.equal(['cache']);
+  });
+
   describe('of two processes', () => {
     let child: ChildProcess;
     const say = (order: Order) => child.send(order);

@@ -1,19 +1,28 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { cachedView, cachedViewAs, type Handler } from '../../lib/integrations/http/index.js';
-import { type Framework, listen, nextRequestId, type Route } from './support/site.js';
+import { type Framework, listen, nextRequestId, type Route, setLate } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 const framework: Framework = {
   name: 'node:http',
   field: (request: IncomingMessage, name) => request.headers[name] as string | undefined,
   async serve(routes) {
-    const handlers = new Map(routes.map(route => [route.path, viewOf(route)(handlerOf(route))]));
+    const handlers = routes.map(route => ({ route, handler: viewOf(route)(handlerOf(route)) }));
     return listen(
       createServer(async (request, response) => {
+        const field = (name: string) => request.headers[name] as string | undefined;
+        const [path] = request.url!.split('?');
+        const { route, handler } = handlers.find(
+          ({ route: { path: own, role } }) => own === path && (role ?? field('x-role')) === field('x-role'),
+        )!;
         response.setHeader('x-request', nextRequestId());
+        setLate(response, () => route.late?.(field));
+        for (const [name, value] of Object.entries(route.before?.(field) ?? {})) {
+          response.setHeader(name, value);
+        }
         try {
-          await handlers.get(request.url!.split('?')[0]!)!(request, response);
+          await handler(request, response);
         } catch {
           response.writeHead(500).end();
         }
@@ -25,8 +34,15 @@ const framework: Framework = {
 function handlerOf({ page }: Route): Handler {
   return async (request: IncomingMessage, response: ServerResponse) => {
     const { method = '', headers: fields } = request;
-    const reply = await page({ method, field: name => fields[name] as string | undefined });
-    const { status = 200, headers = {}, body = '' } = reply;
+    const reply = await page({
+      method,
+      field: name => fields[name] as string | undefined,
+      remove: name => response.removeHeader(name),
+    });
+    const { status = 200, message, headers = {}, body = '' } = reply;
+    if (message !== undefined) {
+      response.statusMessage = message;
+    }
     if (body instanceof Readable) {
       response.writeHead(status, headers);
       body.pipe(response);

@@ -1,7 +1,9 @@
 import { createServer } from 'node:http';
-import Koa, { type Context } from 'koa';
+import { expect } from 'chai';
+import Koa, { type Context, type Middleware } from 'koa';
 import { cachedView, cachedViewAs } from '../../lib/integrations/koa/index.js';
-import { type Framework, listen, nextRequestId, type Route } from './support/site.js';
+import { startBlog } from '../orm/support/blog.js';
+import { ask, type Framework, listen, nextRequestId, type Route } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 const framework: Framework = {
@@ -17,7 +19,13 @@ const framework: Framework = {
     for (const route of routes) {
       const view = viewOf(route);
       app.use(async (context, next) => {
-        await (context.path === route.path ? view(context, () => answer(route, context)) : next());
+        const field = (name: string) => context.get(name) || undefined;
+        if (context.path !== route.path || (route.role ?? field('x-role')) !== field('x-role')) {
+          return next();
+        }
+        context.set((route.before?.(field) ?? {}) as Record<string, string>);
+        await view(context, () => answer(route, context));
+        context.set((route.late?.(field) ?? {}) as Record<string, string>);
       });
     }
     return listen(createServer(app.callback()));
@@ -27,15 +35,20 @@ const framework: Framework = {
 async function answer({ page }: Route, context: Context): Promise<void> {
   const {
     status = 200,
+    message,
     headers = {},
     body,
   } = await page({
     method: context.method,
     field: name => context.get(name) || undefined,
+    remove: name => context.remove(name),
   });
   context.status = status;
   context.body = body ?? null;
   context.status = status;
+  if (message !== undefined) {
+    context.message = message;
+  }
   context.set(headers as Record<string, string>);
 }
 
@@ -44,3 +57,46 @@ function viewOf({ samples, options }: Route) {
 }
 
 describeViews(framework);
+
+describe('views of Koa in their place', () => {
+  it('share nothing in two applications, and keep nothing where they stand at two places of one', async () => {
+    const { orm, cache } = await startBlog();
+    const view = () => cachedView({ timeout: 60, orm });
+    let runs = 0;
+    const page = (body: string): Middleware => {
+      return context => {
+        context.body = `${body} ${++runs}`;
+      };
+    };
+    const shared = view();
+    const sites: [Koa, string][] = [
+      [new Koa().use(view()).use(page('one')), 'one'],
+      [new Koa().use(view()).use(page('two')), 'two'],
+      [
+        new Koa()
+          .use(shared)
+          .use((_context, next) => next())
+          .use(shared)
+          .use(page('three')),
+        'three',
+      ],
+    ];
+    const handlers = sites.map(([app]) => app.callback());
+    const site = await listen(
+      createServer((request, response) => handlers[Number(request.headers['x-site'])]!(request, response)),
+    );
+    try {
+      for (const _ of [1, 2, 3]) {
+        for (const [i, [, body]] of sites.entries()) {
+          const got = await ask(`${site.origin}/page`, { 'x-site': String(i) });
+          expect(got.body.toString()).to.match(new RegExp(`^${body} `));
+          await cache.idle();
+        }
+      }
+      expect(runs).to.be.within(2 + 3, 3 + 3);
+    } finally {
+      await site.close();
+      await orm.close(true);
+    }
+  });
+});

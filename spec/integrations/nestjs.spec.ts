@@ -21,6 +21,8 @@ import {
   Res,
   Scope,
   type Type,
+  VERSION_NEUTRAL,
+  VersioningType,
 } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -28,7 +30,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import type { Request, Response } from 'express';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Article, entities } from '../../fixtures/legacy/index.js';
 import { CacheopsError, cacheops, type Extension } from '../../lib/index.js';
 import {
@@ -40,7 +42,15 @@ import {
 } from '../../lib/integrations/nestjs/index.js';
 import { createBlog } from '../orm/support/blog.js';
 import { embedded } from '../orm/support/embedded.js';
-import { ask, type Framework, nextRequestId, type Reply, type Route } from './support/site.js';
+import {
+  ask,
+  type Field,
+  type Framework,
+  nextRequestId,
+  type Reply,
+  type Route,
+  setLate,
+} from './support/site.js';
 import { describeViews } from './support/views.js';
 
 use(chaiAsPromised);
@@ -48,8 +58,10 @@ use(chaiAsPromised);
 interface Platform {
   readonly name: string;
   adapter(): AbstractHttpAdapter;
-  /** Gives every answer the field `x-request`, before Nest has to do with it. */
-  identifyRequests(app: INestApplication): void;
+  /** Gives every answer the field `x-request` and what routes set before and after the view, around Nest. */
+  surround(app: INestApplication, routes: readonly Route[]): void;
+  /** Takes a field of the response away. */
+  remove(response: any, name: string): void;
   /** What a handler answers itself. */
   send(response: any, reply: Reply): void;
 }
@@ -58,14 +70,22 @@ const PLATFORMS: readonly Platform[] = [
   {
     name: 'Express',
     adapter: () => new ExpressAdapter(),
-    identifyRequests(app) {
-      app.use((_request: Request, response: Response, next: () => void) => {
+    surround(app, routes) {
+      app.use((request: Request, response: Response, next: () => void) => {
+        const field = (name: string) => request.get(name);
+        const route = routeOf(routes, request.path, field);
         response.set('x-request', nextRequestId());
+        setLate(response, () => route?.late?.(field));
+        response.set((route?.before?.(field) ?? {}) as Record<string, string>);
         next();
       });
     },
-    send(response: Response, { status = 200, headers = {}, body }) {
+    remove: (response: Response, name) => response.removeHeader(name),
+    send(response: Response, { status = 200, message, headers = {}, body }) {
       response.status(status).set(headers);
+      if (message !== undefined) {
+        response.statusMessage = message;
+      }
       if (body instanceof Readable) {
         body.pipe(response);
       } else {
@@ -76,17 +96,31 @@ const PLATFORMS: readonly Platform[] = [
   {
     name: 'Fastify',
     adapter: () => new FastifyAdapter({ forceCloseConnections: true }),
-    identifyRequests(app) {
+    surround(app, routes) {
       const fastify: FastifyInstance = app.getHttpAdapter().getInstance();
-      fastify.addHook('onRequest', async (_request, reply) => {
+      const fieldOf = (request: FastifyRequest) => (name: string) => request.headers[name] as string;
+      const find = (request: FastifyRequest) => routeOf(routes, request.url.split('?')[0]!, fieldOf(request));
+      fastify.addHook('onRequest', async (request, reply) => {
         reply.header('x-request', nextRequestId());
+        reply.headers(find(request)?.before?.(fieldOf(request)) ?? {});
+      });
+      fastify.addHook('onSend', async (request, reply) => {
+        reply.headers(find(request)?.late?.(fieldOf(request)) ?? {});
       });
     },
-    send(reply: FastifyReply, { status = 200, headers = {}, body }) {
+    remove: (reply: FastifyReply, name) => void reply.removeHeader(name),
+    send(reply: FastifyReply, { status = 200, message, headers = {}, body }) {
+      if (message !== undefined) {
+        reply.raw.statusMessage = message;
+      }
       reply.code(status).headers(headers).send(body);
     },
   },
 ];
+
+function routeOf(routes: readonly Route[], path: string, field: Field): Route | undefined {
+  return routes.find(route => route.path === path && (route.role ?? field('x-role')) === field('x-role'));
+}
 
 const frameworkOn = (platform: Platform): Framework => ({
   name: `NestJS on ${platform.name}`,
@@ -95,7 +129,7 @@ const frameworkOn = (platform: Platform): Framework => ({
     const orm = (routes[0]!.options as { orm: MikroORM }).orm;
     @Module({
       imports: [CacheopsModule.forRoot()],
-      controllers: routes.map(route => controllerOf(route, platform)),
+      controllers: routes.map(route => controllerOf(route, platform, routes.length > 1 ? Get : All)),
       providers: [
         { provide: MikroORM, useValue: orm },
         { provide: EntityManager, useValue: orm.em },
@@ -104,7 +138,10 @@ const frameworkOn = (platform: Platform): Framework => ({
     })
     class Site {}
     const module = { module: Site, global: true };
-    return start(module as never, platform, app => platform.identifyRequests(app));
+    return start(module as never, platform, app => {
+      app.enableVersioning({ type: VersioningType.HEADER, header: 'x-role' });
+      platform.surround(app, routes);
+    });
   },
 });
 
@@ -127,17 +164,21 @@ async function start(
   };
 }
 
-function controllerOf({ path, samples, options, page }: Route, { send }: Platform): Type {
+function controllerOf(
+  { path, role, samples, options, page }: Route,
+  { send, remove }: Platform,
+  method: typeof Get,
+): Type {
   const { orm: _, ...rest } = options as { orm: unknown };
   const view = samples === undefined ? CachedView(rest) : CachedViewAs(samples as never, rest);
 
-  @Controller()
+  @Controller({ version: role ?? VERSION_NEUTRAL })
   class Page {
-    @All(path)
+    @method(path)
     @view
     async page(@Req() request: any, @Res() response: any): Promise<void> {
       const field = (name: string) => request.headers[name] as string | undefined;
-      send(response, await page({ method: request.method, field }));
+      send(response, await page({ method: request.method, field, remove: name => remove(response, name) }));
     }
   }
   return Page;

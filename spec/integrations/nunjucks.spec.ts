@@ -131,6 +131,112 @@ describe('cached tags of Nunjucks', () => {
     expect(await render('one', context)).to.equal('5 6.');
   });
 
+  describe('in several environments', () => {
+    const PAGE = "{% cached timeout=60, name='piece' %}{{ value }} {{ 'x' | own }}{{ site }}{% endcached %}";
+
+    function environment(
+      options: nunjucks.ConfigureOptions,
+      prepare: (env: nunjucks.Environment) => void = () => {},
+    ) {
+      class Files extends nunjucks.Loader {
+        getSource(path: string) {
+          return { src: PAGE, path, noCache: true };
+        }
+      }
+      const env = new nunjucks.Environment(new Files() as never, options);
+      addCachedTags(env, { orm: started.orm });
+      env.addFilter('own', ownFilter);
+      prepare(env);
+      return async (value: string): Promise<string> => {
+        const html = await new Promise<string>((resolve, reject) => {
+          env.render('page.njk', { value }, (error, text) => (error ? reject(error) : resolve(text!)));
+        });
+        await started.cache.idle();
+        return html;
+      };
+    }
+
+    const ownFilter = (text: string) => text;
+    const makeFilter = (word: string) => () => word;
+
+    it('share fragments where nothing tells them apart', async () => {
+      const [one, two] = [
+        environment({ autoescape: true }),
+        environment({ autoescape: true, noCache: true }),
+      ];
+      expect([await one('1'), await two('2')]).to.deep.equal(['1 x', '1 x']);
+    });
+
+    for (const [what, one, two] of [
+      [
+        'autoescape',
+        environment.bind(null, { autoescape: false }),
+        environment.bind(null, { autoescape: true }),
+      ],
+      [
+        'trimBlocks',
+        environment.bind(null, { trimBlocks: false }),
+        environment.bind(null, { trimBlocks: true }),
+      ],
+      [
+        'throwOnUndefined',
+        environment.bind(null, { throwOnUndefined: false }, env => env.addGlobal('site', '!')),
+        environment.bind(null, { throwOnUndefined: true }, env => env.addGlobal('site', '!')),
+      ],
+      [
+        'a filter',
+        environment.bind(null, {}, env => env.addFilter('own', () => 'a')),
+        environment.bind(null, {}, env => env.addFilter('own', () => 'b')),
+      ],
+      [
+        'what a filter has captured',
+        environment.bind(null, {}, env => env.addFilter('own', makeFilter('a'))),
+        environment.bind(null, {}, env => env.addFilter('own', makeFilter('b'))),
+      ],
+      [
+        'a global',
+        environment.bind(null, {}, env => env.addGlobal('site', 'a')),
+        environment.bind(null, {}, env => env.addGlobal('site', 'b')),
+      ],
+      [
+        'a global object',
+        environment.bind(null, {}, env => env.addGlobal('site', { toString: () => 'a' })),
+        environment.bind(null, {}, env => env.addGlobal('site', { toString: () => 'b' })),
+      ],
+    ] as const) {
+      it(`are told apart by ${what}`, async () => {
+        const renderers = [one(), two()];
+        for (const _ of [1, 2]) {
+          for (const [i, render] of renderers.entries()) {
+            expect(await render(`<${i}>`)).to.match(new RegExp(`^(<|&lt;)${i}(>|&gt;) `));
+          }
+        }
+        // and each of them keeps its own
+        for (const [i, render] of renderers.entries()) {
+          expect(await render('other')).to.match(new RegExp(`^(<|&lt;)${i}`));
+        }
+      });
+    }
+
+    it('never put raw markup into a page that escapes', async () => {
+      const [raw, escaping] = [environment({ autoescape: false }), environment({ autoescape: true })];
+      expect(await raw('<evil>')).to.equal('<evil> x');
+      expect(await escaping('<evil>')).to.equal('&lt;evil&gt; x');
+      expect(await raw('<evil>')).to.equal('<evil> x');
+    });
+
+    it('see a global that changes later', async () => {
+      let changing!: nunjucks.Environment;
+      const render = environment({}, env => {
+        changing = env;
+        env.addGlobal('site', 'a');
+      });
+      expect(await render('1')).to.equal('1 xa');
+      changing.addGlobal('site', 'b');
+      expect(await render('2')).to.equal('2 xb');
+    });
+  });
+
   it('escape once what is escaped, and never what is not', async () => {
     const render = template(
       '{% cached timeout=60 %}{{ text }}|{{ text | safe }}|<i>{% endcached %}{{ text }}',

@@ -1,3 +1,4 @@
+import { raw } from '@mikro-orm/core';
 import type { EntityManager } from '@mikro-orm/pglite';
 import { expect } from 'chai';
 import { Article, Author, entities, Tag } from '../../fixtures/legacy/index.js';
@@ -54,6 +55,35 @@ describe('events', () => {
     expect(read).to.deep.include({ entity: 'Tag', op: 'get', source: 'database', reason: 'call' });
     expect(read).not.to.have.any.keys('key', 'dependencies');
   });
+
+  for (const [name, refused] of Object.entries({
+    'a find': () => fork().find(Article, { [raw('1 / (id - id)')]: 1 } as never),
+    'a find by a list of keys': () =>
+      fork().find(Article, { id: { $in: [1, 2] }, [raw('1 / (id - id)')]: 1 } as never),
+    'a find that is not cached': () =>
+      fork().find(Article, { [raw('1 / (id - id)')]: 1 } as never, { cacheops: false }),
+    'a count': () => fork().count(Article, { [raw('no_such_function(id)')]: 1 } as never),
+    'a query builder': () => fork().createQueryBuilder(Article).where('1 / (id - id) = 1').getResult(),
+  })) {
+    it(`tell that the database refused ${name}, which counts as an error and as nothing else`, async () => {
+      let thrown: unknown;
+      const reads = (await heard('read', async () => {
+        await refused().catch((error: unknown) => {
+          thrown = error;
+        });
+      })) as ReadEvent[];
+      expect(thrown).to.be.an.instanceOf(Error);
+      expect(reads).to.have.length(1);
+      expect(reads[0]).to.deep.include({ entity: 'Article', source: 'database', reason: 'error' });
+      expect(String((reads[0]!.error as Error).message)).to.match(/division by zero|no_such_function/);
+      const { op, duration } = reads[0]!;
+      expect(duration).to.be.above(0);
+      const stats = blog.cache.stats();
+      expect(stats).to.include({ hits: 0, misses: 0, bypassed: 0, errors: 1 });
+      expect(stats.ops[op]).to.include({ misses: 0, errors: 1 });
+      expect(stats.entities.Article![op]).to.include({ misses: 0, errors: 1 });
+    });
+  }
 
   it('tell of pivot tables by the entity behind them', async () => {
     const reads = await heard('read', () =>

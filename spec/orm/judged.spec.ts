@@ -121,7 +121,7 @@ describe('what happens to rows', function () {
         }
         const moved = await perform(write, entry!.address);
         tally.judged += moved.length > 0 ? 1 : 0;
-        const found: Found = { payload: entry!.payload, moved, seal: '', id: '' };
+        const found: Found = { payload: entry!.payload, moved, seal: '', id: '', carried: () => '' };
         const verdict = await judge(again(found), entry!.address as WatchedAddress, found, ask);
         if (!verdict || 'cause' in verdict) {
           // as if it had not happened

@@ -287,7 +287,8 @@ describe('A query that evaluates what users have defined in the database', () =>
 
   for (const expression of SETTLED) {
     it(`stays cached where all of it is PostgreSQL's own: ${expression}`, async () => {
-      const definitions = sqlFunction('unrelated(int)', 'int', `select $1 + ${LEDGER}`);
+      const definitions = `${sqlFunction('unrelated(int)', 'int', `select $1 + ${LEDGER}`)}
+        ${sqlFunction('name(int)', 'int', `select $1 + ${LEDGER}`)}`;
       await inDatabase({ definitions, expression }, async ({ orm, cache }) => {
         await answers(orm);
         await cache.idle();

@@ -89,7 +89,13 @@ describe('the guarded store', () => {
     expect(await guarded.read(ADDRESS)).to.equal(undefined);
     expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
     await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60);
-    await guarded.reseal(ADDRESS, { payload: Buffer.from('x'), moved: [], seal: 'seal', id: 'id' });
+    await guarded.reseal(ADDRESS, {
+      payload: Buffer.from('x'),
+      moved: [],
+      seal: 'seal',
+      id: 'id',
+      carried: () => 'seal',
+    });
     expect(await guarded.schemes('article')).to.deep.equal([]);
     expect(reports).to.deep.equal(['read']);
   });
@@ -144,45 +150,94 @@ describe('the guarded store', () => {
     expect(await store.read(ADDRESS), 'delivered').to.equal(undefined);
   });
 
-  it('delivers after the transaction has ended, and trusts nothing before', async () => {
+  /** What another process that misses is told. */
+  async function leaseOfOthers(): Promise<Lease> {
+    const lease = await store.lease(ADDRESS, 60);
+    if (lease.granted || lease.quarantines.length === 0) {
+      return lease;
+    }
+    await Promise.all(lease.quarantines.map(quarantine => store.lift(quarantine)));
+    return store.lease(ADDRESS, 60);
+  }
+
+  it('makes up for the mark of a writer that has not ended, before it trusts the store', async () => {
+    const guarded = guard();
+    await fill(store);
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    store.isDown = false;
+    await clock.tickAsync(RETRY_AFTER - 1);
+    expect(await ask(store, ADDRESS), 'what others still see').to.equal('result');
+    expect(await guarded.read(ADDRESS), 'not trusted yet').to.equal(undefined);
+
+    await clock.tickAsync(1);
+    expect(await store.read(ADDRESS)).to.equal(undefined);
+    expect(await leaseOfOthers()).to.deep.include({ granted: false, quarantines: [] });
+    const lease = await guarded.lease(ADDRESS, 60);
+    expect(lease, 'trusted: it says what stands in the way').to.have.nested.property('writers[0].xid', '7');
+
+    await guarded.settle(WRITER.id, ['article']);
+    await fill(guarded);
+    expect(await ask(guarded, ADDRESS)).to.equal('result');
+  });
+
+  it('makes up for all tables of a writer that has marked more than once', async () => {
+    const guarded = guard();
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.mark(WRITER, [{ ...CHANGE, table: 'author' }]);
+    store.isDown = false;
+    const mark = sinon.spy(store, 'mark');
+    await clock.tickAsync(RETRY_AFTER);
+
+    expect(mark.args.map(([writer, changes]) => [writer, changes.map(({ table }) => table)])).to.deep.equal([
+      [WRITER, ['article', 'author']],
+    ]);
+  });
+
+  it('leaves no mark of a writer that settles while its mark is made up for', async () => {
     const guarded = guard();
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
     store.isDown = false;
+    const marked = Promise.withResolvers<void>();
+    const mark = sinon.stub(store, 'mark').callsFake(async (...args) => {
+      await marked.promise;
+      await MemoryStore.prototype.mark.apply(store, args);
+    });
     await clock.tickAsync(RETRY_AFTER);
-    await recovered(guarded);
-
-    // another process stores what it read before the COMMIT
-    await fill(store);
-    expect(await guarded.read(ADDRESS), 'the writer has not committed yet').to.equal(undefined);
-
-    await guarded.settle(WRITER.id, ['article']);
-    expect(await store.read(ADDRESS)).to.equal(undefined);
-    await fill(guarded);
-    expect(await ask(guarded, ADDRESS)).to.equal('result');
+    expect(mark.callCount).to.equal(1);
+    const settling = guarded.settle(WRITER.id, ['article']);
+    await clock.tickAsync(0);
+    marked.resolve();
+    await settling;
+    expect((await leaseOfOthers()).granted).to.equal(true);
   });
 
   it('does not take a later write of the same table for delivered', async () => {
     const guarded = guard();
     const later = { id: 'later', xid: '8' };
+    await fill(store);
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
-    await guarded.mark(later, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
     store.isDown = false;
-    await clock.tickAsync(RETRY_AFTER);
 
     const dropped = Promise.withResolvers<void>();
     const drop = sinon.stub(store, 'drop').callsFake(async tables => {
       await MemoryStore.prototype.drop.call(store, tables);
       await dropped.promise;
     });
-    const first = guarded.settle(WRITER.id, ['article']);
-    await clock.tickAsync(0);
+    await clock.tickAsync(RETRY_AFTER);
+    expect(drop.args).to.deep.equal([[['article']]]);
     drop.restore();
+    store.isDown = true;
+    await guarded.mark(later, [CHANGE]);
+    store.isDown = false;
     await fill(store); // a healthy process reads before the later writer commits
-    const second = guarded.settle(later.id, ['article']);
+    await guarded.settle(later.id, ['article']);
     dropped.resolve();
-    await Promise.all([first, second]);
+    await clock.tickAsync(RETRY_AFTER);
     expect(await store.read(ADDRESS)).to.equal(undefined);
   });
 
@@ -208,6 +263,49 @@ describe('the guarded store', () => {
     const drop = sinon.spy(store, 'drop');
     await guarded.close();
     expect(drop.args).to.deep.equal([[['article']]]);
+  });
+
+  it('makes up for the mark of a writer that has not ended before it is closed', async () => {
+    const guarded = guard();
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    store.isDown = false;
+    const mark = sinon.spy(store, 'mark');
+    await guarded.close();
+    expect(mark.args.map(([writer]) => writer)).to.deep.equal([WRITER]);
+    expect(reports).to.deep.equal(['mark']);
+  });
+
+  it('says of which tables it could not tell the store before it was closed', async () => {
+    const messages: string[] = [];
+    const guarded = new GuardedStore(store, {
+      onStoreFailure: 'degrade',
+      retryAfter: RETRY_AFTER,
+      report: (_operation, error) => messages.push((error as Error).message),
+    });
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    await guarded.mark({ id: 'prepared', xid: '8' }, [{ ...CHANGE, table: 'author' }]);
+    await guarded.close();
+    expect(messages.at(-1)).to.equal('The store was not told of writes to article, author.');
+  });
+
+  it('delivers what it owed when it was closed once it is opened again, before it trusts the store', async () => {
+    const guarded = guard();
+    store.isDown = true;
+    await guarded.mark(WRITER, [CHANGE]);
+    await guarded.settle(WRITER.id, ['article']);
+    await guarded.close();
+
+    const next = new FallibleStore();
+    await fill(next);
+    guarded.reopen(next);
+    expect(await guarded.read(ADDRESS), 'not trusted yet').to.equal(undefined);
+    await clock.tickAsync(0);
+    expect(await next.read(ADDRESS)).to.equal(undefined);
+    await fill(guarded);
+    expect(await ask(guarded, ADDRESS)).to.equal('result');
   });
 
   it('tries again until it has delivered', async () => {

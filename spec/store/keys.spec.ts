@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { dependencyId, Keys, schemeId } from '../../lib/store/keys.js';
+import { dependencyId, faultOf, Keys, MARKER, rootOf, schemeId } from '../../lib/store/keys.js';
+import { slotOf } from '../../lib/store/redis/slot.js';
 import { token } from '../../lib/store/token.js';
 import { ANY_TEXT } from './any_text.js';
 import { ALL, ARTICLE, category, on, query } from './words.js';
@@ -88,6 +89,53 @@ describe('Tokens', () => {
     expect(tokens.size).to.equal(10_000);
     for (const one of tokens) {
       expect(one).to.match(/^[\w-]{16}$/);
+    }
+  });
+});
+
+describe('Prefixes', () => {
+  const PREFIX = fc
+    .array(fc.oneof(fc.constantFrom('a', '{', '}', '{x}', '@', '@cacheops', ':', 'e:'), ANY_TEXT), {
+      maxLength: 5,
+    })
+    .map(parts => parts.join(''))
+    .filter(prefix => !faultOf(prefix));
+
+  it('share no key, whatever they are and whatever is kept', () => {
+    fc.assert(
+      fc.property(PREFIX, PREFIX, ANY_TEXT, ANY_TEXT, (one, two, table, key) => {
+        fc.pre(one !== two);
+        const [first, second] = [new Keys(rootOf(one)), new Keys(rootOf(two))];
+        for (const keys of [second.entry(key), ...Object.values(second.of(table))]) {
+          expect(keys.startsWith(first.root)).to.equal(false);
+        }
+        expect(first.root.startsWith(second.root)).to.equal(false);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('leave everything of one table in one slot of a cluster', () => {
+    fc.assert(
+      fc.property(PREFIX, ANY_TEXT, ANY_TEXT, (prefix, table, values) => {
+        const keys = new Keys(rootOf(prefix)).of(table);
+        const all = [keys.registry, keys.stamp, keys.dependencies + dependencyId('a', values)];
+        expect(new Set([...all, keys.trails + dependencyId('a', values)].map(slotOf)).size).to.equal(1);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('may be anything else', () => {
+    for (const prefix of ['', 'blog', 'blog:', '{blog}:', 'a}b', '}{x}{', 'é 😀', '*?[a]\\^-', '@cacheops']) {
+      expect(faultOf(prefix), prefix).to.equal(undefined);
+    }
+  });
+
+  it('that cannot be used are refused', () => {
+    for (const prefix of ['{', 'blog{', '{}', '{}{x}', 'a{b', '\ud800', MARKER, `a${MARKER}b`]) {
+      expect(faultOf(prefix), prefix).to.be.a('string');
+      expect(() => rootOf(prefix), prefix).to.throw(RangeError, 'cannot be used');
     }
   });
 });

@@ -25,6 +25,7 @@ const SETTINGS = [
   'wal_level=minimal',
   'max_wal_senders=0',
   'max_connections=300',
+  'max_prepared_transactions=20',
   'listen_addresses=127.0.0.1',
   'unix_socket_directories=',
 ];

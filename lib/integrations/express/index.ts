@@ -1,8 +1,12 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { Samples } from '../answers.js';
+import { fieldsOf } from '../http/head.js';
 import { serveView } from '../http/serve.js';
+import { hasBody } from '../views/address.js';
 import type { ViewOptions } from '../views/options.js';
+import type { Place } from '../views/place.js';
 import { View, type Visit } from '../views/view.js';
+import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
@@ -36,15 +40,24 @@ export function cachedViewAs(
 }
 
 function middleware(view: View<Request>): RequestHandler {
-  return (request, response, next) => {
+  const handle: RequestHandler = (request, response, next) => {
     // what the handlers throw goes to `next` by itself; here arrives what is wrong with samples, extra or vary
-    serveView(view, visitOf(request), request, response, () => next()).catch(next);
+    const visit = visitOf(request, response, placeOf(handle, request, next));
+    serveView(view, visit, request, response, () => next()).catch(next);
   };
+  return handle;
 }
 
 /** @internal */
-export function visitOf(request: Request): Visit<Request> {
+export function visitOf(request: Request, response: Response, place: Place | undefined): Visit<Request> {
   const { method, headers, protocol, host, originalUrl } = request;
-  const address = { scheme: protocol, host: host ?? '', target: originalUrl };
-  return { method, headers: { ...headers }, address, request };
+  return {
+    method,
+    headers: { ...headers },
+    address: { scheme: protocol, host: host ?? '', target: originalUrl },
+    hasBody: hasBody(request, request.body),
+    present: fieldsOf(response),
+    place,
+    request,
+  };
 }

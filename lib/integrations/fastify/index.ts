@@ -1,10 +1,14 @@
 import type { FastifyReply, FastifyRequest, onSendHookHandler, preHandlerHookHandler } from 'fastify';
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
-import type { Answer, HeaderFields } from '../views/answer.js';
-import { addedFields, mergeFields, normaliseFields } from '../views/fields.js';
+import { headOf, messageOf, setMessage } from '../http/head.js';
+import { hasBody } from '../views/address.js';
+import type { Answer } from '../views/answer.js';
+import { type HeaderFields, normaliseFields, ofThisBody } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
-import { View, type Visit } from '../views/view.js';
+import type { Place } from '../views/place.js';
+import { type Decision, type Entered, View, type Visit } from '../views/view.js';
+import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
@@ -46,46 +50,63 @@ export function cachedViewAs(
 
 /** A handler that is running, from one hook to the other. */
 interface Running {
-  readonly visit: Visit<FastifyRequest>;
-  readonly before: HeaderFields;
-  over(kept?: Answer): void;
+  readonly entered: Entered<FastifyRequest>;
+  over(decision?: Decision): void;
 }
 
 function hooks(view: View<FastifyRequest>): CachedRoute {
   const running = new WeakMap<FastifyRequest, Running>();
+  /** kept answers on their way through the hooks */
+  const hits = new WeakMap<FastifyRequest, Answer>();
 
   return {
     // with a callback, so that the handler runs where the cache expects it: within `serve()`
     preHandler(request, reply, done) {
-      const visit = visitOf(request);
-      if (!view.concerns(visit) || running.has(request)) {
+      const before = fieldsOf(reply);
+      const entered = running.has(request)
+        ? undefined
+        : view.enter(visitOf(request, before, placeOf(request)));
+      if (!entered) {
         done();
         return;
       }
-      const run = () => {
-        if (visit.method === 'HEAD') {
+      const run = async () => {
+        if (request.method === 'HEAD') {
           done();
-          return Promise.resolve(undefined);
+          return undefined;
         }
-        const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
+        const decided = Promise.withResolvers<Decision | undefined>();
         const showConditions = hideConditions(request.raw);
-        const over = (kept?: Answer) => {
+        const over = (decision?: Decision) => {
           showConditions();
-          resolve(kept);
+          decided.resolve(decision);
         };
-        reply.raw.once('close', () => over()); // gone, or answered past Fastify
-        running.set(request, { visit, before: fieldsOf(reply), over });
+        const head = headOf(reply.raw);
+        void head.then(() => over()); // gone, or answered past Fastify
+        running.set(request, { entered, over });
         done();
-        return promise;
+        const decision = await decided.promise;
+        return decision && entered.confirm(decision, await head);
       };
-      view.serve(visit, run).then(answer => {
-        if (answer && !reply.sent) {
-          sendKept(reply, answer);
+      entered.serve(run).then(stored => {
+        if (stored && !reply.sent) {
+          const answer = entered.over(stored, before);
+          hits.set(request, answer);
+          setAnswer(reply, answer);
+          // null would be sent as JSON
+          reply.send(isBodiless(answer) ? undefined : Buffer.from(answer.body));
         }
       }, done);
     },
 
     onSend(request, reply, payload, done) {
+      const hit = hits.get(request);
+      if (hit) {
+        // other hooks have made something of the kept body, which is what they have made once already
+        setAnswer(reply, { ...hit, headers: ofThisBody(fieldsOf(reply), hit.headers) });
+        done(null, isBodiless(hit) ? null : Buffer.from(hit.body));
+        return;
+      }
       const handled = running.get(request);
       const body = bytesOf(payload);
       running.delete(request);
@@ -94,44 +115,55 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
         done(null, payload);
         return;
       }
-      const given = { status: reply.statusCode, headers: addedFields(handled.before, fieldsOf(reply)), body };
-      const { send, keep } = view.decide(handled.visit, given);
-      if (keep || send.status !== given.status) {
-        for (const name of Object.keys(fieldsOf(reply))) {
-          if (name in given.headers && send.headers[name] === undefined) {
-            reply.removeHeader(name);
-          }
-        }
+      const status = reply.statusCode;
+      const message = messageOf(reply.raw, status);
+      const decision = handled.entered.decide({ status, message, fields: fieldsOf(reply), body });
+      const { send, keep } = decision;
+      if (keep || send.status !== status) {
         setAnswer(reply, send);
       }
-      handled.over(keep);
+      handled.over(decision);
       done(null, send.status === 304 ? null : payload);
     },
   };
 }
 
 /** @internal */
-export function sendKept(reply: FastifyReply, answer: Answer): void {
-  setAnswer(reply, answer);
-  // null would be sent as JSON
-  reply.send(answer.status === 204 || answer.status === 304 ? undefined : Buffer.from(answer.body));
+export function visitOf(
+  request: FastifyRequest,
+  present: HeaderFields,
+  place: Place | undefined,
+): Visit<FastifyRequest> {
+  const { method, headers, protocol, host, originalUrl } = request;
+  return {
+    method,
+    headers: { ...headers },
+    address: { scheme: protocol, host: host ?? '', target: originalUrl },
+    hasBody: hasBody(request.raw, request.body),
+    present,
+    place,
+    request,
+  };
+}
+
+function isBodiless({ status }: Answer): boolean {
+  return status === 204 || status === 304;
 }
 
 /** @internal */
-export function visitOf(request: FastifyRequest): Visit<FastifyRequest> {
-  const { method, headers, protocol, host, originalUrl } = request;
-  const address = { scheme: protocol, host: host ?? '', target: originalUrl };
-  return { method, headers: { ...headers }, address, request };
-}
-
-function setAnswer(reply: FastifyReply, { status, headers }: Answer): void {
+export function setAnswer(reply: FastifyReply, { status, message, headers }: Answer): void {
   reply.code(status);
-  if (headers['content-length'] === undefined) {
-    reply.removeHeader('content-length');
-  }
+  setMessage(reply.raw, message);
   const present = fieldsOf(reply);
-  for (const [name, value] of Object.entries(mergeFields(present, headers))) {
+  for (const name of Object.keys(present)) {
+    if (headers[name] === undefined) {
+      reply.removeHeader(name);
+      reply.raw.removeHeader(name);
+    }
+  }
+  for (const [name, value] of Object.entries(headers)) {
     if (value !== present[name]) {
+      reply.removeHeader(name); // cookies would be added
       reply.header(name, value);
     }
   }

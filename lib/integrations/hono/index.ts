@@ -1,9 +1,14 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Samples } from '../answers.js';
-import type { Answer, HeaderFields } from '../views/answer.js';
-import { addedFields, mergeFields } from '../views/fields.js';
+import { headOf } from '../http/head.js';
+import { hasBody } from '../views/address.js';
+import type { Answer } from '../views/answer.js';
+import type { HeaderFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
-import { View, type Visit } from '../views/view.js';
+import type { Place } from '../views/place.js';
+import { type Decision, type Head, View, type Visit } from '../views/view.js';
+import { placeOf } from './place.js';
 import { whole } from './whole.js';
 
 export { invalidateView } from '../views/invalidate.js';
@@ -38,16 +43,18 @@ export function cachedViewAs(
 }
 
 function middleware(view: View<Context>): MiddlewareHandler {
-  return async (context, next) => {
-    const visit = visitOf(context);
-    if (!view.concerns(visit)) {
+  const handler: MiddlewareHandler = async (context, next) => {
+    const place = placeOf(handler, context, next);
+    const before = fieldsOf(context.res.headers);
+    const entered = view.enter(visitOf(context, before, place));
+    if (!entered) {
       return next();
     }
-    const before = fieldsOf(context.res.headers);
-    let running: Promise<Answer | undefined> | undefined;
-    const handle = async () => {
+    const handled = Promise.withResolvers<void>();
+    let isRunning = false;
+    const handle = async (): Promise<Decision | undefined> => {
       await next();
-      if (context.error || visit.method === 'HEAD') {
+      if (context.error || context.req.method === 'HEAD') {
         return undefined;
       }
       const body = await whole(context.res);
@@ -55,39 +62,67 @@ function middleware(view: View<Context>): MiddlewareHandler {
         replace(context, body);
         return undefined;
       }
-      const after = fieldsOf(context.res.headers);
-      const given = { status: context.res.status, headers: addedFields(before, after), body };
-      const { send, keep } = view.decide(visit, given);
-      const isSame = send.status === given.status;
-      const rest = isSame ? after : withoutFields(after, given.headers);
-      replace(context, responseOf(isSame && !keep ? { ...given, headers: {} } : send, rest));
-      return keep;
+      const { status, statusText } = context.res;
+      const fields = fieldsOf(context.res.headers);
+      const given = { status, message: statusText || undefined, fields, body };
+      const decision = entered.decide(given);
+      const isAsGiven = decision.send.status === status && !decision.keep;
+      replace(context, responseOf(isAsGiven ? { ...decision.send, headers: fields } : decision.send));
+      return decision;
     };
-    const answer = await view.serve(visit, () => {
-      running = handle();
-      return Promise.race([running, goneOf(context)]); // nobody waits for a handler that nobody waits for
+    // other middleware has a hand in the answer after this one, so it is kept when it is sent
+    const serving = entered.serve(async () => {
+      isRunning = true;
+      const head = headSent(context);
+      const running = handle();
+      running.then(() => handled.resolve(), handled.reject);
+      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
+      const decision = await Promise.race([running, gone]);
+      return decision && entered.confirm(decision, await head);
     });
-    await running;
-    if (answer) {
-      replace(context, responseOf(answer, before));
+    const stored = await Promise.race([handled.promise, serving]);
+    if (isRunning) {
+      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
+      await handled.promise;
+    } else if (stored) {
+      replace(context, responseOf(entered.over(stored, before)));
     }
     return undefined;
   };
+  return handler;
 }
 
-/** Resolves when the client has gone. */
-function goneOf({ req }: Context): Promise<undefined> {
-  return new Promise(resolve => {
-    req.raw.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
+/**
+ * What was sent in the end, by the server of Node.js. Elsewhere nothing tells of it, so that nothing is kept.
+ *
+ * Resolves with `undefined` when the client has gone.
+ */
+function headSent(context: Context): Promise<Head | undefined> {
+  const { outgoing } = (context.env ?? {}) as NodeBindings;
+  return outgoing ? headOf(outgoing) : Promise.resolve(undefined);
 }
 
-function visitOf(context: Context): Visit<Context> {
+function visitOf(context: Context, present: HeaderFields, place: Place): Visit<Context> {
   const { req } = context;
   const { protocol, host } = new URL(req.url);
   const target = req.url.slice(req.url.indexOf('/', protocol.length + 2));
-  const address = { scheme: protocol.slice(0, -1), host, target };
-  return { method: req.method, headers: req.header(), address, request: context };
+  const headers = req.header();
+  const { incoming } = (context.env ?? {}) as NodeBindings;
+  return {
+    method: req.method,
+    headers,
+    address: { scheme: protocol.slice(0, -1), host, target },
+    hasBody: hasBody(incoming ?? { headers }),
+    present,
+    place,
+    request: context,
+  };
+}
+
+/** What `@hono/node-server` gives as the environment. */
+interface NodeBindings {
+  readonly incoming?: IncomingMessage;
+  readonly outgoing?: ServerResponse;
 }
 
 /** Hono would add the fields of the response that was there to those of the new one. */
@@ -96,22 +131,22 @@ function replace(context: Context, response: Response): void {
   context.res = response;
 }
 
-function responseOf({ status, headers, body }: Answer, present: HeaderFields): Response {
+function responseOf({ status, message, headers, body }: Answer): Response {
   const fields = new Headers();
-  for (const [name, value] of Object.entries(mergeFields(present, headers))) {
+  for (const [name, value] of Object.entries(headers)) {
     for (const each of typeof value === 'string' ? [value] : value) {
       fields.append(name, each);
     }
   }
   const isBodiless = status === 204 || status === 304;
-  return new Response(isBodiless ? null : (body as Uint8Array<ArrayBuffer>), { status, headers: fields });
+  return new Response(isBodiless ? null : (body as Uint8Array<ArrayBuffer>), {
+    status,
+    statusText: message ?? '',
+    headers: fields,
+  });
 }
 
 function fieldsOf(headers: Headers): HeaderFields {
   const cookies = headers.getSetCookie();
   return { ...Object.fromEntries(headers), ...(cookies.length > 0 && { 'set-cookie': cookies }) };
-}
-
-function withoutFields(fields: HeaderFields, without: HeaderFields): HeaderFields {
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => !(name in without)));
 }

@@ -1,48 +1,63 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
-import type { Answer, HeaderFields } from '../views/answer.js';
-import { addedFields, mergeFields, normaliseFields } from '../views/fields.js';
-import type { Decision } from '../views/view.js';
+import type { Answer, StoredAnswer } from '../views/answer.js';
+import type { Decision, Given, Head } from '../views/view.js';
+import { fieldsOf, messageOf, replaceFields, sentHead, setMessage } from './head.js';
 
 type AnyFunction = (...args: any[]) => any;
 
+/** What has to be decided about an answer: see `Entered`. */
+export interface Judge {
+  decide(given: Given): Decision;
+  confirm(decision: Decision, head: Head | undefined): StoredAnswer | undefined;
+}
+
 /**
- * Holds back what is written to a response until it is whole, has somebody decide about it, and sends it.
+ * Holds back what is written to a response until it is whole, has its judge decide about it, and sends it.
  *
  * An answer in pieces is let through as it comes: it may never end.
  *
- * Resolves with what to keep: when the answer was sent, was let through, or when the client has gone.
- *
- * @param before the fields that were there before the handler ran; default: those of the response
+ * Resolves with what to keep: when the head of the answer was sent, when the answer was let through, or when the
+ * client has gone.
  */
 export function capture(
   request: IncomingMessage,
   response: ServerResponse,
-  decide: (answer: Answer) => Decision,
-  before: HeaderFields = fieldsOf(response),
-): Promise<Answer | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Answer | undefined>();
+  judge: Judge,
+): Promise<StoredAnswer | undefined> {
+  const { promise, resolve } = Promise.withResolvers<StoredAnswer | undefined>();
   const showConditions = hideConditions(request);
   const write = response.write as AnyFunction;
   const end = response.end as AnyFunction;
   const writeHead = response.writeHead as AnyFunction;
   const flushHeaders = response.flushHeaders as AnyFunction;
+  const addTrailers = response.addTrailers as AnyFunction;
   let isOver = false;
+  let decision: Decision | undefined;
 
-  const over = (kept?: Answer) => {
+  const over = () => {
     isOver = true;
     showConditions();
-    resolve(kept);
+    if (!decision?.keep) {
+      resolve(undefined);
+    }
   };
-  response.once('close', () => over());
+  response.once('close', () => {
+    over();
+    resolve(decision && judge.confirm(decision, undefined));
+  });
 
   // what other middleware has put over these stays in place: they are not taken away, but let everything pass
   response.writeHead = ((status: number, ...rest: any[]) => {
     if (isOver) {
-      return writeHead.call(response, status, ...rest);
+      const result = writeHead.call(response, status, ...rest);
+      if (decision && response.headersSent) {
+        resolve(judge.confirm(decision, sentHead(response)));
+      }
+      return result;
     }
     response.statusCode = status;
     if (typeof rest[0] === 'string') {
-      response.statusMessage = rest.shift();
+      setMessage(response, rest.shift());
     }
     setFields(response, rest[0]);
     return response;
@@ -51,6 +66,7 @@ export function capture(
   for (const [name, original] of [
     ['write', write],
     ['flushHeaders', flushHeaders],
+    ['addTrailers', addTrailers],
   ] as const) {
     response[name] = ((...args: any[]) => {
       if (!isOver) {
@@ -66,50 +82,32 @@ export function capture(
     }
     const callback = args.find(arg => typeof arg === 'function');
     const body = bytesOf(args[0], args[1]);
-    // of another type: the original says what is wrong with it
-    if (!body || response.hasHeader('trailer')) {
+    const fields = fieldsOf(response);
+    const length = fields['content-length'];
+    // of another type, or of another length than announced: the original says what is wrong with it
+    if (!body || (length !== undefined && request.method === 'GET' && length !== String(body.byteLength))) {
       over();
       return end.apply(response, args);
     }
-    const after = fieldsOf(response);
-    const given = { status: response.statusCode, headers: addedFields(before, after), body };
-    const { send: sent, keep } = decide(given);
-    isOver = true;
-    if (sent.status !== given.status) {
-      response.statusMessage = undefined as never;
-    }
-    for (const name of Object.keys(given.headers)) {
-      if (sent.headers[name] === undefined) {
-        response.removeHeader(name);
-      }
-    }
-    sendAnswer(response, sent, callback, end);
-    // a session's cookie is set by whoever waits for the moment when the head is written
-    const cookie = addedFields(before, fieldsOf(response))['set-cookie'] !== undefined;
-    over(cookie ? undefined : keep);
+    const status = response.statusCode;
+    decision = judge.decide({ status, message: messageOf(response), fields, body });
+    over();
+    sendAnswer(response, decision.send, callback, end);
     return response;
   }) as never;
   return promise;
 }
 
-/** Sends an answer over a response that has perhaps some fields already. */
+/** Sends an answer, with these fields and no others. */
 export function sendAnswer(
   response: ServerResponse,
-  { status, headers, body }: Answer,
+  { status, message, headers, body }: Answer,
   callback?: AnyFunction,
   end: AnyFunction = response.end,
 ): void {
   response.statusCode = status;
-  response.removeHeader('transfer-encoding');
-  if (headers['content-length'] === undefined) {
-    response.removeHeader('content-length');
-  }
-  const present = fieldsOf(response);
-  for (const [name, value] of Object.entries(mergeFields(present, headers))) {
-    if (value !== present[name]) {
-      response.setHeader(name, value);
-    }
-  }
+  setMessage(response, message);
+  replaceFields(response, headers);
   end.call(response, ...(body.byteLength > 0 ? [body] : []), ...(callback ? [callback] : []));
 }
 
@@ -126,10 +124,6 @@ export function hideConditions({ headers }: { headers: Record<string, unknown> }
 }
 
 const CONDITIONS = ['if-none-match', 'if-modified-since'];
-
-function fieldsOf(response: ServerResponse): HeaderFields {
-  return normaliseFields(response.getHeaders());
-}
 
 /** As `writeHead()` takes them: an object, pairs, or names and values in turn. */
 function setFields(response: ServerResponse, fields: unknown): void {

@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Samples } from '../answers.js';
+import { hasBody } from '../views/address.js';
 import type { ViewOptions } from '../views/options.js';
+import { claimPlace, textOf } from '../views/place.js';
 import { View } from '../views/view.js';
+import { fieldsOf } from './head.js';
 import { addressOf, serveView } from './serve.js';
 
 export { invalidateView } from '../views/invalidate.js';
@@ -34,9 +37,21 @@ export function cachedViewAs(
 }
 
 function wrap(view: View<IncomingMessage>): (handler: Handler) => Handler {
-  return handler => (request, response) => {
-    const { method = '', headers } = request;
-    const visit = { method, headers: { ...headers }, address: addressOf(request), request };
-    return serveView(view, visit, request, response, () => handler(request, response));
+  return handler => {
+    const place = { parts: [handler], describe: () => `node:http ${textOf(handler)}` };
+    claimPlace(place);
+    return (request, response) => {
+      const { method = '', headers } = request;
+      const visit = {
+        method,
+        headers: { ...headers },
+        address: addressOf(request),
+        hasBody: hasBody(request),
+        present: fieldsOf(response),
+        place,
+        request,
+      };
+      return serveView(view, visit, request, response, () => handler(request, response));
+    };
   };
 }

@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { Address } from '../views/address.js';
 import type { View, Visit } from '../views/view.js';
 import { capture, sendAnswer } from './capture.js';
+import { fieldsOf } from './head.js';
 
 /**
  * Sends the answer that a view keeps, or has its handler run and keeps what it answers.
@@ -16,23 +17,24 @@ export async function serveView<R>(
   response: ServerResponse,
   handler: () => unknown,
 ): Promise<void> {
-  if (!view.concerns(visit)) {
+  const entered = response.headersSent ? undefined : view.enter(visit);
+  if (!entered) {
     await handler();
     return;
   }
-  const answer = await view.serve(visit, async () => {
+  const stored = await entered.serve(async () => {
     if (visit.method === 'HEAD') {
       await handler(); // without a body there is nothing to keep
       return undefined;
     }
-    const kept = capture(request, response, given => view.decide(visit, given));
+    const kept = capture(request, response, entered);
     const failed = new Promise<never>((_, reject) => {
       (async () => handler())().catch(reject);
     });
     return Promise.race([kept, failed]);
   });
-  if (answer && !response.headersSent) {
-    sendAnswer(response, answer);
+  if (stored && !response.headersSent) {
+    sendAnswer(response, entered.over(stored, fieldsOf(response)));
   }
 }
 

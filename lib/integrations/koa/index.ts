@@ -1,10 +1,15 @@
+import { STATUS_CODES } from 'node:http';
 import type { Context, Middleware, Next } from 'koa';
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
-import type { Answer, HeaderFields } from '../views/answer.js';
-import { addedFields, mergeFields, normaliseFields } from '../views/fields.js';
+import { headOf, messageOf, setMessage } from '../http/head.js';
+import { hasBody } from '../views/address.js';
+import type { Answer } from '../views/answer.js';
+import { fieldOf, type HeaderFields, normaliseFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
-import { View } from '../views/view.js';
+import type { Place } from '../views/place.js';
+import { type Decision, View, type Visit } from '../views/view.js';
+import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
@@ -35,16 +40,16 @@ export function cachedViewAs(samples: Samples<[Context]>, options: ViewOptions<C
 }
 
 function middleware(view: View<Context>): Middleware {
-  return async (context: Context, next: Next) => {
-    const { method, protocol, host, originalUrl: target } = context;
-    const headers = { ...context.headers };
-    const visit = { method, headers, address: { scheme: protocol, host, target }, request: context };
-    if (!view.concerns(visit)) {
+  const handler: Middleware = async (context: Context, next: Next) => {
+    const entered = context.headerSent
+      ? undefined
+      : view.enter(visitOf(context, placeOf(handler, context, next)));
+    if (!entered) {
       return next();
     }
-    let running: Promise<Answer | undefined> | undefined;
-    const handle = async () => {
-      const before = normaliseFields(context.response.headers);
+    const handled = Promise.withResolvers<void>();
+    let isRunning = false;
+    const handle = async (): Promise<Decision | undefined> => {
       const showConditions = hideConditions(context.req);
       try {
         await next();
@@ -55,26 +60,49 @@ function middleware(view: View<Context>): Middleware {
       if (!body) {
         return undefined;
       }
-      const after = normaliseFields(context.response.headers);
-      const given = { status: context.status, headers: addedFields(before, after), body };
-      const { send, keep } = view.decide(visit, given);
-      if (send.status === given.status) {
-        const { 'content-length': _, ...fields } = send.headers;
-        setFields(context, keep ? fields : {}); // the body stays what it is, for other middleware to look at
-      } else {
+      const fields = normaliseFields(context.response.headers);
+      const { status } = context;
+      const decision = entered.decide({ status, message: messageOf(context.res, status), fields, body });
+      const { send, keep } = decision;
+      if (send.status !== status) {
         answerWith(context, send);
+      } else if (keep) {
+        setFields(context, send.headers); // the body stays what it is, for other middleware to look at
       }
-      return keep;
+      return decision;
     };
-    const answer = await view.serve(visit, () => {
-      running = handle();
-      const gone = new Promise<undefined>(resolve => context.res.once('close', () => resolve(undefined)));
-      return Promise.race([running, gone]); // nobody waits for a handler that nobody waits for
+    // other middleware has a hand in the answer after this one, so it is kept when it is sent
+    const serving = entered.serve(async () => {
+      isRunning = true;
+      const head = headOf(context.res);
+      const running = handle();
+      running.then(() => handled.resolve(), handled.reject);
+      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
+      const decision = await Promise.race([running, gone]);
+      return decision && entered.confirm(decision, await head);
     });
-    await running;
-    if (answer) {
-      answerWith(context, answer);
+    const stored = await Promise.race([handled.promise, serving]);
+    if (isRunning) {
+      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
+      return handled.promise;
     }
+    if (stored) {
+      answerWith(context, entered.over(stored, normaliseFields(context.response.headers)));
+    }
+  };
+  return handler;
+}
+
+function visitOf(context: Context, place: Place | undefined): Visit<Context> {
+  const { method, protocol, host, originalUrl: target, req } = context;
+  return {
+    method,
+    headers: { ...context.headers },
+    address: { scheme: protocol, host, target },
+    hasBody: hasBody(req, (context.request as { body?: unknown }).body),
+    present: normaliseFields(context.response.headers),
+    place,
+    request: context,
   };
 }
 
@@ -99,21 +127,29 @@ function bodyOf(context: Context): Uint8Array | undefined {
   return json === undefined ? undefined : Buffer.from(json);
 }
 
-function answerWith(context: Context, { status, headers, body }: Answer): void {
+function answerWith(context: Context, { status, message, headers, body }: Answer): void {
   // before the fields, since Koa sets some by the body; and the status again, since it does so with that, too
   context.status = status;
   context.body = status === 204 || status === 304 ? null : Buffer.from(body);
   context.status = status;
-  if (headers['content-type'] === undefined) {
-    context.remove('content-type');
-  }
+  setMessage(context.res, message ?? STATUS_CODES[status]);
   setFields(context, headers);
+  const length = fieldOf(headers, 'content-length');
+  if (length !== undefined) {
+    context.set('content-length', length); // a HEAD's is that of the body that it does not get
+  }
 }
 
+/** Makes the fields of a response these, but for the length, which is Koa's own affair. */
 function setFields(context: Context, fields: HeaderFields): void {
   const present = normaliseFields(context.response.headers);
-  for (const [name, value] of Object.entries(mergeFields(present, fields))) {
-    if (value !== present[name]) {
+  for (const name of Object.keys(present)) {
+    if (fields[name] === undefined && name !== 'content-length') {
+      context.remove(name);
+    }
+  }
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== present[name] && name !== 'content-length') {
       context.set(name, value as string | string[]);
     }
   }

@@ -10,6 +10,7 @@ import { ContextIdFactory, ModuleRef } from '@nestjs/core';
 import { Observable } from 'rxjs';
 import { CacheopsError } from '../../config/index.js';
 import type { View } from '../views/view.js';
+import { placeOf, versionOf } from './place.js';
 import { exchangeOf } from './platform.js';
 import { VIEW } from './view_of.js';
 
@@ -36,24 +37,23 @@ export class CachedViewInterceptor implements NestInterceptor {
     if (!exchange) {
       throw new CacheopsError('@CachedView() is for controllers of HTTP, on Express or Fastify.');
     }
-    const { visit } = exchange;
-    if (!view.concerns(visit)) {
+    const visit = exchange.visit(placeOf(context, this.#modules));
+    const chosen = versionOf(request, this.#modules);
+    const entered = exchange.headersSent ? undefined : view.enter({ ...visit, chosen });
+    if (!entered) {
       return next.handle();
     }
     const em = await this.#entityManager(request);
     return new Observable(subscriber => {
       const run = () => {
-        const kept =
-          visit.method === 'HEAD'
-            ? Promise.resolve(undefined)
-            : exchange.capture(given => view.decide(visit, given));
+        const kept = visit.method === 'HEAD' ? Promise.resolve(undefined) : exchange.capture(entered);
         next.handle().subscribe(subscriber);
         return kept;
       };
-      view.serve(visit, run, em).then(
-        answer => {
-          if (answer) {
-            exchange.answerInstead(answer);
+      entered.serve(run, em).then(
+        stored => {
+          if (stored) {
+            exchange.answerInstead(entered, stored);
             subscriber.next(undefined);
             subscriber.complete();
           }

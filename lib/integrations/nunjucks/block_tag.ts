@@ -15,10 +15,18 @@ export class BlockTag {
   readonly tag: string;
   readonly tags: readonly string[];
   readonly #fragments: Fragments;
+  readonly #environment: () => string;
   readonly #describe: (given: TagArguments) => Described;
 
-  constructor(tag: string, fragments: Fragments, describe: (given: TagArguments) => Described) {
+  /** @param environment tells the environment from others, as it is at the moment */
+  constructor(
+    tag: string,
+    fragments: Fragments,
+    environment: () => string,
+    describe: (given: TagArguments) => Described,
+  ) {
     this.tag = tag;
+    this.#environment = environment;
     this.tags = [tag];
     this.#fragments = fragments;
     this.#describe = describe;
@@ -56,7 +64,10 @@ export class BlockTag {
     render: () => Promise<string>,
   ): Promise<string> {
     const { name = nameOf(template), ...rest } = this.#describe(given);
-    return this.#fragments.serve({ ...rest, name, key: JSON.stringify([template ?? null, place]) }, render);
+    return this.#fragments.serve(
+      { ...rest, name, key: JSON.stringify([template ?? null, place, this.#environment()]) },
+      render,
+    );
   }
 }
 

@@ -21,8 +21,12 @@ export class RandomTag {
   readonly tags: readonly string[];
   readonly #fragments: Fragments;
 
-  constructor(tag: string, fragments: Fragments) {
+  readonly #environment: () => string;
+
+  /** @param environment tells the environment from others, as it is at the moment */
+  constructor(tag: string, fragments: Fragments, environment: () => string) {
     this.tag = tag;
+    this.#environment = environment;
     this.tags = [tag];
     this.#fragments = fragments;
   }
@@ -90,6 +94,7 @@ export class RandomTag {
         `{% ${this.tag} %}: ${show(list)} is no list. Give an array, or a function that returns one.`,
       );
     }
+    const key = JSON.stringify([template ?? null, place, this.#environment()]);
     const chosen = choose([...list], count as number);
     const html = await Promise.all(
       chosen.map(item =>
@@ -97,7 +102,7 @@ export class RandomTag {
           {
             ...options,
             name,
-            key: JSON.stringify([template ?? null, place]),
+            key,
             extra: [item, extra],
             samples: sample ?? (isEntity(item) ? (item as Samples<[]>) : undefined),
           },

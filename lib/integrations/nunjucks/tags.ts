@@ -6,6 +6,7 @@ import type { Samples } from '../answers.js';
 import { type FragmentOptions, Fragments } from '../templates/fragments.js';
 import { checkArguments, checkSample, type TagArguments } from './arguments.js';
 import { BlockTag } from './block_tag.js';
+import { addEnvironment, environmentKey } from './environment.js';
 import { RandomTag } from './random_tag.js';
 
 /**
@@ -59,9 +60,12 @@ export function addCachedTags(env: Environment, options: CachedTagsOptions = {})
   const { orm, tags = {} } = options;
   const fragments = new Fragments(orm);
 
-  add(env, new BlockTag('cachedAs', fragments, given => samplesTag(given)));
-  add(env, new BlockTag('cached', fragments, given => timedTag(given)));
-  add(env, new RandomTag('cachedRandom', fragments));
+  const environment = () => environmentKey(env, isOwnTag);
+  addEnvironment(env);
+
+  add(env, new BlockTag('cachedAs', fragments, environment, given => samplesTag(given)));
+  add(env, new BlockTag('cached', fragments, environment, given => timedTag(given)));
+  add(env, new RandomTag('cachedRandom', fragments, environment));
   for (const [tag, describe] of Object.entries(tags)) {
     if (!/^[a-z_]\w*$/i.test(tag) || env.hasExtension(`cacheops.${tag}`) || typeof describe !== 'function') {
       throw new CacheopsError(
@@ -70,10 +74,16 @@ export function addCachedTags(env: Environment, options: CachedTagsOptions = {})
     }
     add(
       env,
-      new BlockTag(tag, fragments, ({ positional, named }) => ownTag(tag, describe, positional, named)),
+      new BlockTag(tag, fragments, environment, ({ positional, named }) =>
+        ownTag(tag, describe, positional, named),
+      ),
     );
   }
   return { invalidate: name => fragments.invalidate(name) };
+}
+
+function isOwnTag(extension: object): boolean {
+  return extension instanceof BlockTag || extension instanceof RandomTag;
 }
 
 function add(env: Environment, tag: BlockTag | RandomTag): void {

@@ -27,7 +27,7 @@ const BUCKETS = [
 /**
  * Registers metrics of one or several caches:
  *
- * - `cacheops_reads_total{cache, op, entity, outcome}`, where `outcome` is `hit`, `miss` or `bypass`
+ * - `cacheops_reads_total{cache, op, entity, outcome}`, where `outcome` is `hit`, `miss`, `bypass` or `error`
  * - `cacheops_fills_total{cache, op, entity, outcome}`: `stored`, `refused` (a writer was in flight) or `unstored`
  * - `cacheops_invalidations_total{cache}` and `cacheops_errors_total{cache}` (of the store, for the most part)
  * - `cacheops_audits_total{cache, outcome}`: `match` or `mismatch`
@@ -207,7 +207,7 @@ const COUNTERS: readonly CounterDeclaration[] = [
     name: 'reads_total',
     help: 'Reads, and whether they were answered from the cache.',
     labels: ['op', 'entity', 'outcome'],
-    read: byEntity({ hit: 'hits', miss: 'misses', bypass: 'bypassed' }),
+    read: byEntity({ hit: 'hits', miss: 'misses', bypass: 'bypassed', error: 'errors' }),
   },
   {
     name: 'fills_total',
@@ -225,7 +225,9 @@ const COUNTERS: readonly CounterDeclaration[] = [
     name: 'errors_total',
     help: 'Errors of the store and of the cache, none of which was the application’s.',
     labels: [],
-    read: ({ errors }) => [{ value: errors }],
+    read: ({ errors, ops }) => [
+      { value: Object.values(ops).reduce((rest, counts) => rest - counts.errors, errors) },
+    ],
   },
   {
     name: 'audits_total',

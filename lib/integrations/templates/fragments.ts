@@ -1,7 +1,14 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { checkInteger, checkKeys, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/index.js';
-import { answer, entityManagerOf, invalidateTag, resolveSamples, type Samples, told } from '../answers.js';
+import {
+  answerDecoded,
+  entityManagerOf,
+  invalidateTag,
+  resolveSamples,
+  type Samples,
+  told,
+} from '../answers.js';
 
 export interface FragmentOptions {
   /** How long it may be kept, in seconds. Default: that of the samples' profiles; without samples it must be given */
@@ -41,7 +48,7 @@ export class Fragments {
       throw new CacheopsError(`${what}: nothing says how long. Give samples, or a timeout in seconds.`);
     }
     const em = entityManagerOf(this.#orm, what);
-    const outcome = await answer(
+    return answerDecoded(
       em,
       {
         kind: 'fragment',
@@ -51,6 +58,7 @@ export class Fragments {
         ...(samples !== undefined && { samples: resolveSamples(samples, [], what) }),
         ...(timeout !== undefined && { timeout: checkInteger(timeout, 1, `${what}: timeout`, 'seconds') }),
       },
+      textOf,
       async () => {
         const text = await render();
         if (typeof text !== 'string') {
@@ -60,13 +68,17 @@ export class Fragments {
         return { value: text, payload: text.isWellFormed() ? Buffer.from(text) : undefined };
       },
     );
-    return outcome.source === 'cache' ? Buffer.from(outcome.payload).toString() : outcome.value;
   }
 
   /** Drops all fragments of a name. Those being rendered at this moment are not kept. */
   async invalidate(name: string): Promise<void> {
     await invalidateTag(entityManagerOf(this.#orm, 'invalidate()'), 'fragment', name);
   }
+}
+
+/** @throws TypeError if it is no UTF-8 */
+function textOf(payload: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
 }
 
 /** Serves a fragment from the cache, or renders it. */

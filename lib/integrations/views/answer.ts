@@ -1,31 +1,85 @@
 import { Packr } from 'msgpackr';
+import { CacheopsError } from '../../config/index.js';
+import type { FieldChanges, HeaderFields } from './fields.js';
 
-/** Names in lower case. Only `set-cookie` and its like have several values. */
-export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
-
-/** A whole answer to a request. */
+/** A whole answer to one request. */
 export interface Answer {
   readonly status: number;
+  /** other than the usual one of the status */
+  readonly message: string | undefined;
+  /** all fields of the response */
   readonly headers: HeaderFields;
   readonly body: Uint8Array;
 }
 
-/** An answer as it is kept. */
-export interface StoredAnswer extends Answer {
-  /** when it was made, in milliseconds since 1970 by the clock of who made it */
+/** An answer as it is kept: what it does to any response. */
+export interface StoredAnswer {
+  readonly status: number;
+  readonly message: string | undefined;
+  readonly changes: FieldChanges;
+  readonly body: Uint8Array;
+  /** when it was made, in milliseconds since 1970 by the clock of the process that made it */
   readonly made: number;
 }
 
 const packr = new Packr({ useRecords: false });
 
 /** Is in the keys of stored answers: those of other versions are not found. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
-export function encodeAnswer({ status, headers, body, made }: StoredAnswer): Uint8Array {
-  return packr.pack([status, headers, body, made]);
+export function encodeAnswer({ status, message, changes, body, made }: StoredAnswer): Uint8Array {
+  const { set, appended, removed } = changes;
+  return packr.pack([status, message ?? null, set, appended, removed, body, made]);
 }
 
+/** @throws CacheopsError if the payload is anything but an answer that {@link encodeAnswer} may have written */
 export function decodeAnswer(payload: Uint8Array): StoredAnswer {
-  const [status, headers, body, made] = packr.unpack(payload);
-  return { status, headers, body, made };
+  const parts: unknown = packr.unpack(payload);
+  if (!Array.isArray(parts) || parts.length !== 7) {
+    throw damaged('its parts');
+  }
+  const [status, message, set, appended, removed, body, made] = parts;
+  if (!Number.isInteger(status) || status < 200 || status > 599) {
+    throw damaged('the status');
+  }
+  if (message !== null && !isFieldValue(message)) {
+    throw damaged('the status message');
+  }
+  if (!isFields(set) || !isFields(appended) || !Array.isArray(removed) || !removed.every(isFieldName)) {
+    throw damaged('the fields');
+  }
+  if (!(body instanceof Uint8Array)) {
+    throw damaged('the body');
+  }
+  if (!Number.isSafeInteger(made) || made < 0 || made > MAX_TIME) {
+    throw damaged('the time');
+  }
+  return { status, message: message ?? undefined, changes: { set, appended, removed }, body, made };
+}
+
+/** The latest time that a `Date` can tell, in milliseconds since 1970. */
+const MAX_TIME = 8.64e15;
+
+function damaged(what: string): CacheopsError {
+  return new CacheopsError(`A stored answer cannot be read: ${what}.`);
+}
+
+function isFields(value: unknown): value is HeaderFields {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype &&
+    Object.entries(value).every(
+      ([name, field]) =>
+        isFieldName(name) && (Array.isArray(field) ? field.every(isFieldValue) : isFieldValue(field)),
+    )
+  );
+}
+
+function isFieldName(name: unknown): name is string {
+  return typeof name === 'string' && /^[\w!#$%&'*+.^`|~-]+$/.test(name) && name === name.toLowerCase();
+}
+
+function isFieldValue(value: unknown): value is string {
+  return typeof value === 'string' && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }

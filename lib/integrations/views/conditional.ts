@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import fresh from 'fresh';
-import type { Answer, HeaderFields, StoredAnswer } from './answer.js';
-import { fieldOf, mergeFields } from './fields.js';
+import type { Answer, StoredAnswer } from './answer.js';
+import { applyChanges, fieldOf, type HeaderFields, union } from './fields.js';
 
 /** What a request says about itself, as far as answers depend on it. */
 export interface Asked {
@@ -21,28 +21,24 @@ const OF_THE_BODY = new Set([
 ]);
 
 /**
- * An answer that may be kept, as everybody gets it: with a validator, and with word for browsers and proxies that they
- * must ask again. They hear of no invalidation; whoever knows how long an answer is good sets `Cache-Control`.
+ * The fields of an answer that may be kept, as every client gets them: with word for browsers and proxies that they
+ * must ask again. They hear of no invalidation; an application that knows how long an answer is good sets
+ * `Cache-Control`.
  *
- * @param vary names of the request's fields that are in the key
+ * @param vary names of the request's fields that are in the key by the option `vary`
  */
-export function published(answer: Answer, vary: ReadonlySet<string>): Answer {
-  const added: Record<string, string> = {};
-  if (answer.headers['cache-control'] === undefined && answer.headers.expires === undefined) {
-    added['cache-control'] = 'no-cache';
-  }
-  if (answer.headers.etag === undefined && answer.status === 200) {
-    added.etag = etagOf(answer);
-  }
-  if (vary.size > 0) {
-    added.vary = [...vary].join(', ');
-  }
-  return { ...answer, headers: mergeFields(answer.headers, added) };
+export function published(fields: HeaderFields, vary: ReadonlySet<string>): HeaderFields {
+  return {
+    ...fields,
+    ...(fields['cache-control'] === undefined &&
+      fields.expires === undefined && { 'cache-control': 'no-cache' }),
+    ...(vary.size > 0 && { vary: union(fieldOf(fields, 'vary'), [...vary].join()) }),
+  };
 }
 
 /** Weak, because what is outside of the view may still compress it. */
-function etagOf({ headers, body }: Answer): string {
-  const what = [headers['content-type'], headers['content-encoding'], headers['content-language']];
+export function etagOf(fields: HeaderFields, body: Uint8Array): string {
+  const what = [fields['content-type'], fields['content-encoding'], fields['content-language']];
   const digest = hash('sha256', Buffer.concat([Buffer.from(`${JSON.stringify(what)}\n`), body]), 'base64url');
   return `W/"${digest.slice(0, 27)}"`;
 }
@@ -51,22 +47,28 @@ function etagOf({ headers, body }: Answer): string {
 export function answerFor(asked: Asked, answer: Answer): Answer {
   if (answer.status === 200 && isFresh(asked, answer.headers)) {
     const kept = Object.entries(answer.headers).filter(([name]) => !OF_THE_BODY.has(name));
-    return { status: 304, headers: Object.fromEntries(kept), body: NOTHING };
+    return { status: 304, message: undefined, headers: Object.fromEntries(kept), body: NOTHING };
   }
+  const { 'transfer-encoding': _, ...fields } = answer.headers;
   const bodiless = answer.status === 204 || answer.status === 304;
-  const headers = bodiless
-    ? answer.headers
-    : { ...answer.headers, 'content-length': String(answer.body.byteLength) };
-  return { status: answer.status, headers, body: asked.method === 'HEAD' ? NOTHING : answer.body };
+  const headers = bodiless ? fields : { ...fields, 'content-length': String(answer.body.byteLength) };
+  return { ...answer, headers, body: asked.method === 'HEAD' ? NOTHING : answer.body };
 }
 
 const NOTHING = new Uint8Array();
 
-/** A kept answer, with its age: whoever was told how long it is good counts from when it was made. */
-export function aged({ made, ...answer }: StoredAnswer, now: number): Answer {
-  const age = Math.max(0, Math.floor((now - made) / 1000));
-  const headers = { ...answer.headers, date: new Date(made).toUTCString(), age: String(age) };
-  return { ...answer, headers };
+/**
+ * The fields of a kept answer, on top of those of this response, with its age: a client that was told how long it is
+ * good counts from when it was made.
+ */
+export function fieldsNow({ changes, made }: StoredAnswer, present: HeaderFields, now: number): HeaderFields {
+  const resident = Math.max(0, Math.floor((now - made) / 1000));
+  const before = Number(fieldOf(changes.set, 'age') ?? 0);
+  return {
+    ...applyChanges(present, changes),
+    date: changes.set.date ?? new Date(made).toUTCString(),
+    age: String(resident + (Number.isSafeInteger(before) && before > 0 ? before : 0)),
+  };
 }
 
 function isFresh({ method, headers }: Asked, answer: HeaderFields): boolean {

@@ -1,4 +1,5 @@
-import type { HeaderFields } from './answer.js';
+/** Names in lower case. Only `set-cookie` and its like have several values. */
+export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
 
 type AnyFields = Readonly<Record<string, number | string | readonly string[] | undefined>>;
 
@@ -32,47 +33,119 @@ const OF_THE_CONNECTION = new Set([
   'connection',
   'keep-alive',
   'proxy-connection',
-  'proxy-authenticate',
-  'proxy-authentication-info',
-  'proxy-authorization',
   'te',
-  'trailer',
   'transfer-encoding',
   'upgrade',
   'content-length',
-  'date',
-  'age',
 ]);
 
+/** What a view does to the fields that stood on the response before it ran. */
+export interface FieldChanges {
+  /** set by the view, whatever stood there */
+  readonly set: HeaderFields;
+  /** added by the view to what stood there */
+  readonly appended: HeaderFields;
+  readonly removed: readonly string[];
+}
+
 /**
- * What a view adds to the fields that were there before it ran. Those are about this request (its id, its rights, its
- * cookies), and whoever set them sets them for the next one as well.
+ * What a view has changed. The fields that it has left alone are about one request (its id, its rights), and the
+ * middleware that has set them sets them for the next request as well.
  */
-export function addedFields(before: HeaderFields, after: HeaderFields): HeaderFields {
-  const named = itemsOf(fieldOf(after, 'connection'));
-  const added: Record<string, string | readonly string[]> = {};
+export function changesOf(before: HeaderFields, after: HeaderFields): FieldChanges {
+  const hidden = new Set([...OF_THE_CONNECTION, ...itemsOf(fieldOf(after, 'connection'))]);
+  const set: Record<string, string | readonly string[]> = {};
+  const appended: Record<string, string | readonly string[]> = {};
   for (const [name, value] of Object.entries(after)) {
-    if (OF_THE_CONNECTION.has(name) || named.includes(name) || isSame(before[name], value)) {
+    if (hidden.has(name) || isSame(before[name], value)) {
       continue;
     }
-    added[name] = name === 'vary' ? addedItems(before, after) : value;
+    const rest = name === 'vary' ? newItems(before, after) : restOf(before[name], value);
+    if (rest === undefined) {
+      set[name] = value;
+    } else {
+      appended[name] = rest;
+    }
   }
-  return added;
+  const removed = Object.keys(before).filter(name => after[name] === undefined && !hidden.has(name));
+  return { set, appended, removed };
 }
 
-/** The fields of an answer, on top of those that are there already. */
-export function mergeFields(present: HeaderFields, added: HeaderFields): HeaderFields {
-  const vary = [...new Set([...itemsOf(fieldOf(present, 'vary')), ...itemsOf(fieldOf(added, 'vary'))])];
-  return { ...present, ...added, ...(vary.length > 0 && { vary: vary.join(', ') }) };
+/** Does to the fields of another response what a view has done to those of its own. */
+export function applyChanges(present: HeaderFields, { set, appended, removed }: FieldChanges): HeaderFields {
+  const fields: Record<string, string | readonly string[]> = { ...present, ...set };
+  for (const name of removed) {
+    delete fields[name];
+  }
+  for (const [name, rest] of Object.entries(appended)) {
+    fields[name] =
+      name === 'vary' ? union(fieldOf(present, name), fieldOf(appended, name)) : joined(present[name], rest);
+  }
+  return fields;
 }
 
-function addedItems(before: HeaderFields, after: HeaderFields): string {
+/** A list with the items of another that are not in it. */
+export function union(...lists: readonly (string | undefined)[]): string {
+  return [...new Set(lists.flatMap(itemsOf))].join(', ');
+}
+
+function newItems(before: HeaderFields, after: HeaderFields): string {
   const known = itemsOf(fieldOf(before, 'vary'));
   return itemsOf(fieldOf(after, 'vary'))
     .filter(item => !known.includes(item))
     .join(', ');
 }
 
+/** What follows the old value in the new one; `undefined` if the new one does not begin with the old one. */
+function restOf(
+  before: string | readonly string[] | undefined,
+  after: string | readonly string[],
+): string | readonly string[] | undefined {
+  if (before === undefined) {
+    return undefined;
+  }
+  if (typeof after === 'string') {
+    return typeof before === 'string' && after.startsWith(`${before}, `)
+      ? after.slice(before.length + 2)
+      : undefined;
+  }
+  const old = [before].flat();
+  return old.every((value, i) => after[i] === value) ? after.slice(old.length) : undefined;
+}
+
+function joined(
+  present: string | readonly string[] | undefined,
+  rest: string | readonly string[],
+): string | readonly string[] {
+  if (present === undefined) {
+    return rest;
+  }
+  return typeof present === 'string' && typeof rest === 'string'
+    ? `${present}, ${rest}`
+    : [present, rest].flat();
+}
+
 function isSame(a: string | readonly string[] | undefined, b: string | readonly string[]): boolean {
-  return String(a) === String(b) && typeof a === typeof b;
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** About the bytes of one body. */
+const OF_THE_REPRESENTATION = [
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'content-language',
+  'content-location',
+  'etag',
+  'last-modified',
+  'transfer-encoding',
+];
+
+/** The fields of a response, but for those about its body: these are the kept answer's. */
+export function ofThisBody(fields: HeaderFields, kept: HeaderFields): HeaderFields {
+  const isOfTheBody = ([name]: readonly [string, unknown]) => OF_THE_REPRESENTATION.includes(name);
+  return Object.fromEntries([
+    ...Object.entries(fields).filter(field => !isOfTheBody(field)),
+    ...Object.entries(kept).filter(isOfTheBody),
+  ]);
 }

@@ -16,12 +16,14 @@ export interface ViewOptions<R> {
    * The fields of the request that the answer depends on: names, or, by name, functions that return what matters of
    * the field.
    *
-   * A request with `Authorization`, and an answer with a `Vary`, only use the cache if the fields are named here.
+   * A request with `Authorization` or `Cookie` only uses the cache if the field is named here. What an answer names in
+   * `Vary`, but for these two, is put into the key by itself.
    *
    * @example
    * ```ts
    * vary: ['accept-language']
    * vary: { 'accept-language': req => req.acceptsLanguages('de', 'en'), authorization: req => req.user.role }
+   * vary: { cookie: req => req.session.role } // `() => null`: cookies do not matter
    * ```
    */
   vary?: readonly string[] | Readonly<Record<string, (request: R) => unknown>>;

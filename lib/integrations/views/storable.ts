@@ -1,45 +1,76 @@
-import type { HeaderFields } from './answer.js';
-import { fieldOf, itemsOf } from './fields.js';
+import { type FieldChanges, fieldOf, type HeaderFields, itemsOf } from './fields.js';
 
 /** Those which a cache may keep without being told how long (RFC 9110, 15.1), but for partial and failed ones. */
 const STATUSES = new Set([200, 203, 204, 300, 301, 308, 404, 410]);
 
-/** What an answer has to be for `whyNotStored()`. */
-interface Candidate {
-  readonly status: number;
-  /** what the view has added */
-  readonly headers: HeaderFields;
-}
+/** About one client, or about one connection, or a command to a client. */
+const FOR_ONE = [
+  'set-cookie',
+  'set-cookie2',
+  'www-authenticate',
+  'proxy-authenticate',
+  'authentication-info',
+  'proxy-authentication-info',
+  'clear-site-data',
+  'content-range',
+  'trailer',
+  'upgrade',
+  'pragma',
+];
+
+/** Fields with the syntax of `Cache-Control` (RFC 9213). */
+const CONTROLS = ['cache-control', 'cdn-cache-control', 'surrogate-control'];
+
+/** The directives with which a shared cache may store an answer. A directive that is not known here forbids it. */
+const SHAREABLE =
+  /^(public|(max-age|s-maxage)="?0*[1-9]\d*"?|(stale-while-revalidate|stale-if-error)="?\d+"?|must-revalidate|proxy-revalidate|immutable|no-transform)$/;
 
 /**
- * Why an answer must not be given to anybody else, if it must not.
+ * Why an answer must not be given to other requests, if it must not.
  *
- * @param vary names of the request's fields that are in the key
+ * @param fields all fields of the response, whatever has set them
+ * @param keyed names of the request's fields that are in the key
  */
-export function whyNotStored({ status, headers }: Candidate, vary: ReadonlySet<string>): string | undefined {
+export function whyNotShared(
+  status: number,
+  fields: HeaderFields,
+  keyed: ReadonlySet<string>,
+): string | undefined {
   if (!STATUSES.has(status)) {
     return `status ${status}`;
   }
-  if (headers['set-cookie'] !== undefined) {
-    return 'Set-Cookie';
+  const forOne = FOR_ONE.find(name => fields[name] !== undefined);
+  if (forOne !== undefined) {
+    return forOne;
   }
-  // Cache-Control: private="field" counts as private, too
-  const forbidden = itemsOf(fieldOf(headers, 'cache-control')).find(item =>
-    /^(private|no-store)\b/.test(item),
-  );
-  if (forbidden) {
-    return `Cache-Control: ${forbidden}`;
+  for (const name of CONTROLS) {
+    const forbidden = itemsOf(fieldOf(fields, name)).find(item => !SHAREABLE.test(item));
+    if (forbidden !== undefined) {
+      return `${name}: ${forbidden}`;
+    }
   }
-  if (headers['content-range'] !== undefined) {
-    return 'Content-Range';
+  const expires = fieldOf(fields, 'expires');
+  if (expires !== undefined && !(Date.parse(expires) > Date.now())) {
+    return `expires: ${expires}`;
   }
-  const varying = itemsOf(fieldOf(headers, 'vary')).find(item => !vary.has(item));
-  if (varying) {
-    return `Vary: ${varying}`;
+  const varying = itemsOf(fieldOf(fields, 'vary')).find(item => !keyed.has(item));
+  if (varying !== undefined) {
+    return `vary: ${varying}`;
   }
-  // encoded for one client's sake, but nothing says so
-  if (headers['content-encoding'] !== undefined && !vary.has('accept-encoding')) {
-    return 'Content-Encoding';
+  // encoded for one client, although nothing says so
+  if (fields['content-encoding'] !== undefined && !keyed.has('accept-encoding')) {
+    return 'content-encoding';
   }
   return undefined;
+}
+
+/** Why what a view has done to the fields must not be repeated for other requests, if it must not. */
+export function whyNotRepeated(
+  { set, appended }: FieldChanges,
+  keyed: ReadonlySet<string>,
+): string | undefined {
+  const origin = set['access-control-allow-origin'] ?? appended['access-control-allow-origin'];
+  return origin === undefined || origin === '*' || keyed.has('origin')
+    ? undefined
+    : 'access-control-allow-origin';
 }

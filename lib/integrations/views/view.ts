@@ -1,26 +1,66 @@
 import type { EntityManager } from '@mikro-orm/core';
 import { CacheopsError } from '../../config/index.js';
-import { answer, checkSamples, entityManagerOf, resolveSamples, type Samples, told } from '../answers.js';
+import {
+  answerDecoded,
+  checkSamples,
+  entityManagerOf,
+  resolveSamples,
+  type Samples,
+  told,
+} from '../answers.js';
 import { type Address, addressKey, targetName } from './address.js';
-import { type Answer, decodeAnswer, encodeAnswer, FORMAT } from './answer.js';
-import { type Asked, aged, answerFor, published } from './conditional.js';
+import { type Answer, decodeAnswer, encodeAnswer, FORMAT, type StoredAnswer } from './answer.js';
+import { type Asked, answerFor, etagOf, fieldsNow, published } from './conditional.js';
+import { changesOf, fieldOf, type HeaderFields, itemsOf } from './fields.js';
 import { type ResolvedViewOptions, resolveViewOptions, type ViewOptions } from './options.js';
-import { whyNotStored } from './storable.js';
+import { nameOfPlace, type Place } from './place.js';
+import { whyNotRepeated, whyNotShared } from './storable.js';
 
 /** A request, as far as views look at it. */
 export interface Visit<R> extends Asked {
   readonly address: Address;
+  readonly hasBody: boolean;
+  /** the fields that stand on the response before the view runs */
+  readonly present: HeaderFields;
+  /** which handler it is that answers; `undefined` if that is not certain: then nothing is cached */
+  readonly place: Place | undefined;
+  /** what else of the request has chosen the handler, beside its address */
+  readonly chosen?: unknown;
   /** what the user's functions are given */
   readonly request: R;
+}
+
+/** A whole answer that a handler gave. */
+export interface Given {
+  readonly status: number;
+  readonly message?: string | undefined;
+  /** all fields of the response */
+  readonly fields: HeaderFields;
+  readonly body: Uint8Array;
 }
 
 /** What becomes of an answer that a handler gave. */
 export interface Decision {
   /** for this request: perhaps a 304 */
   readonly send: Answer;
-  /** for all others, if it is for them */
-  readonly keep: Answer | undefined;
+  /** for other requests, if it is for them, and if its head is sent as it is expected: see {@link Entered.confirm} */
+  readonly keep: StoredAnswer | undefined;
 }
+
+/** The first part of a response, as it was sent. */
+export interface Head {
+  readonly status: number;
+  readonly fields: HeaderFields;
+}
+
+/** Fields that name one client. They are in the key only if the option `vary` says so. */
+const CREDENTIALS = ['authorization', 'cookie'];
+
+/** What a request must not have, since the answer may then be another. */
+const CONDITIONS_OF_OTHERS = ['range', 'if-range', 'if-match', 'if-unmodified-since', 'upgrade'];
+
+/** So many fields are put into the key on the word of answers' `Vary`. */
+const MAX_LEARNED = 16;
 
 /**
  * A handler whose answers are kept. It knows nothing of frameworks: those find out what was asked, have the handler
@@ -30,35 +70,76 @@ export interface Decision {
  * being changed is never served.
  */
 export class View<R> {
-  readonly #samples: Samples<[R]> | undefined;
-  readonly #options: ResolvedViewOptions<R>;
-  readonly #vary: ReadonlySet<string>;
-  readonly #what: string;
+  readonly samples: Samples<[R]> | undefined;
+  readonly options: ResolvedViewOptions<R>;
+  /** names of the request's fields that the option `vary` gives */
+  readonly vary: ReadonlySet<string>;
+  /** names that answers have given in `Vary`: in the key of the requests that follow */
+  readonly learned = new Set<string>();
+  readonly what: string;
 
   /**
    * @param what for messages
    * @throws CacheopsError if an option is wrong, or if there is nothing to say how long answers are kept
    */
   constructor(what: string, samples: Samples<[R]> | undefined, options: ViewOptions<R>) {
-    this.#what = what;
-    this.#samples = samples;
-    this.#options = resolveViewOptions(options, what);
-    this.#vary = new Set(this.#options.vary.keys());
+    this.what = what;
+    this.samples = samples;
+    this.options = resolveViewOptions(options, what);
+    this.vary = new Set(this.options.vary.keys());
     if (samples !== undefined) {
       checkSamples([samples], what);
-    } else if (this.#options.timeout === undefined) {
+    } else if (this.options.timeout === undefined) {
       throw new CacheopsError(`${what}: nothing says how long. Give a timeout, in seconds.`);
     }
   }
 
-  /** Whether such a request uses the cache at all. */
-  concerns({ method, headers }: Asked): boolean {
-    return (
-      (method === 'GET' || method === 'HEAD') &&
-      headers.range === undefined &&
-      headers.upgrade === undefined &&
-      (headers.authorization === undefined || this.#vary.has('authorization'))
-    );
+  /** Lets a request in; `undefined` if such a one does not use the cache at all. */
+  enter(visit: Visit<R>): Entered<R> | undefined {
+    const { method, headers, present, hasBody } = visit;
+    const passes =
+      (method !== 'GET' && method !== 'HEAD') ||
+      hasBody ||
+      CONDITIONS_OF_OTHERS.some(name => headers[name] !== undefined) ||
+      itemsOf(String(headers['cache-control'] ?? '')).includes('no-store') ||
+      CREDENTIALS.some(name => headers[name] !== undefined && !this.vary.has(name));
+    if (passes) {
+      return undefined;
+    }
+    const keyed = new Set([...this.vary, ...this.learned]);
+    for (const name of this.#learnable(present)) {
+      keyed.add(name);
+    }
+    // what is known to be for this client alone comes from the handler
+    return whyNotShared(200, present, keyed) === undefined ? new Entered(this, visit, keyed) : undefined;
+  }
+
+  /** Puts the fields that answers vary by into the key of the requests that follow. */
+  learn(fields: HeaderFields): void {
+    for (const name of this.#learnable(fields)) {
+      if (this.learned.size < MAX_LEARNED) {
+        this.learned.add(name);
+      }
+    }
+  }
+
+  #learnable(fields: HeaderFields): string[] {
+    return itemsOf(fieldOf(fields, 'vary')).filter(name => name !== '*' && !CREDENTIALS.includes(name));
+  }
+}
+
+/** A request that uses the cache. */
+export class Entered<R> {
+  readonly #view: View<R>;
+  readonly #visit: Visit<R>;
+  /** names of the request's fields that are in the key */
+  readonly #keyed: ReadonlySet<string>;
+  #reason: string | undefined;
+
+  constructor(view: View<R>, visit: Visit<R>, keyed: ReadonlySet<string>) {
+    this.#view = view;
+    this.#visit = visit;
+    this.#keyed = keyed;
   }
 
   /**
@@ -68,47 +149,104 @@ export class View<R> {
    * @param em of the request; default: that of the options, or of the current `RequestContext`
    */
   async serve(
-    visit: Visit<R>,
-    run: () => Promise<Answer | undefined>,
+    run: () => Promise<StoredAnswer | undefined>,
     em?: EntityManager,
-  ): Promise<Answer | undefined> {
-    const { timeout } = this.#options;
-    const request = {
+  ): Promise<StoredAnswer | undefined> {
+    const { options, samples, what } = this.#view;
+    const { address, place, request } = this.#visit;
+    const { timeout } = options;
+    const wanted = {
       kind: 'view' as const,
-      name: `GET ${visit.address.target}`, // a HEAD is answered from what a GET has left
-      key: this.#key(visit),
-      tags: [['url', targetName(visit.address.target)]] as const,
-      ...(this.#samples !== undefined && {
-        samples: resolveSamples(this.#samples, [visit.request], this.#what),
-      }),
+      name: `GET ${address.target}`, // a HEAD is answered from what a GET has left
+      key: this.#key(),
+      tags: [['url', targetName(address.target)]] as const,
+      obstacle: place ? undefined : 'a view at several places',
+      ...(samples !== undefined && { samples: resolveSamples(samples, [request], what) }),
       ...(timeout !== undefined && { timeout }),
     };
-    const manager = entityManagerOf(em ?? this.#options.orm, this.#what);
-    const outcome = await answer(manager, request, async () => {
+    const manager = entityManagerOf(em ?? options.orm, what);
+    return answerDecoded(manager, wanted, decodeAnswer, async () => {
       const kept = await run();
-      return { value: undefined, payload: kept && encodeAnswer({ ...kept, made: Date.now() }) };
+      const reason = this.#reason;
+      return {
+        value: undefined,
+        payload: kept && encodeAnswer(kept),
+        ...(reason !== undefined && { reason }),
+      };
     });
-    return outcome.source === 'cache'
-      ? answerFor(visit, aged(decodeAnswer(outcome.payload), Date.now()))
-      : undefined;
   }
 
-  /** @param given by the handler; without the fields that were there before it ran */
-  decide(asked: Asked, given: Answer): Decision {
-    const keeps =
-      asked.method === 'GET' &&
-      given.body.byteLength <= this.#options.maxBody &&
-      whyNotStored(given, this.#vary) === undefined;
-    const answer = keeps ? published(given, this.#vary) : given;
-    return { send: answerFor(asked, answer), keep: keeps ? answer : undefined };
+  /** What becomes of an answer that the handler gave. */
+  decide({ status, message, fields, body }: Given): Decision {
+    const { options, vary } = this.#view;
+    const changes = changesOf(this.#visit.present, fields);
+    this.#view.learn(fields);
+    const reason =
+      this.#visit.method !== 'GET'
+        ? this.#visit.method
+        : body.byteLength > options.maxBody
+          ? 'larger than maxBody'
+          : (whyNotShared(status, fields, this.#keyed) ?? whyNotRepeated(changes, this.#keyed));
+    if (reason !== undefined) {
+      this.#reason = reason;
+      return { send: answerFor(this.#visit, { status, message, headers: fields, body }), keep: undefined };
+    }
+    const etag: HeaderFields =
+      fields.etag === undefined && status === 200 ? { etag: etagOf(fields, body) } : {};
+    const headers = published({ ...fields, ...etag }, vary);
+    return {
+      send: answerFor(this.#visit, { status, message, headers, body }),
+      keep: {
+        status,
+        message,
+        changes: { ...changes, set: { ...changes.set, ...etag } },
+        body,
+        made: Date.now(),
+      },
+    };
   }
 
-  #key({ address, headers, request }: Visit<R>): string {
-    const fields = [...this.#options.vary].map(([name, pick]) => [
-      name,
-      told(pick ? pick(request) : headers[name], `${this.#what}: vary: ${name}`),
-    ]);
-    const extra = told(this.#options.extra(request), `${this.#what}: extra`);
-    return JSON.stringify([FORMAT, addressKey(address), fields, extra]);
+  /** What to keep of an answer, whose head was sent like this. Other middleware may have had a hand in it. */
+  confirm({ send, keep }: Decision, head: Head | undefined): StoredAnswer | undefined {
+    if (!keep) {
+      return undefined;
+    }
+    if (!head) {
+      this.#reason = 'the client has gone';
+      return undefined;
+    }
+    this.#view.learn(head.fields);
+    const { 'cache-control': control, ...others } = head.fields;
+    // the one that was decided to be sent may be our own word
+    const isOurs = control !== undefined && control === send.headers['cache-control'];
+    this.#reason =
+      head.status === send.status
+        ? whyNotShared(keep.status, isOurs ? others : head.fields, this.#keyed)
+        : `status ${head.status}`;
+    return this.#reason === undefined ? keep : undefined;
+  }
+
+  /**
+   * A kept answer for this request.
+   *
+   * @param present the fields that stand on the response
+   */
+  over(stored: StoredAnswer, present: HeaderFields): Answer {
+    const { status, message, body } = stored;
+    const headers = published(fieldsNow(stored, present, Date.now()), this.#view.vary);
+    return answerFor(this.#visit, { status, message, headers, body });
+  }
+
+  #key(): string {
+    const { options, what } = this.#view;
+    const { address, headers, place, chosen, request } = this.#visit;
+    const fields = [...this.#keyed].sort().map(name => {
+      const pick = options.vary.get(name);
+      return [name, told(pick ? pick(request) : headers[name], `${what}: vary: ${name}`)];
+    });
+    const extra = told(options.extra(request), `${what}: extra`);
+    const where = place && nameOfPlace(place);
+    const version = told(chosen, `${what}: version`);
+    return JSON.stringify([FORMAT, where, addressKey(address, headers), version, fields, extra]);
   }
 }

@@ -87,7 +87,15 @@ export class MemoryStore implements Store {
     const seal = stamps.join();
     // a copy of the payload, because a decoder may hand out views of it, and their reader may write to them
     const moved = seal === entry.seal ? NOTHING : this.#movedSince(entry.seal.split(','), stamps, address);
-    return moved && { payload: Buffer.from(entry.payload), moved, seal: entry.id + seal, id: entry.id };
+    return (
+      moved && {
+        payload: Buffer.from(entry.payload),
+        moved,
+        seal: entry.id + seal,
+        id: entry.id,
+        carried: () => entry.seal,
+      }
+    );
   }
 
   /** What lies between these stamps, if every difference is a matter of steps that are known. */

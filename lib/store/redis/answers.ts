@@ -63,7 +63,8 @@ export function parseSchemes(reply: unknown): KnownSchemes {
 
 /** @param flat version, then definitions */
 function schemesFrom([version, ...definitions]: readonly any[]): KnownSchemes {
-  return { version, schemes: definitions.map(parseScheme) };
+  const schemes = definitions.map(parseScheme).filter(scheme => scheme !== undefined);
+  return { version, schemes, isOdd: schemes.length < definitions.length };
 }
 
 /** @param flat id, xid (or `''`) and age of each */

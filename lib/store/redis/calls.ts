@@ -50,14 +50,17 @@ export function leaseCall(
   };
 }
 
-/** @param touched as of this version of the schemes; `undefined` for everything */
+/**
+ * @param touched as of this version of the schemes; `undefined` for everything
+ * @param version `undefined` if the registry is to be made anew
+ */
 export function markCall(
   keys: Keys,
   { epoch, sure }: Asker,
   table: string,
   writer: Writer,
   touched: readonly Touch[] | undefined,
-  version: string,
+  version: string | undefined,
 ): Call {
   const own = keys.of(table);
   const touches = touched ?? [];
@@ -81,7 +84,7 @@ export function markCall(
       touches.length,
       writer.id,
       writer.xid ?? '',
-      touched ? `:${version}` : 'everything',
+      version === undefined ? 'anew' : touched ? `:${version}` : 'everything',
       ...touches.map(({ counted, steps }) => (counted ? (steps?.length ?? '-') : '')),
       ...touches.flatMap(({ steps }) => steps ?? []),
     ],

@@ -1,5 +1,5 @@
 import type { RedisClient, RedisConnection } from '../../config/redis.js';
-import { idOf, Keys } from '../keys.js';
+import { idOf, Keys, rootOf } from '../keys.js';
 import { limitsFrom } from '../limits.js';
 import type {
   EntryAddress,
@@ -53,7 +53,7 @@ export class ClusterStore implements Store {
     const { keyPrefix = '', ...connection } = { ...given.redisOptions, ...keyPrefixOf(given) };
     const prefix = keyPrefix + (options.prefix ?? 'cacheops:');
     limitsFrom(options);
-    this.#keys = new Keys(prefix);
+    this.#keys = new Keys(rootOf(prefix));
     this.#options = { ...options, prefix, inCluster: true };
     this.#seeds = startupNodes.map(seedOf);
     this.#connection = connection;

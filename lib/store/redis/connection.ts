@@ -4,6 +4,11 @@ import { epochOf } from './identity.js';
 import { onSurplusAnswer } from './surplus.js';
 import { Watchdog } from './watchdog.js';
 
+/** Where a client connects to, without its credentials. */
+function placeOf({ options: { sentinels, name, path, host, port } }: Redis): string {
+  return ` at ${sentinels ? `the Sentinels' ${name}` : (path ?? `${host}:${port}`)}`;
+}
+
 /** A connection to a server that is known, from the moment it is until either is another. */
 export interface Session {
   readonly client: Redis;
@@ -35,6 +40,8 @@ export class Connection {
   /** the present session, if there is one */
   session: Session | undefined;
   #client: Promise<Redis> | undefined;
+  /** for messages; empty until the source has been read */
+  #place = '';
   /** what those who wait for a session wait for */
   #next = pending<Session>();
   #lastError: unknown;
@@ -188,6 +195,7 @@ export class Connection {
   async #create(): Promise<Redis> {
     try {
       const client = await createClient(this.source, this.commandTimeout, () => this.#delay());
+      this.#place = placeOf(client);
       client.on('error', error => {
         this.#lastError = error;
       });
@@ -260,8 +268,8 @@ export class Connection {
       cause instanceof Error ? ((cause as NodeJS.ErrnoException).code ?? cause.message) : undefined;
     return new Error(
       reason
-        ? `there is no connection to Redis: ${reason}`
-        : `there is no connection to Redis within ${this.commandTimeout} ms.`,
+        ? `there is no connection to Redis${this.#place}: ${reason}`
+        : `there is no connection to Redis${this.#place} within ${this.commandTimeout} ms.`,
       { cause },
     );
   }

@@ -15,11 +15,6 @@ export interface Contents {
   readonly tables: Share;
 }
 
-/** Matches all keys that a store with this prefix has written, and no others. */
-export function patternOf(prefix: string): string {
-  return `${prefix.replace(/[*?[\]\\^]/g, '\\$&')}[ectgs][:#]*`;
-}
-
 const KINDS: Readonly<Record<string, keyof Contents>> = {
   e: 'entries',
   c: 'stamps',
@@ -28,30 +23,59 @@ const KINDS: Readonly<Record<string, keyof Contents>> = {
   t: 'tables',
 };
 
+type Server = Pick<Session, 'client' | 'wait'>;
+
+/**
+ * All keys that stores with this root have written, and no others, in parts. A key may come more than once.
+ *
+ * @param root see `rootOf`
+ */
+export async function* ownKeys({ client, wait }: Server, root: string): AsyncGenerator<Buffer[]> {
+  const begin = Buffer.from(root);
+  const pattern = `${root.replace(/[*?[\]\\^]/g, '\\$&')}*`;
+  const isOwn = (key: Buffer) =>
+    key.subarray(0, begin.length).equals(begin) &&
+    kindOf(key, begin.length) !== undefined &&
+    /[:#]/.test(String.fromCharCode(key[begin.length + 1] ?? 0));
+  let cursor = '0';
+  do {
+    const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
+    // whatever the pattern means to this server
+    const own = keys.filter(isOwn);
+    if (own.length > 0) {
+      yield own;
+    }
+    cursor = String(next);
+  } while (cursor !== '0');
+}
+
+function kindOf(key: Buffer, at: number): keyof Contents | undefined {
+  const kind = String.fromCharCode(key[at] ?? 0);
+  return Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+}
+
 export async function contentsOf(
-  { client, wait }: Pick<Session, 'client' | 'wait'>,
-  prefix: string,
+  server: Server,
+  root: string,
   progress: (keys: number) => void,
 ): Promise<Contents> {
+  const { client, wait } = server;
   const contents = {
     entries: { keys: 0, bytes: 0 },
     stamps: { keys: 0, bytes: 0 },
     tables: { keys: 0, bytes: 0 },
   };
-  const kindAt = Buffer.byteLength(prefix);
+  const kindAt = Buffer.byteLength(root);
   let found = 0;
-  let cursor = '0';
-  do {
-    const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', patternOf(prefix), 'COUNT', 1000));
+  for await (const keys of ownKeys(server, root)) {
     const sizes = await wait(Promise.all(keys.map(key => client.memory('USAGE', key))));
     for (const [i, key] of keys.entries()) {
-      const share = contents[KINDS[String.fromCharCode(key[kindAt]!)]!];
+      const share = contents[kindOf(key, kindAt)!];
       share.keys++;
       share.bytes += sizes[i] ?? 0; // it may be gone by now
     }
     found += keys.length;
     progress(found);
-    cursor = String(next);
-  } while (cursor !== '0');
+  }
   return contents;
 }

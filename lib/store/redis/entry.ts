@@ -95,6 +95,11 @@ export function decodeEntry(
     : undefined;
 }
 
+/** @param head what stands before an entry's payload */
+export function sealOf(head: Buffer): Seal {
+  return head.toString('latin1', SEAL_AT);
+}
+
 /** Beyond its end an entry has no bytes, so that nothing equals them. */
 function startsWith(entry: Buffer, at: number, stamp: Buffer): boolean {
   for (let i = 0; i < stamp.length; i++) {

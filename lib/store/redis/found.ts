@@ -1,5 +1,5 @@
 import type { Found, Moved } from '../store.js';
-import { type Decoded, resealed } from './entry.js';
+import { type Decoded, resealed, sealOf } from './entry.js';
 
 /** The stamp as it is now, and the steps that led there. */
 export interface TrailAnswer {
@@ -10,8 +10,8 @@ export interface TrailAnswer {
 const NOTHING: readonly Moved[] = [];
 
 /** An entry that nothing has happened to. */
-export function found({ payload }: Decoded): Found {
-  return { payload, moved: NOTHING, seal: '', id: '' };
+export function found({ payload, head }: Decoded): Found {
+  return { payload, moved: NOTHING, seal: '', id: '', carried: () => sealOf(head) };
 }
 
 /**
@@ -53,5 +53,5 @@ export function foundWith(
   }
   const after = resealed(entryKey, head, drifts, stamps);
   const id = head.toString('latin1');
-  return { payload, moved, seal: id + after.toString('latin1'), id };
+  return { payload, moved, seal: id + after.toString('latin1'), id, carried: () => sealOf(head) };
 }

@@ -31,7 +31,7 @@ export function epochOf(info: unknown, inCluster = false): string {
 }
 
 /** The format of registries and stamps. What was made in another is of another epoch. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 const NO_CLUSTER = "Give a Cluster of ioredis as 'redis', to which the others are known as well.";
 

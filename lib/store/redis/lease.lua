@@ -30,7 +30,7 @@ local function grant()
   end)
 
   -- One of another epoch would never validate.
-  if answer[2] and string.sub(answer[2], 1, #epoch) ~= epoch then
+  if not isOfTable(answer[2], epoch) then
     answer[2] = false
   end
   local made = {}
@@ -40,9 +40,9 @@ local function grant()
     if i > 2 and ARGV[FIRST + 3 * (i - 3) + 2] == 'counts' then
       trail = trail + 1
       trailKey = KEYS[trail]
-      if answer[i] and string.sub(answer[i], -DIGITS - 1, -DIGITS - 1) ~= ':' then
-        answer[i] = false
-      end
+    end
+    if i > 2 and not (trailKey and isCounted or isPlain)(answer[i]) then
+      answer[i] = false
     end
     if made[key] then
       answer[i] = made[key]
@@ -139,101 +139,106 @@ if not open(tableStamp, epoch, sure, token) then
   return { 'epoch' }
 end
 
-local blind, missing = {}, {}
-for i, packed in ipairs(fetch(prefixed('s', ids))) do
-  if packed then
-    blind[ids[i]] = decode(packed)
-  else
-    missing[#missing + 1] = ids[i]
-  end
-end
-
--- A scheme is registered even if the lease is refused: otherwise writers that never heard of it could follow one
--- another without end.
-if #missing > 0 then
-  local schemes = decode(redis.call('HGET', registry, 'schemes'))
-  local others, count = {}, 0
-  for id in pairs(schemes) do
-    count = count + 1
-    if not definitions[id] then
-      others[#others + 1] = id
+local function lease()
+  local blind, missing = {}, {}
+  for i, packed in ipairs(fetch(prefixed('s', ids))) do
+    if packed then
+      blind[ids[i]] = decode(packed)
+    else
+      missing[#missing + 1] = ids[i]
     end
   end
 
-  local excess = count + #missing - maxSchemes
-  if excess > 0 and #others > 0 then
-    -- writers will no longer delete the stamps of what is forgotten
-    redis.call('DEL', tableStamp)
-    local used = {}
-    for i, clock in ipairs(fetch(prefixed('u', others))) do
-      used[others[i]] = tonumber(clock) or 0
+  -- A scheme is registered even if the lease is refused: otherwise writers that never heard of it could follow one
+  -- another without end.
+  if #missing > 0 then
+    local schemes = fetchSchemes()
+    local others, count = {}, 0
+    for id in pairs(schemes) do
+      count = count + 1
+      if not definitions[id] then
+        others[#others + 1] = id
+      end
     end
-    table.sort(others, function(a, b) return used[a] < used[b] end)
-    for i = 1, math.min(#others, math.max(excess, room)) do
-      schemes[others[i]] = nil
-      redis.call('HDEL', registry, 's' .. others[i], 'u' .. others[i])
+
+    local excess = count + #missing - maxSchemes
+    if excess > 0 and #others > 0 then
+      -- writers will no longer delete the stamps of what is forgotten
+      redis.call('DEL', tableStamp)
+      local used = {}
+      for i, clock in ipairs(fetch(prefixed('u', others))) do
+        used[others[i]] = tonumber(clock) or 0
+      end
+      table.sort(others, function(a, b) return used[a] < used[b] end)
+      for i = 1, math.min(#others, math.max(excess, room)) do
+        schemes[others[i]] = nil
+        redis.call('HDEL', registry, 's' .. others[i], 'u' .. others[i])
+      end
     end
+
+    local inFlight = {}
+    for _, field in ipairs(redis.call('HKEYS', registry)) do
+      if string.sub(field, 1, 1) == 'w' then
+        inFlight[#inFlight + 1] = string.sub(field, 2)
+      end
+    end
+    for _, id in ipairs(missing) do
+      schemes[id] = definitions[id]
+      blind[id] = inFlight
+    end
+    storeSchemes(schemes, token)
   end
 
-  local inFlight = {}
-  for _, field in ipairs(redis.call('HKEYS', registry)) do
-    if string.sub(field, 1, 1) == 'w' then
-      inFlight[#inFlight + 1] = string.sub(field, 2)
-    end
-  end
-  for _, id in ipairs(missing) do
-    schemes[id] = definitions[id]
-    blind[id] = inFlight
-  end
-  redis.call('HSET', registry, 'schemes', cmsgpack.pack(schemes), 'version', token)
-end
-
-local suspects, suspected = {}, {}
-local function suspect(writers)
-  for _, id in ipairs(writers) do
-    if not suspected[id] then
-      suspected[id] = true
-      suspects[#suspects + 1] = id
-    end
-  end
-end
-suspect(decode(redis.call('HGET', registry, 'everything')))
-for _, packed in ipairs(fetch(prefixed('d', dependencies))) do
-  suspect(decode(packed))
-end
-for _, id in ipairs(ids) do
-  suspect(blind[id])
-end
-
-local time = now()
-local refusal, records = { 'writers' }, {}
-for i, packed in ipairs(fetch(prefixed('w', suspects))) do
-  if packed then
-    local record = decode(packed)
-    records[suspects[i]] = true
-    refusal[#refusal + 1] = suspects[i]
-    refusal[#refusal + 1] = record.x
-    refusal[#refusal + 1] = math.max(0, time - record.t)
-  end
-end
-
-for _, id in ipairs(ids) do
-  local still = {}
-  for _, writer in ipairs(blind[id]) do
-    if records[writer] then
-      still[#still + 1] = writer
+  local suspects, suspected = {}, {}
+  local function suspect(writers)
+    for _, id in ipairs(writers) do
+      if not suspected[id] then
+        suspected[id] = true
+        suspects[#suspects + 1] = id
+      end
     end
   end
-  redis.call('HSET', registry, 's' .. id, encode(still))
-end
-use(tonumber(redis.call('HGET', registry, 'clock') or 0))
+  suspect(decode(redis.call('HGET', registry, 'everything')))
+  for _, packed in ipairs(fetch(prefixed('d', dependencies))) do
+    suspect(decode(packed))
+  end
+  for _, id in ipairs(ids) do
+    suspect(blind[id])
+  end
 
-local quarantine = redis.call('HGET', registry, 'quarantine')
-if quarantine then
-  return { 'quarantine', quarantine }
-end
-if #refusal > 1 then
-  return refusal
+  local time = now()
+  local refusal, records = { 'writers' }, {}
+  for i, packed in ipairs(fetch(prefixed('w', suspects))) do
+    if packed then
+      local record = decodeWriter(packed)
+      records[suspects[i]] = true
+      refusal[#refusal + 1] = suspects[i]
+      refusal[#refusal + 1] = record.x
+      refusal[#refusal + 1] = math.max(0, time - record.t)
+    end
+  end
+
+  for _, id in ipairs(ids) do
+    local still = {}
+    for _, writer in ipairs(blind[id]) do
+      if records[writer] then
+        still[#still + 1] = writer
+      end
+    end
+    redis.call('HSET', registry, 's' .. id, encode(still))
+  end
+  use(tonumber(redis.call('HGET', registry, 'clock') or 0))
+
+  local quarantine = redis.call('HGET', registry, 'quarantine')
+  if quarantine then
+    check(string.match(quarantine, TOKEN .. '$'))
+    return { 'quarantine', quarantine }
+  end
+  if #refusal > 1 then
+    return refusal
+  end
+
+  return grant()
 end
 
-return grant()
+return attempt(lease, tableStamp, epoch, token)

@@ -1,4 +1,4 @@
-import { Keys } from '../keys.js';
+import { Keys, rootOf } from '../keys.js';
 import { joinLeases } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
 import type {
@@ -34,7 +34,7 @@ import {
 } from './calls.js';
 import { isCluster, keyPrefixOf, type RedisSource } from './client.js';
 import { Connection, type Session } from './connection.js';
-import { type Contents, contentsOf, patternOf } from './contents.js';
+import { type Contents, contentsOf, ownKeys } from './contents.js';
 import { distinct } from './distinct.js';
 import { type Decoded, type Drift, decodeEntry, encodeEntry } from './entry.js';
 import { found, foundMany, foundWith, type TrailAnswer } from './found.js';
@@ -42,7 +42,7 @@ import { type KnownSchemes, NO_SCHEMES } from './schemes.js';
 import { type Call, run } from './scripts.js';
 
 export interface RedisStoreOptions extends Partial<TableLimits> {
-  /** begins every key. Default: `'cacheops:'` */
+  /** begins every key, followed by a marker. Default: `'cacheops:'` */
   readonly prefix?: string;
   /** how long a connection, or an answer, is waited for, in milliseconds. Default: 250 */
   readonly commandTimeout?: number;
@@ -83,9 +83,10 @@ export class RedisStore implements Store {
   /**
    * @param source URL, options of ioredis, or a client whose options are taken: it is not used itself
    * @throws Error if it is a client of a Redis Cluster: that is for a `ClusterStore`
+   * @throws RangeError if the prefix cannot be used
    */
   constructor(source: RedisSource, options: RedisStoreOptions = {}) {
-    this.#keys = new Keys(keyPrefixOf(source) + (options.prefix ?? 'cacheops:'));
+    this.#keys = new Keys(rootOf(keyPrefixOf(source) + (options.prefix ?? 'cacheops:')));
     this.#limits = limitsFrom(options);
     if (isCluster(source)) {
       throw new Error('A Redis Cluster has many servers, and this is for one of them. Take a ClusterStore.');
@@ -278,20 +279,17 @@ export class RedisStore implements Store {
 
   clear(): Promise<void> {
     return this.#do('clear', async ({ client, wait }) => {
-      const pattern = patternOf(this.#keys.prefix);
-      let cursor = '0';
-      do {
-        const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
-        if (keys.length > 0) {
-          // one by one, because in a cluster they are of several slots
-          const pipeline = client.pipeline();
-          for (const key of keys) {
-            pipeline.unlink(key);
-          }
-          await wait(pipeline.exec());
+      for await (const keys of ownKeys({ client, wait }, this.#keys.root)) {
+        // one by one, because in a cluster they are of several slots
+        const pipeline = client.pipeline();
+        for (const key of keys) {
+          pipeline.unlink(key);
         }
-        cursor = String(next);
-      } while (cursor !== '0');
+        const failed = (await wait(pipeline.exec()))?.find(([error]) => error);
+        if (failed) {
+          throw failed[0];
+        }
+      }
     });
   }
 
@@ -302,7 +300,7 @@ export class RedisStore implements Store {
    */
   contents(progress: (keys: number) => void = () => {}): Promise<Contents> {
     return this.#do('contents', ({ client, wait }) =>
-      contentsOf({ client, wait }, this.#keys.prefix, progress),
+      contentsOf({ client, wait }, this.#keys.root, progress),
     );
   }
 
@@ -368,15 +366,17 @@ export class RedisStore implements Store {
   }
 
   #markCall(asker: Asker, writer: Writer, change: TableChange, everything: boolean): Call {
-    const { version, schemes } = this.#knownSchemes.get(change.table) ?? NO_SCHEMES;
-    const touched = everything ? undefined : touchedBy(change, schemes, this.#limits.maxTouched);
-    return markCall(this.#keys, asker, change.table, writer, touched, version);
+    const { version, schemes, isOdd } = this.#knownSchemes.get(change.table) ?? NO_SCHEMES;
+    const touched = everything || isOdd ? undefined : touchedBy(change, schemes, this.#limits.maxTouched);
+    return markCall(this.#keys, asker, change.table, writer, touched, isOdd ? undefined : version);
   }
 
   /** Whether there was something to learn, so that the mark has to be made again. */
   #learn(table: string, answer: MarkAnswer): boolean {
     if (answer.kind === 'schemes') {
       this.#knownSchemes.set(table, answer);
+    } else if (this.#knownSchemes.get(table)?.isOdd) {
+      this.#knownSchemes.delete(table); // it has been made anew
     }
     return answer.kind === 'schemes';
   }

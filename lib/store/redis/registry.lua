@@ -4,14 +4,15 @@
 --   quarantine   a nonce, while it is unknown which writers the registry before this one knew
 --   version      another one whenever the schemes change
 --   clock        counts leases, to tell which schemes were used last
---   schemes      all schemes: id -> definition
+--   schemes      the version again, and all schemes: { v = version, s = { id -> definition } }
 --   s<scheme>    the writers that were in flight when it was registered: "blind" ones; '' if there are none
 --   u<scheme>    when it was used, by the clock
 --   w<writer>    a writer in flight: { x = xid, t = time in milliseconds, a = touches everything, d = dependencies }
 --   d<dep>       the writers in flight that touch this dependency
 --   everything   the writers in flight that touch everything
 --
--- It is one key, so that it is lost all together or not at all.
+-- It is one key, so that it is lost all together or not at all. If something in it is odd, that is to say, nothing that
+-- these scripts write, it is as good as lost: see attempt().
 
 local registry = KEYS[1]
 
@@ -42,8 +43,50 @@ local function prefixed(prefix, names)
   return fields
 end
 
+-- What is raised where the registry is odd.
+local ODD = {}
+
+local function check(condition)
+  if not condition then
+    error(ODD)
+  end
+end
+
+local function unpacked(packed)
+  local ok, value, another = pcall(cmsgpack.unpack, packed)
+  check(ok and type(value) == 'table' and another == nil)
+  return value
+end
+
+local function checkNames(list)
+  local count = 0
+  for _, name in pairs(list) do
+    check(type(name) == 'string')
+    count = count + 1
+  end
+  check(count == #list)
+end
+
+-- A list of names.
 local function decode(packed)
-  return packed and packed ~= '' and cmsgpack.unpack(packed) or {}
+  if not packed or packed == '' then
+    return {}
+  end
+  local list = unpacked(packed)
+  checkNames(list)
+  return list
+end
+
+local LATEST = 1e15 -- in milliseconds: the year 33658
+
+-- What is known of a writer in flight.
+local function decodeWriter(packed)
+  local record = unpacked(packed)
+  check(type(record.x) == 'string')
+  check(type(record.t) == 'number' and record.t >= 0 and record.t < LATEST)
+  check(type(record.d) == 'table' and (record.a == nil or type(record.a) == 'boolean'))
+  checkNames(record.d)
+  return record
 end
 
 -- An empty list takes up nothing, and can be told without being unpacked.
@@ -60,8 +103,24 @@ local function contains(list, value)
   return false
 end
 
+local TOKEN = '^' .. string.rep('[%w_-]', 16)
+
 -- A stamp that counts is a token, a colon and so many digits (see `lib/store/counted.ts`).
 local DIGITS, MOST_COUNTED = 10, 9999999999
+
+-- The forms of stamps. What has another is none: it may be the same again one day.
+local function isCounted(stamp)
+  return type(stamp) == 'string' and #stamp < 100 and string.match(stamp, TOKEN .. '%.%d+:' .. string.rep('%d', DIGITS) .. '$')
+end
+
+local function isPlain(stamp)
+  return type(stamp) == 'string' and #stamp < 100 and string.match(stamp, TOKEN .. '%.%d+$')
+end
+
+local function isOfTable(stamp, epoch)
+  return type(stamp) == 'string' and #stamp < 100 and string.sub(stamp, 1, #epoch + 1) == epoch .. '.'
+    and string.match(string.sub(stamp, #epoch + 2), TOKEN .. '$')
+end
 
 -- Without a value; an empty list is no list.
 local function without(list, value)
@@ -79,10 +138,32 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local function versionOfSchemes()
+  local version = redis.call('HGET', registry, 'version')
+  check(version)
+  return version
+end
+
+-- All schemes, by their ids.
+local function fetchSchemes()
+  local packed = redis.call('HGET', registry, 'schemes')
+  check(packed)
+  local known = unpacked(packed)
+  check(known.v == versionOfSchemes() and type(known.s) == 'table')
+  for id, definition in pairs(known.s) do
+    check(type(id) == 'string' and type(definition) == 'string')
+  end
+  return known.s
+end
+
+local function storeSchemes(schemes, version)
+  redis.call('HSET', registry, 'schemes', cmsgpack.pack({ v = version, s = schemes }), 'version', version)
+end
+
 -- The version of the schemes, then the definition of each.
 local function knownSchemes()
-  local list = { redis.call('HGET', registry, 'version') or '' }
-  for _, definition in pairs(decode(redis.call('HGET', registry, 'schemes'))) do
+  local list = { versionOfSchemes() }
+  for _, definition in pairs(fetchSchemes()) do
     list[#list + 1] = definition
   end
   return list
@@ -92,7 +173,8 @@ end
 -- registered.
 local function renew(tableStamp, epoch, nonce)
   redis.call('DEL', tableStamp, registry)
-  redis.call('HSET', registry, 'epoch', epoch, 'quarantine', nonce, 'version', nonce)
+  redis.call('HSET', registry, 'epoch', epoch, 'quarantine', nonce)
+  storeSchemes({}, nonce)
 end
 
 -- Makes the registry anew if there is none, or one of another epoch. In the latter case the client may be the one
@@ -112,4 +194,21 @@ local function open(tableStamp, epoch, sure, nonce)
     renew(tableStamp, epoch, nonce)
   end
   return true
+end
+
+-- An error that was caught, as the reply of a script. It begins with its code, by which clients know it.
+local function failed(caught)
+  local text = type(caught) == 'table' and caught.err or tostring(caught)
+  return { err = (string.gsub(text, '^@?user_script: ?%d+: ?', '')) }
+end
+
+-- Runs a script. If it finds the registry odd, it is made anew, which covers whatever the script has done by then, and
+-- the script is run again.
+local function attempt(main, tableStamp, epoch, nonce)
+  local ok, answer = pcall(main)
+  if not ok and answer == ODD then
+    renew(tableStamp, epoch, nonce)
+    return main()
+  end
+  return ok and answer or failed(answer)
 end

@@ -9,4 +9,12 @@ local found = redis.pcall('TYPE', registry)
 if found.ok ~= 'hash' then
   return { '' }
 end
-return knownSchemes()
+local ok, known = pcall(knownSchemes)
+if ok then
+  return known
+end
+-- what is odd is made anew by those that mark or take a lease
+if known == ODD then
+  return { '' }
+end
+return failed(known)

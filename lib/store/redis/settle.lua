@@ -10,30 +10,40 @@ if type(packed) ~= 'string' then
   return
 end
 
-local record = decode(packed)
-local fields = prefixed('d', record.d)
-local gone, changed = { 'w' .. writer }, {}
-for i, list in ipairs(fetch(fields)) do
-  local writers = without(decode(list), writer)
-  if writers then
-    changed[#changed + 1] = fields[i]
-    changed[#changed + 1] = cmsgpack.pack(writers)
-  else
-    gone[#gone + 1] = fields[i]
+local function forget()
+  local record = decodeWriter(packed)
+  local fields = prefixed('d', record.d)
+  local gone, changed = { 'w' .. writer }, {}
+  for i, list in ipairs(fetch(fields)) do
+    local writers = without(decode(list), writer)
+    if writers then
+      changed[#changed + 1] = fields[i]
+      changed[#changed + 1] = cmsgpack.pack(writers)
+    else
+      gone[#gone + 1] = fields[i]
+    end
   end
-end
-if record.a then
-  local writers = without(decode(redis.call('HGET', registry, 'everything')), writer)
-  if writers then
-    changed[#changed + 1] = 'everything'
-    changed[#changed + 1] = cmsgpack.pack(writers)
-  else
-    gone[#gone + 1] = 'everything'
+  if record.a then
+    local writers = without(decode(redis.call('HGET', registry, 'everything')), writer)
+    if writers then
+      changed[#changed + 1] = 'everything'
+      changed[#changed + 1] = cmsgpack.pack(writers)
+    else
+      gone[#gone + 1] = 'everything'
+    end
   end
+  chunked(changed, function(_, ...)
+    redis.call('HSET', registry, ...)
+  end)
+  chunked(gone, function(_, ...)
+    redis.call('HDEL', registry, ...)
+  end)
 end
-chunked(changed, function(_, ...)
-  redis.call('HSET', registry, ...)
-end)
-chunked(gone, function(_, ...)
-  redis.call('HDEL', registry, ...)
-end)
+
+local ok, failure = pcall(forget)
+if not ok and failure == ODD then
+  -- it is made anew, in quarantine, by the first that asks for it
+  redis.call('DEL', registry)
+elseif not ok then
+  return failed(failure)
+end

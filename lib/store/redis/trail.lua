@@ -15,7 +15,7 @@ if type(stamp) ~= 'string' or #stamp ~= #sealed or string.sub(stamp, 1, split) ~
   return false
 end
 local first, last = tonumber(string.sub(sealed, split + 1)), tonumber(string.sub(stamp, split + 1))
-if not first or not last or last <= first then
+if not first or not last or last <= first or string.find(stamp, '%D', split + 1) then
   return false
 end
 local answer = { stamp }

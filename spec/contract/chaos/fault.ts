@@ -1,4 +1,5 @@
 import type { Audit } from '../processes/audit.js';
+import type { Rule } from './broken.js';
 import type { Random } from './random.js';
 
 /** Something that happens to processes, networks or servers, and how many times it is tried. */
@@ -8,7 +9,9 @@ export interface Fault {
   readonly tries: { readonly long: number; readonly short: number };
   /** the longest that a read may take, in milliseconds; left out, that is not what it is about */
   readonly bound?: number;
-  run(tries: number, random: Random): Promise<Findings>;
+  /** @param broken what the processes do not keep to; only faults with `breakable` heed it */
+  run(tries: number, random: Random, broken?: Rule): Promise<Findings>;
+  readonly breakable?: readonly Rule[];
 }
 
 /** What came of it. */

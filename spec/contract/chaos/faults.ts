@@ -1,4 +1,5 @@
 import { crashes } from './crashes.js';
+import { deliveries } from './deliveries.js';
 import type { Fault } from './fault.js';
 import { growth } from './growth.js';
 import { losses } from './losses.js';
@@ -11,6 +12,7 @@ export const faults: readonly Fault[] = [
   ...stalls,
   ...memoryLimits,
   ...losses,
+  ...deliveries,
   ...wires,
   ...growth,
 ];

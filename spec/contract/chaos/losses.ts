@@ -212,7 +212,7 @@ interface Pair extends AsyncDisposable {
 }
 
 /** A server, and another that follows it by way of a relay. */
-async function startPair(): Promise<Pair> {
+export async function startPair(): Promise<Pair> {
   const servers = await Promise.all(
     [0, 1].map(() => startRedis(['--repl-diskless-sync-delay', '0', '--repl-timeout', '600'])),
   );

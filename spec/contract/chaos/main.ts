@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { stopServers } from '../../support/servers.js';
+import { RULES, type Rule } from './broken.js';
 import type { Fault, Findings } from './fault.js';
 import { faults } from './faults.js';
 import { randomFrom } from './random.js';
@@ -8,15 +9,16 @@ import { head, row } from './table.js';
 /*
  * Everything that can happen to processes, networks and servers, on real ones, and how many reads went wrong by it.
  *
- *     npm run chaos [-- [--seed <number>] [--tries <share>] [word…]]
+ *     npm run chaos [-- [--seed <number>] [--tries <share>] [--break <rule>] [word…]]
  *
- * With words, only faults with one of them in their name. The seed decides what is done to whom; when other processes
+ * With words, only faults with one of them in their name. With a rule of `broken.ts`, those that it is to be missed by:
+ * then the run fails unless something is lost. The seed decides what is done to whom; when other processes
  * do what they do, nothing decides.
  */
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seed: { type: 'string' }, tries: { type: 'string', default: '1' } },
+  options: { seed: { type: 'string' }, tries: { type: 'string', default: '1' }, break: { type: 'string' } },
 });
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
 const share = Number(values.tries);
@@ -24,11 +26,19 @@ if (!Number.isInteger(seed) || !(share > 0)) {
   console.error('--seed is a whole number, and --tries a factor above 0.');
   process.exit(2);
 }
+const broken = values.break as Rule | undefined;
+if (broken !== undefined && !Object.hasOwn(RULES, broken)) {
+  console.error(`--break takes a rule: ${Object.keys(RULES).join(', ')}.`);
+  process.exit(2);
+}
 const chosen = faults.filter(
-  ({ name }) => positionals.length === 0 || positionals.some(word => name.includes(word)),
+  ({ name, breakable }) =>
+    (positionals.length === 0 || positionals.some(word => name.includes(word))) &&
+    (!broken || breakable?.includes(broken)),
 );
 
 let wrong = 0;
+let lost = 0;
 process.on('unhandledRejection', error => {
   wrong++;
   console.error('A rejection that nobody handles:', error);
@@ -44,6 +54,7 @@ try {
       faults.push(`a read took ${Math.ceil(findings.slowest)} ms, more than ${bound}`);
     }
     wrong += faults.length;
+    lost += findings.lost.length;
     for (const what of [...faults.slice(0, 20), ...findings.notes]) {
       console.error(`  ${what}`);
     }
@@ -51,11 +62,11 @@ try {
 } finally {
   await stopServers();
 }
-process.exitCode = wrong > 0 ? 1 : 0;
+process.exitCode = (broken ? lost === 0 : wrong > 0) ? 1 : 0;
 
 async function inflict({ name, tries, run }: Fault): Promise<Findings> {
   try {
-    return await run(Math.ceil(tries.long * share), randomFrom(seed));
+    return await run(Math.ceil(tries.long * share), randomFrom(seed), broken);
   } catch (error) {
     throw new Error(`"${name}" with seed ${seed}`, { cause: error });
   }

@@ -26,6 +26,8 @@ export interface Scene {
   readonly missed: Set<string>;
   /** how many writers may still die */
   crashes: number;
+  /** the writers whose invalidations the store has not been told of */
+  readonly owed: Set<string>;
 }
 
 export const TIMEOUT = 1000;

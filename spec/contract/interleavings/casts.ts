@@ -119,6 +119,26 @@ export const CASTS = {
     resealers: [OLD_ONES],
     losses: { of: ['dependency stamp', 'trail'], count: 1 },
   },
+  'a writer that the store does not hear of, two readers and a crash': {
+    rows,
+    cached: [ONE, ALL],
+    writers: [{ ...MOVE, unheard: true }],
+    readers: [ONE, TWO],
+    crashes: 1,
+  },
+  'a writer that the store does not hear of, another, and a reader': {
+    rows,
+    cached: [ALL],
+    writers: [{ ...MOVE, unheard: true }, RENAME],
+    readers: [TWO],
+  },
+  'a writer that the store does not hear of and that rolls back, a reader and the loss of the registry': {
+    rows,
+    cached: [ONE],
+    writers: [{ ...MOVE, unheard: true, rollsBack: true }],
+    readers: [ONE],
+    losses: { of: ['registry'], count: 1 },
+  },
   'a writer that cannot tell its steps, another, and a reader': {
     rows: titles,
     cached: [OLD_ONES, NEW_ONES],

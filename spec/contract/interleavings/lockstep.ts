@@ -81,6 +81,11 @@ export class Lockstep implements ExploredStore {
     await this.#sketch.lift(quarantine);
   }
 
+  async drop(tables: readonly string[]): Promise<void> {
+    await this.#store.drop(tables);
+    await this.#sketch.drop(tables);
+  }
+
   evict(key: string): void {
     this.#store.evict(key);
     this.#sketch.evict(key);

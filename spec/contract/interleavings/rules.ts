@@ -25,6 +25,13 @@ export const RULES = {
   'quarantine, mark': 'a registry that a mark makes anew is in quarantine',
   'lift by nonce': 'only the quarantine that was asked about is lifted',
 
+  'kept when not taken': 'a mark that the store does not take is kept, and its tables are dropped',
+  'dropped after the end':
+    'the tables of a mark that was not taken are dropped after its transaction has ended',
+  'a mark made up for':
+    'what is told to the store of a transaction that has not ended is a mark, and not only a drop',
+  'untrusted while owed': 'a process does not trust a store that has not been told of its writes',
+
   'steps that matter': 'a step that matters makes a miss',
   'mark counts': 'a mark makes a stamp count the steps that it adds',
   'vague mark deletes': 'a mark that cannot tell its steps deletes the stamp that counts',

@@ -70,7 +70,8 @@ export class Sketch implements ExploredStore {
       }
       moved.push({ ...on, steps: steps.map(step => JSON.parse(step)) });
     }
-    return { payload: entry.payload, moved, seal: `${entry.id} ${later.join()}`, id: entry.id };
+    const carried = () => earlier.join();
+    return { payload: entry.payload, moved, seal: `${entry.id} ${later.join()}`, id: entry.id, carried };
   }
 
   #stepsBetween(
@@ -185,6 +186,12 @@ export class Sketch implements ExploredStore {
     const registry = this.#registries.get(KEYS.of(table).registry);
     if (registry && (registry.quarantine === nonce || !this.keeps('lift by nonce'))) {
       registry.quarantine = undefined;
+    }
+  }
+
+  async drop(tables: readonly string[]): Promise<void> {
+    for (const table of tables) {
+      this.#stamps.delete(KEYS.of(table).stamp);
     }
   }
 

@@ -15,9 +15,11 @@ export interface WriterPart {
   readonly wide?: boolean;
   /** it cannot tell its steps */
   readonly vague?: boolean;
+  /** the store is away when it marks: it is told later, once the transaction has ended or before */
+  readonly unheard?: boolean;
 }
 
-type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles';
+type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles' | 'fails to mark' | 'drops';
 
 /** Writes one row in a transaction of its own: write, mark, COMMIT or ROLLBACK, settle. May die after each. */
 export class Writer implements Actor {
@@ -30,7 +32,7 @@ export class Writer implements Actor {
     readonly part: WriterPart,
     readonly scene: Scene,
   ) {
-    this.#stages = stagesOf(scene.keeps);
+    this.#stages = stagesOf(scene.keeps, part.unheard);
   }
 
   steps(): readonly Step[] {
@@ -39,7 +41,7 @@ export class Writer implements Actor {
     if (!stage || mustWait) {
       return [];
     }
-    return [this.#step(stage), ...this.#deaths(stage)];
+    return [this.#step(stage), ...this.#deaths(stage), ...this.#makingUp()];
   }
 
   get state(): unknown {
@@ -57,6 +59,23 @@ export class Writer implements Actor {
     };
   }
 
+  /** Whether its transaction has ended or not: if the answer to its COMMIT was lost, nobody knows. */
+  #makingUp(): Step[] {
+    const isOwed = this.scene.owed.has(this.name);
+    return isOwed && this.#transaction
+      ? [
+          {
+            name: `${this.name} makes up for its mark`,
+            take: async () => {
+              await this.#makeUp();
+              this.scene.owed.delete(this.name);
+              this.#stages.splice(this.#stages.indexOf('drops'), 1, 'settles');
+            },
+          },
+        ]
+      : [];
+  }
+
   /**
    * Its death by itself is not seen, since it may as well be slow. What is: that the database ends its transaction,
    * one way or, if its COMMIT has arrived, the other, and that nobody settles.
@@ -64,7 +83,8 @@ export class Writer implements Actor {
   #deaths(next: Stage): Step[] {
     const { database } = this.scene;
     const transaction = this.#transaction;
-    if (!transaction || this.scene.crashes === 0) {
+    // with a process that dies before the store is told, what it owes is lost: that is the bound of `degrade`
+    if (!transaction || this.scene.crashes === 0 || this.scene.owed.has(this.name)) {
       return [];
     }
     const death = (fate: string, end: () => void): Step => ({
@@ -102,6 +122,26 @@ export class Writer implements Actor {
         return rollsBack ? database.abort(this.#transaction!) : database.commit(this.#transaction!);
       case 'settles':
         return store.settle(this.name, [ARTICLE]);
+      case 'fails to mark':
+        if (keeps('kept when not taken')) {
+          this.scene.owed.add(this.name);
+        }
+        return;
+      case 'drops':
+        if (keeps('kept when not taken')) {
+          await store.drop([ARTICLE]);
+          this.scene.owed.delete(this.name);
+        }
+    }
+  }
+
+  async #makeUp(): Promise<void> {
+    const { store, keeps } = this.scene;
+    if (keeps('a mark made up for')) {
+      const writer = { id: this.name, xid: String(this.#transaction!.xid) };
+      await store.mark(writer, [{ table: ARTICLE, touched: () => undefined }]);
+    } else {
+      await store.drop([ARTICLE]);
     }
   }
 
@@ -117,7 +157,12 @@ export class Writer implements Actor {
   }
 }
 
-function stagesOf(keeps: Keeps): Stage[] {
+function stagesOf(keeps: Keeps, unheard = false): Stage[] {
+  if (unheard) {
+    return keeps('dropped after the end')
+      ? ['writes', 'fails to mark', 'ends', 'drops']
+      : ['writes', 'fails to mark', 'drops', 'ends'];
+  }
   if (!keeps('mark before COMMIT')) {
     return ['writes', 'ends', 'marks', 'settles'];
   }

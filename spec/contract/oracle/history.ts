@@ -83,7 +83,14 @@ function steps(topic: Topic): fc.Arbitrary<Step> {
       arbitrary: record({
         kind: kind('open'),
         session,
-        how: fc.constantFrom<Opening>('transactional', 'transactional', 'requires_new', 'begin', 'kysely'),
+        how: fc.constantFrom<Opening>(
+          'transactional',
+          'transactional',
+          'requires_new',
+          'begin',
+          'kysely',
+          'prepared',
+        ),
         isolation: fc.oneof(
           { weight: 3, arbitrary: fc.constant(undefined) },
           {

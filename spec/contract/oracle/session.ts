@@ -5,7 +5,7 @@ import { deferred } from '../../support/deferred.js';
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
 /** How a transaction is begun. Inside another one, the first and the last make a savepoint of it. */
-export type Opening = 'transactional' | 'requires_new' | 'begin' | 'kysely';
+export type Opening = 'transactional' | 'requires_new' | 'begin' | 'kysely' | 'prepared';
 
 export type Outcome = 'commit' | 'rollback';
 
@@ -79,6 +79,8 @@ export class Session {
         return this.context ? callback(this.em, {}) : begin(this.em, options);
       case 'kysely':
         return this.context ? savepoint(this.em) : kysely(this.em, isolationLevel);
+      case 'prepared':
+        return this.context ? callback(this.em, {}) : prepared(this.em, options);
     }
   }
 }
@@ -129,6 +131,35 @@ async function begin(em: SqlEntityManager, options: object): Promise<Frame> {
         await em.rollback();
         throw error;
       }
+    },
+  };
+}
+
+/** A transaction that ends in two phases, the second of which is another session's. */
+async function prepared(em: SqlEntityManager, options: object): Promise<Frame> {
+  const [{ setting }] = await em.execute<[{ setting: string }]>(
+    `select setting from pg_settings where name = 'max_prepared_transactions'`,
+  );
+  const plain = await begin(em, options);
+  if (setting === '0') {
+    return plain;
+  }
+  return {
+    em,
+    async end(outcome) {
+      const name = crypto.randomUUID();
+      try {
+        if (outcome === 'commit') {
+          await em.flush();
+        }
+        await em.execute(`prepare transaction '${name}'`);
+      } catch (error) {
+        await em.rollback();
+        throw error;
+      }
+      // it is over for this session, which has nothing to commit or to roll back any more
+      await plain.end(outcome);
+      await em.getConnection().execute(`${outcome} prepared '${name}'`);
     },
   };
 }

@@ -55,6 +55,7 @@ function total(handles: readonly Cacheops[]): ReadCounts {
     fills: 0,
     refused: 0,
     unstored: 0,
+    errors: 0,
   };
   for (const handle of handles) {
     const stats = handle.stats();

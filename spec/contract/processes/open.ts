@@ -4,6 +4,7 @@ import type { RedisOptions } from 'ioredis';
 import { type CacheopsOptions, cacheops, getCacheops, type ReadEvent } from '../../../lib/index.js';
 import type { RedisSource } from '../../../lib/store/redis/client.js';
 import { RedisStore } from '../../../lib/store/redis/redis_store.js';
+import type { Rule } from '../chaos/broken.js';
 import { entities } from './schema.js';
 import { SteppedStore } from './stepped_store.js';
 
@@ -23,6 +24,8 @@ export interface Place {
   readonly onStoreFailure?: 'degrade' | 'throw';
   /** see {@link CacheopsOptions} */
   readonly retryAfter?: number;
+  /** what other processes break: see `chaos/broken.ts` */
+  readonly broken?: Rule | undefined;
 }
 
 export interface Opened extends AsyncDisposable {

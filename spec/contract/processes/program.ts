@@ -6,12 +6,17 @@
 import { setImmediate } from 'node:timers/promises';
 import { deferred } from '../../support/deferred.js';
 import { type Gate, gate } from '../../support/gate.js';
+import { breakRule } from '../chaos/broken.js';
 import type { News, Order } from './messages.js';
-import { openOrm } from './open.js';
+import { openOrm, type Place } from './open.js';
 import { followed, type Step, type Steps } from './steps.js';
 import { tasks } from './tasks.js';
 
-const { orm } = await openOrm(JSON.parse(process.argv[2]!));
+const place: Place = JSON.parse(process.argv[2]!);
+const { orm, store } = await openOrm(place);
+if (place.broken) {
+  breakRule(place.broken, store);
+}
 await orm.connect();
 const gates = new Map<number, Gate>();
 

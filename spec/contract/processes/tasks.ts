@@ -1,4 +1,5 @@
 import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { getCacheops } from '../../../lib/index.js';
 import { audit } from './audit.js';
 import { deeds } from './deeds.js';
 import { sourced } from './open.js';
@@ -45,6 +46,25 @@ export const tasks: Readonly<Record<string, Task>> = {
   /** Changes something about a row. */
   async alter(em, deed: string, id: number) {
     await deeds[deed]!(em, id);
+  },
+
+  /** Changes something about a row, in a transaction that another process may end. */
+  async prepare(em, name: string, id: number) {
+    const inner = em.fork();
+    await inner.begin();
+    await deeds['move to another category']!(inner, id);
+    await inner.execute(`prepare transaction '${name}'`);
+    await inner.commit(); // its connection goes back to the pool
+  },
+
+  /** Ends it. */
+  async decide(em, name: string) {
+    await em.getConnection().execute(`commit prepared '${name}'`);
+  },
+
+  /** Closes the cache as the end of a program does. */
+  close: async em => {
+    await getCacheops(em).close();
   },
 
   audit,

@@ -2,13 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { Article, Author } from '../../../fixtures/legacy/index.js';
 import { invalidateView } from '../../../lib/integrations/express/index.js';
 import { restoreBlog, startBlog } from '../../orm/support/blog.js';
 import type { Started } from '../../orm/support/start.js';
 import { gate } from '../../support/gate.js';
 import { until } from '../../support/until.js';
-import { ask, type Framework, type Reply, type Route, type Site } from './site.js';
+import { ask, type Fields, type Framework, type Reply, type Route, type Site } from './site.js';
 
 /** What views promise, whatever the framework. */
 export function describeViews(framework: Framework): void {
@@ -34,20 +35,38 @@ export function describeViews(framework: Framework): void {
     after(() => started.orm.close(true));
 
     /** Serves one page, and counts how often it is made. Returns its URL. */
-    async function serve(
+    async function serve(page: Route['page'] | Reply, options: RouteOptions = {}): Promise<string> {
+      return serveAll(routeOf(page, options));
+    }
+
+    type RouteOptions = {
+      readonly [option: string]: unknown;
+      readonly samples?: unknown;
+      readonly role?: string;
+      readonly before?: Route['before'];
+      readonly late?: Route['late'];
+    };
+
+    function routeOf(
       page: Route['page'] | Reply,
-      { samples, ...options }: { samples?: unknown; [option: string]: unknown } = {},
-    ): Promise<string> {
-      const route: Route = {
+      { samples, role, before, late, ...options }: RouteOptions = {},
+    ): Route {
+      return {
         path: '/page',
         ...(samples !== undefined && { samples }),
+        ...(role !== undefined && { role }),
+        ...(before && { before }),
+        ...(late && { late }),
         options: { orm: started.orm, ...(samples === undefined && { timeout: 60 }), ...options },
         page: asked => {
           runs++;
           return typeof page === 'function' ? page(asked) : page;
         },
       };
-      site = await framework.serve([route]);
+    }
+
+    async function serveAll(...routes: Route[]): Promise<string> {
+      site = await framework.serve(routes);
       return `${site.origin}/page`;
     }
 
@@ -78,6 +97,28 @@ export function describeViews(framework: Framework): void {
             'content-length': '10000',
           });
         }
+      });
+
+      it('an age that the handler gave, and add to it', async () => {
+        const url = await serve({ headers: { age: '100' }, body: 'x' });
+        const [first, second] = await twice(url);
+        expect(first.headers.age).to.equal('100');
+        expect(Number(second.headers.age)).to.be.within(100, 110);
+        expect(runs).to.equal(1);
+      });
+
+      it('the status message', async () => {
+        if (framework.withoutMessage) {
+          expect(framework.name).to.equal('Hono'); // whose server sends the usual one
+          return;
+        }
+        const url = await serve({ message: 'Quite Fine', headers: { etag: '"own"' }, body: 'x' });
+        for (const { status, message } of await twice(url)) {
+          expect([status, message]).to.deep.equal([200, 'Quite Fine']);
+        }
+        const { status, message } = await ask(url, { 'if-none-match': '"own"' });
+        expect([status, message]).to.deep.equal([304, 'Not Modified']);
+        expect(runs).to.equal(1);
       });
 
       it('text and JSON with the type that the framework gave them', async () => {
@@ -206,7 +247,229 @@ export function describeViews(framework: Framework): void {
       });
     });
 
+    describe('look at an answer as it is sent:', () => {
+      const FORBIDDING: readonly Fields[] = [
+        { 'cache-control': 'private' },
+        { 'cache-control': 'no-store' },
+        { 'cache-control': 'no-cache' },
+        { 'cache-control': 'public, max-age=0' },
+        { 'cache-control': 'max-age=60, x-unheard-of' },
+        { 'cdn-cache-control': 'no-store' },
+        { pragma: 'x-own' },
+        { expires: '0' },
+        { vary: '*' },
+        { vary: 'Cookie' },
+        { 'set-cookie': 'a=b' },
+        { 'www-authenticate': 'Basic' },
+        { 'clear-site-data': '"cookies"' },
+      ];
+      for (const fields of FORBIDDING) {
+        const [[name, value]] = Object.entries(fields) as [[string, string]];
+
+        async function isNotKept(reply: Reply, options: RouteOptions) {
+          const url = await serve(reply, options);
+          for (const got of [...(await twice(url)), await ask(url)]) {
+            // some frameworks send a cookie twice that is set twice
+            expect([...new Set([got.headers[name]].flat())], name).to.deep.equal([value]);
+            expect(got.headers.age).to.equal(undefined);
+            expect(got.body.toString()).to.equal('x');
+          }
+          expect(runs).to.equal(3);
+        }
+
+        it(`${name}: ${value}, set before the view`, () =>
+          isNotKept({ body: 'x' }, { before: () => fields }));
+
+        it(`${name}: ${value}, set before the view and by the handler`, () =>
+          isNotKept({ headers: fields, body: 'x' }, { before: () => fields }));
+
+        if (value !== 'no-cache') {
+          // which is what they say themselves, for clients
+          it(`${name}: ${value}, set after the handler`, () =>
+            isNotKept({ body: 'x' }, { late: () => fields }));
+        }
+      }
+
+      const languages = async (url: string) => {
+        const bodies: string[] = [];
+        for (const language of ['de', 'en', 'de', 'en', 'de', 'en']) {
+          bodies.push((await ask(url, { 'accept-language': language })).body.toString());
+          await started.cache.idle();
+        }
+        expect(bodies).to.deep.equal(['de', 'en', 'de', 'en', 'de', 'en']);
+      };
+      const inLanguage: Route['page'] = ({ field }) => ({ body: field('accept-language')! });
+
+      for (const when of ['before', 'late'] as const) {
+        it(`a Vary that is set ${when === 'before' ? 'before' : 'after'} the view is part of the key`, async () => {
+          await languages(await serve(inLanguage, { [when]: () => ({ vary: 'Accept-Language' }) }));
+          expect(runs).to.be.lessThan(5);
+        });
+      }
+
+      it('a Vary of the handler is part of the key, once it is known', async () => {
+        await languages(
+          await serve(({ field }) => ({
+            headers: { vary: 'Accept-Language' },
+            body: field('accept-language')!,
+          })),
+        );
+        expect(runs).to.be.lessThan(5);
+      });
+
+      it('a Cache-Control that allows it is sent as it was set before the view', async () => {
+        const url = await serve(
+          { headers: { 'content-type': 'text/plain' }, body: 'x' },
+          { before: () => ({ 'cache-control': 'public, max-age=60' }) },
+        );
+        for (const { headers } of await twice(url)) {
+          expect(headers['cache-control']).to.equal('public, max-age=60');
+        }
+        expect(runs).to.equal(1);
+      });
+
+      it('fields of others are neither lost, nor sent twice, nor those of another request', async () => {
+        let nonce = 0;
+        const url = await serve(
+          ({ remove }) => {
+            remove('x-gone');
+            return { headers: { 'x-own': 'handler' }, body: 'x' };
+          },
+          {
+            before: () => ({ 'x-nonce': `n${++nonce}`, 'x-gone': 'y', 'x-own': 'middleware' }),
+            late: () => ({ 'x-late': `l${nonce}` }),
+          },
+        );
+        const got = await twice(url);
+        expect(runs).to.equal(1);
+        for (const [i, { headers }] of got.entries()) {
+          expect(headers).to.include({
+            'x-nonce': `n${i + 1}`,
+            'x-late': `l${i + 1}`,
+            'x-own': 'handler',
+          });
+          expect(headers).to.not.have.property('x-gone');
+        }
+      });
+
+      it('an origin that was allowed for one client is not allowed for another', async () => {
+        const url = await serve(({ field }) => ({
+          headers: { 'access-control-allow-origin': field('origin') ?? 'none' },
+          body: 'x',
+        }));
+        for (const origin of ['http://a.example', 'http://b.example', 'http://a.example']) {
+          const { headers } = await ask(url, { origin });
+          await started.cache.idle();
+          expect(headers['access-control-allow-origin']).to.equal(origin);
+        }
+      });
+    });
+
+    describe('know which handler it is:', () => {
+      const pageOf = (body: string) => routeOf(() => ({ body }), body === 'admin' ? { role: 'admin' } : {});
+
+      it('two of the same text on one URL share nothing, and each keeps its own', async () => {
+        const url = await serveAll(pageOf('admin'), pageOf('public'));
+        for (const _ of [1, 2, 3]) {
+          for (const [headers, expected] of [
+            [{ 'x-role': 'admin' }, 'admin'],
+            [{}, 'public'],
+          ] as const) {
+            expect((await ask(url, headers)).body.toString()).to.equal(expected);
+            await started.cache.idle();
+          }
+        }
+        expect(runs).to.equal(2);
+      });
+    });
+
+    describe('with a body of the request', () => {
+      it('neither keep nor serve', async () => {
+        const url = await serve(({ field }) => ({ body: field('content-length') ?? 'none' }));
+        const withBody = { 'content-type': 'text/plain', 'content-length': '5' };
+        expect((await ask(url, withBody, 'GET', 'hello')).body.toString()).to.equal('5');
+        await started.cache.idle();
+        expect((await ask(url)).body.toString()).to.equal('none');
+        await started.cache.idle();
+        expect((await ask(url, withBody, 'GET', 'hello')).body.toString()).to.equal('5');
+        expect((await ask(url)).body.toString()).to.equal('none');
+        expect(runs).to.equal(3);
+      });
+
+      it('that never comes hold up no other request', async () => {
+        const stopped = gate();
+        const url = await serve(async ({ field }) => {
+          if (field('content-length') !== undefined || field('transfer-encoding') !== undefined) {
+            await stopped.pass(); // as a handler that reads what does not come
+          }
+          return { body: 'x' };
+        });
+        try {
+          for (const headers of [{ 'content-length': '9' }, { 'transfer-encoding': 'chunked' }]) {
+            const before = runs;
+            const stalled = request(url, { agent: false, headers }).on('error', () => {});
+            stalled.flushHeaders();
+            await until(() => runs > before);
+            await started.cache.invalidateAll();
+            expect((await ask(url)).body.toString()).to.equal('x');
+            stalled.destroy();
+          }
+        } finally {
+          stopped.open();
+        }
+      });
+    });
+
+    it('wait for a handler that hangs for 5 seconds, and no longer', async () => {
+      const hanging = gate();
+      const url = await serve(
+        async () => {
+          const mine = runs;
+          if (mine === 1) {
+            await hanging.pass();
+          }
+          return { body: `run ${mine}` };
+        },
+        { extra: () => void arrived++ },
+      );
+      let arrived = 0;
+      const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        const first = ask(url);
+        await hanging.reached;
+        const second = ask(url);
+        await until(() => arrived === 2);
+        await new Promise<void>(resolve => setImmediate(resolve));
+        expect(runs).to.equal(1);
+        await until(async () => {
+          await clock.tickAsync(1000);
+          return runs === 2;
+        });
+        expect((await second).body.toString()).to.equal('run 2');
+        expect((await ask(url)).body.toString()).to.match(/^run [23]$/); // at once
+        hanging.open();
+        expect((await first).body.toString()).to.equal('run 1');
+      } finally {
+        clock.restore();
+        hanging.open();
+      }
+    });
+
     describe('do not use the cache for', () => {
+      for (const [name, value] of Object.entries({
+        cookie: 'session=1',
+        'if-match': '"x"',
+        'if-unmodified-since': 'Tue, 02 Jan 2024 00:00:00 GMT',
+        'cache-control': 'no-store',
+      })) {
+        it(`a request with ${name}`, async () => {
+          const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
+          await twice(url);
+          expect((await ask(url, { [name]: value })).body.toString()).to.equal(`for ${value}`);
+          expect(runs).to.equal(2);
+        });
+      }
+
       it('methods that are not safe', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);

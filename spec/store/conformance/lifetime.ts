@@ -21,6 +21,19 @@ export function describeLifetime(makeSubject: MakeSubject): void {
   const make = subjects(makeSubject);
   const seven = articles(category('7'));
 
+  it('tells which stamps an entry carries, so that another may carry them', async () => {
+    const { store } = await make();
+    const seal = await leaseTrusted(store, seven);
+    await store.fill(seven, seal, Buffer.from('seven'), LONG);
+    const found = await store.read(seven);
+    expect(found!.carried()).to.equal(seal);
+    const other = { ...seven, key: 'another' };
+    await store.fill(other, found!.carried(), Buffer.from('other'), LONG);
+    await expectHit(store, other, 'other');
+    await store.mark(writer(), [touching(ARTICLE, category('7'))]);
+    await expectMiss(store, other);
+  });
+
   it('forgets an entry after its timeout', async () => {
     const { store, pass } = await make();
     const seal = await leaseTrusted(store, seven);
@@ -81,7 +94,8 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await store.close();
     const attempts = {
       read: () => store.read(seven),
-      reseal: () => store.reseal(seven, { payload: Buffer.of(), moved: [], seal: '', id: '' }),
+      reseal: () =>
+        store.reseal(seven, { payload: Buffer.of(), moved: [], seal: '', id: '', carried: () => '' }),
       lease: () => store.lease(seven, LONG),
       fill: () => store.fill(seven, '', Buffer.of(), LONG),
       mark: () => store.mark(writer(), [touching(ARTICLE)]),

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Cluster, type Redis } from 'ioredis';
 import sinon from 'sinon';
+import { MARKER } from '../../../lib/store/keys.js';
 import { ClusterStore } from '../../../lib/store/redis/cluster_store.js';
 import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
 import { slotOf } from '../../../lib/store/redis/slot.js';
@@ -44,7 +45,7 @@ function clusterSubject(options: RedisStoreOptions = {}): ClusterSubject {
     other,
     prefix,
     evict: async key => {
-      await client.del(prefix + key);
+      await client.del(prefix + MARKER + key);
     },
     async pass(seconds) {
       for (const node of cluster!.clients.slice(0, 3)) {

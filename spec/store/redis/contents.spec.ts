@@ -1,4 +1,7 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { faultOf } from '../../../lib/store/keys.js';
+import { startRedis } from '../../support/redis.js';
 import { redisUrl } from '../../support/servers.js';
 import {
   ALL,
@@ -17,7 +20,7 @@ import {
   trust,
   writer,
 } from '../words.js';
-import { type RedisSubject, redisSubject } from './support.js';
+import { quietClient, type RedisSubject, redisSubject } from './support.js';
 
 describe('What is kept in Redis', () => {
   const seven = articles(category('7'));
@@ -35,7 +38,7 @@ describe('What is kept in Redis', () => {
   }
 
   it('goes away by itself one day', async () => {
-    const { store, client, prefix } = await make();
+    const { store, client, prefix, key: named } = await make();
     await cache(store, joined, 'joined', 100);
     await store.mark(writer(), [touching(ARTICLE, category('8'))]);
     await store.mark(writer(), [touching('another')]);
@@ -43,7 +46,7 @@ describe('What is kept in Redis', () => {
     const keys = await client.keys(`${prefix}*`);
     expect(keys).to.have.lengthOf(8);
     for (const key of keys) {
-      const registry = key.startsWith(`${prefix}t:`);
+      const registry = key.startsWith(named('t:'));
       expect(await client.ttl(key), key).to.be.within(
         registry ? 29 * 86_400 : 90,
         registry ? 30 * 86_400 : 100,
@@ -91,7 +94,11 @@ describe('What is kept in Redis', () => {
 
   it('is cleared without touching what is not ours', async () => {
     const [ours, another] = [await make(), await make()];
-    const strangers = [`${ours.prefix}session:1`, `${ours.prefix}e`, `x${ours.prefix}e:1`];
+    const strangers = [
+      ...['session:1', 'e', 'e:1', 's:1', 't:{article}', 'g:x', 'c#1'].map(name => ours.prefix + name),
+      ...['', 'e', 'x:1', 'toe'].map(ours.key),
+      `x${ours.key('e:1')}`,
+    ];
     await ours.client.mset(...strangers.flatMap(key => [key, 'theirs']));
     await cache(ours.store, joined, 'joined');
     await ours.store.fill({ ...seven, key: 'long '.repeat(1000) }, 'seal', Buffer.of(), LONG);
@@ -127,12 +134,106 @@ describe('What is kept in Redis', () => {
     }
   });
 
+  it('is of its own prefix only, however alike others begin', async () => {
+    const url = await redisUrl();
+    const unique = crypto.randomUUID();
+    // what a prefix may be followed by: letters that tell kinds of keys, and parts of the marker
+    const part = fc.constantFrom(
+      '',
+      'a',
+      's',
+      'e',
+      't',
+      'g',
+      'c',
+      ':',
+      '#',
+      '@',
+      '@cacheops',
+      '{x}',
+      'e:1',
+      '*',
+      '?',
+    );
+    const prefixes = fc.uniqueArray(
+      fc
+        .array(part, { maxLength: 3 })
+        .map(parts => parts.join(''))
+        .filter(prefix => !faultOf(prefix)),
+      { minLength: 2, maxLength: 4 },
+    );
+    const client = quietClient(url);
+    try {
+      await fc.assert(
+        fc.asyncProperty(prefixes, async ends => {
+          const made = ends.map(end => redisSubject(url, { prefix: unique + end }));
+          try {
+            for (const [i, { store }] of made.entries()) {
+              await cache(store, seven, ends[i]!);
+            }
+            for (const [i, { store }] of made.entries()) {
+              await expectHit(store, seven, ends[i]!);
+            }
+            const [first, ...others] = made;
+            const [keys, before] = [await first!.store.contents(), await client.keys(`${unique}*`)];
+            const ours = keys.entries.keys + keys.stamps.keys + keys.tables.keys;
+            await first!.store.clear();
+            expect(await client.keys(`${unique}*`)).to.have.lengthOf(before.length - ours);
+            for (const [i, { store }] of others.entries()) {
+              await expectHit(store, seven, ends[i + 1]!);
+            }
+          } finally {
+            await Promise.all(made.map(({ end }) => end()));
+          }
+        }),
+        { numRuns: 30 },
+      );
+    } finally {
+      client.disconnect();
+    }
+  });
+
+  it('is cleared also where there is no prefix, and nothing else is', async () => {
+    await using server = await startRedis();
+    const subject = redisSubject(server.url, { prefix: '' });
+    subjects.push(subject);
+    const strangers = [
+      's:1',
+      'e:1',
+      't:{article}',
+      'g:1',
+      'c:1',
+      'e#1',
+      'session',
+      '@cacheops',
+      '@cacheop:e:1',
+    ];
+    await subject.client.mset(...strangers.flatMap(key => [key, 'theirs']));
+    await cache(subject.store, seven, 'seven');
+    await subject.store.clear();
+
+    expect(await subject.client.keys('*')).to.have.members(strangers);
+    await subject.end();
+    subjects.pop();
+  });
+
+  it('is said not to be cleared if the server refuses', async () => {
+    await using server = await startRedis();
+    const subject = redisSubject(server.url, {});
+    await cache(subject.store, seven, 'seven');
+    await subject.client.call('ACL', 'SETUSER', 'default', '-unlink');
+    const error = await subject.store.clear().catch(reason => reason);
+    expect(String(error)).to.match(/could not clear/);
+    await subject.client.call('ACL', 'SETUSER', 'default', '+unlink');
+    await subject.end();
+  });
+
   it('is cleared also if it is much', async () => {
-    const { store, client, prefix } = await make();
+    const { store, client, prefix, key } = await make();
     await cache(store, seven, 'seven');
     const pipeline = client.pipeline();
     for (let i = 0; i < 5000; i++) {
-      pipeline.set(`${prefix}e:${i}`, 'entry');
+      pipeline.set(key(`e:${i}`), 'entry');
     }
     await pipeline.exec();
     await store.clear();

@@ -1,4 +1,5 @@
 import { Redis } from 'ioredis';
+import { MARKER } from '../../../lib/store/keys.js';
 import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
 import type { Subject } from '../subject.js';
 
@@ -27,9 +28,9 @@ export function redisSubject(url: string, options: RedisStoreOptions = {}): Redi
     other,
     prefix,
     client,
-    key: name => prefix + name,
+    key: name => prefix + MARKER + name,
     evict: async key => {
-      await client.del(prefix + key);
+      await client.del(prefix + MARKER + key);
     },
     pass: seconds => letTimePass(client, prefix, seconds * 1000),
     async end() {

@@ -89,22 +89,22 @@ describe('A trail in Redis', () => {
   }
 
   it('is not begun for a dependency that nobody has asked for', async () => {
-    const { store, client, prefix } = subject;
+    const { store, client } = subject;
     await trust(store, seven);
-    await client.del(`${prefix}${STAMP}`);
+    await client.del(subject.key(STAMP));
     await write(step);
 
-    expect(await client.keys(`${prefix}s:*`)).to.deep.equal([]);
+    expect(await client.keys(subject.key('s:*'))).to.deep.equal([]);
   });
 
   it('goes with its stamp when a writer cannot tell its steps', async () => {
-    const { store, client, prefix } = subject;
+    const { store, client } = subject;
     await cache(store, seven, 'seven');
     await write(step);
-    expect(await client.keys(`${prefix}s:*`)).to.have.lengthOf(1);
+    expect(await client.keys(subject.key('s:*'))).to.have.lengthOf(1);
     await write(...Array.from({ length: 300 }, () => step));
 
-    expect(await client.keys(`${prefix}[sc]:*`)).to.deep.equal([]);
+    expect(await client.keys(subject.key('[sc]:*'))).to.deep.equal([]);
   });
 
   it('does not count further than it can', async () => {

@@ -1,0 +1,100 @@
+import { EntityManager, EntityRepository, helper, MikroORM } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import type { Managers } from '../orm/answers.js';
+import { isEntity } from '../orm/entity_graph.js';
+import { ambientManagerOf, contextOf } from '../orm/functions.js';
+
+/** `this.a.b.c` is looked at, and what that holds is not. */
+const DEPTH = 3;
+/** Looking at more would take longer than most hits. */
+const MAX_OBJECTS = 2000;
+
+/** The EntityManagers that a call may use: they decide about its result as its arguments do. */
+export class CallManagers implements Managers {
+  readonly given: SqlEntityManager[] = [];
+  readonly reached: SqlEntityManager[] = [];
+  /** why the result must not be stored */
+  obstacle: string | undefined;
+
+  /** What an EntityManager, or the repository of one, is called among the arguments; `undefined` if it is neither. */
+  describe(value: object): string | undefined {
+    if (value instanceof EntityManager) {
+      return this.#number(value);
+    }
+    return value instanceof EntityRepository
+      ? `repository ${nameOf(value)} of ${this.#number(value.getEntityManager())}`
+      : undefined;
+  }
+
+  #number(manager: EntityManager): string {
+    const em = contextOf(manager);
+    const known = this.given.indexOf(em);
+    return `em ${known < 0 ? this.given.push(em) - 1 : known}`;
+  }
+
+  /** @param self `this` of the call: what it and its fields hold is looked at */
+  addReachedFrom(self: unknown): void {
+    let level = [self];
+    const seen = new Set<unknown>();
+    for (let depth = 0; depth <= DEPTH && level.length > 0; depth++) {
+      const next: unknown[] = [];
+      for (const value of level) {
+        if (!isObject(value) || seen.has(value) || this.#add(value)) {
+          continue;
+        }
+        seen.add(value);
+        if (seen.size > MAX_OBJECTS) {
+          this.obstacle = '`this` holds more than can be looked through';
+          return;
+        }
+        if (depth < DEPTH) {
+          next.push(...held(value));
+        }
+      }
+      level = next;
+    }
+  }
+
+  /** @param em of an ORM: the EntityManager of its current request or transaction is added */
+  addAmbientOf(em: EntityManager): void {
+    const ambient = ambientManagerOf(em);
+    if (ambient) {
+      this.reached.push(ambient);
+    }
+  }
+
+  #add(value: object): boolean {
+    const manager =
+      value instanceof EntityManager
+        ? value
+        : value instanceof EntityRepository
+          ? value.getEntityManager()
+          : value instanceof MikroORM
+            ? value.em
+            : isEntity(value)
+              ? helper(value as never).__em
+              : undefined;
+    if (manager) {
+      this.reached.push(contextOf(manager as EntityManager));
+    }
+    return manager !== undefined || isEntity(value);
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
+}
+
+/** Getters are not run. */
+function held(value: object): Iterable<unknown> {
+  if (value instanceof Map || value instanceof Set) {
+    return value.values();
+  }
+  const descriptors = Reflect.ownKeys(value).map(key => Reflect.getOwnPropertyDescriptor(value, key));
+  return descriptors.map(descriptor => descriptor?.value);
+}
+
+function nameOf(repository: EntityRepository<any>): string {
+  const { entityName } = repository as unknown as { entityName: string | { readonly name: string } };
+  return JSON.stringify(typeof entityName === 'string' ? entityName : entityName.name);
+}

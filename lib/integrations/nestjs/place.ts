@@ -1,0 +1,86 @@
+import { type ExecutionContext, type Type, type VersioningOptions, VersioningType } from '@nestjs/common';
+import { HOST_METADATA, METHOD_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
+import { type ModuleRef, ModulesContainer } from '@nestjs/core';
+import { claimPlace, type Place, textOf } from '../views/place.js';
+import { VIEW } from './view_of.js';
+
+/** Applications whose views are known. */
+const looked = new WeakSet<object>();
+
+/** Which method of which controller answers. */
+export function placeOf(context: ExecutionContext, modules: ModuleRef): Place {
+  const container = modules.get(ModulesContainer, { strict: false });
+  if (!looked.has(container)) {
+    looked.add(container);
+    claimAll(container);
+  }
+  return placeIn(context.getClass(), context.getHandler() as Method);
+}
+
+/** Makes all views of an application known: two methods of the same text are found before a request comes to both. */
+function claimAll(container: ModulesContainer): void {
+  const controllers = [...container.values()].flatMap(module => [...module.controllers.values()]);
+  for (const { metatype } of controllers) {
+    for (const method of metatype ? methodsOf(metatype as Type) : []) {
+      if (hasView(metatype as Type) || hasView(method)) {
+        claimPlace(placeIn(metatype as Type, method));
+      }
+    }
+  }
+}
+
+function* methodsOf(controller: Type): Generator<Method> {
+  const seen = new Set<string>();
+  for (
+    let holder = controller.prototype;
+    holder && holder !== Object.prototype;
+    holder = Object.getPrototypeOf(holder)
+  ) {
+    for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+      if (name !== 'constructor' && typeof value === 'function' && !seen.has(name)) {
+        seen.add(name);
+        yield value as Method;
+      }
+    }
+  }
+}
+
+type Method = (...args: any[]) => unknown;
+
+function hasView(target: object): boolean {
+  return Reflect.getMetadata(VIEW, target) !== undefined;
+}
+
+function placeIn(controller: Type, method: Method): Place {
+  return { parts: [method, controller], describe: () => `Nest ${describe(controller, method)}` };
+}
+
+function describe(controller: Type, method: Method): string {
+  const routeOf = (target: object) =>
+    [PATH_METADATA, METHOD_METADATA, VERSION_METADATA, HOST_METADATA].map(key =>
+      [Reflect.getMetadata(key, target)].flat().map(textOf),
+    );
+  return JSON.stringify([controller.name, routeOf(controller), routeOf(method), textOf(method)]);
+}
+
+/** The version that a request asks for, in applications with versions: several may lead to one method. */
+export function versionOf(request: object, modules: ModuleRef): unknown {
+  const { container } = modules as unknown as { container?: Versioned };
+  const versioning = container?.applicationConfig?.getVersioning();
+  const { headers } = request as { headers: Readonly<Record<string, unknown>> };
+  switch (versioning?.type) {
+    case VersioningType.HEADER:
+      return headers[versioning.header.toLowerCase()];
+    case VersioningType.MEDIA_TYPE:
+      return headers.accept;
+    case VersioningType.CUSTOM:
+      return versioning.extractor(request);
+    default:
+      return undefined; // it is in the path
+  }
+}
+
+/** What `ModuleRef` keeps to itself. */
+interface Versioned {
+  readonly applicationConfig?: { getVersioning(): VersioningOptions | undefined };
+}

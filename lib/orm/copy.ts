@@ -1,0 +1,58 @@
+import { Utils } from '@mikro-orm/core';
+
+/**
+ * A copy of plain objects and arrays, however deep. Everything else (entities, dates, buffers, fragments of SQL, query
+ * builders) is what it is by being the same object, and is not copied. Symbols are keys as names are: MikroORM keeps
+ * conditions in raw SQL under them.
+ */
+export function copyOf<T>(value: T, copies = new Map<object, object>()): T {
+  if (!isContainer(value)) {
+    return value;
+  }
+  const known = copies.get(value);
+  if (known) {
+    return known as T;
+  }
+  const copy = Array.isArray(value) ? [] : Object.create(Object.getPrototypeOf(value));
+  copies.set(value, copy);
+  for (const key of keysOf(value)) {
+    copy[key] = copyOf((value as Record<PropertyKey, unknown>)[key], copies);
+  }
+  if (Array.isArray(value)) {
+    copy.length = value.length;
+  }
+  return copy;
+}
+
+/** Whether something is still as it was when it was copied. */
+export function isCopyOf(copy: unknown, value: unknown, seen = new Set<object>()): boolean {
+  if (!isContainer(copy) || !isContainer(value)) {
+    return Object.is(copy, value);
+  }
+  if (seen.has(value)) {
+    return true;
+  }
+  seen.add(value);
+  const [keys, others] = [keysOf(copy), keysOf(value)];
+  return (
+    Object.getPrototypeOf(copy) === Object.getPrototypeOf(value) &&
+    keys.length === others.length &&
+    keys.every(
+      (key, i) =>
+        key === others[i] &&
+        isCopyOf(
+          (copy as Record<PropertyKey, unknown>)[key],
+          (value as Record<PropertyKey, unknown>)[key],
+          seen,
+        ),
+    )
+  );
+}
+
+function isContainer(value: unknown): value is object {
+  return Array.isArray(value) || Utils.isPlainObject(value);
+}
+
+function keysOf(value: object): PropertyKey[] {
+  return Reflect.ownKeys(value).filter(key => Object.prototype.propertyIsEnumerable.call(value, key));
+}

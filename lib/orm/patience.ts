@@ -1,0 +1,18 @@
+/** The longest that a caller waits for another caller's answer, in milliseconds. After that it computes its own. */
+export const PATIENCE = 5000;
+
+/**
+ * Settles when some work has ended, well or not, or when it has gone on for {@link PATIENCE}: one that hangs holds up
+ * no other for longer.
+ */
+export function endOrPatience(work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, PATIENCE);
+  timer.unref();
+  const end = () => {
+    clearTimeout(timer);
+    resolve();
+  };
+  work.then(end, end);
+  return promise;
+}

@@ -1,0 +1,54 @@
+import { idOf } from './keys.js';
+import type { Dependency, Seal, TableDependencies } from './store.js';
+
+/** Dependencies, with the stamps that they had before what depends on them was read. */
+export interface Sealed {
+  readonly tables: readonly TableDependencies[];
+  readonly seal: Seal;
+}
+
+/**
+ * The dependencies of several as those of one, each once, with their stamps.
+ *
+ * @returns `undefined` if two of them have different stamps for the same: something has changed between them, and an
+ * entry with either stamp would be right for one of them only
+ */
+export function joinSeals(parts: readonly Sealed[]): Sealed | undefined {
+  const joined = new Map<string, { stamp: string; dependencies: Map<string, [Dependency, string]> }>();
+  for (const { tables, seal } of parts) {
+    const stamps = seal.split(',');
+    let at = 0;
+    for (const { table, dependencies } of tables) {
+      const stamp = stamps[at++]!;
+      const known = joined.get(table) ?? { stamp, dependencies: new Map() };
+      joined.set(table, known);
+      if (known.stamp !== stamp) {
+        return undefined;
+      }
+      for (const dependency of dependencies) {
+        const own = stamps[at++]!;
+        const id = idOf(dependency);
+        const [, other] = known.dependencies.get(id) ?? [];
+        if (other !== undefined && other !== own) {
+          return undefined;
+        }
+        known.dependencies.set(id, [dependency, own]);
+      }
+    }
+    if (at !== stamps.length) {
+      return undefined;
+    }
+  }
+  return {
+    tables: Array.from(joined, ([table, { dependencies }]) => ({
+      table,
+      dependencies: Array.from(dependencies.values(), ([dependency]) => dependency),
+    })),
+    seal: Array.from(joined.values(), ({ stamp, dependencies }) => [
+      stamp,
+      ...Array.from(dependencies.values(), ([, own]) => own),
+    ])
+      .flat()
+      .join(),
+  };
+}

@@ -1,0 +1,68 @@
+import { Redis } from 'ioredis';
+import { GuardedStore } from '../../../lib/store/guarded_store.js';
+import type { RedisStore } from '../../../lib/store/redis/redis_store.js';
+
+/** What keeps invalidations from being lost. Each can be broken in a process that ends soon, to see that it is missed. */
+export const RULES = {
+  kept: 'a mark that the store does not take is kept, or fails its transaction',
+  'made up for': 'the mark of a transaction that is undecided is made up for when the store is back',
+  'not trusted': 'a store that is owed something is not trusted',
+  'delivered at the end': 'what is owed is delivered before a process ends',
+  quarantine: 'a registry that was lost is in quarantine',
+  epoch: 'stamps that another server has made count for nothing',
+} as const;
+
+export type Rule = keyof typeof RULES;
+
+/** Breaks a rule in this process, for good. */
+export function breakRule(rule: Rule, store: RedisStore): void {
+  BREAKING[rule](store, GuardedStore.prototype);
+}
+
+const BREAKING: Record<Rule, (store: RedisStore, guarded: GuardedStore) => void> = {
+  kept: (store, guarded) => {
+    guarded.mark = async (...args) => {
+      await store.mark(...args).catch(() => {});
+    };
+  },
+  'made up for': (store, guarded) => {
+    const [markOfStore, mark] = [store.mark, guarded.mark];
+    const marking = new Set<string>();
+    guarded.mark = async function (this: GuardedStore, writer, changes) {
+      marking.add(writer.id);
+      await mark.call(this, writer, changes).finally(() => marking.delete(writer.id));
+    };
+    store.mark = async (writer, changes) => {
+      if (marking.has(writer.id)) {
+        await markOfStore.call(store, writer, changes);
+      }
+    };
+  },
+  'not trusted': (store, guarded) => {
+    guarded.read = address => store.read(address).catch(() => undefined);
+    guarded.readMany = addresses => store.readMany(addresses).catch(() => addresses.map(() => undefined));
+  },
+  'delivered at the end': (_store, guarded) => {
+    guarded.flush = async () => {};
+  },
+  quarantine: store => {
+    const { lease } = store;
+    store.lease = async (address, ttl) => {
+      const refused = await lease.call(store, address, ttl);
+      if (refused.granted) {
+        return refused;
+      }
+      await Promise.all(refused.quarantines.map(quarantine => store.lift(quarantine)));
+      return lease.call(store, address, ttl);
+    };
+  },
+  epoch: () => {
+    const same = 'run_id:same\r\nmaster_replid:same\r\nrole:master\r\n';
+    Redis.prototype.info = async (...args: unknown[]) => {
+      // the client itself asks so whether the server is ready
+      const callback = args.at(-1) as ((error: null, info: string) => void) | undefined;
+      callback?.(null, same);
+      return same;
+    };
+  },
+};

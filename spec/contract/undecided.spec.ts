@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto';
+import { expect, use } from 'chai';
+import chaiAsPromised from 'chai-as-promised';
+import { getCacheops } from '../../lib/index.js';
+import { startRedis } from '../support/redis.js';
+import { freshDatabase } from '../support/servers.js';
+import { until } from '../support/until.js';
+import { portOf, startRelay, through } from './chaos/relay.js';
+import { openSubject, type Subject } from './outage/subject.js';
+import { type Line, troubles } from './outage/troubles.js';
+import { startWire } from './outage/wire.js';
+import { Article, createTables } from './processes/schema.js';
+
+use(chaiAsPromised);
+
+/** How long the store is waited for, in milliseconds. */
+const WAIT = 300;
+
+describe('C1 and C7, while the database has not decided about a transaction, or nobody knows what', function () {
+  this.timeout(20_000);
+  let database: string;
+  let line: Line;
+  let prefix: string;
+  let row: number;
+  let lastRow = 0;
+  const ends: (() => Promise<unknown>)[] = [];
+
+  before(async () => {
+    database = await freshDatabase('undecided');
+    await createTables(database, 200);
+    // so that what is killed comes back with all that was invalid, or is to be
+    const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
+    line = { server, wire: await startWire(server.port) };
+  });
+  after(async () => {
+    await line.wire.stop();
+    await line.server.stop();
+  });
+
+  beforeEach(() => {
+    prefix = `spec:${randomUUID()}:`;
+    row = ++lastRow;
+  });
+  afterEach(async () => {
+    for (const end of ends.splice(0).reverse()) {
+      await end();
+    }
+  });
+
+  const at = (redis: string) => ({ redis, prefix, storeTimeout: WAIT, retryAfter: 50 });
+
+  async function open(redis: string): Promise<Subject> {
+    const subject = await openSubject(database, at(redis));
+    ends.push(() => subject.close());
+    return subject;
+  }
+
+  /** Changes the row in a transaction that others are to end. */
+  async function prepare({ orm }: Subject): Promise<string> {
+    const name = randomUUID();
+    const em = orm.em.fork();
+    await em.begin();
+    await em.nativeUpdate(Article, row, { version: 2 });
+    await em.execute(`prepare transaction '${name}'`);
+    await em.commit(); // its connection goes back to the pool
+    return name;
+  }
+
+  const decide = ({ orm }: Subject, decision: 'commit' | 'rollback', name: string) =>
+    orm.em.getConnection().execute(`${decision} prepared '${name}'`);
+
+  async function during(trouble: (typeof troubles)[string], run: () => Promise<void>): Promise<void> {
+    await trouble.begin(line);
+    try {
+      await run();
+    } finally {
+      await trouble.end(line);
+    }
+  }
+
+  it('nothing is cached of what a prepared transaction has changed, until it is decided', async () => {
+    const [subject, other] = await Promise.all([open(line.server.url), open(line.server.url)]);
+    for (const [decision, version] of [
+      ['rollback', 1],
+      ['commit', 2],
+    ] as const) {
+      await other.lookUntilHit(row);
+      const name = await prepare(subject);
+      for (const { look } of [subject, other]) {
+        expect(await look(row)).to.deep.equal({ version: 1, hit: false });
+      }
+      await decide(other, decision, name);
+      for (const { lookUntilHit } of [subject, other]) {
+        expect(new Set(await lookUntilHit(row))).to.deep.equal(new Set([version]));
+      }
+    }
+  });
+
+  it('the cache is idle while a prepared transaction is undecided', async () => {
+    const subject = await open(line.server.url);
+    await subject.lookUntilHit(row);
+    const name = await prepare(subject);
+    await getCacheops(subject.orm).idle();
+    await decide(subject, 'commit', name);
+    expect(new Set(await subject.lookUntilHit(row))).to.deep.equal(new Set([2]));
+  });
+
+  it('the ORM closes while a prepared transaction is undecided', async () => {
+    const [subject, other] = await Promise.all([open(line.server.url), open(line.server.url)]);
+    await other.lookUntilHit(row);
+    const name = await prepare(subject);
+    await subject.close();
+    expect(await other.look(row)).to.deep.equal({ version: 1, hit: false });
+    await decide(other, 'commit', name);
+    expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
+  });
+
+  for (const [name, trouble] of Object.entries(troubles)) {
+    describe(`and the store ${name} meanwhile`, () => {
+      for (const decision of ['commit', 'rollback'] as const) {
+        it(`what is prepared is made known by a process that is closed before ${decision}`, async () => {
+          const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
+          await other.lookUntilHit(row);
+          await subject.lookUntilHit(row);
+          let prepared = '';
+          await during(trouble, async () => {
+            prepared = await prepare(subject);
+          });
+          await subject.close();
+          await until(async () => (await other.look(++lastRow)).version === 1);
+          await decide(other, decision, prepared);
+          const version = decision === 'commit' ? 2 : 1;
+          expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([version]));
+        });
+      }
+
+      it('what is prepared keeps no process from trusting the store, once that is back', async () => {
+        const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
+        await other.lookUntilHit(row);
+        await subject.lookUntilHit(row);
+        let prepared = '';
+        await during(trouble, async () => {
+          prepared = await prepare(subject);
+        });
+        // the mark of the transaction stands for everything in the table: results of others are cached
+        await until(
+          async () => {
+            const { orm } = subject;
+            const reads = getCacheops(orm).stats().refused;
+            await orm.em.fork().findOneOrFail(Article, row);
+            return getCacheops(orm).stats().refused > reads && (await other.look(row)).hit === false;
+          },
+          { timeout: 20_000, interval: 20 },
+        );
+        await decide(other, 'commit', prepared);
+        for (const { lookUntilHit } of [subject, other]) {
+          expect(new Set(await lookUntilHit(row))).to.deep.equal(new Set([2]));
+        }
+      });
+
+      it('a COMMIT whose answer is lost is made known by a process that is closed before it learns more', async () => {
+        await using relay = await startRelay(portOf(database));
+        const other = await open(line.server.url);
+        // its pool cannot be closed any more when it has lost a connection in a COMMIT
+        const subject = await openSubject(through(relay, database), at(line.wire.url));
+        await other.lookUntilHit(row);
+        await subject.lookUntilHit(row);
+        await during(trouble, async () => {
+          let isCommitting = false;
+          relay.interfere = ({ data, by }) => {
+            isCommitting ||= by === 'client' && /\bcommit\b/i.test(data.toString('latin1'));
+            if (by === 'client' || !isCommitting) {
+              return data;
+            }
+            // it is done, and from now on the database cannot be reached
+            relay.closed = true;
+            relay.cut();
+            return undefined;
+          };
+          await expect(subject.bump(row)).to.be.rejected;
+        });
+        await getCacheops(subject.orm).close();
+        expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
+      });
+    });
+  }
+});
