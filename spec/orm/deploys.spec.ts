@@ -48,7 +48,7 @@ function modelOf({ toJs, toJsSql, toDatabaseSql, suffix = '', formula = '1', siz
     properties: {
       id: p.integer().primary(),
       word: p.type(new Word(suffix)).$type<string>(),
-      computed: p.string().formula(() => formula),
+      computed: p.integer().formula(() => formula),
       size: p.integer(),
     },
     filters: { sized: { name: 'sized', cond: () => ({ size }), default: true } },
