@@ -13,6 +13,8 @@ import { describeParsers } from './type_parsers.js';
  */
 export interface Surroundings {
   readonly text: string;
+  /** values are parsed as node-postgres and the ORM do it: what a result holds is what the database does */
+  readonly isPlain: boolean;
 }
 
 export interface Loaded {
@@ -84,7 +86,10 @@ export class Environment {
 
   #describe(settings: Settings): Surroundings {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
-    return { text: JSON.stringify([settings.digest, timeZone, this.#parsers]) };
+    return {
+      text: JSON.stringify([settings.digest, timeZone, this.#parsers]),
+      isPlain: this.#parsers === '',
+    };
   }
 }
 

@@ -531,7 +531,7 @@ export class Reads {
   }
 
   #encode(
-    { meta, options }: Request,
+    { meta, options, surroundings }: Request,
     plan: Planned,
     { result, statements, obstacle }: DatabaseAnswer,
   ): Uint8Array | Unstorable {
@@ -541,7 +541,7 @@ export class Reads {
     if (!plan.confirms(statements)) {
       return { reason: 'other statements than it was planned for' };
     }
-    const { guards: plans } = plan;
+    const plans = surroundings?.isPlain ? plan.guards : [];
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
     return this.#parts.codec.encode(result, guards);

@@ -47,8 +47,6 @@ export interface Settings {
   readonly isStandard: boolean;
   /** conditions mean what this package takes them for, and names what they mean to others */
   readonly isUnderstood: boolean;
-  /** DateStyle is ISO: dates in results are what they seem to be */
-  readonly isIso: boolean;
   /** when the server has read its configuration: every session may be another since then */
   readonly loaded: string;
 }
@@ -74,7 +72,6 @@ export async function readSettings(ask: Ask, own: readonly string[]): Promise<Se
     isStandard,
     // temporary tables come before others of their names
     isUnderstood: isStandard && settings.transform_null_equals === 'off' && !temporary,
-    isIso: settings.datestyle!.startsWith('ISO'),
     loaded,
   };
 }

@@ -13,6 +13,7 @@ const Event = defineEntity({
     local: p.datetime().columnType('timestamp'),
     span: p.string().columnType('interval'),
     size: p.double(),
+    name: p.text().nullable(),
     bytes: p.blob().lazy(),
     day: p.string().formula(({ at }) => `(${at})::date::text`),
     hex: p.string().formula(({ bytes }) => `(${bytes})::text`),
@@ -22,7 +23,7 @@ const Event = defineEntity({
 type Em = MikroORM['em'];
 
 const ROWS = `drop table if exists event; create table event (id int primary key, at timestamptz, local timestamp,
-    span interval, size double precision, bytes bytea);
+    span interval, size double precision, bytes bytea, name text collate "C");
   insert into event values (1, '2024-01-01 00:00Z', '2024-03-31 02:30', '1 day 2 hours', 0.1, '\\x00ff'),
     (2, '2024-01-01 20:00Z', '2024-02-01 00:00', '1 month', 1.0 / 3, '\\x61')`;
 const OTHER = `create schema if not exists other; drop table if exists other.event; create table other.event as table event;
@@ -306,6 +307,26 @@ describe('settings that no statement sets', () => {
       });
     });
     await orm.em.execute(`alter database "${name}" reset timezone`);
+  });
+
+  it('by which values are parsed set no bounds to what a page depends on', async () => {
+    const onPoolCreated = (pool: any) => {
+      pool.options.types.setTypeParser(25, (text: string) => text.toLowerCase());
+    };
+    const reader = await open({ driverOptions: { onPoolCreated } as never });
+    const writer = await open({});
+    await writer.orm.em.fork().execute(`update event set name = 'B' where id = 1`);
+    const last = async (orm: MikroORM) => {
+      const where = { name: { $ne: null } };
+      const page = await orm.em
+        .fork()
+        .find(Event, where, { orderBy: { name: -1 }, limit: 1, fields: ['name'] });
+      return page.map(({ name }) => name);
+    };
+    expect(await last(reader.orm)).to.deep.equal(['b']);
+    await reader.cache.idle();
+    await writer.orm.em.fork().nativeUpdate(Event, { id: 2 }, { name: 'a' });
+    expect(await last(reader.orm)).to.deep.equal(['a']);
   });
 
   it('decide which table a write is to', async () => {
