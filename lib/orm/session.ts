@@ -100,12 +100,14 @@ export class Session {
 
   /** The session has told what its settings are now. */
   settle(now: Settings): void {
-    const { own } = this.#changes;
+    const { own, isolation } = this.#changes;
     const before = this.#settings;
+    const isIn = this.transaction !== undefined;
     const changes = {
       role: now.user !== before?.user,
       searchPath: now.path !== before?.path || !now.isUnderstood,
-      isolation: now.isolation !== before?.isolation,
+      // that of the open transaction may have been set, and not the default
+      isolation: now.isolation !== before?.isolation || (isIn && isolation),
       syntax: !now.isStandard,
       answers: now.digest !== before?.digest,
       // the user's own settings it does not list
@@ -113,7 +115,7 @@ export class Session {
     };
     this.#changes = isNothing(changes) ? this.#always : both(this.#always, changes);
     // what lasts until the end of a transaction may be among it
-    this.inDoubt = isChanged(this.#changes) && this.transaction !== undefined;
+    this.inDoubt = isChanged(this.#changes) && isIn;
   }
 
   /** Whether what it answers may be other than what another session would be answered. */
