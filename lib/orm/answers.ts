@@ -11,6 +11,7 @@ import type { AddBackground } from './background.js';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import { definitionDigest } from './definition.js';
+import type { Environment, Loaded, Surroundings } from './environment.js';
 import type { AnswerKind, CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
 import { functionPartsIn } from './functions.js';
@@ -37,6 +38,7 @@ import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 export interface AnswerParts {
   readonly driver: AbstractSqlDriver;
   readonly database: CatalogSource;
+  readonly environment: Environment;
   readonly samples: Samples;
   readonly store: Store;
   /** the store itself, behind what guards it: ORMs may share one */
@@ -101,6 +103,7 @@ export type Answer<T> =
 
 /** What is known of a request before it is looked for. */
 interface Plan {
+  readonly surroundings: Surroundings;
   readonly address: EntryAddress;
   readonly timeout: number;
   /** what tells its EntityManagers from others */
@@ -130,7 +133,9 @@ export class Answers {
   readonly #locks: Locks;
   /** by key: where results are that have ingredients, as far as this process has seen them */
   readonly #lists = new LRUCache<string, IngredientList>({ max: 5000 });
-  #environment: { readonly catalog: Catalog; readonly text: string } | undefined;
+  #environment:
+    | { readonly catalog: Catalog; readonly surroundings: Surroundings; readonly text: string }
+    | undefined;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
@@ -241,7 +246,7 @@ export class Answers {
 
   /** @returns a reason if it is not to be looked for */
   async #plan(em: SqlEntityManager, request: AnswerRequest, ctx: Context): Promise<Plan | string> {
-    const { database, enabled } = this.#parts;
+    const { enabled } = this.#parts;
     if (!enabled || currentScope().disabled) {
       return 'disabled';
     }
@@ -254,7 +259,10 @@ export class Answers {
       return described.obstacle;
     }
     const { managers } = described;
-    const catalog = await database.get(this.#asker(ctx));
+    const { catalog, surroundings } = (await this.#load(ctx)) ?? {};
+    if (!catalog || !surroundings) {
+      return PECULIAR;
+    }
     if (catalog.obstacle !== undefined) {
       return catalog.obstacle;
     }
@@ -281,6 +289,7 @@ export class Answers {
     ]);
     const key = `${prefix}${request.kind}:${request.name}:${hash('sha256', identity, 'base64url')}`;
     return {
+      surroundings,
       timeout,
       managers,
       address: { key, tables: tables.length > 0 ? tables : [namedDependency(KEYS, 'key', key)] },
@@ -299,7 +308,11 @@ export class Answers {
     if (ctx && !session) {
       return { obstacle: 'a transaction that cannot be seen' };
     }
-    const catalog = await this.#parts.database.get(this.#asker(ctx));
+    const loaded = await this.#load(ctx);
+    if (!loaded) {
+      return { obstacle: PECULIAR };
+    }
+    const { catalog, surroundings } = loaded;
     const obstacle = session?.whyNotCached(catalog.readCommitted);
     if (obstacle) {
       return { obstacle };
@@ -310,13 +323,13 @@ export class Answers {
     const context = contextText(em);
     return context === undefined
       ? { obstacle: 'a session that has no key' }
-      : { text: JSON.stringify([this.#environmentOf(catalog), context]) };
+      : { text: JSON.stringify([this.#environmentOf(catalog, surroundings), context]) };
   }
 
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { address, timeout, managers }: Plan,
+    { address, timeout, managers, surroundings }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
@@ -357,6 +370,7 @@ export class Answers {
       seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
     const obstacle =
       computation.obstacle ??
+      (surroundings === this.#parts.environment.current ? undefined : PECULIAR) ??
       session?.whyNotCached(readCommitted) ??
       (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
@@ -512,14 +526,18 @@ export class Answers {
       : '';
   }
 
-  #environmentOf(catalog: Catalog): string {
-    if (this.#environment?.catalog !== catalog) {
+  #environmentOf(catalog: Catalog, surroundings: Surroundings): string {
+    if (this.#environment?.catalog !== catalog || this.#environment.surroundings !== surroundings) {
       const definition = definitionDigest(this.#parts.driver);
       const format = serializerKey(this.#parts.serializer);
-      const text = JSON.stringify([catalog.database, catalog.user, definition, format]);
-      this.#environment = { catalog, text };
+      const text = JSON.stringify([catalog.database, surroundings.text, definition, format]);
+      this.#environment = { catalog, surroundings, text };
     }
     return this.#environment.text;
+  }
+
+  #load(ctx: Context): Promise<Loaded | undefined> {
+    return this.#parts.environment.load(this.#parts.database, this.#asker(ctx));
   }
 
   /** In the transaction, if there is one: a database with a single connection has no other. */

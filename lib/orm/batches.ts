@@ -285,9 +285,10 @@ export class Batches {
       this.#parts.leave(request, plan.address);
       return;
     }
-    const { meta } = request;
+    const { meta, surroundings } = request;
     const answer = { meta, result: rows, statements, reversed: false };
-    const guards = plan.guards.length > 0 ? guardsOf(plan.guards, answer) : undefined;
+    const guards =
+      surroundings?.isPlain && plan.guards.length > 0 ? guardsOf(plan.guards, answer) : undefined;
     const payload = this.#parts.codec.encode(rows, guards);
     if (payload instanceof Uint8Array) {
       this.#parts.fill(request, plan.address, seal, payload, timeout);

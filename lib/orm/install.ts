@@ -21,6 +21,7 @@ import { ConnectionUse } from './connection_use.js';
 import { CatalogSource } from './database.js';
 import { supportDryRuns } from './dry_run.js';
 import { cachedEntityManager } from './entity_manager.js';
+import { Environment } from './environment.js';
 import { CacheopsEvents } from './events.js';
 import { supportExists } from './exists.js';
 import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './functions.js';
@@ -29,12 +30,14 @@ import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
 import { Lifetime } from './lifetime.js';
 import { askerOf, statementLog } from './own_statements.js';
+import { PoolSettings } from './pool_settings.js';
 import { Profiles } from './profiles.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
 import { resultCodec } from './result_codec.js';
 import { Samples } from './samples.js';
 import { currentScope } from './scope.js';
+import { namesOfOwnSettings } from './settings.js';
 import { FlushSubscriber } from './subscriber.js';
 import { TracedStore } from './traced_store.js';
 import { TrackedDialect } from './tracked_dialect.js';
@@ -78,10 +81,23 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   const arbiter = new Arbiter(guarded, database, ask, events, background.add);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
-  const rolesVary = config.get('sessionContext') === 'connection';
+  const pool = new PoolSettings(() => database.forget());
+  const environment = new Environment(driver, pool);
+  const sessionsVary = areReserved(connections, config);
+  const ownSettings = namesOfOwnSettings(textsOfConnections(connections, config));
   const { onUnknownWrite } = options;
   const log = statementLog(config);
-  const parts: WriteParts = { database, store: guarded, commits, limits, rolesVary, onUnknownWrite, log };
+  const parts: WriteParts = {
+    database,
+    store: guarded,
+    commits,
+    limits,
+    pool,
+    ownSettings,
+    sessionsVary,
+    onUnknownWrite,
+    log,
+  };
   const writes = new Writes(parts);
   const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
   const profiles = new Profiles(options, () => driver.getMetadata());
@@ -98,6 +114,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   new Reads({
     driver,
     database,
+    environment,
     profiles,
     store: guarded,
     arbiter,
@@ -109,12 +126,13 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     background: background.add,
   }).install(connections);
 
-  const samples = new Samples({ driver, profiles, limits: options });
+  const samples = new Samples({ driver, environment, profiles, limits: options });
   samples.install();
   readFromPrimary(driver);
   const answers = new Answers({
     driver,
     database,
+    environment,
     samples,
     store: guarded,
     own: store,
@@ -207,6 +225,43 @@ function connectionsOf(driver: AbstractSqlDriver): AbstractSqlConnection[] {
     replicas: AbstractSqlConnection[];
   };
   return [connection, ...replicas];
+}
+
+interface Hooks {
+  readonly onCreateConnection?: unknown;
+  readonly onReserveConnection?: unknown;
+  readonly driverOptions?: unknown;
+}
+
+function optionsOf(connections: readonly AbstractSqlConnection[]): Hooks[] {
+  return connections.map(connection => (connection as unknown as { options: Hooks }).options);
+}
+
+/** Whether something is done to a connection each time that it is taken from the pool, which no statement tells. */
+function areReserved(connections: readonly AbstractSqlConnection[], config: Configuration): boolean {
+  if (config.get('sessionContext') === 'connection') {
+    return true;
+  }
+  const given = [config.getAll(), ...optionsOf(connections)] as readonly Hooks[];
+  return given.some(({ onReserveConnection }) => onReserveConnection !== undefined);
+}
+
+/** What may name settings that come with a connection. */
+function textsOfConnections(connections: readonly AbstractSqlConnection[], config: Configuration): string[] {
+  const given = [config.getAll(), ...optionsOf(connections)] as readonly Hooks[];
+  const hooks = given.flatMap(({ onCreateConnection, driverOptions }) => [
+    String(onCreateConnection),
+    ...textsIn(driverOptions),
+  ]);
+  return [process.env.PGOPTIONS ?? '', decodeURIComponent(config.get('clientUrl') ?? ''), ...hooks];
+}
+
+function textsIn(options: unknown): string[] {
+  return typeof options === 'object' && options !== null
+    ? Object.values(options)
+        .filter(value => /^(string|function)$/.test(typeof value))
+        .map(String)
+    : [String(options)];
 }
 
 /** A function whose result is stored reads nothing that may lag behind. */

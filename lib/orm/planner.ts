@@ -106,10 +106,14 @@ export class Planner {
     sizeCalculation: (_, identity) => identity.length + 1000,
   });
 
-  /** @param forbidden names of entities that are never cached, by the full names of their tables */
+  /**
+   * @param surroundings what else decides about results, as text
+   * @param forbidden names of entities that are never cached, by the full names of their tables
+   */
   constructor(
     driver: AbstractSqlDriver,
     catalog: Catalog,
+    surroundings: string,
     limits: Limits,
     forbidden: ReadonlyMap<string, string>,
   ) {
@@ -129,7 +133,7 @@ export class Planner {
       describe: call => this.#describe({ ...call, named: undefined }, serialise(call.em.getSessionContext())),
       plan: call => this.#plan(call),
     });
-    this.#environment = JSON.stringify([catalog.database, catalog.user, definition, format]);
+    this.#environment = JSON.stringify([catalog.database, surroundings, definition, format]);
   }
 
   plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {

@@ -18,6 +18,7 @@ import type { Ask, Catalog } from './catalog.js';
 import { copyOf, isCopyOf } from './copy.js';
 import type { CatalogSource } from './database.js';
 import { dryRun } from './dry_run.js';
+import type { Environment, Surroundings } from './environment.js';
 import type { CacheopsEvents } from './events.js';
 import { EXISTS } from './exists.js';
 import { describeCause, describeDependencies } from './explain.js';
@@ -41,6 +42,7 @@ import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
   readonly database: CatalogSource;
+  readonly environment: Environment;
   readonly profiles: Profiles;
   readonly store: Store;
   readonly arbiter: Arbiter;
@@ -71,6 +73,7 @@ interface Stored extends Shared {
 
 interface CurrentPlanner {
   readonly catalog: Catalog;
+  readonly surroundings: Surroundings;
   readonly planner: Planner;
 }
 
@@ -94,6 +97,8 @@ export interface Request {
   /** The same with the caller's own options, as MikroORM would do without the cache: at most once. */
   readonly runWithOriginals: () => Promise<unknown>;
   readonly scope: Scope;
+  /** for which it was planned */
+  surroundings?: Surroundings;
   /** when it began, by the clock of the flights */
   readonly begun: number;
   /** `performance.now()`, if anybody wants to know */
@@ -250,11 +255,19 @@ export class Reads {
     if (obstacle) {
       return this.#bypass(request, obstacle);
     }
-    const current = this.#planner?.catalog === this.#parts.database.current ? this.#planner : undefined;
-    const { catalog, planner } = current ?? (await this.#currentPlanner(ctx));
+    const { database, environment } = this.#parts;
+    const known = this.#planner;
+    const isCurrent =
+      known && known.catalog === database.current && known.surroundings === environment.current;
+    const current = isCurrent ? known : await this.#currentPlanner(ctx);
+    if (!current) {
+      return this.#bypass(request, PECULIAR);
+    }
+    const { catalog, planner } = current;
     if (catalog.obstacle) {
       return this.#bypass(request, catalog.obstacle);
     }
+    request.surroundings = current.surroundings;
     const { tables, lock } = decision;
     const list =
       request.kind === 'find' && !tables && !lock ? findKeyList(request.meta, request.where) : undefined;
@@ -454,9 +467,11 @@ export class Reads {
     const witness = new Witness();
     const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
-    const obstacle = witness.peculiar
-      ? PECULIAR
-      : session && (await this.#transactionObstacle(session, request.options.ctx));
+    const isSame = request.surroundings === this.#parts.environment.current;
+    const obstacle =
+      witness.peculiar || !isSame
+        ? PECULIAR
+        : session && (await this.#transactionObstacle(session, request.options.ctx));
     return { result, statements: witness.statements, obstacle };
   }
 
@@ -519,7 +534,7 @@ export class Reads {
   }
 
   #encode(
-    { meta, options }: Request,
+    { meta, options, surroundings }: Request,
     plan: Planned,
     { result, statements, obstacle }: DatabaseAnswer,
   ): Uint8Array | Unstorable {
@@ -529,7 +544,7 @@ export class Reads {
     if (!plan.confirms(statements)) {
       return { reason: 'other statements than it was planned for' };
     }
-    const { guards: plans } = plan;
+    const plans = surroundings?.isPlain ? plan.guards : [];
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
     return this.#parts.codec.encode(result, guards);
@@ -584,12 +599,18 @@ export class Reads {
     return result;
   }
 
-  async #currentPlanner(ctx: Context): Promise<CurrentPlanner> {
-    const { database, driver, limits, profiles } = this.#parts;
-    const catalog = await database.get(this.#asker(ctx));
-    if (this.#planner?.catalog !== catalog) {
+  /** @returns `undefined` if nothing is to be stored, because it is not known what its sessions are like */
+  async #currentPlanner(ctx: Context): Promise<CurrentPlanner | undefined> {
+    const { database, environment, driver, limits, profiles } = this.#parts;
+    const loaded = await environment.load(database, this.#asker(ctx));
+    if (!loaded) {
+      return undefined;
+    }
+    const { catalog, surroundings } = loaded;
+    if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
       const forbidden = profiles.forbiddenTables(catalog);
-      this.#planner = { catalog, planner: new Planner(driver, catalog, limits, forbidden) };
+      const planner = new Planner(driver, catalog, surroundings.text, limits, forbidden);
+      this.#planner = { catalog, surroundings, planner };
     }
     return this.#planner;
   }

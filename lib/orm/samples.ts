@@ -8,6 +8,7 @@ import type { TableDependencies } from '../store/store.js';
 import { hasAddedFilters } from './added_filters.js';
 import { conditionOf } from './builder_condition.js';
 import type { Catalog } from './catalog.js';
+import type { Environment } from './environment.js';
 import { type Limits, Planner } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { relevant } from './relevant.js';
@@ -48,6 +49,7 @@ export interface PlannedSamples {
 
 export interface SampleParts {
   readonly driver: AbstractSqlDriver;
+  readonly environment: Environment;
   readonly profiles: Profiles;
   readonly limits: Limits;
 }
@@ -67,7 +69,9 @@ interface Subject {
  */
 export class Samples {
   readonly #parts: SampleParts;
-  #planner: { readonly catalog: Catalog; readonly planner: Planner } | undefined;
+  #planner:
+    | { readonly catalog: Catalog; readonly surroundings: string; readonly planner: Planner }
+    | undefined;
 
   constructor(parts: SampleParts) {
     this.#parts = parts;
@@ -222,14 +226,17 @@ export class Samples {
 
   /** One of its own: it makes no difference between columns, since nobody knows which of them a function looks at. */
   #plannerFor(catalog: Catalog): Planner {
-    if (this.#planner?.catalog !== catalog) {
-      const { driver, limits, profiles } = this.#parts;
+    const { driver, environment, limits, profiles } = this.#parts;
+    const surroundings = environment.current?.text ?? '';
+    if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
       const forbidden = profiles.forbiddenTables(catalog);
       this.#planner = {
         catalog,
+        surroundings,
         planner: new Planner(
           driver,
           catalog,
+          surroundings,
           {
             ...limits,
             granularity: limits.granularity === 'table' ? 'table' : 'equality',

@@ -4,6 +4,8 @@ import { Journal, type JournalLimits } from '../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../changes/statement.js';
 import type { Writer } from '../store/store.js';
 import type { Catalog } from './catalog.js';
+import type { PoolSettings } from './pool_settings.js';
+import { isHarmless, type Settings } from './settings.js';
 
 /** Which settings of a session are not those that the catalog was read with. */
 export interface Changes {
@@ -31,21 +33,43 @@ const NO_CHANGES: Changes = {
   own: [],
 };
 
-/** Settings that change how long a query takes, and not what it gives. What is named with a dot is the user's own. */
-const HARMLESS =
-  /\.|^(application_name|client_min_messages|\w+_timeout|synchronous_commit|enable_\w+|\w+_cost|jit\w*|\w*work_mem|temp_buffers|max_parallel_\w+|log_\w+|names|client_encoding|session_replication_role|check_function_bodies|role|session_authorization|search_path|(default_)?transaction_\w+|set_config)$/;
+/** Settings of which more is said than that they change answers. What is named with a dot is the user's own. */
+const TOLD_APART =
+  /\.|^(role|session_authorization|search_path|default_transaction_isolation|transaction_\w+|set_config)$/;
 
 /** What is known of one physical connection to the database. */
 export class Session {
   transaction: TransactionState | undefined;
   /** whether it is worth asking the session itself what its settings are */
   inDoubt = false;
+  readonly #pool: PoolSettings;
   readonly #always: Changes;
+  /** with which it came up; `undefined`: not known */
+  #settings: Settings | undefined;
   #changes: Changes;
 
-  /** @param always what may change at any time, without a statement that is seen */
-  constructor(always: Partial<Changes> = {}) {
+  /**
+   * @param pool what the sessions of its pool are like
+   * @param always what may change at any time, without a statement that is seen
+   */
+  constructor(pool: PoolSettings, always: Partial<Changes> = {}) {
+    this.#pool = pool;
     this.#always = { ...NO_CHANGES, ...always };
+    this.#changes = this.#always;
+  }
+
+  get settings(): Settings | undefined {
+    return this.#settings;
+  }
+
+  /** Whether it is as it came up, as far as that is known. */
+  get isUnchanged(): boolean {
+    return this.#changes === this.#always && this.transaction === undefined;
+  }
+
+  /** It has told what it is like, before a statement of the user's could change it. */
+  open(settings: Settings): void {
+    this.#settings = settings;
     this.#changes = this.#always;
   }
 
@@ -78,25 +102,57 @@ export class Session {
     const changes = changesBy(effects);
     if (local && this.transaction) {
       this.transaction.changes = both(this.transaction.changes ?? NO_CHANGES, changes);
-    } else {
+    } else if (!isNothing(changes)) {
       this.#changes = both(this.#changes, changes);
       // what varies anyway need not be asked for
-      this.inDoubt = this.isPeculiar && !this.#always.role;
+      this.inDoubt = isChanged(this.#changes) && !this.#always.role;
     }
   }
 
-  /** The session has told what its settings are. */
-  settle(changes: Changes): void {
-    // the user's own settings it does not list
-    this.#changes = both(this.#always, { ...changes, own: this.#changes.own });
+  /** The session has told what its settings are now. */
+  settle(now: Settings): void {
+    const { own, isolation } = this.#changes;
+    const before = this.#settings;
+    const isIn = this.transaction !== undefined;
+    const changes = {
+      role: now.user !== before?.user,
+      searchPath: now.path !== before?.path || !now.isUnderstood,
+      // that of the open transaction may have been set, and not the default
+      isolation: now.isolation !== before?.isolation || (isIn && isolation),
+      syntax: !now.isStandard,
+      answers: now.digest !== before?.digest,
+      // the user's own settings it does not list
+      own,
+    };
+    this.#changes = isNothing(changes) ? this.#always : both(this.#always, changes);
     // what lasts until the end of a transaction may be among it
-    this.inDoubt = this.isPeculiar && this.transaction !== undefined;
+    this.inDoubt = isChanged(this.#changes) && isIn;
   }
 
   /** Whether what it answers may be other than what another session would be answered. */
   get isPeculiar(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;
-    return role || searchPath || syntax || answers;
+    return role || searchPath || syntax || answers || !this.#isOfPool;
+  }
+
+  get #isOfPool(): boolean {
+    const settings = this.#settings;
+    const { current } = this.#pool;
+    return (
+      settings?.isUnderstood === true &&
+      settings.digest === current?.digest &&
+      settings.loaded === current.loaded
+    );
+  }
+
+  /** Whether its statements can be understood: they are when string constants are read as the standard says. */
+  get isReadable(): boolean {
+    return !this.changes.syntax && (this.#settings ? this.#settings.isStandard : this.#always.answers);
+  }
+
+  /** Whether a name without a schema means the same table to it as to whoever has read the catalog. */
+  resolvesBy(catalog: Catalog): boolean {
+    return !this.changes.searchPath && !this.changes.role && this.#settings?.path === catalog.path.join();
   }
 
   /**
@@ -115,7 +171,8 @@ export class Session {
    * @param byDefault whether transactions do
    */
   isReadCommitted(byDefault: boolean): boolean {
-    return (this.transaction?.isolation?.startsWith('read') ?? byDefault) && !this.changes.isolation;
+    const isDefault = this.#settings?.isolation.startsWith('read') ?? byDefault;
+    return (this.transaction?.isolation?.startsWith('read') ?? isDefault) && !this.changes.isolation;
   }
 
   /**
@@ -144,9 +201,17 @@ export function changesBy(effects: SessionEffects): Changes {
     searchPath: effects.changesSearchPath,
     isolation: effects.changesIsolation,
     syntax: effects.changesSyntax,
-    answers: !effects.settings?.every(name => HARMLESS.test(name)),
+    answers: !effects.settings?.every(name => isHarmless(name) || TOLD_APART.test(name)),
     own: effects.settings?.filter(name => name.includes('.')) ?? [],
   };
+}
+
+function isChanged({ role, searchPath, syntax, answers, isolation }: Changes): boolean {
+  return role || searchPath || syntax || answers || isolation;
+}
+
+function isNothing(changes: Changes): boolean {
+  return !isChanged(changes) && changes.own.length === 0;
 }
 
 function both(a: Changes, b: Changes): Changes {

@@ -81,6 +81,7 @@ class TrackedDriver implements Driver {
       tracked = new TrackedConnection(this.#driver, connection, this.#writes);
       this.#connections.set(connection, tracked);
     }
+    await this.#writes.open(tracked);
     return tracked;
   }
 

@@ -19,10 +19,11 @@ import type { Ask, Catalog, Table } from './catalog.js';
 import type { Announced, Commits } from './commits.js';
 import type { CatalogSource } from './database.js';
 import type { LogStatement } from './own_statements.js';
+import type { PoolSettings } from './pool_settings.js';
 import { writeRows } from './row_writes.js';
 import { currentScope } from './scope.js';
 import { Session, type TransactionState } from './session.js';
-import { inspect } from './session_check.js';
+import { readSettings } from './settings.js';
 import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
 
 export interface WriteParts {
@@ -30,8 +31,12 @@ export interface WriteParts {
   readonly store: Store;
   readonly commits: Commits;
   readonly limits: JournalLimits;
-  /** connections change their role without a statement that is seen here */
-  readonly rolesVary: boolean;
+  /** what sessions of the primary are like */
+  readonly pool: PoolSettings;
+  /** names of settings with a dot that connections may come up with */
+  readonly ownSettings: readonly string[];
+  /** connections change their role, or whatever else, without a statement that is seen here */
+  readonly sessionsVary: boolean;
   /** what becomes of a statement that may write to tables which it does not name */
   readonly onUnknownWrite: 'widen' | 'refuse';
   /**
@@ -62,7 +67,31 @@ export class Writes {
   }
 
   newSession(): Session {
-    return new Session({ role: this.#parts.rolesVary });
+    const { pool, sessionsVary: vary } = this.#parts;
+    return new Session(pool, { role: vary, searchPath: vary, answers: vary });
+  }
+
+  /**
+   * Asks a connection what its settings are when it is used for the first time, because those that come with it (options
+   * of the connection, ALTER ROLE, hooks of the pool) are set by no statement that is seen. It is asked again once the
+   * server is known to have read its configuration anew.
+   */
+  async open(connection: TrackedConnection): Promise<void> {
+    const { pool, ownSettings, sessionsVary, askPrimary } = this.#parts;
+    const { session } = connection;
+    const isKnown = session.settings && (askPrimary || session.settings.loaded === pool.current?.loaded);
+    if (sessionsVary || isKnown || !session.isUnchanged) {
+      return;
+    }
+    try {
+      const settings = await readSettings(askOver(connection), ownSettings);
+      session.open(settings);
+      if (!askPrimary) {
+        pool.learn(settings);
+      }
+    } catch {
+      // nothing is stored of what it answers; what is wrong with it, the next statement tells
+    }
   }
 
   begin(session: Session, isolation: IsolationLevel | undefined): void {
@@ -94,7 +123,7 @@ export class Writes {
       witness?.see(query.sql, session);
       return send();
     }
-    const parsed = session.changes.syntax ? UNREADABLE : parseStatement(query.sql, query.parameters);
+    const parsed = session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
     if (statement.kind !== 'read' || !statement.onlyConfigures) {
       // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
@@ -129,7 +158,7 @@ export class Writes {
     const { computation } = currentScope();
     computation?.see(connection.session);
     const names = await this.#reachedByRoutines(connection, query.sql);
-    const parsed = parseStatement(query.sql, query.parameters);
+    const parsed = connection.session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
     if (statement.kind === 'session' || statement.kind === 'transaction') {
       yield (await this.execute(connection, query)) as T; // there is nothing to stream
@@ -391,7 +420,7 @@ export class Writes {
       try {
         const catalog = await this.#catalog(connection);
         if (!catalog.obstacle) {
-          session.settle(await inspect(askOver(connection), catalog));
+          session.settle(await readSettings(askOver(connection), this.#parts.ownSettings));
         }
       } catch {
         // nothing can be asked in a transaction that has failed: then it is at its end
@@ -444,7 +473,7 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
   }
   const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
   return names.flatMap(name =>
-    name.schema === undefined && session.changes.searchPath
+    name.schema === undefined && !session.resolvesBy(catalog)
       ? catalog.named(name.name)
       : (catalog.resolve(name) ?? []),
   );

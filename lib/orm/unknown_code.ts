@@ -1,0 +1,56 @@
+const PROCESS = crypto.randomUUID();
+const numbers = new WeakMap<object, number>();
+let next = 0;
+
+/** Stands in keys for what cannot be told from another by its text: it is only like itself, in this process. */
+export function identityOf(value: object): string {
+  const number = numbers.get(value) ?? next++;
+  numbers.set(value, number);
+  return `${PROCESS}.${number}`;
+}
+
+const GLOBALS = `Array BigInt Boolean Buffer Date Infinity JSON Map Math NaN Number Object RegExp Set String Symbol
+  Uint8Array isFinite isNaN parseFloat parseInt undefined`;
+const KEYWORDS = `break case catch const continue default do else false finally for function if in instanceof let new null
+  of return switch throw true try typeof var void while`;
+const KNOWN = new Set(`${GLOBALS} ${KEYWORDS}`.split(/\s+/));
+
+const NATIVE = new Set<unknown>([BigInt, Boolean, JSON.parse, Number, String, parseFloat, parseInt]);
+
+const TOKEN =
+  /\/\/.*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|(\.\s*)?([A-Za-z_$][\w$]*)|\.\.\.|[\s\S]/g;
+const PARAMETERS = /^(?:function\s*[\w$]*\s*)?\(([\w$\s,]*)\)|^([\w$]+)(?=\s*=>)/;
+const DECLARED = /\b(?:const|let|var|function)\s+([\w$]+)/g;
+
+/**
+ * Whether a function may use values that its text does not tell: those of variables around it, or of `this`. It
+ * certainly does not if every name in it is its parameter, its variable or a global of the language. What would take a
+ * parser of JavaScript to decide, it may.
+ */
+export function mayCapture(code: (...args: never[]) => unknown): boolean {
+  if (NATIVE.has(code)) {
+    return false;
+  }
+  const text = String(code);
+  const [, listed, single] = PARAMETERS.exec(text) ?? [];
+  const known = new Set([
+    ...(listed ?? single ?? '').split(/[\s,]+/),
+    ...[...text.matchAll(DECLARED)].map(([, name]) => name!),
+  ]);
+  for (const [token, dot, name] of text.matchAll(TOKEN)) {
+    // a template may hold anything, and a slash may begin a regular expression
+    if (token === '`' || token === '/' || (name && !dot && !KNOWN.has(name) && !known.has(name))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+const warned = new WeakMap<object, Set<string>>();
+
+/** Whether something is to be said for the first time about an ORM. */
+export function isFirst(owner: object, text: string): boolean {
+  const texts = warned.get(owner) ?? new Set();
+  warned.set(owner, texts);
+  return !texts.has(text) && !!texts.add(text);
+}
