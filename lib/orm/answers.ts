@@ -259,13 +259,11 @@ export class Answers {
       return described.obstacle;
     }
     const { managers } = described;
-    const { catalog, surroundings } = (await this.#load(ctx)) ?? {};
-    if (!catalog || !surroundings) {
-      return PECULIAR;
+    const loaded = await this.#load(ctx);
+    if (typeof loaded === 'string') {
+      return loaded;
     }
-    if (catalog.obstacle !== undefined) {
-      return catalog.obstacle;
-    }
+    const { catalog, surroundings } = loaded;
     const { samples = [] } = request;
     const planned =
       samples.length > 0 ? await this.#parts.samples.plan(em, samples, catalog, request.name) : undefined;
@@ -309,8 +307,8 @@ export class Answers {
       return { obstacle: 'a transaction that cannot be seen' };
     }
     const loaded = await this.#load(ctx);
-    if (!loaded) {
-      return { obstacle: PECULIAR };
+    if (typeof loaded === 'string') {
+      return { obstacle: loaded };
     }
     const { catalog, surroundings } = loaded;
     const obstacle = session?.whyNotCached(catalog.readCommitted);
@@ -536,7 +534,7 @@ export class Answers {
     return this.#environment.text;
   }
 
-  #load(ctx: Context): Promise<Loaded | undefined> {
+  #load(ctx: Context): Promise<Loaded | string> {
     return this.#parts.environment.load(this.#parts.database, this.#asker(ctx));
   }
 

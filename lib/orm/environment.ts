@@ -2,6 +2,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { PoolSettings } from './pool_settings.js';
+import { PECULIAR } from './session.js';
 import type { Settings } from './settings.js';
 import { describeParsers } from './type_parsers.js';
 
@@ -59,17 +60,21 @@ export class Environment {
    * The catalog, read by a session as they come up and not by one whose role or search path was changed, and what else
    * decides.
    *
-   * @returns `undefined` if there is no such session at hand, or its answers are not understood
+   * @returns a reason if there is no such session at hand, if its answers are not understood, or if the catalog cannot be
+   *   read
    */
-  async load(database: CatalogSource, ask: Ask): Promise<Loaded | undefined> {
+  async load(database: CatalogSource, ask: Ask): Promise<Loaded | string> {
     let catalog = await database.get(ask);
+    if (catalog.obstacle !== undefined) {
+      return catalog.obstacle;
+    }
     const settings = this.#pool.current;
     if (settings?.isUnderstood && !isOf(catalog, settings) && performance.now() > this.#nextTry) {
       catalog = await database.refreshed(ask);
       this.#nextTry = performance.now() + RETRY_MS;
     }
     if (!settings?.isUnderstood || !isOf(catalog, settings)) {
-      return undefined;
+      return PECULIAR;
     }
     if (this.#catalog !== catalog) {
       const parsers = await describeParsers(this.#driver, catalog);
@@ -81,7 +86,7 @@ export class Environment {
     }
     const surroundings = this.current;
     // another session may have come up meanwhile
-    return surroundings && isOf(catalog, this.#pool.current!) ? { catalog, surroundings } : undefined;
+    return surroundings && isOf(catalog, this.#pool.current!) ? { catalog, surroundings } : PECULIAR;
   }
 
   #describe(settings: Settings): Surroundings {

@@ -260,13 +260,10 @@ export class Reads {
     const isCurrent =
       known && known.catalog === database.current && known.surroundings === environment.current;
     const current = isCurrent ? known : await this.#currentPlanner(ctx);
-    if (!current) {
-      return this.#bypass(request, PECULIAR);
+    if (typeof current === 'string') {
+      return this.#bypass(request, current);
     }
-    const { catalog, planner } = current;
-    if (catalog.obstacle) {
-      return this.#bypass(request, catalog.obstacle);
-    }
+    const { planner } = current;
     request.surroundings = current.surroundings;
     const { tables, lock } = decision;
     const list =
@@ -600,11 +597,11 @@ export class Reads {
   }
 
   /** @returns `undefined` if nothing is to be stored, because it is not known what its sessions are like */
-  async #currentPlanner(ctx: Context): Promise<CurrentPlanner | undefined> {
+  async #currentPlanner(ctx: Context): Promise<CurrentPlanner | string> {
     const { database, environment, driver, limits, profiles } = this.#parts;
     const loaded = await environment.load(database, this.#asker(ctx));
-    if (!loaded) {
-      return undefined;
+    if (typeof loaded === 'string') {
+      return loaded;
     }
     const { catalog, surroundings } = loaded;
     if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
