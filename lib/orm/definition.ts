@@ -15,10 +15,13 @@ const NOT_OF_ENTITIES = words(`
   validateProps uniqueProps getterProps ownProps definedProperties hasTriggers hasUniqueProps root polymorphs tptParentProp
   tptInverseProp tptChildren allTPTDescendants cacheops properties`);
 
-/** Of a property: what only the schema or writes are made of. `entity` is told by its target. */
+/**
+ * Of a property: what only the schema or writes are made of. `entity` is told by its target. Length, precision and scale
+ * are told by the type of the column, and filled in by the schema generator where it runs.
+ */
 const NOT_OF_PROPERTIES = words(`
   entity comment default defaultRaw extra index unique collation renamedFrom ignoreSchemaChanges deferMode deleteRule
-  updateRule createForeignKeyConstraint foreignKeyName onCreate onUpdate cascade orphanRemoval generated userDefined`);
+  updateRule createForeignKeyConstraint foreignKeyName onCreate onUpdate cascade orphanRemoval generated userDefined length precision scale`);
 
 /** A custom type knows where it is used. */
 const NOT_OF_TYPES = words('platform meta prop');

@@ -4,7 +4,7 @@ import { Article, entities, Tag } from '../../fixtures/legacy/index.js';
 import type { PrefixQuery } from '../../lib/index.js';
 import { startBlog } from './support/blog.js';
 import { readsOf, sourcesOf } from './support/observe.js';
-import type { Started } from './support/start.js';
+import { join, type Started } from './support/start.js';
 
 describe('a prefix that is a function', () => {
   const tenant = new AsyncLocalStorage<string>();
@@ -49,6 +49,31 @@ describe('a prefix that is a function', () => {
     for (const who of ['one', 'two']) {
       expect(await tenant.run(who, () => read())).to.deep.equal([]);
     }
+  });
+
+  it('separates the results of two versions, whose writes reach both', async () => {
+    const { store } = blog;
+    const version = (name: string) => join({ entities, cacheops: { store, prefix: () => name } });
+    const versions = [await version('v1:'), await version('v2:')];
+    const readAll = async () => {
+      const sources: string[] = [];
+      for (const { orm, cache } of versions) {
+        sources.push(...(await sourcesOf(cache, () => orm.em.fork().find(Tag, { name: 'red' }))));
+      }
+      return sources;
+    };
+    const states = [await readAll(), await readAll()];
+    for (const { orm } of versions) {
+      await orm.em.fork().nativeUpdate(Tag, { name: 'red' }, { name: 'crimson' });
+      await orm.em.fork().nativeUpdate(Tag, { name: 'crimson' }, { name: 'red' });
+      states.push(await readAll(), await readAll());
+    }
+    const [miss, hit] = [
+      ['miss', 'miss'],
+      ['cache', 'cache'],
+    ];
+    expect(states).to.deep.equal([miss, hit, miss, hit, miss, hit]);
+    await Promise.all(versions.map(({ orm }) => orm.close()));
   });
 
   it('is told the entity, the tables and the database', async () => {
