@@ -88,7 +88,15 @@ class Description {
     return Object.entries(value)
       .filter(([name, field]) => !without.has(name) && field !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([name, field]) => [name, this.#describe(field)]);
+      .map(([name, field]) => [
+        name,
+        name === 'embeddedProps' ? this.#embedded(field as object) : this.#describe(field),
+      ]);
+  }
+
+  /** Properties of an embedded object, by name. */
+  #embedded(props: object): unknown {
+    return Object.entries(props).map(([name, prop]) => [name, this.#fieldsOf(prop, NOT_OF_PROPERTIES)]);
   }
 
   #ofProperty(prop: EntityProperty, meta: EntityMetadata): unknown {
