@@ -42,6 +42,8 @@ export interface Table {
   readonly settled: boolean;
   /** it has a column of `time with time zone` or made of it: what such a value is compared with may be of today's offset */
   readonly zoned: boolean;
+  /** it has a column of `time`, or made of it */
+  readonly ofDay: boolean;
   /** its rows may be read back by whoever writes them: no row-level security, SELECT is granted */
   readonly readable: boolean;
   readonly rowSecurity: boolean;
@@ -255,6 +257,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       materialized: row.kind === 'm',
       settled: row.settled,
       zoned: row.zoned,
+      ofDay: row.of_day,
       key:
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
@@ -405,6 +408,7 @@ export function columnsNow(tables: readonly Table[]): string {
 }
 
 const SERVER = `
+  with recursive ${KINDS_OF_TYPES}
   select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
@@ -430,7 +434,8 @@ const TABLES = `
   with recursive ${KINDS_OF_TYPES},
   tables as materialized (
     select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
-      c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned
+      c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned,
+      c.reltype in (select oid from types_of_day) as of_day
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
       and n.nspname not like 'pg_toast%'),
@@ -490,7 +495,7 @@ const TABLES = `
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
     coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
-    coalesce(trusted, '[]') as trusted, settled, zoned
+    coalesce(trusted, '[]') as trusted, settled, zoned, of_day
   from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
   left join triggers using (oid) left join defaults using (oid) left join parents using (oid)
   left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;

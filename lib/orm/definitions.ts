@@ -18,6 +18,8 @@ export interface Definitions {
   readonly castsImplicitly: boolean;
   /** Is there any other cast by a function? */
   readonly casts: boolean;
+  /** Is there an operator class by which values of PostgreSQL's own types are sorted or grouped? */
+  readonly sortsByOwn: boolean;
   /** names of enums and of settled types, to which a text may be cast */
   readonly castable: ReadonlySet<string>;
 }
@@ -40,7 +42,27 @@ const SETTLED_TYPES = `(
   else t.typtype in ('c', 'd', 'e', 'r', 'm') or t.typtype = 'b' and not exists (
     select from pg_proc p where p.oid in (t.typinput, t.typoutput) and not (${SETTLED})) end)`;
 
-/** An expression in SQL that gives {@link Definitions} as JSON. */
+/** Operator classes for sorting and grouping that call functions which are not settled. */
+const UNSETTLED_CLASSES = `
+  select c.opcintype as oid from pg_opclass c join pg_am m on m.oid = c.opcmethod and m.amname in ('btree', 'hash')
+  where c.oid >= ${FIRST} and exists (
+    select from pg_proc p where ${UNSETTLED} and p.oid in (
+      select f.amproc from pg_amproc f where f.amprocfamily = c.opcfamily
+      union all
+      select o.oprcode from pg_amop f join pg_operator o on o.oid = f.amopopr where f.amopfamily = c.opcfamily))`;
+
+/**
+ * Domains whose checks call functions that are not settled, or may: read from the tree of the check, because
+ * dependencies on PostgreSQL's own functions are not recorded.
+ */
+const UNSETTLED_DOMAINS = `
+  select k.contypid as oid from pg_constraint k where k.contypid >= ${FIRST} and (
+    k.conbin::text ~ '[{](SQLVALUEFUNCTION|COERCEVIAIO|COERCETODOMAIN) ' or exists (
+      select from regexp_matches(k.conbin::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') as called (ids)
+      join pg_proc p on p.oid = called.ids[1]::oid
+      where p.provolatile <> 'i' or p.oid >= ${FIRST} and not (${SETTLED})))`;
+
+/** An expression in SQL that gives {@link Definitions} as JSON, by what {@link KINDS_OF_TYPES} gives. */
 export const DEFINED = `json_build_object(
   'functions', (select json_agg(distinct p.proname) from pg_proc p where p.oid >= ${FIRST} and not (${SETTLED})
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)),
@@ -55,15 +77,17 @@ export const DEFINED = `json_build_object(
     where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext = 'i' and c.castsource < ${FIRST}),
   'casts', (select count(*) > 0 from pg_cast c join pg_proc p on p.oid = c.castfunc
     where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext <> 'i'),
+  'sortsByOwn', (select count(*) > 0 from (${UNSETTLED_CLASSES}) as class where class.oid < ${FIRST}),
   'castable', (select json_agg(each.typname) from (
     select t.typname from pg_type t where t.oid >= ${FIRST} and t.typcategory <> 'A' group by 1
-    having bool_and(t.typtype in ('b', 'e') and ${SETTLED_TYPES})) as each))`;
+    having bool_and(t.typtype in ('b', 'e') and ${SETTLED_TYPES} and t.oid not in (select oid from unsettled_types))) as each))`;
 
 /**
  * Common table expressions in SQL, of types and of all that is made of them, rows of tables among it:
  *
  * - `unsettled_types`: those for which a function may be called that is not settled, be it by their input or output, by
  *   an operator or by a cast;
+ * - `types_of_day`: `time`, which takes today's offset where it is asked for in a zone;
  * - `zoned_types`: `time with time zone`, whose input takes today's offset where a value names none.
  */
 export const KINDS_OF_TYPES = `${madeOf(
@@ -76,8 +100,11 @@ export const KINDS_OF_TYPES = `${madeOf(
      where o.oid >= ${FIRST} and operand.oid >= ${FIRST} and ${UNSETTLED}
    union all
    select c.castsource from pg_cast c join pg_proc p on p.oid = c.castfunc
-     where c.oid >= ${FIRST} and c.castsource >= ${FIRST} and ${UNSETTLED}`,
-)}, ${madeOf('zoned_types', `select 'timetz'::regtype::oid as oid`)}`;
+     where c.oid >= ${FIRST} and c.castsource >= ${FIRST} and ${UNSETTLED}
+   union all
+   select class.oid from (${UNSETTLED_CLASSES}) as class where class.oid >= ${FIRST}
+   union all ${UNSETTLED_DOMAINS}`,
+)}, ${madeOf('types_of_day', `select 'time'::regtype::oid as oid`)}, ${madeOf('zoned_types', `select 'timetz'::regtype::oid as oid`)}`;
 
 function madeOf(name: string, types: string): string {
   return `
@@ -103,6 +130,7 @@ export function readDefinitions(json: Record<string, any>): Definitions {
     settledOperators: names('settledOperators'),
     castsImplicitly: json.castsImplicitly,
     casts: json.casts,
+    sortsByOwn: json.sortsByOwn,
     castable: names('castable'),
   };
 }

@@ -3,7 +3,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
 import { type PrefixQuery, type ResolvedOptions, serializerKey, type TableSources } from '../config/index.js';
-import { mayReadClockIn } from '../query/clock.js';
+import { mayReadClock, mayReadClockIn } from '../query/clock.js';
 import { type Columns, readCondition } from '../query/condition.js';
 import { andWholly, dependenciesOf, type WatchedTable } from '../query/dependencies.js';
 import type { KeyList } from '../query/key_list.js';
@@ -245,7 +245,8 @@ export class Planner {
       reading,
       changesOptions,
       confirms: statements => {
-        if (skeletons && haveSkeletons(statements, skeletons)) {
+        // a custom type may have made a word for the present of another value
+        if (skeletons && haveSkeletons(statements, skeletons) && !statements.some(mayReadClock)) {
           return true;
         }
         const sent = this.#read(statements, call.named !== undefined);

@@ -18,12 +18,21 @@ export function evaluationObstacle(
   uses: readonly Use[],
   catalog: Catalog,
 ): string | undefined {
-  const { functions, operators, settledOperators, castsImplicitly, casts, castable } = catalog.defined;
+  const { functions, operators, settledOperators, castsImplicitly, casts, castable, sortsByOwn } =
+    catalog.defined;
+  if (sortsByOwn) {
+    return 'an operator class that is defined in this database';
+  }
   for (const { table, said } of uses) {
     if (!table.settled) {
       return `${table.name}, which has a type with functions of its own`;
     }
-    const compared = said.besides && [...said.besides, ...said.where.keys()];
+    const composed = evaluation.composed.filter(({ alias }) => alias === said.alias);
+    const compared = said.besides && [
+      ...said.besides,
+      ...said.where.keys(),
+      ...composed.map(({ column }) => column),
+    ];
     if (table.zoned && !compared?.every(column => table.kinds.has(column))) {
       return CLOCK;
     }
@@ -56,7 +65,7 @@ export function evaluationObstacle(
   function fieldObstacle(): string | undefined {
     for (const [alias, names] of qualified) {
       const named = uses.filter(({ said }) => said.alias === alias);
-      const isDerived = named.length === 0 || evaluation.derived.has(alias);
+      const isDerived = named.length === 0 || mayBeDerived(alias);
       for (const name of names) {
         const isColumn = named.every(({ table }) => table.types.has(name));
         if (!isColumn || (isDerived && (functions.has(name) || isUnstable(name)))) {
@@ -66,11 +75,21 @@ export function evaluationObstacle(
     }
     const are = ({ alias, column }: ColumnName, isOf: (type: string) => boolean) => {
       const named = uses.filter(({ said }) => said.alias === alias);
-      return named.length > 0 && named.every(({ table }) => isOf(table.types.get(column) ?? ''));
+      return (
+        named.length > 0 &&
+        !mayBeDerived(alias) &&
+        named.every(({ table }) => isOf(table.types.get(column) ?? ''))
+      );
     };
     const isTimed = evaluation.timed.every(column => are(column, type => TIME.test(type)));
     const isText = evaluation.clocked.every(column => are(column, type => TEXT.test(type)));
-    return isTimed && isText ? undefined : CLOCK;
+    const isOfDay = evaluation.ofDay || uses.some(({ table }) => table.ofDay);
+    const inZone = evaluation.inZone.some(each => each === 'any' || !are(each, type => MOMENT.test(type)));
+    return isTimed && isText && !(isOfDay && inZone) ? undefined : CLOCK;
+  }
+
+  function mayBeDerived(alias: string): boolean {
+    return evaluation.hasWith || evaluation.derived.has(alias);
   }
 
   function wordObstacle(): string | undefined {
@@ -84,6 +103,8 @@ export function evaluationObstacle(
 }
 
 /** Types, as SQL writes them, whose values never were texts that PostgreSQL reads by the clock. */
-const TIME = /^(?:date|timestamp|time|interval|integer|bigint|numeric|double precision)\b/;
+const TIME = /^(?:date|timestamp|time|interval|integer|bigint|numeric|double precision)(?![\w.])/;
+/** Of these, those that are no time of the day. */
+const MOMENT = /^(?:date|timestamp)(?![\w.])/;
 /** Types whose values are texts to the end. */
-const TEXT = /^(?:text|character varying|character|jsonb?|uuid)\b/;
+const TEXT = /^(?:text|character varying|character|jsonb?|uuid)(?![\w.])/;

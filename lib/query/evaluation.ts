@@ -3,6 +3,7 @@ import { constantMayReadClock } from './clock.js';
 import {
   BEFORE_PARENTHESIS,
   CAST_TARGETS,
+  ENDS_WHERE,
   KEYWORDS,
   NAMES_A_TYPE,
   NAMES_NO_TYPE_BEFORE_CONSTANT,
@@ -20,7 +21,7 @@ export interface Evaluation {
   /** keywords before a parenthesis: the database may have functions of these names */
   readonly keywords: ReadonlySet<string>;
   readonly operators: ReadonlySet<string>;
-  /** Is there a cast in it? */
+  /** Is there a cast in it, or a constant of a type that is named? */
   readonly casts: boolean;
   /** names of types that something is cast to, but for those of {@link CAST_TARGETS} */
   readonly types: ReadonlySet<string>;
@@ -28,12 +29,23 @@ export interface Evaluation {
   readonly timed: readonly ColumnName[];
   /** columns that are compared with a constant for which a date/time type would read the clock */
   readonly clocked: readonly ColumnName[];
+  /** what is asked for in a time zone: a time of the day would take the offset of today */
+  readonly inZone: readonly (ColumnName | 'any')[];
+  /** Is something cast to a time of the day, as far as its words tell? */
+  readonly ofDay: boolean;
+  /** columns that are part of an expression, and not just an item of a list */
+  readonly composed: readonly ColumnName[];
   /** words by themselves that are no known keywords, and so have to be columns or aliases */
   readonly bare: ReadonlySet<string>;
   /** names that the query gives: aliases of items and of expressions */
   readonly given: ReadonlySet<string>;
-  /** of these, names of what stands in parentheses: subqueries, but expressions as well */
+  /**
+   * Of these, names of what stands in parentheses (subqueries, but expressions as well) and of tables whose columns are
+   * renamed: what follows such a name and a dot may be no column of a table of that name.
+   */
   readonly derived: ReadonlySet<string>;
+  /** Is there a WITH? The name of a table may be one that it gives. */
+  readonly hasWith: boolean;
   /** why it is not known what is evaluated */
   readonly obstacle: string | undefined;
 }
@@ -56,7 +68,11 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
   const bare = new Set<string>();
   const given = new Set<string>();
   const derived = new Set<string>();
+  const inZone: (ColumnName | 'any')[] = [];
+  const composed: ColumnName[] = [];
   let casts = false;
+  let ofDay = false;
+  let hasWith = false;
   let obstacle: string | undefined;
   for (const [i, token] of tokens.entries()) {
     const before = tokens[i - 1];
@@ -67,6 +83,7 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
         break;
       case 'string':
         obstacle ??= obstacleOfConstant(sql, tokens, i, clocked);
+        casts ||= before?.kind === 'word' && CAST_TARGETS.has(before.text);
         break;
       case 'mark':
         if (token.text === '::') {
@@ -83,6 +100,23 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
           const isType = NAMES_A_TYPE.has(token.text) && (isMark(before, '::') || isWord(before, 'as'));
           const isAlias = token.kind === 'name' && isWord(before, 'as');
           (isKeyword || isType || isAlias ? keywords : calls).add(token.text);
+          if (isAlias) {
+            derived.add(token.text);
+          }
+        }
+        if (isMark(before, '.')) {
+          if (!isItem(tokens[i - 3], next)) {
+            composed.push({ alias: tokens[i - 2]?.text ?? '', column: token.text });
+          }
+        } else if (token.text === 'time') {
+          ofDay ||= !isMark(next, '.') && !(isWord(next, 'zone') && isWord(before, 'at', 'with', 'without'));
+        }
+        hasWith ||= isWord(token, 'with') && !isWord(next, 'ordinality', 'ties') && !isZone(tokens, i + 1);
+        if (isWord(token, 'at') && (isZone(tokens, i + 1) || isWord(next, 'local'))) {
+          const operand = operandBefore(tokens, i - 1);
+          if (operand !== 'harmless') {
+            inZone.push(operand);
+          }
         }
         if (token.kind === 'word' && token.text === 'cast' && isMark(next, '(')) {
           casts = true;
@@ -97,12 +131,32 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
         }
         if (isWord(before, 'as') || isMark(before, ')') || (token.kind === 'name' && isOperand(before))) {
           given.add(token.text);
-        } else if (token.kind === 'word' && isByItself(tokens, i) && !KEYWORDS.has(token.text)) {
+        } else if (
+          token.kind === 'word' &&
+          isByItself(tokens, i) &&
+          !KEYWORDS.has(token.text) &&
+          !(next?.kind === 'string' && CAST_TARGETS.has(token.text))
+        ) {
           (isOperand(before) ? given : bare).add(token.text);
         }
     }
   }
-  return { calls, keywords, operators, casts, types, timed, clocked, bare, given, derived, obstacle };
+  return {
+    ...{ calls, keywords, operators, casts, types, timed, clocked, inZone, ofDay, composed },
+    ...{ bare, given, derived, hasWith, obstacle },
+  };
+}
+
+/** Does what stands between these two stand there by itself, in a list of a SELECT or of arguments? */
+function isItem(before: Token | undefined, next: Token | undefined): boolean {
+  return (
+    (isWord(before, 'select') || isMark(before, ',')) && (isWord(next, 'as', 'from') || isMark(next, ','))
+  );
+}
+
+/** @param at index of the word that may be TIME */
+function isZone(tokens: readonly Token[], at: number): boolean {
+  return isWord(tokens[at], 'time') && isWord(tokens[at + 1], 'zone');
 }
 
 /** Neither qualified nor called nor a type's name. */
@@ -142,12 +196,28 @@ function obstacleOfConstant(
     isMark(before, ')') ||
     (before?.kind === 'word' &&
       !NAMES_NO_TYPE_BEFORE_CONSTANT.has(before.text) &&
-      !(CAST_TARGETS.has(before.text) && !isMark(tokens[at - 2], '.')));
+      !(CAST_TARGETS.has(before.text) && !isMark(tokens[at - 2], '.'))) ||
+    (isWord(before, 'zone') && !isWord(tokens[at - 3], 'at') && !isWord(tokens[at - 4], 'timestamp'));
   return isTyped || before?.kind === 'string' ? 'a constant of a type that is not known' : undefined;
 }
 
+/** Words behind which nothing can belong to the operand before them. */
+const ENDS_OPERAND: ReadonlySet<string> = new Set([
+  ...ENDS_WHERE,
+  ...'and or when then else end escape as from where join inner left right full cross natural'.split(' '),
+]);
+
 /** `a.b` of `a.b = 'x'`, `a.b not like 'x'` or `a.b in ('w', 'x')`. */
 function comparedWith(tokens: readonly Token[], at: number): ColumnName | undefined {
+  const next = tokens[at + 1];
+  const isWhole =
+    next === undefined ||
+    isMark(next, ')') ||
+    isMark(next, ',') ||
+    (next.kind === 'word' && ENDS_OPERAND.has(next.text));
+  if (!isWhole) {
+    return undefined; // `'x'::date`, `'x' - a.c`
+  }
   let i = at - 1;
   if (tokens[i]?.kind === 'operator' || isWord(tokens[i], 'like') || isWord(tokens[i], 'ilike')) {
     i--;
@@ -189,14 +259,25 @@ function operandBefore(tokens: readonly Token[], at: number): Operand {
 
 /** Of an expression in parentheses, or of `cast(… as …)`. */
 function operandOf(tokens: readonly Token[]): Operand {
-  const isOne = tokens.length === 1 || (tokens.length === 3 && isMark(tokens[1], '.'));
-  return isOne ? operandBefore(tokens, tokens.length - 1) : 'any';
+  return isOne(tokens) ? operandBefore(tokens, tokens.length - 1) : 'any';
 }
 
-/** `… at time zone 'x'` gives a time, whatever it is asked of. */
+/** `a.b at time zone 'x'` gives a time, whatever the operand is. */
 function endsInZone(tokens: readonly Token[]): boolean {
-  const [at, time, zone, name] = tokens.slice(-4);
-  return isWord(at, 'at') && isWord(time, 'time') && isWord(zone, 'zone') && name?.kind === 'string';
+  const at = tokens.length - 4;
+  if (at < 1 || !isWord(tokens[at], 'at') || !isZone(tokens, at + 1) || tokens[at + 3]?.kind !== 'string') {
+    return false;
+  }
+  const operand = tokens.slice(0, at);
+  const open = isMark(operand.at(-1), ')') ? opening(operand, at - 1) : -1;
+  return (
+    isOne(operand) || open === 0 || (open === 1 && isWord(operand[0], 'date_trunc')) || endsInZone(operand)
+  );
+}
+
+/** A name, qualified or not, or a constant. */
+function isOne(tokens: readonly Token[]): boolean {
+  return tokens.length === 1 || (tokens.length === 3 && isMark(tokens[1], '.'));
 }
 
 /** @param at index of the type's first token */
@@ -214,7 +295,11 @@ function readCast(
   const isQualified = isMark(tokens[at + 1], '.');
   const type = isQualified ? tokens[at + 2] : first;
   const name = type?.text ?? '';
-  if (isQualified || !CAST_TARGETS.has(name)) {
+  if (name === 'double' && first.kind === 'word' && isWord(tokens[at + 1], 'precision')) {
+    return undefined;
+  }
+  // `"integer"` in quotes is no keyword, and names a type of a user
+  if (isQualified || first.kind === 'name' || !CAST_TARGETS.has(name)) {
     types.add(name);
     return undefined;
   }
@@ -259,8 +344,8 @@ function wordAt(tokens: readonly Token[], start: number, word: string): number {
   return -1;
 }
 
-function isWord(token: Token | undefined, word: string): boolean {
-  return token?.kind === 'word' && token.text === word;
+function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
+  return token?.kind === 'word' && words.includes(token.text);
 }
 
 function isMark(token: Token | undefined, mark: string): boolean {

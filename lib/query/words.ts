@@ -55,7 +55,7 @@ export const NAMES_NO_TYPE_BEFORE_CONSTANT = new Set([
  * Not the ones that look something up in the catalog (`regclass`).
  */
 export const CAST_TARGETS = words(
-  `bool boolean int2 int4 int8 int integer smallint bigint float4 float8 float real double numeric decimal text varchar
+  `bool boolean int2 int4 int8 int integer smallint bigint float4 float8 float real numeric decimal text varchar
    char character bpchar uuid json jsonb jsonpath bytea bit varbit inet cidr macaddr macaddr8 money point line lseg box
    path polygon circle tsvector tsquery int4range int8range numrange interval
    date time timestamp timestamptz daterange tsrange tstzrange datemultirange tsmultirange tstzmultirange`,

@@ -12,6 +12,13 @@ class AsItIs extends Type<string, string> {
   }
 }
 
+/** Sends a word for another value. */
+class Spoken extends AsItIs {
+  override convertToDatabaseValue(value: string) {
+    return value === 'current' ? 'now' : value;
+  }
+}
+
 /** Casts in SQL what it is given. */
 class CastInSql extends Type<string, string> {
   override convertToDatabaseValueSQL(key: string) {
@@ -31,6 +38,7 @@ const Meeting = defineEntity({
     id: p.integer().primary(),
     at: p.datetime(),
     custom: p.type(AsItIs).fieldName('at').persist(false),
+    spoken: p.type(Spoken).fieldName('at').persist(false),
     cast: p.type(CastInSql).fieldName('at').persist(false),
     day: p.date(),
     clock: p.string().columnType('time'),
@@ -73,6 +81,10 @@ const READS_CLOCK: Record<string, Read> = {
   'a word in a row': ofSql(`m0.slot = '(now,1)'::slot`),
   'a word for a time of the day': found({ clock: { $lt: 'now' } }),
   'a word in a value of a custom type': found({ custom: { $lt: 'at now' } }),
+  'a word that a custom type makes of another value': async em => {
+    await em.find(Meeting, { spoken: { $lt: '2024-01-01' } } as never);
+    return em.find(Meeting, { spoken: { $lt: 'current' } } as never);
+  },
   'a word in a value that is cast in SQL': found({ cast: { $lt: 'at now' } }),
   'a word among others': found({ at: { $in: ['2024-01-01', 'today'] } }),
   'a constant with escapes': ofSql(`m0.at < E'n\\157w'`),
@@ -88,6 +100,35 @@ const READS_CLOCK: Record<string, Read> = {
   'a row that is cast': ofSql(`((('(' || m0.note || ',1)')::slot).at) is null`),
   'a time with the offset of today': selected(`('10:00'::timetz)::text`),
   'a time that becomes one with an offset': selected('m.clock::time with time zone::text'),
+  'a constant of a time with an offset': selected(`(time with time zone '10:00')::text`),
+  'a time of the day in a zone': selected(`(m.clock at time zone 'Europe/Oslo')::text`),
+  'a time of the day that is cast, in a zone': selected(`(m.at::time at time zone 'Europe/Oslo')::text`),
+  'a time of the day that is cast in words, in a zone': selected(
+    `(cast(m.at as time) at time zone 'Europe/Oslo')::text`,
+  ),
+  'a constant behind a text column that is cast': selected(`m.note = 'now'::timestamptz::text`),
+  'a constant behind a text column that is cast, in a list': selected(`m.note in ('x', 'today'::date::text)`),
+  'a constant behind a text column from which something is subtracted': selected(`m.note || 'now' - m.at`),
+  'a constant behind a text column, in a zone': selected(`m.note || 'now' at time zone 'UTC'`),
+  'a text of a subquery that ends in a zone': selected(
+    `(select u.note from meeting as u where u.at = m.at at time zone 'UTC')::date`,
+  ),
+  'a text of a derived table that is called like a time': selected(
+    `(select max(m.at::date)::text from (select u.note as at from meeting as u) as m)`,
+  ),
+  'a text of a renamed column that is called like a time': selected(
+    `(select max("m"."at"::date)::text from other as "m" ("id", "at"))`,
+  ),
+  'a time of a derived table that is called like a text': selected(
+    `(select count(*) from (select u.at as note from meeting as u) as m where m.note < 'now')`,
+  ),
+  'a time of WITH that is called like a text': selected(
+    `(with other as (select u.at as note from meeting as u) select count(*) from other where other.note < 'now')`,
+  ),
+  'a comparison with a time with an offset that is shown': em =>
+    em.createQueryBuilder(Zoned, 'z').select(raw(`z.hour > '10:00' as x`)).execute(),
+  'a choice of a time with an offset that is shown': em =>
+    em.createQueryBuilder(Zoned, 'z').select(raw(`coalesce(z.hour, '10:00') as x`)).execute(),
   'a condition on a time with an offset': em => em.find(Zoned, { hour: { $gt: '10:00' } } as never),
   'an order by a time with an offset': em => em.find(Zoned, {}, { orderBy: { hour: 1 } }),
 };
@@ -107,6 +148,9 @@ const PLAIN: Record<string, Read> = {
       .select(raw(`date_trunc('day', m.at)::date as day, count(*) as n`))
       .groupBy(raw(`date_trunc('day', m.at)::date`) as never)
       .execute(),
+  'a time in a zone': selected(`(m.at at time zone 'Europe/Oslo')::text`),
+  'a part of a time in a zone': selected(`date_part('hour', m.at at time zone 'Europe/Oslo')`),
+  'a day of a time in parentheses': selected(`((m.at) at time zone 'Europe/Oslo')::date`),
   'a time with an offset that is only shown': em => em.find(Zoned, { note: 'x' }),
 };
 
@@ -119,6 +163,7 @@ describe('A query for which PostgreSQL may read the clock', () => {
       create table meeting (id int primary key, at timestamptz not null, day date not null, clock time not null,
         span tstzrange not null, days date[] not null, slot slot not null, note text not null, data jsonb not null);
       create table zoned (id int primary key, note text not null, hour timetz not null);
+      create table other (id int primary key, note text not null);
       insert into meeting values (1, '2024-01-01 10:00', '2024-01-01', '10:00', '[2024-01-01,2024-01-02)', '{2024-01-01}',
         '(2024-01-01,1)', '2024-01-01', '{"at": "2024-01-01"}');
       insert into zoned values (1, 'x', '10:00+01')`);
@@ -135,9 +180,9 @@ describe('A query for which PostgreSQL may read the clock', () => {
 
   for (const [what, read] of Object.entries(READS_CLOCK)) {
     it(`is not cached: ${what}`, async () => {
-      expect(await twice(read))
-        .to.have.lengthOf(1)
-        .and.not.include('cache');
+      expect((await twice(read)).at(-1))
+        .to.be.a('string')
+        .and.not.equal('cache');
     });
   }
 

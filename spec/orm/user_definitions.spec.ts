@@ -11,6 +11,8 @@ const LEDGER = '(select coalesce(sum(amount), 0)::int from ledger)';
 const TABLES = `
   create table ledger (id int primary key, amount int not null);
   insert into ledger values (1, 1);
+  create table ledger_like (id int primary key);
+  insert into ledger_like values (1);
   create type pair as (x int, y int);
   create type mood as enum ('low', 'high');
   create domain plain_number as int check (value > 0);
@@ -158,6 +160,69 @@ const UNSETTLED: Record<string, readonly [definitions: string, expression: strin
     sqlFunction('"Sum of all"(int)', 'int', `select $1 + ${LEDGER}`),
     '"Sum of all"(t.n)',
   ],
+  'a cast of an enum that no column is of': [
+    `create type other_mood as enum ('low', 'high');
+     ${sqlFunction('told(other_mood)', 'text', `select ${LEDGER}::text`)}
+     create cast (other_mood as text) with function told(other_mood) as implicit;`,
+    `lower('low'::other_mood)`,
+  ],
+  'an operator of an enum that no column is of': [
+    `create type other_mood as enum ('low', 'high');
+     ${sqlFunction('same(other_mood, other_mood)', 'boolean', `select 3 < ${LEDGER}`)}
+     create operator = (leftarg = other_mood, rightarg = other_mood, function = same);`,
+    `'low'::other_mood = 'high'::other_mood`,
+  ],
+  'a domain of a name that is a keyword': [
+    `${sqlFunction('allowed(int)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain "integer" as int check (allowed(value));`,
+    't.n::"integer"',
+  ],
+  'a domain of a name that is the first word of a type': [
+    `${sqlFunction('allowed(float)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain double as float check (allowed(value));`,
+    't.n::double',
+  ],
+  'a domain of a name that is the first word of a type, by a constant': [
+    `${sqlFunction('allowed(float)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain double as float check (allowed(value));`,
+    `double '1'`,
+  ],
+  'an array of a domain with a check': [
+    `${sqlFunction('allowed(int)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain small as int check (allowed(value)); alter table thing add smalls small[];`,
+    `t.smalls = '{1}'`,
+  ],
+  'a field of a domain with a check': [
+    `${sqlFunction('allowed(int)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain small as int check (allowed(value)); create type slot as (x small, y int);
+     alter table thing add slots slot[];`,
+    `t.slots = '{"(1,2)"}'`,
+  ],
+  'an operator class for a type of PostgreSQL': [
+    `${sqlFunction('below(point, point)', 'boolean', `select ($1[0] - $2[0]) * (${LEDGER} - 6) < 0`)}
+     ${sqlFunction('same(point, point)', 'boolean', 'select $1[0] = $2[0]', 'immutable')}
+     create function compared(point, point) returns int language plpgsql stable as $f$ begin
+       return sign(($1[0] - $2[0]) * (${LEDGER} - 6)); end $f$;
+     create operator <# (leftarg = point, rightarg = point, function = below);
+     create operator =# (leftarg = point, rightarg = point, function = same);
+     create operator class points default for type point using btree as
+       operator 1 <# (point, point), operator 3 =# (point, point), function 1 compared(point, point);
+     alter table thing add pt point; update thing set pt = point(n, 0);`,
+    '(select u.n from thing as u order by u.pt limit 1)',
+  ],
+  'a function of a row of renamed columns': [
+    sqlFunction('n(thing)', 'int', `select ${LEDGER}`),
+    '(select max("u"."n") from thing as "u" ("id", "other"))',
+  ],
+  'a function of a row of WITH that is called like a table': [
+    `create function n(record) returns int language plpgsql stable as $f$ begin return ${LEDGER}; end $f$;`,
+    '(with thing as (select q.id from ledger_like as q) select max(thing.n) from thing)',
+  ],
+  'a type of PostgreSQL that is found behind one of the same name': [
+    `${sqlFunction('allowed(int)', 'boolean', `select $1 < 10 * ${LEDGER}`)}
+     create domain int4 as int check (allowed(value)); set search_path = public, pg_catalog;`,
+    `int4 '1'`,
+  ],
 };
 
 /** Expressions that are nothing but PostgreSQL's own: results stay in the cache while another table is written to. */
@@ -182,6 +247,10 @@ const SETTLED = [
   `coalesce(t.tail, 'none')`,
   'row_number() over (order by t.id)',
   't.number + 1',
+  `date '2024-01-01'`,
+  `((t.at + interval '1 day') at time zone 'Europe/Oslo')::text`,
+  't.n::double precision',
+  't.n::float8 / 2',
 ];
 
 interface Case {
