@@ -4,13 +4,14 @@ import type { Found, Store } from '../store/store.js';
 import type { CacheopsEvents } from './events.js';
 import { describeDependencies } from './explain.js';
 import type { Planned } from './planner.js';
-import type { ResultCodec } from './result_codec.js';
+import type { ResultCodec, ResultKind } from './result_codec.js';
 import { areSameRows } from './same_rows.js';
 import { Witness, withScope } from './scope.js';
 import { findCause } from './validity.js';
 
 /** A hit, and how the database can be asked for the same. */
 export interface Hit {
+  readonly kind: ResultKind;
   readonly meta: EntityMetadata;
   readonly entity: string;
   readonly op: Op;
@@ -48,7 +49,7 @@ export class Auditor {
   }
 
   /** Never rejects. */
-  async check({ meta, entity, op, plan, found, run }: Hit): Promise<void> {
+  async check({ kind, meta, entity, op, plan, found, run }: Hit): Promise<void> {
     const { address } = plan;
     const { store, events, codec } = this.#parts;
     try {
@@ -61,7 +62,7 @@ export class Auditor {
       if (!holds || !isComparable) {
         return;
       }
-      const cached = codec.decode(found.payload);
+      const cached = codec.decode(kind, found.payload);
       const limited = witness.statements.some(sql => LIMITED.test(sql));
       const same = areSameRows(cached, database, limited, meta.primaryKeys);
       if (same === undefined) {

@@ -119,14 +119,14 @@ export class Batches {
     const theirs = joined && (await joined.join());
     if (theirs && request.begun < joined.sent) {
       request.counts.shared++;
-      return { result: codec.decode(theirs), cause: 'shared' };
+      return { result: codec.decode('find', theirs), cause: 'shared' };
     }
     // who has waited in vain goes on alone, at the same time as the others who have
     const flight = mayShare && !joined ? flights.board(key) : undefined;
     let payload: Uint8Array | undefined;
     try {
       const { result, parts } = await this.#ask(batch, all, flight);
-      const encoded = flight?.joined && parts ? codec.encode(result) : undefined;
+      const encoded = flight?.joined && parts ? codec.encode('find', result) : undefined;
       payload = encoded instanceof Uint8Array ? encoded : undefined;
       return { result, cause };
     } finally {
@@ -198,7 +198,7 @@ export class Batches {
     const { codec, events } = this.#parts;
     try {
       const parts = looked.map((each, i) =>
-        'found' in each ? (codec.decode(each.found.payload) as Rows) : asked!.get(i)!,
+        'found' in each ? (codec.decode('find', each.found.payload) as Rows) : asked!.get(i)!,
       );
       return putTogether(parts, family.order) as Rows | undefined;
     } catch (error) {
@@ -289,7 +289,7 @@ export class Batches {
     const answer = { meta, result: rows, statements, reversed: false };
     const guards =
       surroundings?.isPlain && plan.guards.length > 0 ? guardsOf(plan.guards, answer) : undefined;
-    const payload = this.#parts.codec.encode(rows, guards);
+    const payload = this.#parts.codec.encode('find', rows, guards);
     if (payload instanceof Uint8Array) {
       this.#parts.fill(request, plan.address, seal, payload, timeout);
     } else {

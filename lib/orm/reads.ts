@@ -298,7 +298,7 @@ export class Reads {
     session: Session | undefined,
   ): Promise<unknown> {
     const { counts } = request;
-    const found = await this.#read(plan, request.options.ctx, counts);
+    const found = await this.#read(plan, request);
     if (found && 'result' in found) {
       counts.hits++;
       this.#report(request, 'hit', undefined, plan.address);
@@ -440,24 +440,25 @@ export class Reads {
    *
    * @param boarded the flight was joined before it was sent
    */
-  async #resultOf(flight: Flight, { counts, begun }: Request, boarded: boolean): Promise<Shared | undefined> {
+  async #resultOf(flight: Flight, request: Request, boarded: boolean): Promise<Shared | undefined> {
     const payload = await flight.join();
-    return payload && (!boarded || begun < flight.sent) ? this.#shared(payload, counts) : undefined;
+    return payload && (!boarded || request.begun < flight.sent) ? this.#shared(payload, request) : undefined;
   }
 
-  #shared(payload: Uint8Array, counts: ReadCounts): Shared {
+  #shared(payload: Uint8Array, { kind, counts }: Request): Shared {
+    const result = this.#parts.codec.decode(kind, payload);
     counts.shared++;
-    return { result: this.#parts.codec.decode(payload), shared: true };
+    return { result, shared: true };
   }
 
   /** What another process has asked for, and stored by now. */
   async #look(request: Request, plan: Planned): Promise<Stored | undefined> {
-    const read = await this.#read(plan, request.options.ctx, request.counts);
+    const read = await this.#read(plan, request);
     if (!read || !('found' in read)) {
       return undefined;
     }
     const { payload } = read.found;
-    return { ...this.#shared(payload, request.counts), payload };
+    return { ...this.#shared(payload, request), payload };
   }
 
   async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
@@ -474,8 +475,7 @@ export class Reads {
 
   async #read(
     { address }: Planned,
-    ctx: Context,
-    counts: ReadCounts,
+    { kind, options: { ctx }, counts }: Request,
   ): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
     const { store, events, codec } = this.#parts;
     this.#fills.sendNow(address.key);
@@ -490,7 +490,7 @@ export class Reads {
         found = verdict.holds;
         this.#reseal(address, found, counts);
       }
-      return found && { result: codec.decode(found.payload), found };
+      return found && { result: codec.decode(kind, found.payload), found };
     } catch (error) {
       events.reportError('read', error);
       return undefined;
@@ -509,10 +509,10 @@ export class Reads {
   }
 
   #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {
-    const { subject, meta, op } = request;
+    const { kind, subject, meta, op } = request;
     const run = () => request.run(this.#onPrimary(request));
     this.#parts.background(
-      auditor.check({ meta, entity: subject.className, op, plan, found, run }),
+      auditor.check({ kind, meta, entity: subject.className, op, plan, found, run }),
       'a connection',
     );
   }
@@ -531,7 +531,7 @@ export class Reads {
   }
 
   #encode(
-    { meta, options, surroundings }: Request,
+    { kind, meta, options, surroundings }: Request,
     plan: Planned,
     { result, statements, obstacle }: DatabaseAnswer,
   ): Uint8Array | Unstorable {
@@ -544,7 +544,7 @@ export class Reads {
     const plans = surroundings?.isPlain ? plan.guards : [];
     const reversed = options.last !== undefined && !options.first;
     const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
-    return this.#parts.codec.encode(result, guards);
+    return this.#parts.codec.encode(kind, result, guards);
   }
 
   /** Settles when it is stored. */

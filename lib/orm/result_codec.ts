@@ -1,15 +1,19 @@
-import type { Serializer } from '../config/index.js';
+import { CacheopsError, type Serializer } from '../config/index.js';
 import type { Guards } from '../query/steps.js';
 import { findDifference } from '../values/difference.js';
 import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
+import type { ReadCall } from './planner.js';
 
 /** How results of queries are written, and read again. */
 export interface ResultCodec {
   /** Never throws: the database has answered by then. */
-  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable;
-  /** @throws whatever the serializer throws */
-  decode(payload: Uint8Array): unknown;
+  encode(kind: ResultKind, result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
+  decode(kind: ResultKind, payload: Uint8Array): unknown;
 }
+
+/** What was asked decides what form a result has. */
+export type ResultKind = ReadCall['kind'];
 
 /** Why a result is not stored. */
 export interface Unstorable {
@@ -18,10 +22,49 @@ export interface Unstorable {
 
 /** @param serializer the user's; left out: the codec of this package */
 export function resultCodec(serializer: Serializer | undefined): ResultCodec {
-  return serializer ? new UserCodec(serializer) : OWN;
+  const codec: AnyCodec = serializer ? new UserCodec(serializer) : OWN;
+  return {
+    encode: (kind, result, guards) =>
+      hasForm(kind, result)
+        ? codec.encode(result, guards)
+        : { reason: `it has not the form that a ${kind} gives` },
+    decode(kind, payload) {
+      const result = codec.decode(payload);
+      if (!hasForm(kind, result)) {
+        throw new CacheopsError(`A stored result cannot be read: it has not the form that a ${kind} gives.`);
+      }
+      return result;
+    },
+  };
 }
 
-const OWN: ResultCodec = {
+/** Whether the driver gives such a result for this kind of read. The values in rows are not looked at: a hit has to stay cheap. */
+function hasForm(kind: ResultKind, result: unknown): boolean {
+  switch (kind) {
+    case 'find':
+    case 'rows':
+      return Array.isArray(result) && result.findIndex(row => !isRow(row)) < 0; // every() skips holes
+    case 'row':
+      return result === undefined || result === null || isRow(result);
+    default:
+      return Number.isSafeInteger(result) && (result as number) >= 0;
+  }
+}
+
+function isRow(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+interface AnyCodec {
+  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  decode(payload: Uint8Array): unknown;
+}
+
+const OWN: AnyCodec = {
   encode: (result, guards) =>
     encodeResult(result, guards) ?? { reason: 'something that would not come back the same' },
   decode: decodeResult,
@@ -40,7 +83,7 @@ const BYTES = 2;
  * Nobody knows what a serializer of the user's makes of a Date, a bigint or an absent key. So each result is read back,
  * and is stored only if it is the same.
  */
-class UserCodec implements ResultCodec {
+class UserCodec implements AnyCodec {
   readonly #serializer: Serializer;
 
   constructor(serializer: Serializer) {

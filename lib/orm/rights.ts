@@ -109,6 +109,7 @@ export function unreadableCatalog(): Catalog {
     unfollowed: UNREADABLE,
     settled: false,
     zoned: true,
+    ofDay: true,
     readable: false,
     rowSecurity: false,
     lockable: false,

@@ -25,10 +25,10 @@ const aliasing: Serializer = {
 describe('the codec of a serializer', () => {
   it('hands out no bytes that the store keeps', () => {
     const codec = resultCodec(aliasing);
-    const payload = codec.encode([{ bytes: Buffer.from('abc') }]) as Uint8Array;
-    const [row] = codec.decode(payload) as { bytes: Buffer }[];
+    const payload = codec.encode('find', [{ bytes: Buffer.from('abc') }]) as Uint8Array;
+    const [row] = codec.decode('find', payload) as { bytes: Buffer }[];
     row!.bytes.fill(0);
-    expect(codec.decode(payload)).to.deep.equal([{ bytes: Buffer.from('abc') }]);
+    expect(codec.decode('find', payload)).to.deep.equal([{ bytes: Buffer.from('abc') }]);
   });
 });
 
