@@ -532,7 +532,9 @@ function isPlainSelect(sql: string): boolean {
  */
 async function isOpen(connection: TrackedConnection): Promise<boolean> {
   try {
-    const [row] = await askOver(connection)('select now() <> statement_timestamp() as open');
+    const [row] = await askOver(connection)(
+      'select pg_catalog.now() <> pg_catalog.statement_timestamp() as open',
+    );
     return row!.open;
   } catch {
     return true;

@@ -74,6 +74,10 @@ export class World {
       new MikroORM({
         entities,
         clientUrl,
+        debug: ['cacheops'] as never,
+        logger: message => {
+          this.#asked += message.includes(IMAGE_COLUMN) ? 1 : 0;
+        },
         extensions: [cacheops({ store: this.#store, profiles, ...options })],
       });
     this.#writing = join();
@@ -87,7 +91,6 @@ export class World {
       const { executeQuery } = connection;
       connection.executeQuery = async (...args) => {
         const result = await Task.untilDone(executeQuery!.apply(connection, args));
-        this.#asked += String(args[0]).includes(IMAGE_COLUMN) ? 1 : 0;
         await Task.mayStop();
         return result;
       };

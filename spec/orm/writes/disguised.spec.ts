@@ -201,12 +201,17 @@ describe('a write in disguise is noticed:', () => {
     ] as const) {
       await execute(make);
       for (let i = 0; i < 2; i++) {
-        expect(await sourcesOf(started.cache, count)).to.deep.equal(['miss']);
+        expect(await sourcesOf(started.cache, count))
+          .to.have.lengthOf(1)
+          .and.not.include('cache');
         await started.cache.idle();
       }
       await execute(end);
-      expect(await count()).to.equal(2);
-      await started.cache.idle();
+      // the session is asked what it is like now
+      for (let i = 0; i < 2; i++) {
+        expect(await count()).to.equal(2);
+        await started.cache.idle();
+      }
       expect(await sourcesOf(started.cache, count)).to.deep.equal(['cache']);
     }
   });
