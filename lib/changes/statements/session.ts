@@ -11,7 +11,14 @@ export function parseSession(cursor: Cursor): Session {
     case 'reset':
       return changing(parseSpecial(cursor) ?? parseSetting(cursor));
     default:
-      return changing(cursor.takeWord('plans', 'sequences', 'temp', 'temporary') ? [] : undefined);
+      // temporary tables come before others of their names, as if the path were another
+      return changing(
+        cursor.takeWord('temp', 'temporary')
+          ? ['search_path']
+          : cursor.takeWord('plans', 'sequences')
+            ? []
+            : undefined,
+      );
   }
 }
 

@@ -54,7 +54,7 @@ describe('statements that change the session', () => {
     ['set constraints all deferred', ': '],
     [`set work_mem = 'role'`, 'work_mem: '],
     ['discard plans', ': '],
-    ['discard temp', ': '],
+    ['discard temp', 'search_path: path'],
     ['discard all', ANYTHING],
     ['reset all', ANYTHING],
     ['set session characteristics as x', ANYTHING],
