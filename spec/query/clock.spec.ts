@@ -68,11 +68,16 @@ describe('A text for which PostgreSQL reads the clock', () => {
         async (parts, type) => {
           const text = parts.join('');
           const literal = `'${text.replaceAll("'", "''")}'`;
-          const { rows } = await pglite
-            .query<{ at: string }>(
-              `select regexp_matches((${literal}::${type})::text, '\\d{4}-\\d\\d-\\d\\d', 'g') as at`,
-            )
-            .catch(() => ({ rows: [] }));
+          // an error in PGlite takes a part of its stack for good
+          const valid = await pglite.query<{ is: boolean }>('select pg_input_is_valid($1, $2) as is', [
+            text,
+            type,
+          ]);
+          const { rows } = valid.rows[0]!.is
+            ? await pglite.query<{ at: string }>(
+                `select regexp_matches((${literal}::${type})::text, '\\d{4}-\\d\\d-\\d\\d', 'g') as at`,
+              )
+            : { rows: [] };
           const isNear = rows.some(({ at }) => Math.abs(Date.parse(String(at)) - Date.now()) < 3 * DAY);
           accepted += isNear ? 1 : 0;
           expect(!isNear || mayReadClock(text), `${text} as ${type}`).to.equal(true);
