@@ -3,11 +3,11 @@ import { types } from 'node:util';
 import type { EntityManager } from '@mikro-orm/core';
 import { checkInteger, checkKeys, isObject, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
-import { describeManagers } from '../orm/answers.js';
+import { describeManagers, describeUsed, settingsInKey } from '../orm/answers.js';
 import { entityKey } from '../orm/entity_graph.js';
 import { functionPartsIn, onlyOrm } from '../orm/functions.js';
 import { getCacheops } from '../orm/handle.js';
-import { currentScope } from '../orm/scope.js';
+import { Computation, currentScope, withScope } from '../orm/scope.js';
 import { CacheMiss, type TimedCache } from './cache.js';
 import type { AnyFunction, CachedFunction, Extra } from './cached_as.js';
 import { FileCache } from './file_cache.js';
@@ -161,6 +161,8 @@ export function timed<F extends AnyFunction>(
       own.digest,
       fingerprint(args, describe, 'arguments'),
       fingerprint(more, describe, 'extra'),
+      // of an entity whose method it is, its key
+      isObject(self) && !types.isProxy(self) ? (entityKey(self, 'this') ?? null) : null,
     ]);
     managers.addReachedFrom(self);
     const cache = findCache(managers, options, own.name);
@@ -184,12 +186,70 @@ export function timed<F extends AnyFunction>(
         conclude?.(variant);
       }
     }
-    return cacheOf(cache, key, variant).through(compute, timeout);
+    try {
+      return await cacheOf(cache, key, variant).through(() => observed(compute, target, variant), timeout);
+    } catch (error) {
+      if (error instanceof Unstored && error.compute === compute) {
+        return error.value;
+      }
+      throw error;
+    }
   };
   Object.defineProperty(made, 'name', { value: fn.name });
   Object.defineProperty(made, 'length', { value: fn.length });
   known.set(made, { targetOf, timeout });
   return made as unknown as CachedFunction<F>;
+}
+
+/** How a value gets past a cache that is not to store it: what is thrown is not. */
+class Unstored extends CacheopsError {
+  readonly compute: unknown;
+  readonly value: unknown;
+
+  constructor(compute: unknown, value: unknown, reason: string) {
+    super(`A value is not stored: ${reason}.`);
+    this.compute = compute;
+    this.value = value;
+  }
+}
+
+/**
+ * Looks at what a function does: what a transaction gives that has written by then, or an EntityManager that is not in
+ * the key, must not be stored.
+ *
+ * @throws Unstored
+ */
+async function observed<T>(
+  compute: () => Promise<T>,
+  target: Pick<Target, 'identity' | 'managers'>,
+  variant: ValueVariant,
+): Promise<T> {
+  const managers = [...target.managers.given, ...target.managers.reached];
+  const computation = new Computation({
+    key: '',
+    readCommitted: true, // of the EntityManagers in the key, it was looked at before
+    outer: currentScope().computation,
+    ownSettings: new Set(managers.flatMap(em => [...settingsInKey(em)])),
+    store: undefined,
+    managers: variant.managers,
+    collects: false,
+    mayWrite: true,
+  });
+  let value: T;
+  try {
+    value = await withScope({ computation }, compute);
+  } finally {
+    computation.end();
+  }
+  computation.compareManagers(describeUsed(computation.used));
+  const now = await variantOf(target);
+  const reason =
+    computation.obstacle ??
+    (typeof now === 'string' ? now : now.text === variant.text ? undefined : 'its EntityManager has changed');
+  if (reason !== undefined) {
+    throw new Unstored(compute, value, reason);
+  }
+  return value;
 }
 
 /** @returns a reason if the result must not be stored */

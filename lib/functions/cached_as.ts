@@ -205,7 +205,7 @@ class Call {
   async answer(run: Run): Promise<unknown> {
     const em = managing(this.#em);
     const managers = new CallManagers();
-    const given = describeArguments(this.#args, this.#extra(), this.#samples, managers);
+    const given = describeArguments(this.#args, this.#extra(), this.#samples, managers, this.#self);
     managers.addReachedFrom(this.#self);
     managers.addAmbientOf(em);
     const { timeout, lock } = this.#options;

@@ -26,6 +26,7 @@ export interface Given {
  * @param extra what else decides
  * @param samples entities among them may be looked at as well
  * @param managers learns of EntityManagers; left out: they are refused
+ * @param self `this` of the call: of an entity, its row decides as that of an argument does
  * @throws CacheopsError that names the path of what cannot be told from others
  */
 export function describeArguments(
@@ -33,10 +34,12 @@ export function describeArguments(
   extra: unknown,
   samples: readonly unknown[],
   managers?: CallManagers,
+  self?: unknown,
 ): Given {
   const whole = {
     arguments: args,
     extra,
+    ...(isAnyEntity(self) && { this: self }),
     samples: samples.flat(Number.POSITIVE_INFINITY).filter(isAnyEntity),
   };
   const found: { readonly entity: object; readonly path: string }[] = [];
@@ -107,6 +110,6 @@ async function replaced(
   });
 }
 
-function isAnyEntity(value: unknown): boolean {
+function isAnyEntity(value: unknown): value is object {
   return typeof value === 'object' && value !== null && isEntity(value);
 }

@@ -9,6 +9,18 @@ const DEPTH = 3;
 /** Looking at more would take longer than most hits. */
 const MAX_OBJECTS = 2000;
 
+/**
+ * The fields that repositories have from MikroORM and this package. Others, such as a tenant, may decide about what a
+ * repository gives.
+ */
+const OF_A_REPOSITORY: ReadonlySet<string | symbol> = new Set([
+  'em',
+  'entityName',
+  'cache',
+  'nocache',
+  'exists',
+]);
+
 /** The EntityManagers that a call may use: they decide about its result as its arguments do. */
 export class CallManagers implements Managers {
   readonly given: SqlEntityManager[] = [];
@@ -21,9 +33,17 @@ export class CallManagers implements Managers {
     if (value instanceof EntityManager) {
       return this.#number(value);
     }
-    return value instanceof EntityRepository
-      ? `repository ${nameOf(value)} of ${this.#number(value.getEntityManager())}`
-      : undefined;
+    if (!(value instanceof EntityRepository)) {
+      return undefined;
+    }
+    const manager = value.getEntityManager() as EntityManager;
+    const { entityName } = value as unknown as { entityName: string | { readonly name: string } };
+    const isUsual = manager.getRepository(entityName as never) === value;
+    if (!isUsual || Reflect.ownKeys(value).some(key => !OF_A_REPOSITORY.has(key))) {
+      this.obstacle ??= 'a repository that is not as its EntityManager gives it';
+    }
+    const name = JSON.stringify(typeof entityName === 'string' ? entityName : entityName.name);
+    return `repository ${name} of ${this.#number(manager)}`;
   }
 
   #number(manager: EntityManager): string {
@@ -92,9 +112,4 @@ function held(value: object): Iterable<unknown> {
   }
   const descriptors = Reflect.ownKeys(value).map(key => Reflect.getOwnPropertyDescriptor(value, key));
   return descriptors.map(descriptor => descriptor?.value);
-}
-
-function nameOf(repository: EntityRepository<any>): string {
-  const { entityName } = repository as unknown as { entityName: string | { readonly name: string } };
-  return JSON.stringify(typeof entityName === 'string' ? entityName : entityName.name);
 }

@@ -324,6 +324,16 @@ export class Answers {
       : { text: JSON.stringify([this.#environmentOf(catalog, surroundings), context]) };
   }
 
+  /** As {@link describeManager}, but for its transaction; `undefined` if it cannot be told from others. */
+  describeUsedManager(em: SqlEntityManager): string | undefined {
+    const { database, environment } = this.#parts;
+    const [catalog, surroundings] = [database.current, environment.current];
+    const context = contextText(em);
+    return catalog && surroundings && context !== undefined
+      ? JSON.stringify([this.#environmentOf(catalog, surroundings), context])
+      : undefined;
+  }
+
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
@@ -363,6 +373,7 @@ export class Answers {
     } finally {
       ingredients = computation.end();
     }
+    computation.compareManagers(describeUsed(computation.used));
     const { value, payload, reason } = computed;
     const sealed =
       seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
@@ -588,6 +599,11 @@ export async function describeManagers({
   return { managers };
 }
 
+/** EntityManagers that were used, each as text; `undefined` for one that cannot be told from others. */
+export function describeUsed(used: Iterable<SqlEntityManager>): (string | undefined)[] {
+  return Array.from(used, em => functionPartsIn(em)?.answers.describeUsedManager(em));
+}
+
 function whyNotStored(
   sealed: Sealed | undefined,
   payload: Uint8Array | undefined,
@@ -604,7 +620,7 @@ function whyNotStored(
 }
 
 /** Names of the settings that the ORM makes of the session context, which is in the key. */
-function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
+export function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
   const { variables = {} } = em.getSessionContext() ?? {};
   return new Set(Object.keys(variables).map(name => name.toLowerCase()));
 }

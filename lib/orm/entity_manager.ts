@@ -78,17 +78,16 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
 
     /** While a function is at work whose result may be stored, another takes this one's place: see `isolation.ts`. */
     override getContext(validate?: boolean): any {
-      const { standIns } = currentScope();
-      if (!standIns) {
-        return super.getContext(validate);
+      const { standIns, computation } = currentScope();
+      let em: any = super.getContext(false);
+      if (standIns?.has(em)) {
+        while (standIns.has(em)) {
+          em = standIns.get(em);
+        }
+      } else {
+        em = super.getContext(validate);
       }
-      let em: unknown = super.getContext(false);
-      if (!standIns.has(em as object)) {
-        return super.getContext(validate);
-      }
-      while (standIns.has(em as object)) {
-        em = standIns.get(em as object);
-      }
+      computation?.use(em);
       return em;
     }
 

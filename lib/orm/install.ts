@@ -268,7 +268,7 @@ function textsIn(options: unknown): string[] {
 function readFromPrimary(driver: AbstractSqlDriver): void {
   const { getConnection } = driver;
   driver.getConnection = function (this: AbstractSqlDriver, type) {
-    return getConnection.call(this, currentScope().computation ? 'write' : type);
+    return getConnection.call(this, currentScope().computation?.readsPrimary ? 'write' : type);
   } as typeof getConnection;
 }
 

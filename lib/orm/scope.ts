@@ -77,11 +77,13 @@ export interface ComputationParts {
   readonly outer: Computation | undefined;
   /** names of the settings of sessions that are in the key */
   readonly ownSettings: ReadonlySet<string>;
-  readonly store: object;
+  readonly store: object | undefined;
   /** the EntityManagers that are in the key, each as text */
   readonly managers: readonly string[];
   /** whether its result depends on its ingredients; one that depends on nothing but time leaves them to what is around it */
   readonly collects: boolean;
+  /** what it writes is no reason against storing its result for some time */
+  readonly mayWrite?: boolean;
 }
 
 /**
@@ -94,6 +96,8 @@ export class Computation {
   obstacle: string | undefined;
   readonly #parts: ComputationParts;
   readonly #ingredients: Ingredient[] = [];
+  /** EntityManagers that were asked for anything: what they add to queries decides about the result */
+  readonly used = new Set<SqlEntityManager>();
   /** ingredients that are being read or computed */
   #open = 0;
   #hasEnded = false;
@@ -104,6 +108,11 @@ export class Computation {
 
   get key(): string {
     return this.#parts.key;
+  }
+
+  /** Its reads must not come from a replica, which may lag behind the lease. */
+  get readsPrimary(): boolean {
+    return !this.#parts.mayWrite || this.#parts.outer?.readsPrimary === true;
   }
 
   /** A statement is sent over this session. */
@@ -123,9 +132,31 @@ export class Computation {
     outer?.see(session);
   }
 
+  /** An EntityManager is asked for something, whichever way the function has come to it. */
+  use(em: SqlEntityManager): void {
+    if (this.#hasEnded) {
+      this.#parts.outer?.use(em);
+    } else {
+      this.used.add(em);
+    }
+  }
+
+  /**
+   * Compares the EntityManagers that were used with those in the key.
+   *
+   * @param used each as text; `undefined`: it cannot be told from others
+   */
+  compareManagers(used: readonly (string | undefined)[]): void {
+    if (!used.every(text => text !== undefined && this.#parts.managers.includes(text))) {
+      this.object('it uses an EntityManager that is not in the key');
+    }
+  }
+
   /** It writes: whoever is given the result without the function being run would not. */
   hearWrite(): void {
-    this.object('a function that writes');
+    if (!this.#parts.mayWrite) {
+      this.object('a function that writes');
+    }
     this.#parts.outer?.hearWrite();
   }
 

@@ -1,4 +1,4 @@
-import { type EntityManager, type EntityRepository, RequestContext } from '@mikro-orm/core';
+import { type EntityManager, EntityRepository, RequestContext } from '@mikro-orm/core';
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
@@ -100,6 +100,130 @@ describe('the EntityManagers that a cached function may use', () => {
     const timed = cached({ timeout: 60, name: name() })(method);
     for (const tenant of ['red', 'green']) {
       expect(await timed.call(of(tenant).getRepository(Tag) as never)).to.equal(tenant);
+    }
+  });
+
+  it('are seen when they are used, whichever way a function has come to them', async () => {
+    class Private {
+      readonly #em: Em;
+
+      constructor(em: Em) {
+        this.#em = em;
+      }
+
+      @CachedAs(Tag)
+      async sampled(): Promise<string> {
+        return seen(this.#em);
+      }
+    }
+    let captured: Em = fork();
+    let ofCaptured = '';
+    const capturing = cachedAs(Tag, { name: name() })(async () => seen(captured));
+    const forking = cachedAs(Tag, { name: name() })(async (em: Em) =>
+      seen(of(ofCaptured, em.fork() as never)),
+    );
+    for (const tenant of ['red', 'green', 'red']) {
+      captured = of(tenant);
+      ofCaptured = tenant;
+      expect(await new Private(captured).sampled(), 'private').to.equal(tenant);
+      expect(await capturing(), 'captured').to.equal(tenant);
+      expect(await forking(fork()), 'made within').to.equal(tenant);
+      await blog.cache.idle();
+    }
+  });
+
+  it('are seen by a timed function as well, and whether their transactions have written', async () => {
+    let captured: Em = of('red');
+    const capturing = cached({ timeout: 60, name: name() })(async () => seen(captured));
+    expect(await capturing()).to.equal('red');
+    captured = of('green');
+    expect(await capturing()).to.equal('green');
+
+    const writing = cached({ timeout: 60, name: name() })(async (em: Em, reads: boolean) => {
+      await em.nativeUpdate(Tag, { id: 1 }, { name: 'uncommitted' });
+      return reads ? seen(em) : 'written';
+    });
+    for (const reads of [true, false]) {
+      const em = fork();
+      await em.begin();
+      const given = await writing(em, reads);
+      await em.rollback();
+      expect(given).to.match(/uncommitted|written/);
+      await blog.cache.idle();
+      const kept = await writing
+        .key(fork(), reads)
+        .get()
+        .catch((error: unknown) => error);
+      expect(kept).to.be.instanceOf(CacheMiss);
+    }
+  });
+
+  it('are not in the way if they are like those in the key', async () => {
+    const captured = fork();
+    let computed = 0;
+    const compute = async (em: Em) => {
+      computed++;
+      return `${await seen(captured)} ${await seen(em.fork())} ${await em.transactional(seen)}`;
+    };
+    for (const fn of [
+      cached({ timeout: 60, name: name() })(compute),
+      cachedAs(Tag, { name: name() })(compute),
+    ]) {
+      computed = 0;
+      for (const _ of [1, 2]) {
+        expect(await fn(fork())).to.equal('red,green,blue red,green,blue red,green,blue');
+        await blog.cache.idle();
+      }
+      expect(computed).to.equal(1);
+    }
+  });
+
+  class Colours extends EntityRepository<Tag> {
+    readonly colour: string = '';
+
+    async visible(): Promise<string> {
+      return this.colour;
+    }
+  }
+
+  class Shades extends EntityRepository<Tag> {
+    async visible(): Promise<string> {
+      return 'a shade';
+    }
+  }
+
+  it('are not all that tells repositories apart: those of other classes or fields are not cached', async () => {
+    const visible = async (tags: Colours | Shades) => tags.visible();
+    const functions = [
+      cached({ timeout: 60, name: name() })(visible),
+      cachedAs(Tag, { name: name() })(visible),
+    ];
+    for (const fn of functions) {
+      for (const colour of ['red', 'green']) {
+        const own = Object.assign(new Colours(fork() as never, Tag), { colour });
+        expect(await fn(own)).to.equal(colour);
+        const theirs = fork().getRepository(Tag);
+        Object.assign(theirs, { visible: async () => colour });
+        expect(await fn(theirs as never)).to.equal(colour);
+        expect(await fn(new Shades(fork() as never, Tag))).to.equal('a shade');
+        await blog.cache.idle();
+      }
+    }
+  });
+
+  it('are not all of `this` if that is an entity: its row is told apart', async () => {
+    const method = async function (this: Tag, _em: Em) {
+      return this.name;
+    };
+    for (const fn of [
+      cached({ timeout: 60, name: name() })(method),
+      cachedAs(Tag, { name: name() })(method),
+    ]) {
+      for (const id of [1, 2, 1]) {
+        const tag = await fork().findOneOrFail(Tag, id);
+        expect(await fn.call(tag, fork())).to.equal(tag.name);
+        await blog.cache.idle();
+      }
     }
   });
 
