@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { EntityMetadata, type EntityProperty, Type, Utils } from '@mikro-orm/core';
+import { EntityMetadata, type EntityProperty, JsonType, Type, Utils } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { identityOf, isFirst, mayCapture } from './unknown_code.js';
 
@@ -49,14 +49,35 @@ const NOT_OF_CONFIG = words(`
  * join or populate, and most models hang together.
  */
 export function definitionDigest(driver: AbstractSqlDriver): string {
+  return definitionOf(driver).digest;
+}
+
+export interface Definition {
+  readonly digest: string;
+  /** names of tables of entities with code that may make other SQL for each query, of what its text does not tell */
+  readonly varying: ReadonlySet<string>;
+}
+
+export function definitionOf(driver: AbstractSqlDriver): Definition {
+  const varying = new Set<string>();
   const entities = [...driver.getMetadata().getAll().values()]
-    .map(meta => new Description(driver).ofEntity(meta))
+    .map(meta => {
+      const description = new Description(driver);
+      const text = description.ofEntity(meta);
+      if (description.varies) {
+        varying.add(meta.tableName);
+      }
+      return text;
+    })
     .sort();
   const settings = JSON.stringify(new Description(driver).ofConfig());
-  return hash('sha256', JSON.stringify([FORMAT, Utils.getORMVersion(), settings, entities]), 'base64url');
+  const text = JSON.stringify([FORMAT, Utils.getORMVersion(), settings, entities]);
+  return { digest: hash('sha256', text, 'base64url'), varying };
 }
 
 class Description {
+  /** there is code that may make other SQL for each query */
+  varies = false;
   readonly #driver: AbstractSqlDriver;
   /** what has been described, with its number */
   readonly #seen = new Map<object, number>();
@@ -125,6 +146,8 @@ class Description {
 
   /** What SQL it makes, if that is always the same. */
   #evaluated(what: string, code: unknown, run: (sample: string) => unknown): unknown {
+    const captures = typeof code === 'function' && !isOfOrm(code) && mayCapture(code as () => unknown);
+    this.varies ||= captures;
     const runs = () => JSON.stringify(['x', '"a"."b"'].map(run));
     try {
       const made = runs();
@@ -134,7 +157,7 @@ class Description {
     } catch {
       // as if it made another each time
     }
-    if (typeof code !== 'function' || !mayCapture(code as () => unknown)) {
+    if (typeof code !== 'function' || !captures) {
       return String(code);
     }
     if (isFirst(this.#driver, what)) {
@@ -227,6 +250,20 @@ class Description {
 type Code = ((...args: never[]) => unknown) & { readonly prototype?: unknown };
 
 const SQL_OF_TYPES = ['convertToJSValueSQL', 'convertToDatabaseValueSQL'] as const;
+
+/** What the ORM makes of formulas that are texts, and of relations that are found by others. */
+const FORMULAS_OF_ORM = [
+  /^\(\) => formula$/,
+  /^table => `\$\{table\}\.\$\{this\.#platform\.quoteIdentifier\(prop\.fieldNames\[0\]\)\}`$/,
+  /^columns => this\.#platform\.getThroughRelationFormula\(prop, columns\)$/,
+];
+const { convertToJSValueSQL, convertToDatabaseValueSQL } = JsonType.prototype;
+const CODE_OF_ORM = new Set<unknown>([convertToJSValueSQL, convertToDatabaseValueSQL]);
+
+/** It depends on nothing but the metadata. */
+function isOfOrm(code: object): boolean {
+  return CODE_OF_ORM.has(code) || FORMULAS_OF_ORM.some(text => text.test(String(code)));
+}
 
 const WARNING =
   'gives no SQL, or another each time that it is asked, so this process shares no results with others. ' +

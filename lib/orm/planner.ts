@@ -14,7 +14,7 @@ import { schemeOfKinds } from '../values/encode.js';
 import { pathOf } from '../values/path.js';
 import { hasAddedFilters } from './added_filters.js';
 import { type Catalog, kindIn } from './catalog.js';
-import { definitionDigest } from './definition.js';
+import { definitionOf } from './definition.js';
 import { dryRun } from './dry_run.js';
 import { hiddenObstacle } from './hidden.js';
 import { KeyPlanner, type KeyPlans, type ListCall } from './key_plans.js';
@@ -94,6 +94,8 @@ export class Planner {
   readonly #limits: Limits;
   readonly #driver: AbstractSqlDriver;
   readonly #environment: string;
+  /** names of tables whose entities have code that may make other SQL each time */
+  readonly #varying: ReadonlySet<string>;
   /** the user's `onQuery` may put anything into the SQL */
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
@@ -123,7 +125,8 @@ export class Planner {
     this.#limits = limits;
     this.#driver = driver;
     this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
-    const definition = definitionDigest(driver);
+    const { digest: definition, varying } = definitionOf(driver);
+    this.#varying = varying;
     const format = serializerKey(limits.serializer);
     this.#keys = new KeyPlanner({
       tableOf: call => {
@@ -304,7 +307,10 @@ export class Planner {
       skeletons: skeletonsOf(statements),
       joins,
       changesOptions,
-      closed: !filtersJoins && !this.#isRewritten,
+      closed:
+        !filtersJoins &&
+        !this.#isRewritten &&
+        !reading.uses.some(({ table }) => this.#varying.has(table.name)),
     };
   }
 

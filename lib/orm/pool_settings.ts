@@ -30,7 +30,9 @@ export class PoolSettings {
     this.#current = settings;
     if (before?.digest !== settings.digest) {
       this.#changes++;
-      this.#onChange();
+      if (before) {
+        this.#onChange();
+      }
     }
   }
 }

@@ -19,7 +19,11 @@ const NATIVE = new Set<unknown>([BigInt, Boolean, JSON.parse, Number, String, pa
 
 const TOKEN =
   /\/\/.*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|(\.\s*)?([A-Za-z_$][\w$]*)|\.\.\.|[\s\S]/g;
-const PARAMETERS = /^(?:function\s*[\w$]*\s*)?\(([\w$\s,]*)\)|^([\w$]+)(?=\s*=>)/;
+/** A template whose expressions hold no braces: what they hold is left. */
+const TEMPLATE = /`((?:[^`\\$]|\\.|\$(?!\{)|\$\{[^{}`]*\})*)`/g;
+const EXPRESSION = /\$\{([^{}`]*)\}/g;
+/** The name of a function or method, and its parameters. */
+const HEAD = /^(?:async\s+)?(?:function\s*)?([\w$]*)\s*\(([\w$\s,{}:.]*)\)|^([\w$]+)(?=\s*=>)/;
 const DECLARED = /\b(?:const|let|var|function)\s+([\w$]+)/g;
 
 /**
@@ -31,10 +35,13 @@ export function mayCapture(code: (...args: never[]) => unknown): boolean {
   if (NATIVE.has(code)) {
     return false;
   }
-  const text = String(code);
-  const [, listed, single] = PARAMETERS.exec(text) ?? [];
+  const text = String(code).replace(TEMPLATE, (_, template: string) =>
+    [...template.matchAll(EXPRESSION)].map(([, expression]) => `(${expression})`).join(' '),
+  );
+  const [, own = '', listed, single] = HEAD.exec(text) ?? [];
   const known = new Set([
-    ...(listed ?? single ?? '').split(/[\s,]+/),
+    own,
+    ...(listed ?? single ?? '').split(/[\s,{}:.]+/),
     ...[...text.matchAll(DECLARED)].map(([, name]) => name!),
   ]);
   for (const [token, dot, name] of text.matchAll(TOKEN)) {
