@@ -31,7 +31,7 @@ import { endOrPatience } from './patience.js';
 import { KEYS, TAGS } from './pseudo_tables.js';
 import type { Sample, Samples } from './samples.js';
 import { Computation, currentScope, type Ingredient, type Note, noting, withScope } from './scope.js';
-import { PECULIAR, type Session, sessionOf } from './session.js';
+import { PECULIAR, type Session, sessionOf, settingsInKey } from './session.js';
 import type { ReadCounts } from './stats.js';
 import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 
@@ -617,12 +617,6 @@ function whyNotStored(
   }
   const dependencies = sealed.tables.reduce((sum, each) => sum + each.dependencies.length, 0);
   return dependencies > MAX_DEPENDENCIES ? 'it depends on too much' : undefined;
-}
-
-/** Names of the settings that the ORM makes of the session context, which is in the key. */
-export function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
-  const { variables = {} } = em.getSessionContext() ?? {};
-  return new Set(Object.keys(variables).map(name => name.toLowerCase()));
 }
 
 /** One table, since each may stand only once in an address. */

@@ -35,7 +35,7 @@ import type { Profiles } from './profiles.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import type { ResultCodec, Unstorable } from './result_codec.js';
 import { currentCaller, currentScope, type Scope, Witness, withScope } from './scope.js';
-import { PECULIAR, type Session, sessionOf } from './session.js';
+import { PECULIAR, type Session, sessionOf, settingsInKey } from './session.js';
 import type { ReadCounts } from './stats.js';
 import { channels, conclude, type ReadMessage, traced } from './tracing.js';
 
@@ -99,6 +99,8 @@ export interface Request {
   readonly scope: Scope;
   /** for which it was planned */
   surroundings?: Surroundings;
+  /** names of the user's own settings that are in the key, if the result may depend on any: the query is not looked into */
+  ownSettings?: ReadonlySet<string>;
   /** when it began, by the clock of the flights */
   readonly begun: number;
   /** `performance.now()`, if anybody wants to know */
@@ -266,6 +268,12 @@ export class Reads {
     const { planner } = current;
     request.surroundings = current.surroundings;
     const { tables, lock } = decision;
+    if (tables) {
+      request.ownSettings = settingsInKey(request.em);
+      if (session?.hasOwnSettings(request.ownSettings)) {
+        return this.#bypass(request, PECULIAR);
+      }
+    }
     const list =
       request.kind === 'find' && !tables && !lock ? findKeyList(request.meta, request.where) : undefined;
     if (list) {
@@ -462,7 +470,7 @@ export class Reads {
   }
 
   async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
-    const witness = new Witness();
+    const witness = new Witness(request.ownSettings);
     const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
     const isSame = request.surroundings === this.#parts.environment.current;

@@ -4,7 +4,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ParsedCall } from '../config/index.js';
 import type { Sealed } from '../store/seals.js';
 import type { Building } from './query_builders.js';
-import { PECULIAR } from './session.js';
+import { PECULIAR, type Session } from './session.js';
 
 /** What holds for everything that is called from here, however deep: it follows async context. */
 export interface Scope {
@@ -53,10 +53,17 @@ export class Witness {
   readonly statements: string[] = [];
   /** a session was not like the others, so that neither is what it answered */
   peculiar = false;
+  readonly #ownSettings: ReadonlySet<string> | undefined;
 
-  see(sql: string, session: { readonly isPeculiar: boolean }): void {
+  /** @param ownSettings of which settings the result may depend, if the user's own matter to it */
+  constructor(ownSettings?: ReadonlySet<string>) {
+    this.#ownSettings = ownSettings;
+  }
+
+  see(sql: string, session: Pick<Session, 'isPeculiar' | 'hasOwnSettings'>): void {
     this.statements.push(sql);
-    this.peculiar ||= session.isPeculiar;
+    const known = this.#ownSettings;
+    this.peculiar ||= session.isPeculiar || (known !== undefined && session.hasOwnSettings(known));
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Transaction } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { DatabaseConnection } from 'kysely';
 import { Journal, type JournalLimits } from '../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../changes/statement.js';
@@ -156,8 +157,8 @@ export class Session {
   }
 
   /**
-   * Whether it has settings of the user's own, of which others do not know: what a function finds by them
-   * (`current_setting('app.tenant')`, row-level security) is for nobody else.
+   * Whether it has settings of the user's own, of which others do not know: what a function, or a query that nobody
+   * looks into, finds by them (`current_setting('app.tenant')`, row-level security) is for nobody else.
    *
    * @param known names, in lower case, of those that are in the key
    */
@@ -269,6 +270,12 @@ export async function sessionOf(ctx: Transaction): Promise<Session | undefined> 
     }
   }
   return session;
+}
+
+/** Names of the settings that the ORM makes of the session context, which is in the key. */
+export function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
+  const { variables = {} } = em.getSessionContext() ?? {};
+  return new Set(Object.keys(variables).map(name => name.toLowerCase()));
 }
 
 /** A controlled transaction of kysely, as far as it is looked at. */

@@ -272,6 +272,28 @@ describe('settings that no statement sets', () => {
     await orm.em.execute(`alter database "${name}" reset app.tenant`);
   });
 
+  it('of extensions are told apart where the tables of a query are named', async () => {
+    const { orm: plain } = await open({}, false);
+    await plain.em.execute('create extension if not exists pg_trgm');
+    await plain.em.execute(`update event set name = 'word' where id = 1`);
+    const alike = (em: Em) =>
+      em.find(Event, { [raw(`name % 'words'`)]: [] }, { fields: ['id'], cacheops: { tables: ['event'] } });
+    const strict = '-c pg_trgm.similarity_threshold=0.9';
+    await expectApart([{}, connecting(strict)], { alike });
+    const { orm, cache } = await open({});
+    const count = async (em: Em) => (await alike(em)).length;
+    for (const _ of ['filled', 'cached']) {
+      await orm.em.fork().transactional(async em => {
+        expect(await count(em)).to.equal(1);
+        await em.execute('set local pg_trgm.similarity_threshold = 0.9');
+        expect(await count(em)).to.equal(0);
+      });
+      await cache.idle();
+      expect(await count(orm.em.fork())).to.equal(1);
+      await cache.idle();
+    }
+  });
+
   it('that change no answer are none of the key’s', async () => {
     const one = await open({});
     await one.orm.em.fork().find(Event, {});
