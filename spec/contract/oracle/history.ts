@@ -58,7 +58,7 @@ const QUERIES = 7;
 
 const kind = <K extends string>(name: K) => fc.constant(name);
 /** most is done by the first, so that it comes to something */
-const session = fc.constantFrom(...[0, 0, 0, 0, 1, 1, 1, 2, 2]);
+const session = fc.constantFrom(...[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3]);
 const query = fc.nat({ max: QUERIES - 1 });
 const variant = fc.oneof(
   { weight: 9, arbitrary: fc.constant(0) },

@@ -5,11 +5,11 @@ import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
 import type { Database } from './databases.js';
 import { newRealm } from './realm.js';
 import { SHAPE_TRIGGERS } from './shapes.js';
-import { CREATE_ALLOTMENT, VERSIONS, type Version } from './versions.js';
+import { CREATE_ALLOTMENT, OPTIONS, VERSIONS } from './versions.js';
 
 /** Makes the tables, and settings of the database that hold for who connects from now on. */
 export async function prepare(database: Database): Promise<void> {
-  const orm = await initialise(database, VERSIONS[0]!);
+  const orm = await initialise(database, 0);
   const execute = (sql: string) => orm.em.getConnection().executeDump(sql);
   await execute(BORDER_TYPES);
   await orm.schema.create();
@@ -20,17 +20,20 @@ export async function prepare(database: Database): Promise<void> {
   await orm.close();
 }
 
+/** @param version index in {@link VERSIONS} */
 export async function initialise(
   database: Database,
-  version: Version,
+  version: number,
   ...extensions: Extension[]
 ): Promise<MikroORM> {
   const { entities } = await newRealm(crypto.randomUUID());
+  const settings = OPTIONS[version]!;
   return database.connect({
     entities: [...entities],
     metadataProvider: ReflectMetadataProvider,
-    discovery: { onMetadata: version },
+    discovery: { onMetadata: VERSIONS[version]! },
     extensions,
+    ...(settings && { driverOptions: { options: settings } }),
   });
 }
 

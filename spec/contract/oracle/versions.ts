@@ -85,4 +85,14 @@ export const VERSIONS: readonly Version[] = [
   // a filter belongs to the query: with the others, the same entries are shared
   meta => FILTERS[meta.className]?.(meta as unknown as Meta),
   meta => PROPERTIES[meta.className]?.(meta as unknown as Meta),
+  // the first again, with settings of its own
+  () => {},
+];
+
+/** Settings that come with the connections of a version, where it has connections of its own. */
+export const OPTIONS: readonly string[] = [
+  '',
+  '-c application_name=oracle -c work_mem=1MB',
+  '',
+  '-c timezone=Asia/Kolkata -c extra_float_digits=0 -c intervalstyle=iso_8601 -c bytea_output=escape',
 ];

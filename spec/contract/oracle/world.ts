@@ -66,14 +66,14 @@ export class World {
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
     const judges: MikroORM[] = [];
-    for (const [i, version] of VERSIONS.entries()) {
+    for (const i of VERSIONS.keys()) {
       const cache =
         backend &&
         cacheops({ store: new ObservedStore(backend.storeOf(i), backstage), ...(i === AUDITED && AUDIT) });
-      const orm = await initialise(database, version, ...(cache ? [cache] : []));
+      const orm = await initialise(database, i, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
-      judges.push(await initialise(database, version));
+      judges.push(await initialise(database, i));
     }
     return new World({ database, orms, judges, backend, backstage, shadow });
   }
