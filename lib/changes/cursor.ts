@@ -144,10 +144,10 @@ export class Cursor {
   }
 }
 
-export function isWord(token: Token, ...words: readonly string[]): boolean {
-  return token.kind === 'word' && words.includes(token.text);
+export function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
+  return token?.kind === 'word' && words.includes(token.text);
 }
 
-export function isMark(token: Token, mark: string): boolean {
-  return token.kind === 'mark' && token.text === mark;
+export function isMark(token: Token | undefined, mark: string): boolean {
+  return token?.kind === 'mark' && token.text === mark;
 }

@@ -318,20 +318,22 @@ export class Answers {
     if (session?.hasOwnSettings(settingsInKey(em))) {
       return { obstacle: PECULIAR };
     }
-    const context = contextText(em);
-    return context === undefined
-      ? { obstacle: 'a session that has no key' }
-      : { text: JSON.stringify([this.#environmentOf(catalog, surroundings), context]) };
+    const text = this.#textOf(em, catalog, surroundings);
+    return text === undefined ? { obstacle: 'a session that has no key' } : { text };
   }
 
   /** As {@link describeManager}, but for its transaction; `undefined` if it cannot be told from others. */
   describeUsedManager(em: SqlEntityManager): string | undefined {
     const { database, environment } = this.#parts;
     const [catalog, surroundings] = [database.current, environment.current];
+    return catalog && surroundings && this.#textOf(em, catalog, surroundings);
+  }
+
+  #textOf(em: SqlEntityManager, catalog: Catalog, surroundings: Surroundings): string | undefined {
     const context = contextText(em);
-    return catalog && surroundings && context !== undefined
-      ? JSON.stringify([this.#environmentOf(catalog, surroundings), context])
-      : undefined;
+    return context === undefined
+      ? undefined
+      : JSON.stringify([this.#environmentOf(catalog, surroundings), context]);
   }
 
   async #compute<T>(

@@ -4,7 +4,7 @@ import { type Comparable, comparableOf, isArray } from '../values/comparable.js'
 import { isOrderable } from '../values/order.js';
 import { pathOf } from '../values/path.js';
 import { allAffected } from './affected.js';
-import { DEFINED, type Definitions, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
+import { DEFINED, type Definitions, FIRST_OWN_OID, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
 import { checkRights, LACKING } from './rights.js';
 
 /** Runs one statement outside of all transactions and gives its rows. */
@@ -434,13 +434,14 @@ const TABLES = `
   with recursive ${KINDS_OF_TYPES},
   tables as materialized (
     select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
-      c.reltype not in (select oid from unsettled_types) as settled, c.reltype in (select oid from zoned_types) as zoned,
-      c.reltype in (select oid from types_of_day) as of_day
+      c.reltype not in (select oid from kinds_of_types where kind = 'unsettled') as settled,
+      c.reltype in (select oid from kinds_of_types where kind = 'zoned') as zoned,
+      c.reltype in (select oid from kinds_of_types where kind = 'of day') as of_day
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
       and n.nspname not like 'pg_toast%'),
   columns as (
-    select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'own', t.oid >= 16384, 'category', t.typtype,
+    select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'own', t.oid >= ${FIRST_OWN_OID}, 'category', t.typtype,
         'det', coalesce(l.collisdeterministic, true),
         'points', case l.collprovider when 'd' then null when 'b' then true
           when 'c' then l.collcollate in ('C', 'POSIX') else false end,

@@ -180,10 +180,11 @@ export class Commits {
       return []; // it was told of by hand, or everything is dropped anyway
     }
     const { database } = this.#parts;
-    const ask: Ask = sql => connection.ask(sql);
-    try {
+    const ask = async () => {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
-      const [now] = await ask(`select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`);
+      const [now] = await connection.ask(
+        `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
+      );
       if (now!.definitions !== catalog.definitionsAs) {
         return [...(await database.refreshed(sql => connection.askApart(sql))).tables.keys()];
       }
@@ -192,10 +193,10 @@ export class Commits {
         database.forget();
       }
       return [...allAffected(catalog, others)];
+    };
+    try {
+      return await noneIfFailed(ask);
     } catch (error) {
-      if ((error as { code?: unknown }).code === FAILED) {
-        return []; // its COMMIT will be a ROLLBACK
-      }
       if (isRefusal(error)) {
         database.forget(); // a right was revoked: the next transaction does without
       }
@@ -208,15 +209,11 @@ export class Commits {
     if (!catalog || catalog.obstacle) {
       return [];
     }
-    try {
+    const ask = async () => {
       const [now] = await connection.ask(`select ${EVENT_TRIGGERS} as triggers`);
       return now!.triggers === catalog.eventTriggersAs ? [] : [...catalog.tables.keys()];
-    } catch (error) {
-      if ((error as { code?: unknown }).code === FAILED) {
-        return [];
-      }
-      throw error;
-    }
+    };
+    return noneIfFailed(ask);
   }
 
   /** Tables that the unit of work said it would write, and of which no statement was understood. */
@@ -270,6 +267,18 @@ export class Commits {
 
 /** PostgreSQL's code for whatever is asked in a transaction that has failed. */
 const FAILED = '25P02';
+
+/** Nothing, if the transaction has failed in which it is asked: its COMMIT will be a ROLLBACK. */
+async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> {
+  try {
+    return await ask();
+  } catch (error) {
+    if ((error as { code?: unknown }).code === FAILED) {
+      return [];
+    }
+    throw error;
+  }
+}
 
 /** A write that others were told of beforehand. */
 export interface Announced {

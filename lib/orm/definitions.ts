@@ -24,17 +24,17 @@ export interface Definitions {
   readonly castable: ReadonlySet<string>;
 }
 
-/** FirstNormalObjectId: what has a higher oid was not there when the cluster was made. */
-const FIRST = 16_384;
+/** FirstNormalObjectId: what has this oid or a higher one was not there when the cluster was made. */
+export const FIRST_OWN_OID = 16_384;
 
 const SETTLED = `p.provolatile = 'i' and p.oid in (
   select objid from pg_depend where classid = 'pg_proc'::regclass and deptype = 'e')`;
 
-const UNSETTLED = `(p.oid >= ${FIRST} and not (${SETTLED}) or p.provolatile = 'v')`;
+const UNSETTLED = `(p.oid >= ${FIRST_OWN_OID} and not (${SETTLED}) or p.provolatile = 'v')`;
 
 /** Types whose text and comparison depend on nothing but the value and the settings of the session. */
 const SETTLED_TYPES = `(
-  case when t.oid < ${FIRST} then t.typtype in ('r', 'm') or t.typname in (
+  case when t.oid < ${FIRST_OWN_OID} then t.typtype in ('r', 'm') or t.typname in (
     'bool', 'bytea', 'char', 'name', 'int8', 'int2', 'int4', 'text', 'oid', 'tid', 'xid', 'cid', 'json', 'xml', 'xid8',
     'point', 'lseg', 'path', 'box', 'polygon', 'line', 'float4', 'float8', 'circle', 'money', 'macaddr', 'inet', 'cidr',
     'macaddr8', 'bpchar', 'varchar', 'date', 'time', 'timestamp', 'timestamptz', 'interval', 'timetz', 'bit', 'varbit',
@@ -45,7 +45,7 @@ const SETTLED_TYPES = `(
 /** Operator classes for sorting and grouping that call functions which are not settled. */
 const UNSETTLED_CLASSES = `
   select c.opcintype as oid from pg_opclass c join pg_am m on m.oid = c.opcmethod and m.amname in ('btree', 'hash')
-  where c.oid >= ${FIRST} and exists (
+  where c.oid >= ${FIRST_OWN_OID} and exists (
     select from pg_proc p where ${UNSETTLED} and p.oid in (
       select f.amproc from pg_amproc f where f.amprocfamily = c.opcfamily
       union all
@@ -56,70 +56,68 @@ const UNSETTLED_CLASSES = `
  * dependencies on PostgreSQL's own functions are not recorded.
  */
 const UNSETTLED_DOMAINS = `
-  select k.contypid as oid from pg_constraint k where k.contypid >= ${FIRST} and (
+  select k.contypid as oid from pg_constraint k where k.contypid >= ${FIRST_OWN_OID} and (
     k.conbin::text ~ '[{](SQLVALUEFUNCTION|COERCEVIAIO|COERCETODOMAIN) ' or exists (
       select from regexp_matches(k.conbin::text, ':(?:funcid|opfuncid) ([0-9]+)', 'g') as called (ids)
       join pg_proc p on p.oid = called.ids[1]::oid
-      where p.provolatile <> 'i' or p.oid >= ${FIRST} and not (${SETTLED})))`;
+      where p.provolatile <> 'i' or p.oid >= ${FIRST_OWN_OID} and not (${SETTLED})))`;
 
 /** An expression in SQL that gives {@link Definitions} as JSON, by what {@link KINDS_OF_TYPES} gives. */
 export const DEFINED = `json_build_object(
-  'functions', (select json_agg(distinct p.proname) from pg_proc p where p.oid >= ${FIRST} and not (${SETTLED})
+  'functions', (select json_agg(distinct p.proname) from pg_proc p where p.oid >= ${FIRST_OWN_OID} and not (${SETTLED})
     and p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype)),
-  'volatile', (select json_agg(distinct p.proname) from pg_proc p where p.oid < ${FIRST} and p.provolatile = 'v'
+  'volatile', (select json_agg(distinct p.proname) from pg_proc p where p.oid < ${FIRST_OWN_OID} and p.provolatile = 'v'
     and p.proname !~ '^(pg|binary)_' and p.prorettype <> 'internal'::regtype),
   'operators', (select json_agg(distinct o.oprname) from pg_operator o join pg_proc p on p.oid = o.oprcode
-    where o.oid >= ${FIRST} and ${UNSETTLED} and (o.oprleft between 1 and ${FIRST - 1} or o.oprright < ${FIRST})),
+    where o.oid >= ${FIRST_OWN_OID} and ${UNSETTLED} and (o.oprleft between 1 and ${FIRST_OWN_OID - 1} or o.oprright < ${FIRST_OWN_OID})),
   'settledOperators', (select json_agg(each.oprname) from (
-    select o.oprname from pg_operator o join pg_proc p on p.oid = o.oprcode where o.oid >= ${FIRST}
+    select o.oprname from pg_operator o join pg_proc p on p.oid = o.oprcode where o.oid >= ${FIRST_OWN_OID}
     group by 1 having not bool_or(${UNSETTLED})) as each),
   'castsImplicitly', (select count(*) > 0 from pg_cast c join pg_proc p on p.oid = c.castfunc
-    where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext = 'i' and c.castsource < ${FIRST}),
+    where c.oid >= ${FIRST_OWN_OID} and ${UNSETTLED} and c.castcontext = 'i' and c.castsource < ${FIRST_OWN_OID}),
   'casts', (select count(*) > 0 from pg_cast c join pg_proc p on p.oid = c.castfunc
-    where c.oid >= ${FIRST} and ${UNSETTLED} and c.castcontext <> 'i'),
-  'sortsByOwn', (select count(*) > 0 from (${UNSETTLED_CLASSES}) as class where class.oid < ${FIRST}),
+    where c.oid >= ${FIRST_OWN_OID} and ${UNSETTLED} and c.castcontext <> 'i'),
+  'sortsByOwn', (select count(*) > 0 from (${UNSETTLED_CLASSES}) as class where class.oid < ${FIRST_OWN_OID}),
   'castable', (select json_agg(each.typname) from (
-    select t.typname from pg_type t where t.oid >= ${FIRST} and t.typcategory <> 'A' group by 1
-    having bool_and(t.typtype in ('b', 'e') and ${SETTLED_TYPES} and t.oid not in (select oid from unsettled_types))) as each))`;
+    select t.typname from pg_type t where t.oid >= ${FIRST_OWN_OID} and t.typcategory <> 'A' group by 1
+    having bool_and(t.typtype in ('b', 'e') and ${SETTLED_TYPES} and t.oid not in (select oid from kinds_of_types where kind = 'unsettled'))) as each))`;
 
 /**
- * Common table expressions in SQL, of types and of all that is made of them, rows of tables among it:
+ * A common table expression in SQL: types of some kinds, and all that is made of them, rows of tables among it.
  *
- * - `unsettled_types`: those for which a function may be called that is not settled, be it by their input or output, by
- *   an operator or by a cast;
- * - `types_of_day`: `time`, which takes today's offset where it is asked for in a zone;
- * - `zoned_types`: `time with time zone`, whose input takes today's offset where a value names none.
+ * - `unsettled`: those for which a function may be called that is not settled, be it by their input or output, by an
+ *   operator or by a cast;
+ * - `of day`: `time`, which takes today's offset where it is asked for in a zone;
+ * - `zoned`: `time with time zone`, whose input takes today's offset where a value names none.
  */
-export const KINDS_OF_TYPES = `${madeOf(
-  'unsettled_types',
-  `select t.oid from pg_type t
-     where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A' and not ${SETTLED_TYPES}
-   union all
-   select operand.oid from pg_operator o join pg_proc p on p.oid = o.oprcode,
-     lateral unnest(array[o.oprleft, o.oprright]) as operand (oid)
-     where o.oid >= ${FIRST} and operand.oid >= ${FIRST} and ${UNSETTLED}
-   union all
-   select c.castsource from pg_cast c join pg_proc p on p.oid = c.castfunc
-     where c.oid >= ${FIRST} and c.castsource >= ${FIRST} and ${UNSETTLED}
-   union all
-   select class.oid from (${UNSETTLED_CLASSES}) as class where class.oid >= ${FIRST}
-   union all ${UNSETTLED_DOMAINS}`,
-)}, ${madeOf('types_of_day', `select 'time'::regtype::oid as oid`)}, ${madeOf('zoned_types', `select 'timetz'::regtype::oid as oid`)}`;
-
-function madeOf(name: string, types: string): string {
-  return `
-  ${name}(oid) as (
-    select first.oid from (${types}) as first
+export const KINDS_OF_TYPES = `
+  kinds_of_types(kind, oid) as (
+    select first.kind, first.oid from (
+      select 'unsettled' as kind, t.oid from pg_type t
+        where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A' and not ${SETTLED_TYPES}
+      union all
+      select 'unsettled', operand.oid from pg_operator o join pg_proc p on p.oid = o.oprcode,
+        lateral unnest(array[o.oprleft, o.oprright]) as operand (oid)
+        where o.oid >= ${FIRST_OWN_OID} and operand.oid >= ${FIRST_OWN_OID} and ${UNSETTLED}
+      union all
+      select 'unsettled', c.castsource from pg_cast c join pg_proc p on p.oid = c.castfunc
+        where c.oid >= ${FIRST_OWN_OID} and c.castsource >= ${FIRST_OWN_OID} and ${UNSETTLED}
+      union all
+      select 'unsettled', class.oid from (${UNSETTLED_CLASSES}) as class where class.oid >= ${FIRST_OWN_OID}
+      union all
+      select 'unsettled', domain.oid from (${UNSETTLED_DOMAINS}) as domain
+      union all select 'of day', 'time'::regtype::oid
+      union all select 'zoned', 'timetz'::regtype::oid
+    ) as first
     union
-    select made.oid from ${name} join (
+    select known.kind, made.oid from kinds_of_types as known join (
       select typelem as of, oid from pg_type where typcategory = 'A' and typelem <> 0
       union all select typbasetype, oid from pg_type where typtype = 'd'
       union all select rngsubtype, rngtypid from pg_range
       union all select rngtypid, rngmultitypid from pg_range
       union all select a.atttypid, c.reltype from pg_class c join pg_attribute a on a.attrelid = c.oid
-        where c.oid >= ${FIRST} and c.reltype <> 0 and a.attnum > 0 and not a.attisdropped
-    ) as made on made.of = ${name}.oid)`;
-}
+        where c.oid >= ${FIRST_OWN_OID} and c.reltype <> 0 and a.attnum > 0 and not a.attisdropped
+    ) as made on made.of = known.oid)`;
 
 export function readDefinitions(json: Record<string, any>): Definitions {
   const names = (key: string): ReadonlySet<string> => new Set(json[key] ?? []);

@@ -604,7 +604,7 @@ export class Reads {
     return result;
   }
 
-  /** @returns `undefined` if nothing is to be stored, because it is not known what its sessions are like */
+  /** @returns a reason if nothing is to be stored: the catalog cannot be read, or it is not known what its sessions are like */
   async #currentPlanner(ctx: Context): Promise<CurrentPlanner | string> {
     const { database, environment, driver, limits, profiles } = this.#parts;
     const loaded = await environment.load(database, this.#asker(ctx));

@@ -1,4 +1,5 @@
 import { CacheopsError, type Serializer } from '../config/index.js';
+import { isPlain } from '../query/serialise.js';
 import type { Guards } from '../query/steps.js';
 import { findDifference } from '../values/difference.js';
 import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
@@ -43,20 +44,12 @@ function hasForm(kind: ResultKind, result: unknown): boolean {
   switch (kind) {
     case 'find':
     case 'rows':
-      return Array.isArray(result) && result.findIndex(row => !isRow(row)) < 0; // every() skips holes
+      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() skips holes
     case 'row':
-      return result === undefined || result === null || isRow(result);
+      return result === undefined || result === null || isPlain(result);
     default:
       return Number.isSafeInteger(result) && (result as number) >= 0;
   }
-}
-
-function isRow(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) {
-    return false;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 interface AnyCodec {

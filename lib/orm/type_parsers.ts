@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { type AbstractSqlDriver, createPostgreSqlTypeParsers } from '@mikro-orm/sql';
 import type { Catalog } from './catalog.js';
+import { FIRST_OWN_OID } from './definitions.js';
 import { identityOf, isFirst, mayCapture } from './unknown_code.js';
 
 type Parser = (value: string) => unknown;
@@ -11,9 +12,6 @@ interface Pool {
     readonly binary?: boolean;
   };
 }
-
-/** Types of PostgreSQL's own have smaller ones. */
-const FIRST_OWN_OID = 16_384;
 
 /**
  * What a process has changed of how node-postgres makes values of what the database sends, as text: nothing, as it comes.

@@ -177,7 +177,7 @@ export class Writes {
       transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
       widen(transaction, besides(catalog, tables, statement, query.sql));
-      transaction.ddl ||= statement.kind === 'other' && statement.mayDefine;
+      transaction.ddl ||= mayDefine(statement);
       yield* stream();
       return;
     }

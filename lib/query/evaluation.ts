@@ -1,3 +1,4 @@
+import { isMark, isWord } from '../changes/cursor.js';
 import type { Token } from '../changes/tokens.js';
 import { constantMayReadClock } from './clock.js';
 import {
@@ -342,12 +343,4 @@ function wordAt(tokens: readonly Token[], start: number, word: string): number {
     depth += isMark(tokens[i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
   }
   return -1;
-}
-
-function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
-  return token?.kind === 'word' && words.includes(token.text);
-}
-
-function isMark(token: Token | undefined, mark: string): boolean {
-  return token?.kind === 'mark' && token.text === mark;
 }

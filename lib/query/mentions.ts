@@ -1,3 +1,4 @@
+import { isMark, isWord } from '../changes/cursor.js';
 import type { Token } from '../changes/tokens.js';
 import type { Occurrence, TableName } from './select.js';
 import { RESERVED } from './words.js';
@@ -184,12 +185,4 @@ function isCountOfRows(tokens: readonly Token[], at: number): boolean {
 
 function continues(token: Token | undefined): boolean {
   return isMark(token, '.') || isMark(token, '(');
-}
-
-function isMark(token: Token | undefined, mark: string): boolean {
-  return token?.kind === 'mark' && token.text === mark;
-}
-
-function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
-  return token?.kind === 'word' && words.includes(token.text);
 }

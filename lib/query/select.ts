@@ -1,3 +1,4 @@
+import { isMark } from '../changes/cursor.js';
 import { type Token, tokenize } from '../changes/tokens.js';
 import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
 import { type Clause, Mentions } from './mentions.js';
@@ -410,8 +411,4 @@ function isWord(token: Token | undefined, ...words: readonly string[]): boolean 
   return (
     token !== undefined && (token.kind === 'word' || token.kind === 'mark') && words.includes(token.text)
   );
-}
-
-function isMark(token: Token | undefined, mark: string): boolean {
-  return token?.kind === 'mark' && token.text === mark;
 }

@@ -123,7 +123,8 @@ function sketch(value: unknown, depth: number): string {
   )}}`;
 }
 
-function isPlain(value: unknown): value is Record<string, unknown> {
+/** Is it an object without a class? */
+export function isPlain(value: unknown): value is Record<string, unknown> {
   if (value === null || typeof value !== 'object') {
     return false;
   }

@@ -50,8 +50,6 @@ function middleware(view: View<Context>): MiddlewareHandler {
     if (!entered) {
       return next();
     }
-    const handled = Promise.withResolvers<void>();
-    let isRunning = false;
     const handle = async (): Promise<Decision | undefined> => {
       await next();
       if (context.error || context.req.method === 'HEAD') {
@@ -70,21 +68,8 @@ function middleware(view: View<Context>): MiddlewareHandler {
       replace(context, responseOf(isAsGiven ? { ...decision.send, headers: fields } : decision.send));
       return decision;
     };
-    // other middleware has a hand in the answer after this one, so it is kept when it is sent
-    const serving = entered.serve(async () => {
-      isRunning = true;
-      const head = headSent(context);
-      const running = handle();
-      running.then(() => handled.resolve(), handled.reject);
-      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
-      const decision = await Promise.race([running, gone]);
-      return decision && entered.confirm(decision, await head);
-    });
-    const stored = await Promise.race([handled.promise, serving]);
-    if (isRunning) {
-      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
-      await handled.promise;
-    } else if (stored) {
+    const stored = await entered.serveAsMiddleware(handle, () => headSent(context));
+    if (stored) {
       replace(context, responseOf(entered.over(stored, before)));
     }
     return undefined;

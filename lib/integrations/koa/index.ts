@@ -47,8 +47,6 @@ function middleware(view: View<Context>): Middleware {
     if (!entered) {
       return next();
     }
-    const handled = Promise.withResolvers<void>();
-    let isRunning = false;
     const handle = async (): Promise<Decision | undefined> => {
       const showConditions = hideConditions(context.req);
       try {
@@ -71,21 +69,7 @@ function middleware(view: View<Context>): Middleware {
       }
       return decision;
     };
-    // other middleware has a hand in the answer after this one, so it is kept when it is sent
-    const serving = entered.serve(async () => {
-      isRunning = true;
-      const head = headOf(context.res);
-      const running = handle();
-      running.then(() => handled.resolve(), handled.reject);
-      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
-      const decision = await Promise.race([running, gone]);
-      return decision && entered.confirm(decision, await head);
-    });
-    const stored = await Promise.race([handled.promise, serving]);
-    if (isRunning) {
-      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
-      return handled.promise;
-    }
+    const stored = await entered.serveAsMiddleware(handle, () => headOf(context.res));
     if (stored) {
       answerWith(context, entered.over(stored, normaliseFields(context.response.headers)));
     }

@@ -176,6 +176,36 @@ export class Entered<R> {
     });
   }
 
+  /**
+   * The same for middleware, where other middleware has a hand in the answer after this one: it is kept when it is sent.
+   * Rejects as the handler does.
+   *
+   * @param handle runs the handler; resolves with what becomes of its answer, if anything of it may be kept
+   * @param headSent resolves when the head of the answer is sent; with `undefined` when the client has gone
+   */
+  async serveAsMiddleware(
+    handle: () => Promise<Decision | undefined>,
+    headSent: () => Promise<Head | undefined>,
+  ): Promise<StoredAnswer | undefined> {
+    const handled = Promise.withResolvers<undefined>();
+    let isRunning = false;
+    const serving = this.serve(async () => {
+      isRunning = true;
+      const head = headSent();
+      const running = handle();
+      running.then(() => handled.resolve(undefined), handled.reject);
+      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
+      const decision = await Promise.race([running, gone]);
+      return decision && this.confirm(decision, await head);
+    });
+    const stored = await Promise.race([handled.promise, serving]);
+    if (isRunning) {
+      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
+      return handled.promise;
+    }
+    return stored;
+  }
+
   /** What becomes of an answer that the handler gave. */
   decide({ status, message, fields, body }: Given): Decision {
     const { options, vary } = this.#view;
