@@ -5,7 +5,7 @@ import { getCacheops } from '../../lib/index.js';
 import { startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
 import { until } from '../support/until.js';
-import { portOf, startRelay, through } from './chaos/relay.js';
+import { loseAnswerOfCommit, portOf, startRelay, through } from './chaos/relay.js';
 import { openSubject, type Subject } from './outage/subject.js';
 import { type Line, troubles } from './outage/troubles.js';
 import { startWire } from './outage/wire.js';
@@ -166,17 +166,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
         await during(trouble, async () => {
-          let isCommitting = false;
-          relay.interfere = ({ data, by }) => {
-            isCommitting ||= by === 'client' && /\bcommit\b/i.test(data.toString('latin1'));
-            if (by === 'client' || !isCommitting) {
-              return data;
-            }
-            // it is done, and from now on the database cannot be reached
-            relay.closed = true;
-            relay.cut();
-            return undefined;
-          };
+          loseAnswerOfCommit(relay);
           await expect(subject.bump(row)).to.be.rejected;
         });
         await getCacheops(subject.orm).close();

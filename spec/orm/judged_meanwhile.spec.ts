@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { type Cacheops, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
 import type { EntryAddress, Found } from '../../lib/store/store.js';
 import { freshDatabase } from '../support/servers.js';
+import { threeReads } from './support/three_reads.js';
 
 const Maker = defineEntity({
   name: 'Maker',
@@ -74,16 +75,7 @@ describe('an entry whose rows change while the database is asked about it', () =
   after(() => orm.close(true));
 
   const where = { kind: 1, maker: { country: { $nin: ['BE', 'CH'] } } };
-  const READS: Record<string, () => Promise<unknown>> = {
-    counted: () => orm.em.fork().count(Thing, where),
-    listed: async () => (await orm.em.fork().find(Thing, where, { orderBy: { id: 1 } })).map(({ id }) => id),
-    populated: async () =>
-      (
-        await orm.em
-          .fork()
-          .find(Thing, where, { populate: ['maker'], strategy: 'joined', orderBy: { id: 1 } })
-      ).map(({ id }) => id),
-  };
+  const READS = threeReads(() => orm, Thing, where);
 
   for (const [how, read] of Object.entries(READS)) {
     async function look(): Promise<unknown> {

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { type Cacheops, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
 import type { TableChange, Writer } from '../../lib/store/store.js';
 import { freshDatabase } from '../support/servers.js';
+import { threeReads } from './support/three_reads.js';
 
 const Maker = defineEntity({
   name: 'Maker',
@@ -72,16 +73,7 @@ describe('a row and its partner, of which a store is told one after the other', 
   after(() => orm.close(true));
 
   const where = { kind: 1, maker: { country: { $nin: ['BE', 'CH'] } } };
-  const READS: Record<string, () => Promise<unknown>> = {
-    counted: () => orm.em.fork().count(Thing, where),
-    listed: async () => (await orm.em.fork().find(Thing, where, { orderBy: { id: 1 } })).map(({ id }) => id),
-    populated: async () =>
-      (
-        await orm.em
-          .fork()
-          .find(Thing, where, { populate: ['maker'], strategy: 'joined', orderBy: { id: 1 } })
-      ).map(({ id }) => id),
-  };
+  const READS = threeReads(() => orm, Thing, where);
   const WRITES: Record<string, readonly string[]> = {
     'another one with its key': [
       'delete from maker where id = 3',

@@ -12,7 +12,7 @@ import type { Rule } from './broken.js';
 import { type Fault, Findings } from './fault.js';
 import { startPair } from './losses.js';
 import { pick, type Random } from './random.js';
-import { portOf, type Relay, startRelay, through } from './relay.js';
+import { loseAnswerOfCommit, portOf, type Relay, startRelay, through } from './relay.js';
 
 /*
  * Everything is cached, then the store is disturbed while each row is written once, then it is well again, and before
@@ -148,16 +148,7 @@ const losesAnswers: Ending = async (cast, disturbed) => {
   await using writer = await cast.setting.child({ ...cast.way, database: through(relay, database) });
   await until(() => writer.do('ping'), PATIENCE);
   await disturbed(async () => {
-    let isCommitting = false;
-    relay.interfere = ({ data, by }) => {
-      isCommitting ||= by === 'client' && /\bcommit\b/i.test(data.toString('latin1'));
-      if (by === 'client' || !isCommitting) {
-        return data;
-      }
-      relay.closed = true;
-      relay.cut();
-      return undefined;
-    };
+    loseAnswerOfCommit(relay);
     await writer.do('alter', 'move to another category', ROWS[0]).catch(() => undefined);
   });
   await writer.do('close');

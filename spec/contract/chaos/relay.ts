@@ -94,3 +94,17 @@ export function through({ port }: Relay, url: string): string {
 export function portOf(url: string): number {
   return Number(new URL(url).port);
 }
+
+/** Keeps the answer of the next COMMIT back: it is done, and from then on the database cannot be reached. */
+export function loseAnswerOfCommit(relay: Relay): void {
+  let isCommitting = false;
+  relay.interfere = ({ data, by }) => {
+    isCommitting ||= by === 'client' && /\bcommit\b/i.test(data.toString('latin1'));
+    if (by === 'client' || !isCommitting) {
+      return data;
+    }
+    relay.closed = true;
+    relay.cut();
+    return undefined;
+  };
+}
