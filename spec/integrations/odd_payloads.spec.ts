@@ -123,7 +123,8 @@ describe('payloads that are none', () => {
         const em = started.orm.em.fork();
         const { found } = await cached(em);
         const { title, author } = found[0]!;
-        return `${title} by ${author.isInitialized() && author.unwrap().name}`;
+        // a damaged entity may lack its author, or have another value there
+        return `${title} by ${author?.isInitialized?.() && author.unwrap?.()?.name}`;
       },
       truth: 'First by Ann',
     },
