@@ -132,14 +132,30 @@ const steps = fc
     ),
   );
 
-/** Where nothing says in which order rows are, they are in whatever order. */
+/** Without ORDER BY the order of rows is unspecified, as is the order of the items of a collection. */
 function inAnyOrder(snapshot: string): string {
-  const order = (value: unknown): unknown =>
-    Array.isArray(value) ? value.map(order).map(String).sort() : value;
-  const parsed = JSON.parse(snapshot, (key, value) => (key === 'collection' ? order(value) : value));
-  const entries = Object.entries(parsed.managed).sort(([a], [b]) => (a < b ? -1 : 1));
-  const result = parsed.result.Array.map(([, each]: [string, unknown]) => each).sort();
-  return JSON.stringify({ ...parsed, result, managed: entries }, undefined, 1);
+  const parsed = JSON.parse(snapshot, (key, value) => (key === 'collection' ? sorted(value) : value));
+  for (const { original } of Object.values<{ original: Record<string, unknown> }>(parsed.managed)) {
+    for (const [property, value] of Object.entries(original)) {
+      original[property] = rowsInAnyOrder(value);
+    }
+  }
+  const managed = sorted(Object.entries(parsed.managed));
+  return JSON.stringify({ ...parsed, result: sorted(itemsOf(parsed.result)), managed }, undefined, 1);
+}
+
+/** The joined strategy keeps the rows of a collection, as plain objects, in the original data of its owner. */
+function rowsInAnyOrder(value: unknown): unknown {
+  const isArray = typeof value === 'object' && value !== null && 'Array' in value;
+  const items = isArray ? itemsOf(value) : [];
+  return items.some(item => typeof item === 'object') ? sorted(items) : value;
+}
+
+const itemsOf = (value: object) => (value as { Array: [string, unknown][] }).Array.map(([, item]) => item);
+
+function sorted(values: unknown): unknown {
+  const keyed = Array.isArray(values) && values.map(value => [JSON.stringify(value), value] as const);
+  return keyed ? keyed.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value) : values;
 }
 
 const isOrdered = (text: string) => text.includes('orderBy') || text.startsWith('populate');
