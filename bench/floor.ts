@@ -1,6 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
-import { decodeResult, encodeResult } from '../lib/orm/codec.js';
+import { decodeResult, encodeResult } from '../lib/orm/reads/codec.js';
 
 /** Where a floor keeps its answers. */
 export interface Shelf {

@@ -1,6 +1,6 @@
 import type { CacheAdapter } from '@mikro-orm/core';
 import { Redis } from 'ioredis';
-import { decodeResult, encodeResult } from '../lib/orm/codec.js';
+import { decodeResult, encodeResult } from '../lib/orm/reads/codec.js';
 
 export interface ResultCacheOptions {
   readonly url: string;

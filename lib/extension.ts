@@ -1,6 +1,6 @@
 import type { MikroORM } from '@mikro-orm/core';
 import { type CacheopsOptions, type ResolvedOptions, validateOptions } from './config/index.js';
-import { install } from './orm/install.js';
+import { install } from './install.js';
 import { MemoryStore } from './store/memory/memory_store.js';
 import { isCluster, type RedisSource } from './store/redis/client.js';
 import { ClusterStore } from './store/redis/cluster_store.js';

@@ -1,3 +1,4 @@
+export type {} from './config/declared_profile.js';
 export {
   type AuditOptions,
   CacheopsError,
@@ -13,9 +14,7 @@ export {
 } from './config/index.js';
 export { Cached } from './decorators/cached.js';
 export { CachedAs } from './decorators/cached_as.js';
-export type {} from './decorators/declared.js';
 export { cacheops, type Extension } from './extension.js';
-export { CacheMiss, type TimedCache } from './functions/cache.js';
 export {
   cached,
   cachedMethod,
@@ -37,7 +36,6 @@ export {
   type FileCacheOptions,
   fileCache,
 } from './functions/file_cache.js';
-export type { StoreCache } from './functions/store_cache.js';
 export type {
   AnswerKind,
   CacheopsEventMap,
@@ -50,13 +48,15 @@ export type {
   ReadOp,
   UnstoredEvent,
   ValueKind,
-} from './orm/events.js';
-export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/handle.js';
-export { CachedRepository, type CachingMethods } from './orm/repository.js';
-export type { EntitySample, Sample } from './orm/samples.js';
-export type { CacheopsStats, ReadCounts } from './orm/stats.js';
-export { channels, type ReadMessage, type StoreMessage } from './orm/tracing.js';
-export type {} from './orm/typing.js';
+} from './observability/events.js';
+export type { CacheopsStats, ReadCounts } from './observability/stats.js';
+export { channels, type ReadMessage, type StoreMessage } from './observability/tracing.js';
+export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/api/handle.js';
+export { CachedRepository, type CachingMethods } from './orm/api/repository.js';
+export type {} from './orm/api/typing.js';
+export { CacheMiss, type TimedCache } from './orm/computed/timed_cache.js';
+export type { StoreCache } from './orm/computed/timed_values.js';
+export type { EntitySample, Sample } from './orm/planning/samples.js';
 export { MemoryStore, type MemoryStoreOptions } from './store/memory/memory_store.js';
 export { RedisStore, type RedisStoreOptions } from './store/redis/redis_store.js';
 export type * from './store/store.js';

@@ -1,8 +1,8 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
-import { loadCatalog } from '../../lib/orm/catalog.js';
-import { judge } from '../../lib/orm/judge.js';
-import { type AskPartners, partnerAsker } from '../../lib/orm/partner_rows.js';
+import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import { type AskPartners, partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
+import { judge } from '../../lib/orm/reads/revalidation.js';
 import type { WatchedTable } from '../../lib/query/dependencies.js';
 import type { EntryAddress, Scheme, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Query } from './queries.js';

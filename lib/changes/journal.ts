@@ -1,6 +1,6 @@
 import type { TableChange } from '../store/store.js';
 import { storedColumn } from '../values/path.js';
-import type { Image, Row } from './image.js';
+import type { Image, Row } from './row_image.js';
 import { type Counts, type Pair, TableJournal, tableChange } from './table_journal.js';
 
 /** A row before or after a change; `'unknown'` if it was there, but nothing of it is known. */

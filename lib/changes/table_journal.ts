@@ -1,6 +1,6 @@
 import type { TableChange } from '../store/store.js';
-import type { Row } from './image.js';
-import { touchedBy } from './touched.js';
+import { touchedBy } from './affected_dependencies.js';
+import type { Row } from './row_image.js';
 
 /** How many rows of a table were changed, as far as it was told. */
 export interface Counts {

@@ -1,8 +1,8 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Op } from '../config/index.js';
-import type { ReadEvent } from '../orm/events.js';
-import type { Profiles } from '../orm/profiles.js';
-import { PROFILES } from '../orm/repository.js';
+import type { ReadEvent } from '../observability/events.js';
+import { PROFILES } from '../orm/api/repository.js';
+import type { Profiles } from '../orm/planning/profiles.js';
 import type { Output } from './output.js';
 import type { Project } from './project.js';
 import { parseJson } from './row_key.js';

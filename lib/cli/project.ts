@@ -1,8 +1,8 @@
 import type { EntityMetadata, MikroORM } from '@mikro-orm/core';
 import { list } from '../config/check.js';
 import type { EntityNames } from '../config/pattern.js';
-import type { ErrorEvent } from '../orm/events.js';
-import { type Cacheops, getCacheops, STORE } from '../orm/handle.js';
+import type { ErrorEvent } from '../observability/events.js';
+import { type Cacheops, getCacheops, STORE } from '../orm/api/handle.js';
 import type { Store } from '../store/store.js';
 import type { Output } from './output.js';
 import { UsageError } from './usage.js';

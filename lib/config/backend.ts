@@ -1,8 +1,8 @@
+import { isRedisClient, type RedisClient, type RedisConnection } from '../store/redis/source.js';
 import type { Store } from '../store/store.js';
 import { checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import type { CacheopsOptions } from './options.js';
-import { isRedisClient, type RedisClient, type RedisConnection } from './redis.js';
 
 /** Where results are kept. */
 export type Backend =

@@ -1,3 +1,4 @@
+export type { RedisClient, RedisConnection } from '../store/redis/source.js';
 export type { Backend } from './backend.js';
 export {
   type Bypass,
@@ -23,6 +24,5 @@ export type {
 } from './options.js';
 export { checkTables, type ParsedProfile } from './profile.js';
 export { checkProfileKeys, type EntityIdentity, type ResolvedProfile, resolveProfile } from './profiles.js';
-export type { RedisClient, RedisConnection } from './redis.js';
 export { serializerKey } from './serializer.js';
 export { type ResolvedOptions, validateOptions } from './validate.js';

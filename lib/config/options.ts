@@ -1,6 +1,6 @@
 import type { EntityName } from '@mikro-orm/core';
+import type { RedisClient, RedisConnection } from '../store/redis/source.js';
 import type { Store } from '../store/store.js';
-import type { RedisClient, RedisConnection } from './redis.js';
 
 /**
  * What a query asks for.

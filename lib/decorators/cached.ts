@@ -1,10 +1,10 @@
 import { show } from '../config/check.js';
+import { type AnyClass, nameOf } from '../config/class_lineage.js';
 import { CacheopsError } from '../config/error.js';
 import type { Profile } from '../config/options.js';
 import { parseProfile } from '../config/profile.js';
 import { parseTimedOptions, type TimedOptions, timed } from '../functions/cached.js';
 import { methodIdentityOf } from '../functions/identity.js';
-import { type AnyClass, nameOf } from './lineage.js';
 import { isOnMethod, type MethodCacheDecorator, replaceMethod } from './method.js';
 import { rememberDecorated } from './stray.js';
 

@@ -6,7 +6,7 @@ import {
   wrapped,
 } from '../functions/cached_as.js';
 import { methodIdentityOf } from '../functions/identity.js';
-import type { Sample } from '../orm/samples.js';
+import type { Sample } from '../orm/planning/samples.js';
 import { type MethodCacheDecorator, replaceMethod } from './method.js';
 
 type SelfOf<F> = F extends (self: infer Self, ...args: any[]) => unknown ? Self : any;

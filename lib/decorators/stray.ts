@@ -1,7 +1,7 @@
 import { type EntityMetadata, EntitySchema, MetadataStorage } from '@mikro-orm/core';
 import { list } from '../config/check.js';
+import { type AnyClass, lineageOf, nameOf } from '../config/class_lineage.js';
 import { CacheopsError } from '../config/error.js';
-import { type AnyClass, lineageOf, nameOf } from './lineage.js';
 
 // weak, so that a class which a test or a reload leaves behind is not kept
 const unchecked = new Set<WeakRef<AnyClass>>();

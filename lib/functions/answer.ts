@@ -1,9 +1,9 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import type { Answer, AnswerRequest, Computed, TagKind } from '../orm/answers.js';
-import { contextOf, functionPartsOf } from '../orm/functions.js';
+import { contextOf, functionPartsOf } from '../orm/api/orm_registry.js';
+import type { Answer, AnswerRequest, Computed, TagKind } from '../orm/computed/computed_results.js';
 
-export type { Answer, AnswerRequest, Computed } from '../orm/answers.js';
-export { checkSamples, type Sample } from '../orm/samples.js';
+export type { Answer, AnswerRequest, Computed } from '../orm/computed/computed_results.js';
+export { checkSamples, type Sample } from '../orm/planning/samples.js';
 
 /**
  * Serves bytes (of a view, a fragment of a page) from the store, or computes them under a lease. See `Answers`.

@@ -3,19 +3,19 @@ import { types } from 'node:util';
 import type { EntityManager } from '@mikro-orm/core';
 import { checkInteger, checkKeys, isObject, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
-import { describeManagers, describeUsed } from '../orm/answers.js';
-import { entityKey } from '../orm/entity_graph.js';
-import { functionPartsIn, onlyOrm } from '../orm/functions.js';
-import { getCacheops } from '../orm/handle.js';
-import { Computation, currentScope, withScope } from '../orm/scope.js';
-import { settingsInKey } from '../orm/session.js';
-import { CacheMiss, type TimedCache } from './cache.js';
+import { getCacheops } from '../orm/api/handle.js';
+import { functionPartsIn, onlyOrm } from '../orm/api/orm_registry.js';
+import { describeManagers, describeUsed } from '../orm/computed/computed_results.js';
+import { entityKey } from '../orm/computed/entity_graph.js';
+import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
+import { StoreCache, type ValueVariant } from '../orm/computed/timed_values.js';
+import { Computation, currentScope, withScope } from '../orm/context/scope.js';
+import { settingsInKey } from '../orm/context/session.js';
 import type { AnyFunction, CachedFunction, Extra } from './cached_as.js';
 import { FileCache } from './file_cache.js';
 import { fingerprint } from './fingerprint.js';
 import { type Identity, identityOf, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';
-import { StoreCache, type ValueVariant } from './store_cache.js';
 
 export interface TimedOptions {
   /** how long a result may be used, in seconds */

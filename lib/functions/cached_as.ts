@@ -2,9 +2,6 @@ import { EntityManager } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { checkBoolean, checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
-import type { AnswerRequest, Computed } from '../orm/answers.js';
-import { isEntityClass } from '../orm/entity_class.js';
-import { leavesChanges, restoreEntities } from '../orm/entity_graph.js';
 import {
   contextOf,
   type FunctionParts,
@@ -12,9 +9,12 @@ import {
   managing,
   mayManage,
   onlyOrm,
-} from '../orm/functions.js';
-import { isolated } from '../orm/isolation.js';
-import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/samples.js';
+} from '../orm/api/orm_registry.js';
+import type { AnswerRequest, Computed } from '../orm/computed/computed_results.js';
+import { isEntityClass } from '../orm/computed/entity_class.js';
+import { leavesChanges, restoreEntities } from '../orm/computed/entity_graph.js';
+import { isolated } from '../orm/computed/isolation.js';
+import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/planning/samples.js';
 import { describeArguments, type Given } from './given.js';
 import { type Identity, identityOf, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';

@@ -6,12 +6,12 @@ import { checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
 import { checkSerializer, serializerKey } from '../config/serializer.js';
-import { currentScope } from '../orm/scope.js';
-import { CacheMiss, type TimedCache } from './cache.js';
+import { SingleFlight } from '../orm/computed/single_flight.js';
+import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
+import type { ValueVariant } from '../orm/computed/timed_values.js';
+import { decodeValue, encodeValue } from '../orm/computed/value_codec.js';
+import { currentScope } from '../orm/context/scope.js';
 import { decodeFile, encodeFile, isOwnFile, MAGIC_SIZE } from './file_format.js';
-import { SingleFlight } from './single_flight.js';
-import type { ValueVariant } from './store_cache.js';
-import { decodeValue, encodeValue } from './value.js';
 
 export interface FileCacheOptions {
   /** where the files are; made when first needed. Nothing else should be in it. */

@@ -1,6 +1,6 @@
 import { inspect, types } from 'node:util';
 import { CacheopsError } from '../config/error.js';
-import { pathTo } from './storable.js';
+import { pathTo } from '../orm/computed/storable.js';
 
 /**
  * Values as text, such that two with the same text are the same: every value carries its type, and nothing is left

@@ -1,9 +1,9 @@
 import { types } from 'node:util';
 import { EntityManager, EntityRepository } from '@mikro-orm/core';
-import { type EntityGraph, isEntity, recordEntities, UnflushedError } from '../orm/entity_graph.js';
+import { type EntityGraph, isEntity, recordEntities, UnflushedError } from '../orm/computed/entity_graph.js';
+import { assemble, checkStorable, dissect } from '../orm/computed/storable.js';
 import { fingerprint } from './fingerprint.js';
 import type { CallManagers } from './managers.js';
-import { assemble, checkStorable, dissect } from './storable.js';
 
 /** What a cached function is given, as far as it decides about the result. */
 export interface Given {

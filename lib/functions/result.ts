@@ -1,8 +1,8 @@
 import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
-import { type EntityGraph, isEntity, recordEntities } from '../orm/entity_graph.js';
-import { structured } from './serializer.js';
-import { assemble, checkStorable, dissect, type Place } from './storable.js';
+import { type EntityGraph, isEntity, recordEntities } from '../orm/computed/entity_graph.js';
+import { structured } from '../orm/computed/serializer.js';
+import { assemble, checkStorable, dissect, type Place } from '../orm/computed/storable.js';
 
 interface Envelope {
   /** the result without its entities; with a serializer, as that has written it */

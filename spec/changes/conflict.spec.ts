@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { conflictSql } from '../../lib/changes/conflict.js';
-import { type Insert, parseStatement } from '../../lib/changes/statement.js';
+import { conflictSql } from '../../lib/sql/conflicting_rows.js';
+import { type Insert, parseStatement } from '../../lib/sql/statement.js';
 
 const types = new Map([
   ['a', 'integer'],

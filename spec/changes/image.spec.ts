@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { IMAGE_COLUMN, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/image.js';
+import { IMAGE_COLUMN, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
 import { connect, type Server } from './server.js';
 
 describe('images of rows', () => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Image } from '../../lib/changes/image.js';
 import { Journal, type RowState } from '../../lib/changes/journal.js';
+import type { Image } from '../../lib/changes/row_image.js';
 import { type Scheme, WHOLE_TABLE } from '../../lib/store/store.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { encodeValues, schemeOf } from '../../lib/values/encode.js';

@@ -1,7 +1,7 @@
 import { IsolationLevel, LockMode, MikroORM, raw, type SqlEntityManager, sql } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import type { DatabaseConnection, Kysely } from 'kysely';
-import type { Statement } from '../../lib/changes/statement.js';
+import type { Statement } from '../../lib/sql/statement.js';
 import { freshDatabase } from '../support/servers.js';
 import { Author, Book, Pair, ROWS, Section, Stamped, Tag, UUID } from './orm_entities.js';
 import { watch } from './watched.js';

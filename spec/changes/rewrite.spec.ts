@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { columnQualifier, lockingSql, renumber, returningSql } from '../../lib/changes/rewrite.js';
-import { type Delete, type Insert, parseStatement, type Update } from '../../lib/changes/statement.js';
+import { columnQualifier, lockingSql, renumber, returningSql } from '../../lib/sql/rewrite.js';
+import { type Delete, type Insert, parseStatement, type Update } from '../../lib/sql/statement.js';
 
 function parse<T extends Insert | Update | Delete>(sql: string): T {
   return parseStatement(sql) as T;

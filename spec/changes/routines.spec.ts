@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mayCallRoutine, type Routine, Routines } from '../../lib/changes/routines.js';
+import { mayCallRoutine, type Routine, Routines } from '../../lib/sql/routines.js';
 
 const routine = (name: string, source: string, callable = true): Routine => ({ name, source, callable });
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { tokenize } from '../../lib/changes/tokens.js';
+import { tokenize } from '../../lib/sql/lexer/tokens.js';
 import { anyConstant, anyGap, anySql } from './generated.js';
 
 /** Each token as `kind:text`, constants by the text as it stands. */

@@ -5,23 +5,23 @@ import {
   type DatabaseConnection,
   type QueryResult,
 } from 'kysely';
-import { conflictSql } from '../../lib/changes/conflict.js';
 import {
   IMAGE_COLUMN,
   type Image,
   type ImageColumn,
   ImageFormat,
   withoutImage,
-} from '../../lib/changes/image.js';
-import { quoteName } from '../../lib/changes/names.js';
-import { columnQualifier, lockingSql, returningSql } from '../../lib/changes/rewrite.js';
+} from '../../lib/changes/row_image.js';
+import { conflictSql } from '../../lib/sql/conflicting_rows.js';
+import { quoteName } from '../../lib/sql/lexer/names.js';
+import { columnQualifier, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
 import {
   type Delete,
   type Insert,
   parseStatement,
   type Statement,
   type Update,
-} from '../../lib/changes/statement.js';
+} from '../../lib/sql/statement.js';
 import { comparableOf } from '../../lib/values/comparable.js';
 
 type Result = QueryResult<any>;

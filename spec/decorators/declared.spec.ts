@@ -1,11 +1,11 @@
 import { Entity, PrimaryKey } from '@mikro-orm/decorators/legacy';
 import { defineEntity, type EntityMetadata, EntitySchema, MikroORM, p } from '@mikro-orm/pglite';
 import { expect } from 'chai';
+import type { AnyClass } from '../../lib/config/class_lineage.js';
+import { declaredProfile } from '../../lib/config/declared_profile.js';
 import { CacheopsError } from '../../lib/config/error.js';
 import type { ParsedProfile } from '../../lib/config/profile.js';
 import { Cached } from '../../lib/decorators/cached.js';
-import { declaredProfile } from '../../lib/decorators/declared.js';
-import type { AnyClass } from '../../lib/decorators/lineage.js';
 import { forgetDecorated } from './forget.js';
 
 type Entities = NonNullable<Parameters<typeof MikroORM.init>[0]>['entities'];

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import * as define from '../../fixtures/define/index.js';
 import * as es from '../../fixtures/es/index.js';
 import * as legacy from '../../fixtures/legacy/index.js';
-import { declaredProfile } from '../../lib/decorators/declared.js';
+import { declaredProfile } from '../../lib/config/declared_profile.js';
 
 const flavours: Record<string, Options> = {
   legacy: { entities: legacy.entities, metadataProvider: ReflectMetadataProvider },

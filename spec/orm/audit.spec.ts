@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Article, entities, Tag } from '../../fixtures/legacy/index.js';
 import { MemoryStore, type MismatchEvent, RedisStore, type Store } from '../../lib/index.js';
-import { areSameRows } from '../../lib/orm/same_rows.js';
+import { areSameRows } from '../../lib/orm/reads/same_rows.js';
 import { redisUrl } from '../support/servers.js';
 import { createBlog } from './support/blog.js';
 import { embedded } from './support/embedded.js';

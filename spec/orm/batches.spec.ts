@@ -4,7 +4,7 @@ import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import { Article, Author, Comment, entities, Tag } from '../../fixtures/legacy/index.js';
 import { MemoryStore, type MismatchEvent, RedisStore, type Store } from '../../lib/index.js';
-import { currentScope } from '../../lib/orm/scope.js';
+import { currentScope } from '../../lib/orm/context/scope.js';
 import { redisUrl } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { createBlog, restoreBlog, uuid } from './support/blog.js';

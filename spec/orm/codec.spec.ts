@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { decodeResult, encodeResult } from '../../lib/orm/codec.js';
+import { decodeResult, encodeResult } from '../../lib/orm/reads/codec.js';
 
 const scalar = fc.oneof(
   fc.string({ unit: 'binary' }),

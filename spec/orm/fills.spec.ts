@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { Background } from '../../lib/orm/background.js';
-import { Fills } from '../../lib/orm/fills.js';
+import { Background } from '../../lib/orm/context/background.js';
+import { Fills } from '../../lib/orm/reads/deferred_fills.js';
 
 describe('a fill that waits', () => {
   let sent: string[];

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/pglite';
 import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import { Article, entities, Tag } from '../../fixtures/legacy/index.js';
-import { currentScope } from '../../lib/orm/scope.js';
+import { currentScope } from '../../lib/orm/context/scope.js';
 import { createBlog, restoreBlog } from './support/blog.js';
 import { sourcesOf } from './support/observe.js';
 import { partsOf } from './support/snapshot.js';

@@ -4,7 +4,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Article, entities, Tag } from '../../fixtures/legacy/index.js';
 import { type CallOptions, MemoryStore } from '../../lib/index.js';
-import { Locks } from '../../lib/orm/locks.js';
+import { Locks } from '../../lib/orm/protocol/fill_lock.js';
 import { type Gate, gate } from '../support/gate.js';
 import { freshDatabase, redisUrl } from '../support/servers.js';
 import { until } from '../support/until.js';

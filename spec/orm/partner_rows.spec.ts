@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { loadCatalog } from '../../lib/orm/catalog.js';
-import { partnerAsker } from '../../lib/orm/partner_rows.js';
+import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import { partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
 import type { Partner } from '../../lib/query/partner.js';
 import { freshDatabase } from '../support/servers.js';
 

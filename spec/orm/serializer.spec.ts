@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { Packr } from 'msgpackr';
 import { Article, Author, entities, Tag } from '../../fixtures/legacy/index.js';
 import { CacheMiss, cachedAs, MemoryStore, type Serializer, type UnstoredEvent } from '../../lib/index.js';
-import { resultCodec } from '../../lib/orm/result_codec.js';
+import { resultCodec } from '../../lib/orm/reads/result_codec.js';
 import { createBlog, startBlog } from './support/blog.js';
 import { join, joinUncached, type Started } from './support/start.js';
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Article, Author, Tag } from '../../fixtures/legacy/index.js';
 import { cached, cachedAs, type ReadCounts } from '../../lib/index.js';
 import { fragments } from '../../lib/integrations/templates/index.js';
-import { noReads, Stats } from '../../lib/orm/stats.js';
+import { noReads, Stats } from '../../lib/observability/stats.js';
 import { startBlog } from './support/blog.js';
 import type { Started } from './support/start.js';
 

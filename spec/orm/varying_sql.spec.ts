@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { defineEntity, p, Type } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/pglite';
 import { expect } from 'chai';
-import { mayCapture } from '../../lib/orm/unknown_code.js';
+import { mayCapture } from '../../lib/orm/context/unknown_code.js';
 import { emptyEmbedded } from './support/embedded.js';
 import { sourcesOf } from './support/observe.js';
 import { join, type Started } from './support/start.js';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { constantMayReadClock, mayReadClock, mayReadClockIn } from '../../lib/query/clock.js';
+import { constantMayReadClock, mayReadClock, mayReadClockIn } from '../../lib/sql/clock.js';
 import { embedded } from '../orm/support/embedded.js';
 
 const DAY = 86_400_000;

@@ -1,7 +1,7 @@
 import { EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Catalog, loadCatalog } from '../../lib/orm/catalog.js';
+import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import type { Key } from '../../lib/query/key_list.js';
 import { dealOut, isSortable, isTold, placesOf, putTogether } from '../../lib/query/key_rows.js';
 import { freshDatabase } from '../support/servers.js';

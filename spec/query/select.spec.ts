@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/pglite';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { entities } from '../../fixtures/legacy/index.js';
-import { readSelect, type Select } from '../../lib/query/select.js';
+import { readSelect, type Select } from '../../lib/sql/select/select.js';
 import { emptyEmbedded } from '../orm/support/embedded.js';
 import { joinUncached } from '../orm/support/start.js';
 import { columnsIn, occurrencesIn } from './occurrences.js';

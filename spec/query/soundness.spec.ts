@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Catalog, loadCatalog } from '../../lib/orm/catalog.js';
+import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import type { Scheme } from '../../lib/store/store.js';
 import { freshDatabase } from '../support/servers.js';
 import { Asked, Asker } from './soundness/asked.js';

@@ -1,4 +1,4 @@
-export { Cacheops } from '../../orm/handle.js';
+export { Cacheops } from '../../orm/api/handle.js';
 export { invalidateView } from '../views/invalidate.js';
 export { CachedViewInterceptor } from './interceptor.js';
 export { CACHEOPS_EXTENSION, CacheopsModule, type CacheopsModuleAsyncOptions } from './module.js';

@@ -2,7 +2,7 @@ import { MikroORM } from '@mikro-orm/core';
 import { type DynamicModule, type FactoryProvider, Module, type ModuleMetadata } from '@nestjs/common';
 import type { CacheopsOptions } from '../../config/index.js';
 import { cacheops, type Extension } from '../../extension.js';
-import { Cacheops, getCacheops } from '../../orm/handle.js';
+import { Cacheops, getCacheops } from '../../orm/api/handle.js';
 
 /** Injects the extension, which is to be among those of MikroORM's configuration. */
 export const CACHEOPS_EXTENSION = Symbol('cacheops extension');

@@ -15,8 +15,8 @@ import {
 } from '@opentelemetry/api';
 import { checkKeys, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/index.js';
-import { Names } from '../../orm/stats.js';
-import { channels, type ReadMessage, type StoreMessage } from '../../orm/tracing.js';
+import { Names } from '../../observability/stats.js';
+import { channels, type ReadMessage, type StoreMessage } from '../../observability/tracing.js';
 import { ContextStore } from './context_store.js';
 
 export interface InstrumentOptions {

@@ -1,9 +1,9 @@
 import { Counter, register as globalRegister, Histogram, type Registry } from 'prom-client';
 import { checkKeys, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/index.js';
-import { Cacheops } from '../../orm/handle.js';
-import type { CacheopsStats, ReadCounts } from '../../orm/stats.js';
-import { channels, type ReadMessage } from '../../orm/tracing.js';
+import type { CacheopsStats, ReadCounts } from '../../observability/stats.js';
+import { channels, type ReadMessage } from '../../observability/tracing.js';
+import { Cacheops } from '../../orm/api/handle.js';
 
 export interface MetricsOptions {
   /** Default: the global one of prom-client */

@@ -1,5 +1,5 @@
 import type { Redis, RedisOptions } from 'ioredis';
-import { isRedisClient, type RedisClient, type RedisConnection } from '../../config/redis.js';
+import { isRedisClient, type RedisClient, type RedisConnection } from './source.js';
 
 export type RedisSource = string | RedisConnection | RedisClient;
 

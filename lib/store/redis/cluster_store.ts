@@ -1,4 +1,3 @@
-import type { RedisClient, RedisConnection } from '../../config/redis.js';
 import { idOf, Keys, rootOf } from '../keys.js';
 import { limitsFrom } from '../limits.js';
 import type {
@@ -19,6 +18,7 @@ import { type Drift, decodeEntry } from './entry.js';
 import { found, foundMany, foundWith, type TrailAnswer } from './found.js';
 import { type Fetched, RedisStore, type RedisStoreOptions } from './redis_store.js';
 import { slotOf } from './slot.js';
+import type { RedisClient, RedisConnection } from './source.js';
 import { addressOf, isElsewhere, type Place, parseSlots, placeOf, type Topology } from './topology.js';
 
 /**

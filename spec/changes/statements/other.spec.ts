@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Other, parseStatement } from '../../../lib/changes/statement.js';
+import { type Other, parseStatement } from '../../../lib/sql/statement.js';
 import { anyConstant, anyGap, anySql } from '../generated.js';
 
 function other(sql: string): Other {

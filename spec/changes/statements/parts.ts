@@ -1,4 +1,4 @@
-import { parseStatement, type Range, type Statement } from '../../../lib/changes/statement.js';
+import { parseStatement, type Range, type Statement } from '../../../lib/sql/statement.js';
 
 /** A statement with the text of each part in place of its offsets, without its own text and what is as usual. */
 export function parts(sql: string): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseStatement, type SessionEffects } from '../../../lib/changes/statement.js';
+import { parseStatement, type SessionEffects } from '../../../lib/sql/statement.js';
 
 /** What may be changed, in one line. */
 function effectsOf(sql: string): string {

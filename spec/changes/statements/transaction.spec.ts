@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseStatement } from '../../../lib/changes/statement.js';
+import { parseStatement } from '../../../lib/sql/statement.js';
 
 const plain = { kind: 'transaction', name: undefined, isolation: undefined, chain: false };
 

@@ -1,6 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { AbstractSqlDriver } from '@mikro-orm/sql';
-import { EXISTS } from '../../../lib/orm/exists.js';
+import { EXISTS } from '../../../lib/orm/reads/exists.js';
 import { difference } from './difference.js';
 import { describeValue } from './snapshot.js';
 import { areSameRows } from './unordered.js';

@@ -1,7 +1,7 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { IMAGE_COLUMN } from '../../../lib/changes/image.js';
+import { IMAGE_COLUMN } from '../../../lib/changes/row_image.js';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
 import { freshDatabase } from '../../support/servers.js';
 import { answerOf, isSingle } from './answer.js';

@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { type Catalog, kindIn } from '../../../lib/orm/catalog.js';
+import { type Catalog, kindIn } from '../../../lib/orm/catalog/catalog.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
 import { containedGuard } from '../../../lib/query/contained.js';
 import {
@@ -11,10 +11,10 @@ import {
   type WatchedTable,
 } from '../../../lib/query/dependencies.js';
 import type { Guard, OrderTerm } from '../../../lib/query/guard.js';
-import { readSelect, type Select } from '../../../lib/query/select.js';
 import { movedMatters } from '../../../lib/query/steps.js';
 import { viewOf } from '../../../lib/query/view.js';
 import { windowGuard } from '../../../lib/query/window.js';
+import { readSelect, type Select } from '../../../lib/sql/select/select.js';
 import type { TableChange } from '../../../lib/store/store.js';
 import { pathOf } from '../../../lib/values/path.js';
 import type { Question } from './questions.js';

@@ -1,10 +1,10 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { IMAGE_COLUMN } from '../../../lib/changes/image.js';
 import { Journal } from '../../../lib/changes/journal.js';
-import { parseStatement } from '../../../lib/changes/statement.js';
-import type { Catalog, Table } from '../../../lib/orm/catalog.js';
-import { writeRows } from '../../../lib/orm/row_writes.js';
-import { formatOf } from '../../../lib/orm/tracer.js';
+import { IMAGE_COLUMN } from '../../../lib/changes/row_image.js';
+import type { Catalog, Table } from '../../../lib/orm/catalog/catalog.js';
+import { writeRows } from '../../../lib/orm/writes/row_capture.js';
+import { formatOf } from '../../../lib/orm/writes/row_capture_statement.js';
+import { parseStatement } from '../../../lib/sql/statement.js';
 import type { Scheme, TableChange } from '../../../lib/store/store.js';
 
 /** What stands in a table: by key, the image of each row and its columns as text. */

@@ -1,0 +1,394 @@
+import type { Configuration, MikroORM } from '@mikro-orm/core';
+import {
+  type AbstractSqlConnection,
+  AbstractSqlDriver,
+  BasePostgreSqlPlatform,
+  Kysely,
+} from '@mikro-orm/sql';
+import type { Dialect } from 'kysely';
+import { CacheopsError, type ResolvedOptions } from './config/index.js';
+import { checkDecorated } from './decorators/stray.js';
+import { Lifetime } from './lifetime.js';
+import { CacheopsEvents } from './observability/events.js';
+import { TracedStore } from './observability/traced_store.js';
+import { cachedEntityManager } from './orm/api/entity_manager.js';
+import { Cacheops, EXTENSION, STORE } from './orm/api/handle.js';
+import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './orm/api/orm_registry.js';
+import { CachedRepository, PROFILES } from './orm/api/repository.js';
+import type { Ask } from './orm/catalog/catalog.js';
+import { CatalogSource } from './orm/catalog/catalog_cache.js';
+import { embeddedIdentity } from './orm/catalog/embedded_identity.js';
+import { namesOfOwnSettings } from './orm/catalog/settings.js';
+import { Answers } from './orm/computed/computed_results.js';
+import { StoreCache } from './orm/computed/timed_values.js';
+import { Background } from './orm/context/background.js';
+import { ConnectionUse } from './orm/context/connection_use.js';
+import { Environment } from './orm/context/environment.js';
+import { PoolSettings } from './orm/context/pool_settings.js';
+import { currentScope } from './orm/context/scope.js';
+import { supportDryRuns } from './orm/planning/dry_run.js';
+import { Profiles } from './orm/planning/profiles.js';
+import { Samples } from './orm/planning/samples.js';
+import { Arbiter } from './orm/protocol/writer_fate.js';
+import { supportExists } from './orm/reads/exists.js';
+import { Reads } from './orm/reads/read_interceptor.js';
+import { resultCodec } from './orm/reads/result_codec.js';
+import { Commits } from './orm/writes/commit.js';
+import { FlushSubscriber } from './orm/writes/flush_subscriber.js';
+import { Invalidation } from './orm/writes/manual_invalidation.js';
+import { askerOf, statementLog } from './orm/writes/own_statements.js';
+import { type WriteParts, Writes } from './orm/writes/statement_interceptor.js';
+import { TrackedDialect } from './orm/writes/tracked_dialect.js';
+import { GuardedStore } from './store/guarded_store.js';
+import { MemoryStore } from './store/memory/memory_store.js';
+import type { Store } from './store/store.js';
+
+/**
+ * Puts the parts together and between the ORM and its driver. Called in the constructor of MikroORM, before
+ * discovery; it connects to nothing.
+ *
+ * @param given the user's own store, which is not closed with the ORM; or what makes one, when the ORM is made and when
+ *   it is connected again after it was closed
+ */
+export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Store | (() => Store)): void {
+  let store = typeof given === 'function' ? given() : given;
+  const driver = checkDriver(orm);
+  const { config } = orm;
+  const connections = connectionsOf(driver);
+  const events = new CacheopsEvents(String(config.get('dbName')));
+  const background = new Background(error => events.reportError('background', error));
+  const guarded = new GuardedStore(new TracedStore(store, events), {
+    onStoreFailure: options.onStoreFailure,
+    retryAfter: options.retryAfter,
+    report: (operation, error) => events.reportError(operation, error),
+  });
+  const ask: Ask = askerOf(driver);
+  const database = new CatalogSource(
+    () => embeddedIdentity(driver),
+    reason => {
+      config
+        .getLogger()
+        .warn(
+          'info',
+          `cacheops: nothing is cached, and every write drops everything that is cached: ${reason}`,
+        );
+      events.reportError(
+        'catalog',
+        new CacheopsError(`The database may not be asked about itself: ${reason}`),
+      );
+    },
+  );
+  const arbiter = new Arbiter(guarded, database, ask, events, background.add);
+  const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
+  const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
+  const pool = new PoolSettings(() => database.forget());
+  const environment = new Environment(driver, pool);
+  const sessionsVary = areReserved(connections, config);
+  const ownSettings = namesOfOwnSettings(textsOfConnections(connections, config));
+  const { onUnknownWrite } = options;
+  const log = statementLog(config);
+  const parts: WriteParts = {
+    database,
+    store: guarded,
+    commits,
+    limits,
+    pool,
+    ownSettings,
+    sessionsVary,
+    onUnknownWrite,
+    log,
+  };
+  const writes = new Writes(parts);
+  const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
+  const profiles = new Profiles(options, () => driver.getMetadata());
+
+  const uses = connections.map(() => new ConnectionUse(() => lifetime.connects()));
+  trackConnections(
+    connections,
+    config,
+    (dialect, i) => new TrackedDialect(dialect, i === 0 ? writes : writesOfReplicas, uses[i]!),
+  );
+  trackDumps(connections, commits, database, ask);
+  supportDryRuns(driver);
+  supportExists(driver);
+  new Reads({
+    driver,
+    database,
+    environment,
+    profiles,
+    store: guarded,
+    arbiter,
+    events,
+    limits: options,
+    enabled: options.enabled,
+    audit: options.audit,
+    codec: resultCodec(options.serializer),
+    background: background.add,
+  }).install(connections);
+
+  const samples = new Samples({ driver, environment, profiles, limits: options });
+  samples.install();
+  readFromPrimary(driver);
+  const answers = new Answers({
+    driver,
+    database,
+    environment,
+    samples,
+    store: guarded,
+    own: store,
+    arbiter,
+    events,
+    prefix: options.prefix,
+    enabled: options.enabled,
+    serializer: options.serializer,
+    background: background.add,
+  });
+  const timed = new StoreCache({
+    store: guarded,
+    own: store,
+    isShared: !(store instanceof MemoryStore),
+    em: () => orm.em,
+    database: async () => {
+      const ctx = contextOf(orm.em).getTransactionContext();
+      return (database.current ?? (await database.get(askerOf(driver, ctx)))).database;
+    },
+    arbiter,
+    events,
+    background: background.add,
+    enabled: options.enabled,
+    serializer: options.serializer,
+    prefix: key => keyPrefix(options.prefix, key, String(config.get('dbName'))),
+  });
+
+  config.set('subscribers', [...config.get('subscribers'), new FlushSubscriber()]);
+  if (!config.getAll().entityRepository) {
+    config.set('entityRepository', CachedRepository as never);
+  }
+  useEntityManager(driver);
+  checkProfilesOnDiscovery(config, profiles);
+
+  const invalidation = new Invalidation(driver, database, guarded, ask, events);
+  const idle = () => background.idle(() => uses[0]!.isExhaustedByTransactions);
+  let forgetOrm = rememberOrm(orm);
+  const lifetime = new Lifetime({
+    async beforeEnd() {
+      forgetOrm();
+      arbiter.close();
+      await idle();
+      // the pool waits for its connections, and may do so for ever
+      await guarded.flush(false);
+    },
+    async afterEnd() {
+      await idle();
+      await (typeof given === 'function' ? guarded.close() : guarded.flush(true));
+      events.announce('close', () => undefined);
+    },
+    reopen() {
+      forgetOrm = rememberOrm(orm);
+      arbiter.reopen();
+      if (typeof given === 'function') {
+        store = given();
+        guarded.reopen(new TracedStore(store, events));
+      }
+    },
+  });
+  closeWith(driver, lifetime, () => database.forget());
+  const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
+  config.registerExtension(EXTENSION, () => handle);
+  const functions: FunctionParts = {
+    answers,
+    events,
+    isShared: !(store instanceof MemoryStore),
+    serializer: options.serializer,
+  };
+  config.registerExtension(FUNCTIONS, () => functions);
+  config.registerExtension(PROFILES, () => profiles);
+  config.registerExtension(STORE, () => store);
+}
+
+/** What the values of a transaction's remembered rows may take up, in characters. */
+const MAX_CHARACTERS = 4_000_000;
+
+function checkDriver(orm: MikroORM<any>): AbstractSqlDriver {
+  const { driver } = orm;
+  if (!(driver instanceof AbstractSqlDriver) || !(driver.getPlatform() instanceof BasePostgreSqlPlatform)) {
+    throw new CacheopsError(
+      `cacheops(): ${driver.constructor.name} is not supported. Use @mikro-orm/postgresql or @mikro-orm/pglite.`,
+    );
+  }
+  return driver as AbstractSqlDriver;
+}
+
+function connectionsOf(driver: AbstractSqlDriver): AbstractSqlConnection[] {
+  const { connection, replicas } = driver as unknown as {
+    connection: AbstractSqlConnection;
+    replicas: AbstractSqlConnection[];
+  };
+  return [connection, ...replicas];
+}
+
+interface Hooks {
+  readonly onCreateConnection?: unknown;
+  readonly onReserveConnection?: unknown;
+  readonly driverOptions?: unknown;
+}
+
+function optionsOf(connections: readonly AbstractSqlConnection[]): Hooks[] {
+  return connections.map(connection => (connection as unknown as { options: Hooks }).options);
+}
+
+/** Whether something is done to a connection each time that it is taken from the pool, which no statement tells. */
+function areReserved(connections: readonly AbstractSqlConnection[], config: Configuration): boolean {
+  if (config.get('sessionContext') === 'connection') {
+    return true;
+  }
+  const given = [config.getAll(), ...optionsOf(connections)] as readonly Hooks[];
+  return given.some(({ onReserveConnection }) => onReserveConnection !== undefined);
+}
+
+/** What may name settings that come with a connection. */
+function textsOfConnections(connections: readonly AbstractSqlConnection[], config: Configuration): string[] {
+  const given = [config.getAll(), ...optionsOf(connections)] as readonly Hooks[];
+  const hooks = given.flatMap(({ onCreateConnection, driverOptions }) => [
+    String(onCreateConnection),
+    ...textsIn(driverOptions),
+  ]);
+  return [process.env.PGOPTIONS ?? '', decodeURIComponent(config.get('clientUrl') ?? ''), ...hooks];
+}
+
+function textsIn(options: unknown): string[] {
+  return typeof options === 'object' && options !== null
+    ? Object.values(options)
+        .filter(value => /^(string|function)$/.test(typeof value))
+        .map(String)
+    : [String(options)];
+}
+
+/** A function whose result is stored reads nothing that may lag behind. */
+function readFromPrimary(driver: AbstractSqlDriver): void {
+  const { getConnection } = driver;
+  driver.getConnection = function (this: AbstractSqlDriver, type) {
+    return getConnection.call(this, currentScope().computation?.readsPrimary ? 'write' : type);
+  } as typeof getConnection;
+}
+
+function keyPrefix(prefix: ResolvedOptions['prefix'], key: string, database: string): string {
+  return typeof prefix === 'function' ? prefix({ entity: '', function: key, tables: [], database }) : '';
+}
+
+interface DialectSource {
+  createKyselyDialect(options: unknown): Dialect | Promise<Dialect>;
+  readonly options: { driverOptions?: unknown };
+}
+
+/** Every connection is made from a dialect, be it the ORM's or the user's; the first connection is the primary's. */
+function trackConnections(
+  connections: readonly AbstractSqlConnection[],
+  config: Configuration,
+  trackedBy: (dialect: Dialect, connection: number) => Dialect,
+): void {
+  const trackOptions = (given: unknown, tracked: (dialect: Dialect) => Dialect): unknown => {
+    if (typeof given === 'function') {
+      return () => trackOptions(given(), tracked);
+    }
+    if (given instanceof Kysely) {
+      throw new CacheopsError(
+        'cacheops(): driverOptions is a Kysely instance, whose transactions cannot be seen. Pass its dialect instead.',
+      );
+    }
+    return typeof given === 'object' && given !== null && 'createDriver' in given
+      ? tracked(given as Dialect)
+      : given;
+  };
+  const track = (i: number) => (dialect: Dialect) => trackedBy(dialect, i);
+  for (const [i, connection] of (connections as unknown as DialectSource[]).entries()) {
+    const { createKyselyDialect } = connection;
+    const tracked = track(i);
+    connection.createKyselyDialect = function (this: DialectSource, given: unknown) {
+      const dialect = createKyselyDialect.call(this, given);
+      return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
+    };
+    if (connection.options.driverOptions !== undefined) {
+      connection.options.driverOptions = trackOptions(connection.options.driverOptions, tracked);
+    }
+  }
+  const given = config.get('driverOptions');
+  const ours = trackOptions(given, track(0));
+  if (ours !== given) {
+    config.set('driverOptions', ours as never);
+  }
+}
+
+/** PGlite runs dumps past all connections. */
+function trackDumps(
+  connections: readonly AbstractSqlConnection[],
+  commits: Commits,
+  database: CatalogSource,
+  ask: Ask,
+): void {
+  for (const connection of connections) {
+    const { executeDump } = connection;
+    connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
+      const tables = [...(await database.get(ask)).tables.keys()];
+      const announced = await commits.announce(tables);
+      try {
+        await executeDump.call(this, dump);
+      } finally {
+        database.forget();
+        await commits.conclude(announced);
+      }
+    };
+  }
+}
+
+function useEntityManager(driver: AbstractSqlDriver): void {
+  const { createEntityManager } = driver;
+  driver.createEntityManager = function (this: AbstractSqlDriver, useContext?: boolean) {
+    const plain = createEntityManager.call(this, useContext) as unknown as object;
+    const EntityManager = cachedEntityManager(plain.constructor as never);
+    return new EntityManager(this.config, this, this.getMetadata(), useContext) as never;
+  } as typeof createEntityManager;
+}
+
+function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): void {
+  const discovery = config.get('discovery');
+  const { afterDiscovered } = discovery;
+  const logger = () => config.getLogger();
+  config.set('discovery', {
+    ...discovery,
+    afterDiscovered(storage, platform) {
+      const check = () => {
+        for (const warning of profiles.check(storage)) {
+          logger().warn('info', `cacheops: ${warning}`);
+        }
+        checkDecorated([...storage.getAll().values()].map(meta => meta.class as never));
+      };
+      const result = afterDiscovered?.(storage, platform);
+      return result instanceof Promise ? result.then(check) : check();
+    },
+  });
+}
+
+/** The ORM has no hook for its end. Reconnecting closes the driver too, and goes on afterwards. */
+function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => void): void {
+  const { close: closeDriver, connect, reconnect } = driver;
+  let reconnecting = false;
+  driver.connect = async function (this: AbstractSqlDriver, options?: never) {
+    lifetime.connects();
+    return (await connect.call(this, options)) as never;
+  };
+  driver.reconnect = async function (this: AbstractSqlDriver, options?: never) {
+    reconnecting = true;
+    try {
+      return (await reconnect.call(this, options)) as never;
+    } finally {
+      reconnecting = false;
+    }
+  };
+  driver.close = async function (this: AbstractSqlDriver, force?: boolean) {
+    const end = () => closeDriver.call(this, force);
+    await (reconnecting ? end() : lifetime.close(end));
+    lifetime.disconnected();
+    forget(); // what is connected next may be another database
+  };
+}

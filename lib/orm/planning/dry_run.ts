@@ -1,0 +1,90 @@
+import type { EntityProperty } from '@mikro-orm/core';
+import type { AbstractSqlConnection, AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
+import { currentScope, type DryRun, withScope } from '../context/scope.js';
+
+/**
+ * Learns what SQL a read compiles to by letting the driver do everything but send it. So it is the very code that
+ * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
+ */
+export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
+  const run: DryRun = {
+    statements: [],
+    joins: false,
+    filtersJoins: false,
+    wrapsExpression: false,
+    changesOptions: false,
+  };
+  await withScope({ dryRun: run }, read);
+  return run;
+}
+
+/** Makes a driver's connections and query builders take part in dry runs. */
+export function supportDryRuns(driver: AbstractSqlDriver): void {
+  // in place of the connections, and not in their methods: an application may have replaced those by its own
+  const { getConnection, execute } = driver;
+  driver.getConnection = function (this: AbstractSqlDriver, type) {
+    const connection = getConnection.call(this, type);
+    return currentScope().dryRun ? dryConnection(connection) : connection;
+  } as typeof getConnection;
+  driver.execute = function (this: AbstractSqlDriver, ...[query, params, method, ctx, logged, connection]) {
+    const used = connection ?? (currentScope().dryRun ? this.getConnection('write') : undefined);
+    return execute.call(this, query, params, method, ctx, logged, used) as never;
+  } as typeof execute;
+
+  const wrapping = driver as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const { wrapVirtualExpressionInSubquery } = wrapping;
+  wrapping.wrapVirtualExpressionInSubquery = function (this: AbstractSqlDriver, ...args) {
+    const run = currentScope().dryRun;
+    if (run) {
+      run.wrapsExpression = true;
+    }
+    return wrapVirtualExpressionInSubquery!.apply(this, args);
+  };
+
+  const { createQueryBuilder } = driver;
+  driver.createQueryBuilder = function (this: AbstractSqlDriver, ...args: never[]) {
+    const builder = (createQueryBuilder as (...args: never[]) => QueryBuilder).apply(this, args);
+    const run = currentScope().dryRun;
+    if (run) {
+      const { applyJoinedFilters } = builder;
+      builder.applyJoinedFilters = function (this: QueryBuilder, ...filterArgs) {
+        const { state, getJoinForPath } = this as unknown as BuilderState;
+        const targets = state.autoJoinedPaths.map(path => getJoinForPath.call(this, path).prop.targetMeta);
+        run.joins ||= targets.length > 0;
+        run.filtersJoins ||= targets.some(
+          target => hasKeys(target?.filters) || hasKeys(driver.config.get('filters')),
+        );
+        return applyJoinedFilters.apply(this, filterArgs);
+      };
+    }
+    return builder as never;
+  } as typeof createQueryBuilder;
+}
+
+/** A connection that collects statements instead of sending them. */
+function dryConnection(connection: AbstractSqlConnection): AbstractSqlConnection {
+  const execute: AbstractSqlConnection['execute'] = async (query, params, method) => {
+    const run = currentScope().dryRun!;
+    // as it would be sent: with what `onQuery` makes of it
+    const { formatted } = (connection as unknown as Preparing).prepareQuery(query, params);
+    run.statements.push(formatted);
+    // who counts what a virtual entity stands for, looks at the row
+    return (method === 'all' ? (run.wrapsExpression ? [{ count: 0 }] : []) : undefined) as never;
+  };
+  const transactional: AbstractSqlConnection['transactional'] = callback => callback(undefined as never);
+  return Object.assign(Object.create(connection), { execute, transactional });
+}
+
+interface Preparing {
+  prepareQuery(query: unknown, params: unknown): { readonly formatted: string };
+}
+
+/** The part of a query builder that is looked at. */
+interface BuilderState {
+  readonly state: { readonly autoJoinedPaths: readonly string[] };
+  getJoinForPath(path: string): { readonly prop: EntityProperty };
+}
+
+function hasKeys(filters: object | undefined): boolean {
+  return Object.keys(filters ?? {}).length > 0;
+}

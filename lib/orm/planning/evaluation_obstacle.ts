@@ -1,0 +1,110 @@
+import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords.js';
+import { CLOCK, type ColumnName } from '../../sql/select/evaluation.js';
+import type { Select } from '../../sql/select/select.js';
+import type { Catalog } from '../catalog/catalog.js';
+import type { Use } from './resolved_select.js';
+
+/**
+ * Why a query may give something else while the tables that it names stay the same: it may call a function, operator or
+ * cast that is not one of PostgreSQL's own and known to depend on its arguments only.
+ *
+ * Every name is looked up: what follows an alias and a dot has to be a column (`t.total` may be `total(t)`), and a name
+ * of PostgreSQL's own has to have no namesake among what users define.
+ *
+ * @param uses the tables of the query
+ */
+export function evaluationObstacle(
+  { evaluation, qualified, tables }: Select,
+  uses: readonly Use[],
+  catalog: Catalog,
+): string | undefined {
+  const { functions, operators, settledOperators, castsImplicitly, casts, castable, sortsByOwn } =
+    catalog.defined;
+  if (sortsByOwn) {
+    return 'an operator class that is defined in this database';
+  }
+  for (const { table, said } of uses) {
+    if (!table.settled) {
+      return `${table.name}, which has a type with functions of its own`;
+    }
+    const composed = evaluation.composed.filter(({ alias }) => alias === said.alias);
+    const compared = said.besides && [
+      ...said.besides,
+      ...said.where.keys(),
+      ...composed.map(({ column }) => column),
+    ];
+    if (table.zoned && !compared?.every(column => table.kinds.has(column))) {
+      return CLOCK;
+    }
+  }
+  for (const name of [...evaluation.calls, ...evaluation.keywords]) {
+    if (functions.has(name)) {
+      return `a call of ${name}(), which is defined in this database`;
+    }
+  }
+  for (const symbol of evaluation.operators) {
+    if (!OPERATORS.has(symbol) && !settledOperators.has(symbol)) {
+      return `the operator ${symbol}`;
+    }
+  }
+  for (const symbol of operators) {
+    if (evaluation.operators.has(symbol) || OPERATORS_OF_KEYWORDS.has(symbol)) {
+      return `the operator ${symbol}, which is defined in this database`;
+    }
+  }
+  if (castsImplicitly || (evaluation.casts && (casts || catalog.isShadowed))) {
+    return 'a cast that is defined in this database';
+  }
+  for (const type of evaluation.types) {
+    if (!castable.has(type)) {
+      return `a cast to ${type}`;
+    }
+  }
+  return fieldObstacle() ?? wordObstacle();
+
+  function fieldObstacle(): string | undefined {
+    for (const [alias, names] of qualified) {
+      const named = uses.filter(({ said }) => said.alias === alias);
+      const isDerived = named.length === 0 || mayBeDerived(alias);
+      for (const name of names) {
+        const isColumn = named.every(({ table }) => table.types.has(name));
+        if (!isColumn || (isDerived && (functions.has(name) || isUnstable(name)))) {
+          return `${alias}.${name}, which may be a function`;
+        }
+      }
+    }
+    const are = ({ alias, column }: ColumnName, isOf: (type: string) => boolean) => {
+      const named = uses.filter(({ said }) => said.alias === alias);
+      return (
+        named.length > 0 &&
+        !mayBeDerived(alias) &&
+        named.every(({ table }) => isOf(table.types.get(column) ?? ''))
+      );
+    };
+    const isTimed = evaluation.timed.every(column => are(column, type => TIME.test(type)));
+    const isText = evaluation.clocked.every(column => are(column, type => TEXT.test(type)));
+    const isOfDay = evaluation.ofDay || uses.some(({ table }) => table.ofDay);
+    const inZone = evaluation.inZone.some(each => each === 'any' || !are(each, type => MOMENT.test(type)));
+    return isTimed && isText && !(isOfDay && inZone) ? undefined : CLOCK;
+  }
+
+  function mayBeDerived(alias: string): boolean {
+    return evaluation.hasWith || evaluation.derived.has(alias);
+  }
+
+  function wordObstacle(): string | undefined {
+    const known = (word: string) =>
+      evaluation.given.has(word) ||
+      tables.some(({ alias, name }) => alias === word || name === word) ||
+      uses.some(({ table }) => table.types.has(word));
+    const unknown = [...evaluation.bare].find(word => !known(word));
+    return unknown && `${unknown}, which is neither a column nor a keyword that is known`;
+  }
+}
+
+/** Types, as SQL writes them, whose values never were texts that PostgreSQL reads by the clock. */
+const TIME = /^(?:date|timestamp|time|interval|integer|bigint|numeric|double precision)(?![\w.])/;
+/** Of these, those that are no time of the day. */
+const MOMENT = /^(?:date|timestamp)(?![\w.])/;
+/** Types whose values are texts to the end. */
+const TEXT = /^(?:text|character varying|character|jsonb?|uuid)(?![\w.])/;

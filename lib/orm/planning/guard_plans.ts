@@ -1,0 +1,163 @@
+import type { OrderTerm } from '../../query/guard.js';
+import type { Join } from '../../sql/select/select.js';
+import { tellsAll } from '../../values/comparable.js';
+import type { Table } from '../catalog/catalog.js';
+import { joinOf, type Places } from './range_table.js';
+import type { Use } from './resolved_select.js';
+
+/** A guard that can be made of a result, once it is there. */
+export type GuardPlan =
+  | { readonly type: 'window'; readonly order: readonly OrderTerm[] }
+  | {
+      readonly type: 'contained';
+      /** the pairs of columns by which the rows are joined to the root's */
+      readonly on: Join['on'];
+      readonly table: Table;
+      readonly filters: boolean;
+      readonly deciding: readonly string[];
+    }
+  | {
+      /** the rows of the root themselves */
+      readonly type: 'rows';
+      readonly table: Table;
+      readonly deciding: readonly string[];
+      readonly order: readonly OrderTerm[];
+    };
+
+/** Plans what a result that consists of rows of the root will tell of the rows that matter to it. */
+export class GuardPlanner {
+  readonly #places: Places;
+
+  constructor(places: Places) {
+    this.#places = places;
+  }
+
+  /** The guard of the rows that stand in one place; `undefined` if there is none. */
+  planFor(use: Use): GuardPlan | undefined {
+    if (!this.#places.select?.plain) {
+      return undefined;
+    }
+    return use === this.#places.root ? this.#ofRoot(use) : this.#containedOf(use);
+  }
+
+  #ofRoot(root: Use): GuardPlan | undefined {
+    const { select, arbitrary, joinsToOne } = this.#places;
+    const order = this.#orderOf(root);
+    const isPage = select!.limited && (arbitrary || !joinsToOne);
+    const deciding = this.#isSifted(root) && !isPage ? this.#decidingOf(root) : undefined;
+    if (deciding && root.table.key) {
+      return { type: 'rows', table: root.table, deciding, order };
+    }
+    return order.length > 0 ? { type: 'window', order } : undefined;
+  }
+
+  /**
+   * What sorts behind the last of as many rows as LIMIT allows, changes nothing: it is not among them, whatever it is
+   * joined to. That holds if each row of the root makes one row of the result at most.
+   */
+  #orderOf({ said, table: { kinds, orderable } }: Use): readonly OrderTerm[] {
+    const { select, joinsToOne } = this.#places;
+    if (!select!.limited || !joinsToOne) {
+      return [];
+    }
+    const { order } = select!;
+    const end = order.findIndex(({ alias, column }) => alias !== said.alias || !orderable.has(column));
+    return order
+      .slice(0, end < 0 ? undefined : end)
+      .map(({ column, desc, nullsFirst }) => ({ column, kind: kinds.get(column)!, desc, nullsFirst }));
+  }
+
+  /** Does anything decide about which rows of the root are in the result, beside what their own predicate tells? */
+  #isSifted(root: Use): boolean {
+    return (
+      this.#places.inexactOf(root).length > 0 ||
+      this.#places.all.some(use => use !== root && (joinOf(use)?.kind !== 'left' || use.said.where.size > 0))
+    );
+  }
+
+  /**
+   * All columns of it that are not just selected, and of which the formula does not say all. While they are what they
+   * are, a row does what it did. `undefined` if that cannot be told.
+   */
+  #decidingOf(use: Use): readonly string[] | undefined {
+    const { said, table } = use;
+    if (!said.besides) {
+      return undefined;
+    }
+    const columns = [...new Set([...said.besides, ...this.#places.inexactOf(use)])];
+    const isKnown = (column: string) => {
+      const kind = table.kinds.get(column);
+      return kind !== undefined && tellsAll(kind, table.types.get(column)!);
+    };
+    return columns.length <= MAX_DECIDING && columns.every(isKnown) ? columns : undefined;
+  }
+
+  /**
+   * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
+   * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
+   */
+  #containedOf(use: Use): GuardPlan | undefined {
+    const places = this.#places;
+    const join = joinOf(use);
+    const { root } = places;
+    if (!join || !root || !places.isAlias(use) || join.on.some(({ alias }) => alias !== root.said.alias)) {
+      return undefined;
+    }
+    const filters = use.said.where.size > 0 || places.sourceOf(use) !== undefined;
+    const isOne = places.isReferenced(use) && (places.inexactOf(use).length === 0 || !filters);
+    // of rows that refer to the root, one may come to refer to another row of it; where the rows that the joins make are
+    // counted, those count that are passed over
+    const isMany = join.kind === 'left' && !filters && !places.select!.limited && places.refersToKey(join);
+    return (isOne || isMany) && this.#decidesAlone(use)
+      ? { type: 'contained', on: join.on, table: use.table, filters, deciding: [] }
+      : this.#manyOf(use, join);
+  }
+
+  /**
+   * Of rows that refer to the root, and must be there. One that goes does not bring in the row that it refers to, then:
+   * NULL in its place would not do.
+   */
+  #manyOf(use: Use, { kind, on }: Join): GuardPlan | undefined {
+    const places = this.#places;
+    const deciding = this.#decidingOf(use);
+    const isNeeded = kind === 'inner' || [use, ...places.hangingFrom(use)].some(each => places.isAsked(each));
+    return deciding && isNeeded && !places.select!.limited && places.refersToKey({ kind, on })
+      ? { type: 'contained', on, table: use.table, filters: true, deciding }
+      : undefined;
+  }
+
+  /**
+   * What is joined to it must not decide which rows of the root are in the result, nor, with a LIMIT, may its values or
+   * theirs: then a row that is not contained could bring in another one by the row that it leads to.
+   */
+  #decidesAlone(use: Use): boolean {
+    const { all, select } = this.#places;
+    const { nested, limited, order, orderKnown } = select!;
+    if (nested || all.some(({ said }) => !said.place)) {
+      return false; // subqueries may look at it
+    }
+    const hanging = this.#places.hangingFrom(use);
+    const orders =
+      !orderKnown || order.some(({ alias }) => [use, ...hanging].some(({ said }) => said.alias === alias));
+    return (
+      !(limited && orders) &&
+      hanging.every(other => joinOf(other)!.kind === 'left' && other.said.where.size === 0)
+    );
+  }
+}
+
+/** A step has all of them, before and after. */
+const MAX_DECIDING = 8;
+
+/** The columns that a guard looks at. */
+export function guardedBy(plan: GuardPlan): readonly string[] {
+  const order = plan.type === 'contained' ? [] : plan.order.map(({ column }) => column);
+  switch (plan.type) {
+    case 'window':
+      return order;
+    case 'rows':
+      return [...plan.table.key!, ...plan.deciding, ...order];
+    default:
+      return [...plan.on.map(({ own }) => own), ...plan.deciding];
+  }
+}

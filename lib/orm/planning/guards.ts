@@ -1,0 +1,152 @@
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import { containedGuard } from '../../query/contained.js';
+import type { Guard, OrderTerm, WindowGuard } from '../../query/guard.js';
+import type { Guards } from '../../query/steps.js';
+import { windowGuard } from '../../query/window.js';
+import type { GuardPlan } from './guard_plans.js';
+import type { PlacedGuard } from './occurrences.js';
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** A result as the driver gave it, and how it came about. */
+export interface Answer {
+  readonly meta: EntityMetadata;
+  readonly result: unknown;
+  /** what was sent */
+  readonly statements: readonly string[];
+  /** the rows are in the opposite order of the database's (`last` of a cursor) */
+  readonly reversed: boolean;
+}
+
+/** What a result tells of the rows that matter to it; `undefined` if nothing. */
+export function guardsOf(plans: readonly PlacedGuard[], answer: Answer): Guards | undefined {
+  if (!Array.isArray(answer.result)) {
+    return undefined;
+  }
+  const guards: (Guard | null)[] = [];
+  for (const { occurrence, plan } of plans) {
+    guards[occurrence] = guardOf(plan, answer);
+  }
+  return guards.some(guard => guard) ? Array.from(guards, guard => guard ?? null) : undefined;
+}
+
+function guardOf(plan: GuardPlan, answer: Answer): Guard | null {
+  switch (plan.type) {
+    case 'window':
+      return windowOf(plan.order, answer);
+    case 'rows':
+      return rowsOf(plan, answer);
+    default:
+      return containedOf(plan, answer);
+  }
+}
+
+/** The last word on how many rows there may be, as on everything else: a cursor asks for one more than it is told. */
+const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
+
+const OFFSET = /\boffset\b/i;
+
+function windowOf(order: readonly OrderTerm[], answer: Answer): WindowGuard | null {
+  const rows = answer.result as readonly Row[];
+  const limit = Number(LIMIT.exec(answer.statements[0] ?? '')?.[1]);
+  if (answer.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
+    return null; // there is room for more
+  }
+  const last = rows.at(answer.reversed ? 0 : -1)!;
+  const props = order.map(({ column }) => scalarOf(answer.meta, column));
+  return windowGuard(
+    order,
+    props.map(prop => prop && last[prop.name]),
+  );
+}
+
+function rowsOf({ table, deciding, order }: GuardPlan & { type: 'rows' }, answer: Answer): Guard | null {
+  const window = order.length > 0 ? windowOf(order, answer) : null;
+  if (answer.statements.length !== 1 || answer.statements.some(sql => OFFSET.test(sql))) {
+    return window; // rows that are passed over matter as well
+  }
+  const columns = table.key!.map(name => ({ name, kind: table.kinds.get(name)! }));
+  const props = columns.map(({ name }) => scalarOf(answer.meta, name));
+  const keys = (answer.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
+  const contained = containedGuard(columns, keys, true, deciding);
+  return contained && window ? { ...contained, window } : (contained ?? window);
+}
+
+function containedOf(
+  { on, table, filters, deciding }: GuardPlan & { type: 'contained' },
+  answer: Answer,
+): Guard | null {
+  const { meta } = answer;
+  const rows = answer.result as readonly Row[];
+  const columns = on.map(({ own }) => ({ name: own, kind: table.kinds.get(own)! }));
+  if (columns.some(({ kind }) => kind === undefined)) {
+    return null;
+  }
+  if (filters && answer.statements.some(sql => OFFSET.test(sql))) {
+    return null; // rows that are passed over decide about the others' places, and what they refer to is not contained
+  }
+  const relation = relationOf(meta, on);
+  const keyOf = relation ? (row: Row) => referredKey(row[relation.name], relation, on) : ownKey;
+  const keys: (readonly unknown[])[] = [];
+  for (const row of rows) {
+    const key = keyOf(row);
+    if (!key || key.includes(undefined)) {
+      return null;
+    }
+    keys.push(key);
+  }
+  return containedGuard(columns, keys, filters, deciding);
+
+  /** of a row that others refer to */
+  function ownKey(row: Row): unknown[] {
+    return on.map(({ column }) => {
+      const prop = scalarOf(meta, column);
+      return prop && row[prop.name];
+    });
+  }
+}
+
+/** The row's foreign key. It leads somewhere, or else is NULL: the database sees to it. */
+function referredKey(
+  value: unknown,
+  relation: EntityProperty,
+  on: (GuardPlan & { type: 'contained' })['on'],
+): unknown[] | undefined {
+  if (value === null) {
+    return on.map(() => null);
+  }
+  if (typeof value !== 'object') {
+    return value !== undefined && on.length === 1 ? [value] : undefined;
+  }
+  return on.map(({ own }) => {
+    const prop = scalarOf(relation.targetMeta!, own);
+    return prop && (value as Row)[prop.name];
+  });
+}
+
+/** The relation that these columns are the foreign key of. */
+function relationOf(
+  meta: EntityMetadata,
+  on: (GuardPlan & { type: 'contained' })['on'],
+): EntityProperty | undefined {
+  return Object.values<EntityProperty>(meta.properties as never).find(
+    prop =>
+      (prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner)) &&
+      !prop.polymorphic &&
+      prop.joinColumns.length === on.length &&
+      on.every(({ own, column }) => prop.referencedColumnNames[prop.joinColumns.indexOf(column)] === own),
+  );
+}
+
+/** The property whose values are those of the column, as they stand in the database. */
+export function scalarOf(meta: EntityMetadata, column: string): EntityProperty | undefined {
+  return Object.values<EntityProperty>(meta.properties as never).find(
+    prop =>
+      prop.kind === 'scalar' &&
+      prop.fieldNames?.length === 1 &&
+      prop.fieldNames[0] === column &&
+      prop.persist !== false &&
+      !prop.formula &&
+      !prop.customType?.convertToJSValueSQL,
+  );
+}

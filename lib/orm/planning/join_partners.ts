@@ -1,0 +1,64 @@
+import type { PartnerKey } from '../../query/partner.js';
+import { isAskable } from '../reads/partner_lookup.js';
+import { joinOf, type Places } from './range_table.js';
+import type { Use } from './resolved_select.js';
+
+/** A place, and another whose rows are its rows' partners: see `Partner`. */
+export interface Partners {
+  readonly row: Use;
+  readonly partner: Use;
+  readonly on: PartnerKey;
+}
+
+/**
+ * Of two tables that are joined by the key of one, that one's rows are the partners of the other's. Where they share a key,
+ * only the one's are the other's: of two rows that come to satisfy the query in two transactions, neither would matter as
+ * long as the other is not committed.
+ */
+export function partnersAmong(places: Places, uses: readonly Use[]): readonly Partners[] {
+  if (!places.select?.plain) {
+    return [];
+  }
+  return uses.flatMap(one => {
+    const { within } = one.said;
+    const { on = [] } = joinOf(one) ?? within ?? {};
+    const other = uses.find(({ said }) => said.alias === on[0]?.alias);
+    const isClear =
+      other &&
+      on.every(({ alias }) => alias === other.said.alias) &&
+      [one, other].every(use => places.isAlias(use));
+    if (!isClear) {
+      return [];
+    }
+    const found = [
+      partnersOf(
+        places,
+        one,
+        other,
+        on.map(({ own, column }) => [own, column]),
+      ),
+    ];
+    // NOT IN looks for rows outside of whom nothing is found inside
+    if (!within || other.said.within) {
+      found.push(
+        partnersOf(
+          places,
+          other,
+          one,
+          on.map(({ own, column }) => [column, own]),
+        ),
+      );
+    }
+    return found.filter(each => each !== undefined).slice(0, 1);
+  });
+}
+
+function partnersOf(places: Places, row: Use, partner: Use, columns: PartnerKey): Partners | undefined {
+  const { key, kinds, readable } = partner.table;
+  const on = key?.map(column => columns.find(([, own]) => own === column));
+  const isFound = ([own, column]: PartnerKey[number]) =>
+    isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
+  return places.isAsked(partner) && readable && on?.every(pair => pair !== undefined && isFound(pair))
+    ? { row, partner, on: on as PartnerKey }
+    : undefined;
+}

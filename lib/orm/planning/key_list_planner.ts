@@ -1,0 +1,194 @@
+import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
+import { LRUCache } from 'lru-cache';
+import { type Key, type KeyList, withKeys } from '../../query/key_list.js';
+import { isSortable, isTold, type KeyColumn, type RowOrder } from '../../query/key_rows.js';
+import { serialiseQuery } from '../../query/serialise.js';
+import type { Table } from '../catalog/catalog.js';
+import { scalarOf } from './guards.js';
+import type { NotCacheable, Planned, ReadCall } from './planner.js';
+import { IRRELEVANT } from './relevant_options.js';
+import type { Reading } from './resolved_select.js';
+
+/** A find that may be made with another condition. */
+export interface ListCall extends ReadCall {
+  readonly runWith: (where: unknown) => Promise<unknown>;
+}
+
+/** What is known of a find by a list of keys. */
+export interface KeyPlans {
+  /** of each key by itself, in the order of the list */
+  readonly plans: readonly Planned[];
+  readonly family: Family;
+}
+
+/** What all finds have in common that differ in their keys only. */
+export interface Family {
+  readonly column: KeyColumn;
+  /** its ORDER BY; empty: it has none */
+  readonly order: readonly RowOrder[];
+  /** Was there a row that did not tell where it belongs? Then none of them is taken apart again. */
+  isWhole: boolean;
+}
+
+interface Known {
+  readonly id: number;
+  /** `undefined`: what it gives is not what it would give for each key by itself */
+  family: Family | undefined;
+}
+
+export interface KeyPlannerParts {
+  readonly tableOf: (call: ReadCall) => Table | undefined;
+  /** what, beside condition and options, decides about its plan */
+  readonly describe: (call: ReadCall) => string;
+  readonly plan: (call: ReadCall) => Planned | NotCacheable | Promise<Planned | NotCacheable>;
+}
+
+/** Plans that are remembered: of most of them, the planner itself remembers the same. */
+const MAX_PLANS = 10_000;
+const MAX_FAMILIES = 1000;
+
+/**
+ * From a find by a list of keys to the plans of its parts, of which each is the same find by a list of one key.
+ *
+ * What it is made of is turned into text once for all of its keys, and not once for each: that would take longer than
+ * anything else on a hit.
+ */
+export class KeyPlanner {
+  readonly #parts: KeyPlannerParts;
+  readonly #families = new LRUCache<string, Known>({ max: MAX_FAMILIES });
+  readonly #plans = new LRUCache<string, Planned>({ max: MAX_PLANS });
+  #lastId = 0;
+
+  constructor(parts: KeyPlannerParts) {
+    this.#parts = parts;
+  }
+
+  /** @returns `undefined` if it is to be planned as a whole */
+  plan(call: ListCall, list: KeyList): KeyPlans | undefined | Promise<KeyPlans | undefined> {
+    const text = serialiseQuery(withKeys(call.where, list, []), call.options, IRRELEVANT);
+    if (text === undefined) {
+      return undefined;
+    }
+    const name = `${this.#parts.describe(call)} ${list.path.join('.')} ${text}`;
+    const known = this.#families.get(name);
+    if (!known) {
+      return this.#learn(call, list, name);
+    }
+    return known.family && !known.family.isWhole
+      ? this.#planAll(call, list, known.id, known.family)
+      : undefined;
+  }
+
+  /** The first of them is looked at more closely. */
+  async #learn(call: ListCall, list: KeyList, name: string): Promise<KeyPlans | undefined> {
+    const first = await this.#parts.plan(partOf(call, list, list.keys[0]!));
+    if (!first.cacheable) {
+      return undefined; // that may be for its key's sake
+    }
+    const mayBeSplit = first.reading && !first.changesOptions;
+    const family = mayBeSplit ? this.#familyOf(call, list, first.reading) : undefined;
+    const known: Known = { id: ++this.#lastId, family };
+    this.#families.set(name, known);
+    return family && this.#planAll(call, list, known.id, family);
+  }
+
+  #planAll(
+    call: ListCall,
+    list: KeyList,
+    id: number,
+    family: Family,
+  ): KeyPlans | undefined | Promise<KeyPlans | undefined> {
+    const plans: Planned[] = [];
+    const missing: number[] = [];
+    for (const [i, key] of list.keys.entries()) {
+      const plan = this.#plans.get(nameOf(id, key));
+      if (plan) {
+        plans[i] = plan;
+      } else {
+        missing.push(i);
+      }
+    }
+    return missing.length === 0
+      ? { plans, family }
+      : this.#planMissing(call, list, id, { plans, family }, missing);
+  }
+
+  async #planMissing(
+    call: ListCall,
+    list: KeyList,
+    id: number,
+    { plans, family }: KeyPlans,
+    missing: readonly number[],
+  ): Promise<KeyPlans | undefined> {
+    const all = [...plans];
+    for (const i of missing) {
+      const key = list.keys[i]!;
+      const plan = await this.#parts.plan(partOf(call, list, key));
+      if (!plan.cacheable || !plan.reading) {
+        return undefined;
+      }
+      this.#plans.set(nameOf(id, key), plan);
+      all[i] = plan;
+    }
+    return { plans: all, family };
+  }
+
+  #familyOf(call: ListCall, { prop }: KeyList, reading: Reading): Family | undefined {
+    const table = this.#parts.tableOf(call);
+    const column = table && columnOf(prop, table);
+    const order = column && isSumOfParts(reading) ? orderOf(call.meta, table, reading) : undefined;
+    return order && { column: column!, order, isWhole: false };
+  }
+}
+
+function nameOf(id: number, key: Key): string {
+  return `${id} ${typeof key} ${key}`;
+}
+
+function partOf(call: ListCall, list: KeyList, key: Key): ReadCall {
+  const where = withKeys(call.where, list, [key]);
+  return { ...call, where, run: () => call.runWith(where) };
+}
+
+/** Is each of its rows one of those that it would give for one of the keys, whatever the others are? */
+function isSumOfParts({ select, opaque }: Reading): boolean {
+  if (!select || opaque) {
+    return false;
+  }
+  return select.plain && !select.limited && !select.ordinal && !select.windowed;
+}
+
+function columnOf(prop: EntityProperty, table: Table): KeyColumn | undefined {
+  const [column] = prop.kind === 'scalar' ? prop.fieldNames : prop.joinColumns;
+  const kind = table.kinds.get(column!);
+  const target = prop.kind === 'scalar' ? undefined : prop.targetMeta;
+  if (!kind || !isTold(kind) || prop.customType?.convertToJSValueSQL) {
+    return undefined;
+  }
+  const referred = target && scalarOf(target, prop.referencedColumnNames[0]!);
+  return { name: prop.name, kind, referred: referred?.name };
+}
+
+/** Its ORDER BY, if it leaves nothing to the database; `undefined` if it does. */
+function orderOf(meta: EntityMetadata, table: Table, { select, uses }: Reading): RowOrder[] | undefined {
+  const { order, orderKnown } = select!;
+  if (order.length === 0) {
+    return orderKnown ? [] : undefined;
+  }
+  const root = uses.find(({ said }) => said.place === 'first');
+  const isTotal = table.key?.every(column => order.some(term => term.column === column));
+  if (!orderKnown || root?.table !== table || !isTotal) {
+    return undefined;
+  }
+  const terms: RowOrder[] = [];
+  for (const { alias, column, desc, nullsFirst } of order) {
+    const kind = table.kinds.get(column);
+    const prop = scalarOf(meta, column);
+    const isKnown = alias === root.said.alias && prop && kind && table.orderable.has(column);
+    if (!isKnown || !isSortable(kind, table.types.get(column)!)) {
+      return undefined;
+    }
+    terms.push({ name: prop.name, kind, desc, nullsFirst });
+  }
+  return terms;
+}

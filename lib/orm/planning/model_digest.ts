@@ -1,0 +1,283 @@
+import { hash } from 'node:crypto';
+import { EntityMetadata, type EntityProperty, JsonType, Type, Utils } from '@mikro-orm/core';
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
+import { identityOf, isFirst, mayCapture } from '../context/unknown_code.js';
+
+/** Changes whenever entries of an older version of this package could be misread. */
+const FORMAT = 2;
+
+const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
+
+/** Of an entity: what only the schema is made of, what is derived from the rest, and what names files. */
+const NOT_OF_ENTITIES = words(`
+  _id path class prototype repository repositoryClass hooks indexes uniques checks triggers policies comment partitionBy
+  propertyOrder props relations bidirectionalRelations referencingProperties comparableProps trackingProps hydrateProps
+  validateProps uniqueProps getterProps ownProps definedProperties hasTriggers hasUniqueProps root polymorphs tptParentProp
+  tptInverseProp tptChildren allTPTDescendants cacheops properties`);
+
+/**
+ * Of a property: what only the schema or writes are made of. `entity` is told by its target. Length, precision and scale
+ * are told by the type of the column, and filled in by the schema generator where it runs.
+ */
+const NOT_OF_PROPERTIES = words(`
+  entity comment default defaultRaw extra index unique collation renamedFrom ignoreSchemaChanges deferMode deleteRule
+  updateRule createForeignKeyConstraint foreignKeyName onCreate onUpdate cascade orphanRemoval generated userDefined length precision scale`);
+
+/** A custom type knows where it is used. */
+const NOT_OF_TYPES = words('platform meta prop');
+
+/** Of the configuration: what decides where and how the process connects, logs, writes, or finds its entities. */
+const NOT_OF_CONFIG = words(`
+  clientUrl host port user password dbName name charset ssl replicas pool driver driverOptions onCreateConnection
+  onReserveConnection multipleStatements connect preferReadReplicas schemaGenerator migrations seeder entityGenerator
+  entities entitiesTs extensions subscribers routines entityRepository discovery metadataProvider metadataCache resultCache
+  context contextName allowGlobalContext logger loggerFactory colors highlighter debug verbose slowQueryThreshold
+  slowQueryLoggerNamespace ignoreDeprecations findOneOrFailHandler findExactlyOneOrFailHandler baseDir preferTs
+  dynamicImportProvider compiledFunctions flushMode dataloader validateRequired assign persistOnCreate upsertManaged
+  propagationOnPrototype populateAfterFlush processOnCreateHooksEarly ensureDatabase ensureIndexes batchSize
+  useBatchInserts useBatchUpdates disableIdentityMap disableTransactions implicitTransactions sessionContext collate`);
+
+/**
+ * A digest of everything that decides how rows become entities: it is part of every key, so that a deploy which
+ * changes an entity starts with a cold cache, and the old and the new version can run side by side.
+ *
+ * Whatever the ORM knows of an entity is among it, unless it is known to be of no matter. Code is told by its text, and
+ * by the SQL that it makes: two functions of one text may differ in what they have captured. What code makes of values
+ * needs no more than that, because each process does it itself, on a hit too.
+ *
+ * All entities together make one digest. A digest an entity would have to follow every relation that a query may
+ * join or populate, and most models hang together.
+ */
+export function definitionDigest(driver: AbstractSqlDriver): string {
+  return definitionOf(driver).digest;
+}
+
+export interface Definition {
+  readonly digest: string;
+  /** names of tables of entities with code that may make other SQL for each query, of what its text does not tell */
+  readonly varying: ReadonlySet<string>;
+}
+
+export function definitionOf(driver: AbstractSqlDriver): Definition {
+  const varying = new Set<string>();
+  const entities = [...driver.getMetadata().getAll().values()]
+    .map(meta => {
+      const description = new Description(driver);
+      const text = description.ofEntity(meta);
+      if (description.varies) {
+        varying.add(meta.tableName);
+      }
+      return text;
+    })
+    .sort();
+  const settings = JSON.stringify(new Description(driver).ofConfig());
+  const text = JSON.stringify([FORMAT, Utils.getORMVersion(), settings, entities]);
+  return { digest: hash('sha256', text, 'base64url'), varying };
+}
+
+class Description {
+  /** there is code that may make other SQL for each query */
+  varies = false;
+  readonly #driver: AbstractSqlDriver;
+  /** what has been described, with its number */
+  readonly #seen = new Map<object, number>();
+
+  constructor(driver: AbstractSqlDriver) {
+    this.#driver = driver;
+  }
+
+  ofEntity(meta: EntityMetadata): string {
+    return JSON.stringify([
+      this.#fieldsOf(meta, NOT_OF_ENTITIES),
+      Object.values(meta.properties).map(prop => this.#ofProperty(prop as EntityProperty, meta)),
+    ]);
+  }
+
+  ofConfig(): unknown {
+    const { config } = this.#driver;
+    const platform = this.#driver.getPlatform();
+    return [
+      this.#fieldsOf(config.getAll(), NOT_OF_CONFIG),
+      this.#ofCode(platform),
+      this.#ofCode(this.#driver),
+      this.#describe(platform.getTimezone()),
+    ];
+  }
+
+  /** In an order that does not depend on when they were set. */
+  #fieldsOf(value: object, without: ReadonlySet<string>): unknown {
+    return Object.entries(value)
+      .filter(([name, field]) => !without.has(name) && field !== undefined)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([name, field]) => [
+        name,
+        name === 'embeddedProps' ? this.#embedded(field as object) : this.#describe(field),
+      ]);
+  }
+
+  /** Properties of an embedded object, by name. */
+  #embedded(props: object): unknown {
+    return Object.entries(props).map(([name, prop]) => [name, this.#fieldsOf(prop, NOT_OF_PROPERTIES)]);
+  }
+
+  #ofProperty(prop: EntityProperty, meta: EntityMetadata): unknown {
+    this.#seen.set(prop, this.#seen.size);
+    const { formula } = prop;
+    const types = [prop.customType, ...(prop.customTypes ?? [])].flatMap(type => type ?? []);
+    const where = `${meta.className}.${prop.name}`;
+    return [
+      this.#fieldsOf(prop, NOT_OF_PROPERTIES),
+      formula && this.#evaluated(`${where}: formula`, formula, alias => this.#formula(prop, meta, alias)),
+      types.map(type =>
+        SQL_OF_TYPES.map(name => {
+          const code = type[name] as ((key: string, platform: unknown) => string) | undefined;
+          const run = (key: string) => code!.call(type, key, this.#driver.getPlatform());
+          return code && this.#evaluated(`${where}: ${name}`, code, run);
+        }),
+      ),
+    ];
+  }
+
+  #formula(prop: EntityProperty, meta: EntityMetadata, alias: string): unknown {
+    const evaluating = this.#driver as unknown as FormulaDriver;
+    const columns = meta.createColumnMappingObject(alias);
+    return evaluating.evaluateFormula(prop.formula, columns, evaluating.createFormulaTable(alias, meta));
+  }
+
+  /** What SQL it makes, if that is always the same. */
+  #evaluated(what: string, code: unknown, run: (sample: string) => unknown): unknown {
+    const captures = typeof code === 'function' && !isOfOrm(code) && mayCapture(code as () => unknown);
+    this.varies ||= captures;
+    const runs = () => JSON.stringify(['x', '"a"."b"'].map(run));
+    try {
+      const made = runs();
+      if (made === runs()) {
+        return made;
+      }
+    } catch {
+      // as if it made another each time
+    }
+    if (typeof code !== 'function' || !captures) {
+      return String(code);
+    }
+    if (isFirst(this.#driver, what)) {
+      this.#driver.config.getLogger().warn('info', `cacheops: ${what} ${WARNING}`);
+    }
+    return identityOf(code);
+  }
+
+  #describe(value: unknown): unknown {
+    switch (typeof value) {
+      case 'function':
+        return this.#ofFunction(value as Code);
+      case 'object':
+        return value === null ? null : this.#ofObject(value);
+      case 'symbol':
+        return nameOf(value);
+      case 'string':
+      case 'boolean':
+        return value;
+      default:
+        return `${typeof value} ${String(value)}`;
+    }
+  }
+
+  #ofFunction(code: Code): unknown {
+    const meta = code.prototype ? this.#driver.getMetadata().find(code as never) : undefined;
+    return meta ? this.#describe(meta) : ['code', String(code)];
+  }
+
+  #ofObject(value: object): unknown {
+    if (value instanceof EntityMetadata) {
+      return ['entity', value.className, value.schema, value.tableName];
+    }
+    const seen = this.#seen.get(value);
+    if (seen !== undefined) {
+      return ['seen', seen];
+    }
+    if (value instanceof Date) {
+      return ['date', value.getTime()];
+    }
+    if (value instanceof RegExp) {
+      return ['regexp', String(value)];
+    }
+    this.#seen.set(value, this.#seen.size);
+    if (Array.isArray(value)) {
+      return value.map(item => this.#describe(item));
+    }
+    if (value instanceof Map || value instanceof Set) {
+      return [value.constructor.name, [...value].map(item => this.#describe(item))];
+    }
+    const without = value instanceof Type ? NOT_OF_TYPES : undefined;
+    return [
+      // in their order: it is that of columns, where they are ordered by
+      Reflect.ownKeys(value)
+        .filter(key => typeof key === 'symbol' || !without?.has(key))
+        .map(key => [nameOf(key), this.#describe((value as Record<PropertyKey, unknown>)[key])]),
+      this.#ofCode(value),
+    ];
+  }
+
+  /** The methods of an object's classes. */
+  #ofCode(value: object): unknown[] {
+    const code: unknown[] = [];
+    for (
+      let prototype = Object.getPrototypeOf(value);
+      prototype && prototype !== Object.prototype;
+      prototype = Object.getPrototypeOf(prototype)
+    ) {
+      let text = texts.get(prototype);
+      if (text === undefined) {
+        const descriptors = Object.getOwnPropertyDescriptors(prototype);
+        text = hash(
+          'sha256',
+          Reflect.ownKeys(descriptors)
+            .map(key => {
+              const { value: method, get, set } = descriptors[key as string]!;
+              return `${nameOf(key)} ${typeof method === 'function' ? method : ''} ${get} ${set}`;
+            })
+            .join('\n'),
+          'base64url',
+        );
+        texts.set(prototype, text);
+      }
+      code.push(text);
+    }
+    return code;
+  }
+}
+
+type Code = ((...args: never[]) => unknown) & { readonly prototype?: unknown };
+
+const SQL_OF_TYPES = ['convertToJSValueSQL', 'convertToDatabaseValueSQL'] as const;
+
+/** What the ORM makes of formulas that are texts, and of relations that are found by others. */
+const FORMULAS_OF_ORM = [
+  /^\(\) => formula$/,
+  /^table => `\$\{table\}\.\$\{this\.#platform\.quoteIdentifier\(prop\.fieldNames\[0\]\)\}`$/,
+  /^columns => this\.#platform\.getThroughRelationFormula\(prop, columns\)$/,
+];
+const { convertToJSValueSQL, convertToDatabaseValueSQL } = JsonType.prototype;
+const CODE_OF_ORM = new Set<unknown>([convertToJSValueSQL, convertToDatabaseValueSQL]);
+
+/** It depends on nothing but the metadata. */
+function isOfOrm(code: object): boolean {
+  return CODE_OF_ORM.has(code) || FORMULAS_OF_ORM.some(text => text.test(String(code)));
+}
+
+const WARNING =
+  'gives no SQL, or another each time that it is asked, so this process shares no results with others. ' +
+  'Let it depend on nothing but its parameters and on fields that do not change.';
+
+/** Of prototypes, whose methods stay as they are once entities are discovered. */
+const texts = new WeakMap<object, string>();
+
+/** The symbols of raw fragments are numbered anew in each process. */
+function nameOf(key: PropertyKey): string {
+  return typeof key === 'symbol' ? `@${key.description?.replace(/#\d+/g, '#')}` : String(key);
+}
+
+interface FormulaDriver {
+  evaluateFormula(formula: unknown, columns: unknown, table: unknown): string;
+  createFormulaTable(alias: string, meta: EntityMetadata): unknown;
+}

@@ -1,0 +1,94 @@
+import type { Condition } from '../../query/condition.js';
+import type { Occurrence } from '../../query/dependencies.js';
+import { type GuardPlan, GuardPlanner, guardedBy } from './guard_plans.js';
+import { partnersAmong } from './join_partners.js';
+import { Places } from './range_table.js';
+import type { Reading, Use } from './resolved_select.js';
+
+export interface Occurrences {
+  readonly all: readonly Occurrence[];
+  readonly guards: readonly PlacedGuard[];
+}
+
+export interface PlacedGuard {
+  /** index of the occurrence that it is for */
+  readonly occurrence: number;
+  readonly plan: GuardPlan;
+}
+
+/**
+ * The occurrences of tables that a query's dependencies are made of: what the SQL says of them, and the condition.
+ *
+ * @param hasRows does the result consist of rows of the root, and not of their number?
+ */
+export function occurrencesOf(reading: Reading, condition: Condition, hasRows: boolean): Occurrences {
+  const places = new Places(reading, condition);
+  const planner = hasRows ? new GuardPlanner(places) : undefined;
+  const all: Occurrence[] = [];
+  const guards: PlacedGuard[] = [];
+  const certain = new Map<Use, number>();
+  for (const [table, uses] of Map.groupBy(places.all, use => use.table)) {
+    const sources = places.sourcesOf(table);
+    if (sources.length > 1 && sources.length === uses.length && !places.isRepeated(table)) {
+      // which source is which of them is not known, but each is one of them
+      const reads = readsOf(places, uses);
+      all.push(...sources.map(source => ({ table: table.fullName, source, reads })));
+      continue;
+    }
+    for (const use of uses) {
+      const plan = planner?.planFor(use);
+      if (plan) {
+        guards.push({ occurrence: all.length, plan });
+      }
+      if (places.isCertain(use)) {
+        certain.set(use, all.length);
+      }
+      all.push({
+        table: table.fullName,
+        source: places.sourceOf(use),
+        reads: readsOf(places, [use]),
+        referenced: places.isReferenced(use),
+        ...(plan && { guarded: guardedBy(plan) }),
+      });
+    }
+  }
+  for (const { row, partner, on } of partnersAmong(places, [...certain.keys()])) {
+    const [i, j] = [certain.get(row)!, certain.get(partner)!];
+    const { partners = [] } = all[i]!;
+    all[i] = {
+      ...guarding(
+        all[i]!,
+        on.map(([own]) => own),
+      ),
+      partners: [...partners, { occurrence: j, on }],
+    };
+    all[j] = guarding(
+      all[j]!,
+      on.map(([, key]) => key),
+    );
+  }
+  return { all, guards };
+}
+
+function guarding(occurrence: Occurrence, columns: readonly string[]): Occurrence {
+  return { ...occurrence, guarded: [...(occurrence.guarded ?? []), ...columns] };
+}
+
+/**
+ * Every column that the text mentions. Left out is one whose mentions are all in conditions that the formula has
+ * exactly: then whether a row satisfies them, before and after, says all that there is to say of it.
+ */
+function readsOf(places: Places, uses: readonly Use[]): readonly string[] | undefined {
+  const reads = new Set<string>();
+  for (const use of uses) {
+    if (!use.said.reads || places.arbitrary) {
+      return undefined;
+    }
+    for (const column of [...use.said.reads, ...places.inexactOf(use)]) {
+      reads.add(column);
+    }
+  }
+  // what is no column may be a function of the whole row, or what the system keeps about it (`xmin`)
+  const { types } = uses[0]!.table;
+  return [...reads].every(column => types.has(column)) ? [...reads] : undefined;
+}

@@ -1,0 +1,107 @@
+import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
+import { declaredProfile } from '../../config/declared_profile.js';
+import {
+  type CallDecision,
+  checkProfileKeys,
+  type EntityIdentity,
+  type Op,
+  type ResolvedOptions,
+  type ResolvedProfile,
+  resolveCall,
+  resolveProfile,
+} from '../../config/index.js';
+import type { Catalog } from '../catalog/catalog.js';
+import { checkNamedEntities } from './declared_tables.js';
+
+interface Resolved {
+  readonly profile: ResolvedProfile | null | undefined;
+  readonly decisions: Partial<Record<Op, CallDecision>>;
+}
+
+/** The profiles of the entities of one ORM. Resolved when they are asked for: entities may be discovered late. */
+export class Profiles {
+  readonly #options: ResolvedOptions;
+  readonly #metadata: () => MetadataStorage;
+  readonly #resolved = new WeakMap<EntityMetadata, Resolved>();
+
+  constructor(options: ResolvedOptions, metadata: () => MetadataStorage) {
+    this.#options = options;
+    this.#metadata = metadata;
+  }
+
+  of(meta: EntityMetadata): ResolvedProfile | null | undefined {
+    return this.#resolve(meta).profile;
+  }
+
+  /** What becomes of a query where neither it nor a scope says anything. */
+  decisionOf(meta: EntityMetadata, op: Op): CallDecision {
+    const { profile, decisions } = this.#resolve(meta);
+    decisions[op] ??= resolveCall(meta.className, op, profile, undefined, undefined);
+    return decisions[op];
+  }
+
+  #resolve(meta: EntityMetadata): Resolved {
+    let resolved = this.#resolved.get(meta);
+    if (!resolved) {
+      const profile = resolveProfile(identify(meta, this.#metadata()), this.#options);
+      resolved = { profile, decisions: {} };
+      this.#resolved.set(meta, resolved);
+    }
+    return resolved;
+  }
+
+  /**
+   * Resolves all of them, so that what is wrong is said at the start.
+   *
+   * @returns warnings
+   * @throws CacheopsError
+   */
+  check(metadata: MetadataStorage): string[] {
+    const entities = entitiesOf(metadata);
+    const warnings = checkProfileKeys(
+      entities.map(meta => identify(meta, metadata)),
+      this.#options,
+    );
+    for (const meta of entities) {
+      const profile = resolveProfile(identify(meta, metadata), this.#options);
+      if (profile?.tables) {
+        checkNamedEntities(profile.tables, metadata, `${meta.className}: tables`);
+      }
+    }
+    return warnings;
+  }
+
+  /** Names of entities that are never cached, by the full names of their tables. */
+  forbiddenTables(catalog: Catalog): Map<string, string> {
+    const forbidden = new Map<string, string>();
+    for (const meta of entitiesOf(this.#metadata())) {
+      if (this.of(meta) !== null) {
+        continue;
+      }
+      // without a schema of its own, it may be asked for in any
+      const isFixed = meta.schema && meta.schema !== '*';
+      const table = isFixed && catalog.resolve({ schema: meta.schema, name: meta.tableName });
+      for (const { fullName } of isFixed ? (table ? [table] : []) : catalog.named(meta.tableName)) {
+        forbidden.set(fullName, meta.className);
+      }
+    }
+    return forbidden;
+  }
+}
+
+function entitiesOf(metadata: MetadataStorage): EntityMetadata[] {
+  return [...metadata.getAll().values()].filter(
+    meta => !meta.pivotTable && !meta.embeddable && !!meta.tableName,
+  );
+}
+
+function identify(meta: EntityMetadata, metadata: MetadataStorage): EntityIdentity {
+  return {
+    className: meta.className,
+    tableName: meta.tableName,
+    schema: meta.schema ?? DEFAULT_SCHEMA,
+    declared: declaredProfile(meta.class as never, target => metadata.find(target as never)?.cacheops),
+  };
+}
+
+const DEFAULT_SCHEMA = 'public';

@@ -1,0 +1,117 @@
+import { CLOCK } from '../../sql/select/evaluation.js';
+import { type Occurrence, type Opaque, readSelect, type Select } from '../../sql/select/select.js';
+import type { Catalog, Table } from '../catalog/catalog.js';
+import { evaluationObstacle } from './evaluation_obstacle.js';
+
+/** What the statements of a read have to do with tables. */
+export interface Reading {
+  /** every place where a table stands, in the order of the text */
+  readonly uses: readonly Use[];
+  /** the statement, if there is only one */
+  readonly select: Select | undefined;
+  /** full names of what is no plain table: views, foreign tables */
+  readonly others: readonly string[];
+  /** Is there something in it that somebody vouched for? */
+  readonly opaque: boolean;
+}
+
+export interface Use {
+  readonly table: Table;
+  readonly said: Occurrence;
+}
+
+/**
+ * @param forbidden names of entities that are never cached, by the full names of their tables
+ * @param vouched somebody has named the tables behind what cannot be seen through
+ * @returns a reason if what is read here cannot be told
+ */
+export function readStatements(
+  statements: readonly string[],
+  catalog: Catalog,
+  forbidden: ReadonlyMap<string, string>,
+  vouched = false,
+): Reading | Opaque {
+  if (statements.length === 0) {
+    return { reason: 'nothing that asks the database' };
+  }
+  const uses: Use[] = [];
+  const others = new Set<string>();
+  let opaque = false;
+  let only: Select | undefined;
+  for (const sql of statements) {
+    const select = readSelect(sql, vouched);
+    if ('reason' in select) {
+      return { reason: select.reason };
+    }
+    only = statements.length === 1 ? select : undefined;
+    opaque ||= select.opaque;
+    const before = uses.length;
+    for (const said of select.tables) {
+      const table = catalog.resolve(said);
+      const obstacle = table ? obstacleOf(table, forbidden) : undefined;
+      if (obstacle) {
+        return { reason: obstacle };
+      }
+      if (table?.plain) {
+        uses.push({ table, said });
+      } else if (vouched && (table || mayBeTemporary(said, sql))) {
+        others.add(table?.fullName ?? '');
+      } else {
+        return { reason: `${said.name}, which is not a table` };
+      }
+    }
+    const obstacle = evaluationObstacle(select, uses.slice(before), catalog);
+    if (obstacle !== undefined) {
+      const volatile = [...select.evaluation.calls].find(name => catalog.defined.volatile.has(name));
+      if (!vouched || obstacle === CLOCK || volatile !== undefined) {
+        return { reason: volatile === undefined ? obstacle : `a call of ${volatile}()` };
+      }
+      opaque = true;
+    }
+  }
+  opaque ||= others.size > 0;
+  others.delete('');
+  return uses.length > 0 || opaque
+    ? { uses, select: only, others: [...others], opaque }
+    : { reason: 'no table' };
+}
+
+/** Not a name that WITH gives; those of the system's own tables begin so. */
+function mayBeTemporary({ schema, name }: Occurrence, sql: string): boolean {
+  return schema === undefined && !name.startsWith('pg_') && /\bwith\b/i.test(sql);
+}
+
+/** Why what depends on it is not cached. */
+export function obstacleOf(
+  { fullName, name, rowSecurity, unfollowed }: Table,
+  forbidden: ReadonlyMap<string, string>,
+): string | undefined {
+  const entity = forbidden.get(fullName);
+  if (entity) {
+    return `rows of ${entity}, which is never cached`;
+  }
+  return rowSecurity ? `row-level security on ${name}` : unfollowed;
+}
+
+/** Does the one say of tables, columns and order what the other says? */
+export function isSameReading(a: Reading, b: Reading): boolean {
+  return signatureOf(a) === signatureOf(b);
+}
+
+function signatureOf({ uses, select, others, opaque }: Reading): string {
+  return JSON.stringify([
+    uses.map(({ table, said }) => [
+      table.fullName,
+      said.alias,
+      said.place,
+      said.again,
+      said.within,
+      said.reads && [...said.reads].sort(),
+      said.besides && [...said.besides].sort(),
+      [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
+    ]),
+    select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],
+    others,
+    opaque,
+  ]);
+}

@@ -1,0 +1,112 @@
+import { Packr } from 'msgpackr';
+import type { Guards } from '../../query/steps.js';
+
+/**
+ * Results as the driver gives them (rows in database form, or a count), as bytes.
+ *
+ * Encoded before the rows are handed out and decoded anew for every hit, because hydration keeps and changes parts
+ * of what it is given.
+ */
+const packr = new Packr({
+  moreTypes: true, // undefined, which hydration tells from an absent key
+  useBigIntExtension: true,
+  copyBuffers: true,
+});
+
+/**
+ * Never throws: the database has answered by then, and whoever asked shall have the answer.
+ *
+ * @param guards looked at only when it has to be decided whether the result still holds
+ * @returns `undefined` if something in it would not come back the same
+ */
+export function encodeResult(result: unknown, guards?: Guards): Uint8Array | undefined {
+  try {
+    const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
+    return encoded && guards ? withGuards(encoded, guards) : encoded;
+  } catch {
+    return undefined; // too large, or something that its own methods break
+  }
+}
+
+/** @throws whatever `msgpackr` throws on bytes that are not its own */
+export function decodeResult(payload: Uint8Array): unknown {
+  return packr.unpack(resultOf(payload));
+}
+
+/** A payload without what was stored beside the result. */
+export function resultOf(payload: Uint8Array): Uint8Array {
+  return payload[0] === GUARDED ? payload.subarray(RESULT_AT, guardsAt(payload)) : payload;
+}
+
+/** What was stored beside the result. */
+export function decodeGuards(payload: Uint8Array): Guards {
+  return payload[0] === GUARDED ? packr.unpack(payload.subarray(guardsAt(payload))) : [];
+}
+
+/*
+ * A payload is a result, or
+ *
+ *   0  a byte that no result begins with
+ *   1  length of the result
+ *   5  the result, then the guards
+ */
+const GUARDED = 0xc1;
+const RESULT_AT = 5;
+
+/** @param result begins with another byte than {@link GUARDED} */
+export function withGuards(result: Uint8Array, guards: Guards): Uint8Array {
+  const encoded = packr.pack(guards);
+  const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
+  payload[0] = GUARDED;
+  payload.writeUInt32LE(result.length, 1);
+  payload.set(result, RESULT_AT);
+  payload.set(encoded, RESULT_AT + result.length);
+  return payload;
+}
+
+function guardsAt(payload: Uint8Array): number {
+  return RESULT_AT + new DataView(payload.buffer, payload.byteOffset).getUint32(1, true);
+}
+
+const MAX_DEPTH = 64;
+
+function isStorable(value: unknown, depth: number): boolean {
+  switch (typeof value) {
+    case 'number':
+      return !Object.is(value, -0); // it would come back as 0
+    case 'string':
+      return value.isWellFormed(); // half a surrogate pair, as json may hold, has no UTF-8
+    case 'boolean':
+    case 'undefined':
+    case 'bigint':
+      return true;
+    case 'object':
+      return value === null || (depth < MAX_DEPTH && isStorableObject(value, depth));
+    default:
+      return false;
+  }
+}
+
+/** Keys that json may have, and that the encoder would take for what every object has. */
+const TAKEN_FOR_METHODS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'toJSON']);
+
+function isStorableObject(value: object, depth: number): boolean {
+  if (Array.isArray(value)) {
+    return value.every(item => isStorable(item, depth + 1));
+  }
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) {
+    for (const key in value) {
+      if (
+        TAKEN_FOR_METHODS.has(key) ||
+        !key.isWellFormed() ||
+        !isStorable((value as Record<string, unknown>)[key], depth + 1)
+      ) {
+        return false;
+      }
+    }
+    // what does not enumerate would be lost: the class of a joined row of several types, say
+    return Reflect.ownKeys(value).length === Object.keys(value).length;
+  }
+  return prototype === Date.prototype || prototype === Buffer.prototype;
+}

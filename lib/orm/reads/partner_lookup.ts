@@ -1,0 +1,83 @@
+import { IMAGE_COLUMN, ImageFormat } from '../../changes/row_image.js';
+import type { Partner } from '../../query/partner.js';
+import { columnsOf, compile } from '../../query/predicate.js';
+import { quoteName } from '../../sql/lexer/names.js';
+import type { Canonical, Comparable } from '../../values/comparable.js';
+import { decodeValues, encodeValues } from '../../values/encode.js';
+import { storedColumn } from '../../values/path.js';
+import { type Catalog, kindIn, type Table } from '../catalog/catalog.js';
+
+/** By partner, the keys that are asked for. */
+export type Questions = ReadonlyMap<Partner, ReadonlySet<string>>;
+
+/** By partner, the keys of rows that are there, and do not satisfy what is asked of them. */
+export type Failing = ReadonlyMap<Partner, ReadonlySet<string>>;
+
+export type AskPartners = (questions: Questions) => Promise<Failing>;
+
+/** Runs one statement, with `?` for each parameter and `\?` for a question mark, and gives its rows. */
+type Execute = (sql: string, parameters: readonly unknown[]) => Promise<Record<string, any>[]>;
+
+export function isKnownToFail(failing: Failing, partner: Partner, key: string): boolean {
+  return failing.get(partner)?.has(key) ?? false;
+}
+
+/** Asks the database what partners are: one statement a table. */
+export function partnerAsker(catalog: Catalog, execute: Execute): AskPartners {
+  return async questions => {
+    const failing = new Map<Partner, ReadonlySet<string>>();
+    for (const [partner, keys] of questions) {
+      failing.set(partner, await failingOf(catalog.tables.get(partner.table), partner, [...keys], execute));
+    }
+    return failing;
+  };
+}
+
+async function failingOf(
+  table: Table | undefined,
+  { on, expression }: Partner,
+  keys: readonly string[],
+  execute: Execute,
+): Promise<ReadonlySet<string>> {
+  const key = on.map(([, column]) => column);
+  const names = [...new Set([...key, ...columnsOf(expression)])];
+  const kinds = names.map(name => kindIn(table, name));
+  if (!table || kinds.includes(undefined)) {
+    return new Set(); // the catalog has been read anew
+  }
+  const format = new ImageFormat(names.map((name, i) => ({ name, kind: kinds[i]! })));
+  const casts = kinds.slice(0, key.length).map(kind => `?::${TYPES[kind!]}`);
+  const stored = [...new Set(names.map(storedColumn))];
+  const types = stored.map(column => `pg_typeof(t.${quoteName(column)})::text`).join(', ');
+  const select = `select ${format.rowExpression('t')} as ${quoteName(IMAGE_COLUMN)}, json_build_array(${types}) as types
+    from ${quoteName(table.schema)}.${quoteName(table.name)} as t
+    where (${key.map(column => `t.${quoteName(column)}`).join(', ')}) in`;
+  const rows = await execute(
+    `${select.replaceAll('?', '\\?')} (${keys.map(() => `(${casts.join(', ')})`).join(', ')})`,
+    keys.flatMap(decodeValues),
+  );
+  // of other types, its columns may be compared in another way than by what is known of them here
+  const known = stored.map(column => table.types.get(column)?.replace(MODIFIER, ''));
+  const predicate = compile(expression, names);
+  return new Set(
+    rows
+      .filter(({ types }) => known.every((type, i) => type === types[i]))
+      .map(row => format.readRow(row[IMAGE_COLUMN]).values)
+      .filter(values => !predicate.matches(values))
+      .map(values => encodeValues(values.slice(0, key.length) as Canonical[])),
+  );
+}
+
+/** `(10,2)` of `numeric(10,2)` */
+const MODIFIER = /\(.*\)/;
+
+/** Of kinds that partners are found by: a type of which their canonical form is a literal, and that an index takes. */
+const TYPES: Readonly<Partial<Record<Comparable, string>>> = {
+  integer: 'bigint',
+  text: 'text',
+  uuid: 'uuid',
+};
+
+export function isAskable(kind: Comparable | undefined): boolean {
+  return kind !== undefined && kind in TYPES;
+}

@@ -1,0 +1,115 @@
+import { CacheopsError, type Serializer } from '../../config/index.js';
+import { isPlain } from '../../query/serialise.js';
+import type { Guards } from '../../query/steps.js';
+import { findDifference } from '../../values/difference.js';
+import type { ReadCall } from '../planning/planner.js';
+import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
+
+/** How results of queries are written, and read again. */
+export interface ResultCodec {
+  /** Never throws: the database has answered by then. */
+  encode(kind: ResultKind, result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
+  decode(kind: ResultKind, payload: Uint8Array): unknown;
+}
+
+/** What was asked decides what form a result has. */
+export type ResultKind = ReadCall['kind'];
+
+/** Why a result is not stored. */
+export interface Unstorable {
+  readonly reason: string;
+}
+
+/** @param serializer the user's; left out: the codec of this package */
+export function resultCodec(serializer: Serializer | undefined): ResultCodec {
+  const codec: AnyCodec = serializer ? new UserCodec(serializer) : OWN;
+  return {
+    encode: (kind, result, guards) =>
+      hasForm(kind, result)
+        ? codec.encode(result, guards)
+        : { reason: `it has not the form that a ${kind} gives` },
+    decode(kind, payload) {
+      const result = codec.decode(payload);
+      if (!hasForm(kind, result)) {
+        throw new CacheopsError(`A stored result cannot be read: it has not the form that a ${kind} gives.`);
+      }
+      return result;
+    },
+  };
+}
+
+/** Whether the driver gives such a result for this kind of read. The values in rows are not looked at: a hit has to stay cheap. */
+function hasForm(kind: ResultKind, result: unknown): boolean {
+  switch (kind) {
+    case 'find':
+    case 'rows':
+      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() skips holes
+    case 'row':
+      return result === undefined || result === null || isPlain(result);
+    default:
+      return Number.isSafeInteger(result) && (result as number) >= 0;
+  }
+}
+
+interface AnyCodec {
+  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  decode(payload: Uint8Array): unknown;
+}
+
+const OWN: AnyCodec = {
+  encode: (result, guards) =>
+    encodeResult(result, guards) ?? { reason: 'something that would not come back the same' },
+  decode: decodeResult,
+};
+
+/*
+ * A result, as the user's serializer has written it, in the place of our own:
+ *
+ *   0  TEXT or BYTES
+ *   1  UTF-8, or bytes
+ */
+const TEXT = 1;
+const BYTES = 2;
+
+/**
+ * Nobody knows what a serializer of the user's makes of a Date, a bigint or an absent key. So each result is read back,
+ * and is stored only if it is the same.
+ */
+class UserCodec implements AnyCodec {
+  readonly #serializer: Serializer;
+
+  constructor(serializer: Serializer) {
+    this.#serializer = serializer;
+  }
+
+  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable {
+    try {
+      const encoded = this.#serializer.encode(result);
+      if (typeof encoded !== 'string' && !(encoded instanceof Uint8Array)) {
+        return { reason: `the serializer has given a ${typeof encoded}, and neither a string nor bytes` };
+      }
+      const written = Buffer.concat([
+        Buffer.of(typeof encoded === 'string' ? TEXT : BYTES),
+        typeof encoded === 'string' ? Buffer.from(encoded) : encoded,
+      ]);
+      const difference = findDifference(result, this.#read(written));
+      if (difference !== undefined) {
+        return { reason: `the serializer does not give it back as it was: ${difference}` };
+      }
+      return guards ? withGuards(written, guards) : written;
+    } catch (error) {
+      return { reason: `the serializer has thrown: ${error}` };
+    }
+  }
+
+  decode(payload: Uint8Array): unknown {
+    return this.#read(resultOf(payload));
+  }
+
+  #read(written: Uint8Array): unknown {
+    // a copy: what is made of it may go on to use its bytes, and the store keeps them
+    const content = Buffer.from(written.subarray(1));
+    return this.#serializer.decode(written[0] === TEXT ? content.toString() : content);
+  }
+}

@@ -1,0 +1,27 @@
+import type { WatchedTable } from '../../query/dependencies.js';
+import { type Fails, NOTHING_IS_KNOWN } from '../../query/partner.js';
+import { movedMatters } from '../../query/steps.js';
+import type { Found, Moved } from '../../store/store.js';
+import { decodeGuards } from './codec.js';
+
+/**
+ * What of that which has happened since an entry was sealed may have changed its result.
+ *
+ * @returns `undefined` if nothing: the result is what it would be if it were read now
+ */
+export function findCause(
+  tables: readonly WatchedTable[],
+  { payload, moved }: Found,
+  fails: Fails = NOTHING_IS_KNOWN,
+): Moved | undefined {
+  if (moved.length === 0) {
+    return undefined;
+  }
+  const guards = decodeGuards(payload);
+  return moved.find(({ table, dependency: { scheme, values }, steps }) => {
+    const watched = tables
+      .find(each => each.table === table)
+      ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
+    return !watched || movedMatters(watched, steps, guards, fails);
+  });
+}

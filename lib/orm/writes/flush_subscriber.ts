@@ -1,0 +1,64 @@
+import {
+  ChangeSetType,
+  type EventSubscriber,
+  type FlushEventArgs,
+  type TransactionEventArgs,
+} from '@mikro-orm/core';
+import type { TableName } from '../../sql/statement.js';
+import { currentScope } from '../context/scope.js';
+import { sessionOf } from '../context/session.js';
+
+type UnitOfWork = FlushEventArgs['uow'];
+
+/**
+ * Collects at flush time which entities the unit of work is about to write, and hands them to the transaction that
+ * writes them: there they are named as the cause of what is dropped, and they are a second witness. Rows are learnt
+ * from the statements themselves, which know more (defaults, triggers, cascades, what others changed meanwhile); but
+ * should a table that is announced here never turn up there, all of it is dropped.
+ *
+ * The transaction's end itself is not heard of here but from the connection: after all other subscribers, and also
+ * for transactions that dispatch no events.
+ */
+export class FlushSubscriber implements EventSubscriber {
+  readonly #announced = new WeakMap<UnitOfWork, Map<string, readonly TableName[]>>();
+
+  onFlush({ uow }: FlushEventArgs): void {
+    if (currentScope().silent) {
+      return;
+    }
+    const entities = this.#announced.get(uow) ?? new Map<string, readonly TableName[]>();
+    for (const { meta, type, payload } of uow.getChangeSets()) {
+      const writes =
+        type === ChangeSetType.CREATE || type === ChangeSetType.DELETE || Object.keys(payload).length > 0;
+      if (writes && !entities.has(meta.className)) {
+        // one table a type: which of them is written depends on the properties
+        const plain = meta.inheritanceType !== 'tpt' && meta.schema !== '*' && !meta.virtual;
+        const table = { schema: meta.root.schema, name: meta.root.tableName };
+        entities.set(meta.className, plain ? [table] : []);
+      }
+    }
+    this.#announced.set(uow, entities);
+  }
+
+  async beforeTransactionCommit({ transaction, uow }: TransactionEventArgs): Promise<void> {
+    await this.#handOver(uow, transaction);
+  }
+
+  /** In an explicit transaction, which commits later (and perhaps through another EntityManager). */
+  async afterFlush({ em, uow }: FlushEventArgs): Promise<void> {
+    await this.#handOver(uow, em.getTransactionContext());
+    this.#announced.delete(uow);
+  }
+
+  async #handOver(uow: UnitOfWork | undefined, ctx: TransactionEventArgs['transaction']): Promise<void> {
+    const entities = uow && this.#announced.get(uow);
+    if (!entities || !ctx) {
+      return;
+    }
+    this.#announced.delete(uow);
+    const session = await sessionOf(ctx);
+    for (const [entity, tables] of entities) {
+      session?.transaction?.announced.set(entity, tables);
+    }
+  }
+}

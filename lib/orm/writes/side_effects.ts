@@ -1,0 +1,63 @@
+import { ANY_TABLE } from '../../sql/routines.js';
+import type { Other, Read, Statement } from '../../sql/statement.js';
+import { effectsOfTemporary } from '../../sql/statements/other.js';
+import { effectsOn } from '../../sql/statements/session_effects.js';
+import type { Catalog, Fate, Table } from '../catalog/catalog.js';
+import { allAffected, triggered } from '../catalog/propagation.js';
+
+/** A query that calls functions which write. */
+export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
+  const opaque = names.has(ANY_TABLE);
+  const ddl = ['alter', 'create', 'drop'].some(word => names.has(word));
+  return {
+    kind: 'other',
+    names,
+    opaque,
+    writes: true,
+    ddl,
+    transactional: true,
+    mayDefine: ddl || opaque,
+    controlsTransaction: false,
+    effects: opaque ? effectsOn(undefined) : (effects ?? effectsOfTemporary(names)),
+  };
+}
+
+/** What triggers and rules change, and functions that the statement calls, beside the rows that it is about. */
+export function besides(
+  catalog: Catalog,
+  tables: readonly Table[],
+  statement: Statement,
+  sql: string,
+): Set<string> {
+  const names = catalog.routines.namesReachedIn(sql);
+  if (names.has(ANY_TABLE)) {
+    return new Set(catalog.tables.keys());
+  }
+  const called = names.size > 0 ? [...names].flatMap(name => catalog.named(name)) : [];
+  const fired =
+    statement.kind === 'other' && statement.mayDefine
+      ? catalog.onDefinition.flatMap(name => catalog.tables.get(name) ?? [])
+      : [];
+  const affected = allAffected(catalog, [...called, ...fired]);
+  for (const table of tables) {
+    for (const fate of fatesOf(statement)) {
+      for (const name of triggered(catalog, table, fate)) {
+        affected.add(name);
+      }
+    }
+  }
+  return affected;
+}
+
+/** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */
+function fatesOf(statement: Statement): readonly Fate[] {
+  switch (statement.kind) {
+    case 'insert':
+      return statement.conflict.kind === 'update' ? ['insert', 'update'] : ['insert'];
+    case 'update':
+    case 'delete':
+      return [statement.kind];
+    default:
+      return [];
+  }
+}

@@ -1,0 +1,569 @@
+import type { CompiledQuery, QueryResult } from 'kysely';
+import type { JournalLimits } from '../../changes/journal.js';
+import { CacheopsError } from '../../config/index.js';
+import { mayCallRoutine } from '../../sql/routines.js';
+import {
+  type Delete,
+  type Insert,
+  type IsolationLevel,
+  type Other,
+  parseStatement,
+  type Transaction,
+  type Truncate,
+  type Update,
+} from '../../sql/statement.js';
+import type { Store } from '../../store/store.js';
+import type { Ask, Catalog, Table } from '../catalog/catalog.js';
+import type { CatalogSource } from '../catalog/catalog_cache.js';
+import { allAffected, truncated } from '../catalog/propagation.js';
+import { readSettings } from '../catalog/settings.js';
+import type { PoolSettings } from '../context/pool_settings.js';
+import { currentScope } from '../context/scope.js';
+import { Session, type TransactionState } from '../context/session.js';
+import type { Announced, Commits } from './commit.js';
+import type { LogStatement } from './own_statements.js';
+import { writeRows } from './row_capture.js';
+import { besides, callOf } from './side_effects.js';
+import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
+
+export interface WriteParts {
+  readonly database: CatalogSource;
+  readonly store: Store;
+  readonly commits: Commits;
+  readonly limits: JournalLimits;
+  /** what sessions of the primary are like */
+  readonly pool: PoolSettings;
+  /** names of settings with a dot that connections may come up with */
+  readonly ownSettings: readonly string[];
+  /** connections change their role, or whatever else, without a statement that is seen here */
+  readonly sessionsVary: boolean;
+  /** what becomes of a statement that may write to tables which it does not name */
+  readonly onUnknownWrite: 'widen' | 'refuse';
+  /**
+   * By whom the catalog is told, if not by the connections that are followed: a logical replica is a database of
+   * another name, under which nobody would hear of what the primary's writers tell.
+   */
+  readonly askPrimary?: Ask;
+  readonly log: LogStatement;
+}
+
+type Result = QueryResult<any>;
+type Write = Insert | Update | Delete | Truncate | Other;
+
+/**
+ * Follows every statement of every connection: learns from those that write which rows they change, and tells the
+ * store of them before their transaction commits.
+ */
+export class Writes {
+  readonly #parts: WriteParts;
+
+  constructor(parts: WriteParts) {
+    this.#parts = parts;
+  }
+
+  /** Tells of a statement of the extension's own. */
+  get log(): LogStatement {
+    return this.#parts.log;
+  }
+
+  newSession(): Session {
+    const { pool, sessionsVary: vary } = this.#parts;
+    return new Session(pool, { role: vary, searchPath: vary, answers: vary });
+  }
+
+  /**
+   * Asks a connection what its settings are when it is used for the first time, because those that come with it (options
+   * of the connection, ALTER ROLE, hooks of the pool) are set by no statement that is seen. It is asked again once the
+   * server is known to have read its configuration anew.
+   */
+  async open(connection: TrackedConnection): Promise<void> {
+    const { pool, ownSettings, sessionsVary, askPrimary } = this.#parts;
+    const { session } = connection;
+    const isKnown = session.settings && (askPrimary || session.settings.loaded === pool.current?.loaded);
+    if (sessionsVary || isKnown || !session.isUnchanged) {
+      return;
+    }
+    try {
+      const settings = await readSettings(askOver(connection), ownSettings);
+      session.open(settings);
+      if (!askPrimary) {
+        pool.learn(settings);
+      }
+    } catch {
+      // nothing is stored of what it answers; what is wrong with it, the next statement tells
+    }
+  }
+
+  begin(session: Session, isolation: IsolationLevel | undefined): void {
+    session.begin(isolation, this.#parts.limits);
+  }
+
+  async commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void> {
+    await this.#parts.commits.commit(connection, commit);
+    await this.#settleDoubts(connection);
+  }
+
+  async rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void> {
+    await this.#parts.commits.rollback(connection.session, rollback);
+    await this.#settleDoubts(connection);
+  }
+
+  async execute(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    options?: StatementOptions,
+  ): Promise<Result> {
+    const { session } = connection;
+    const { witness, computation } = currentScope();
+    computation?.see(session);
+    const send = () => connection.inner.executeQuery(query, options);
+    const reached = this.#reachedByRoutines(connection, query.sql);
+    const names = reached instanceof Promise ? await reached : reached;
+    if (isPlainSelect(query.sql) && names.size === 0) {
+      witness?.see(query.sql, session);
+      return send();
+    }
+    const parsed = session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
+    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
+    if (statement.kind !== 'read' || !statement.onlyConfigures) {
+      // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
+      witness?.see(query.sql, session);
+    }
+    switch (statement.kind) {
+      case 'read': {
+        const result = await send();
+        session.apply(statement.effects, statement.onlyConfigures);
+        await this.#settleDoubts(connection);
+        return result;
+      }
+      case 'session': {
+        const result = await send();
+        session.apply(statement.effects, /^\s*set\s+(local|transaction)\b/i.test(query.sql));
+        await this.#settleDoubts(connection);
+        return result;
+      }
+      case 'transaction':
+        return this.#control(connection, statement, send);
+      default:
+        return this.#write(connection, statement, query, options, send);
+    }
+  }
+
+  /** A stream is for reading. What else is streamed changes it is not known which rows. */
+  async *stream<T>(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    stream: () => AsyncIterableIterator<T>,
+  ): AsyncIterableIterator<T> {
+    const { computation } = currentScope();
+    computation?.see(connection.session);
+    const names = await this.#reachedByRoutines(connection, query.sql);
+    const parsed = connection.session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
+    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
+    if (statement.kind === 'session' || statement.kind === 'transaction') {
+      yield (await this.execute(connection, query)) as T; // there is nothing to stream
+      return;
+    }
+    if (statement.kind === 'read') {
+      yield* stream();
+      connection.session.apply(statement.effects, statement.onlyConfigures);
+      return;
+    }
+    computation?.hearWrite();
+    const { transaction } = connection.session;
+    if (transaction) {
+      transaction.wrote = true;
+      const { catalog, tables } = await this.#tablesOf(connection, statement);
+      transaction.catalog ??= catalog;
+      widen(transaction, affectedBy(statement, catalog, tables));
+      widen(transaction, besides(catalog, tables, statement, query.sql));
+      transaction.ddl ||= mayDefine(statement);
+      yield* stream();
+      return;
+    }
+    const announced = await this.#announce(connection, statement, query.sql);
+    try {
+      yield* stream();
+    } finally {
+      if (statement.kind === 'other') {
+        await this.#learnFrom(statement, connection);
+      }
+      await this.#parts.commits.conclude(announced);
+    }
+  }
+
+  /** BEGIN, COMMIT and the like as plain statements. */
+  async #control(
+    connection: TrackedConnection,
+    statement: Transaction,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { session } = connection;
+    const journal = session.transaction?.journal;
+    let result: Result | undefined;
+    const sendOnce = async () => {
+      result = await send();
+    };
+    switch (statement.command) {
+      case 'commit':
+        await this.#parts.commits.commit(connection, sendOnce);
+        break;
+      case 'prepare':
+        await this.#parts.commits.commit(connection, sendOnce, { prepared: true });
+        break;
+      case 'rollback':
+        await this.#parts.commits.rollback(session, sendOnce);
+        break;
+      default:
+        await sendOnce();
+    }
+    if (statement.command === 'begin' || statement.chain) {
+      this.begin(session, statement.isolation);
+    } else if (statement.command === 'savepoint') {
+      journal?.savepoint(statement.name!);
+    } else if (statement.command === 'rollback to') {
+      journal?.rollbackTo(statement.name!);
+    } else if (statement.command === 'release') {
+      journal?.release(statement.name!);
+    }
+    await this.#settleDoubts(connection);
+    return result!;
+  }
+
+  async #write(
+    connection: TrackedConnection,
+    statement: Write,
+    query: CompiledQuery,
+    options: StatementOptions,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { transaction } = connection.session;
+    const { silent, skipped, computation } = currentScope();
+    const writes = statement.kind !== 'other' || statement.writes;
+    if (writes) {
+      computation?.hearWrite();
+    }
+    if (silent) {
+      if (transaction) {
+        transaction.wrote = true;
+      }
+      if (skipped && writes) {
+        const { catalog, tables } = await this.#tablesOf(connection, statement);
+        for (const table of affectedBy(statement, catalog, tables)) {
+          skipped.add(table);
+        }
+      }
+      if (statement.kind === 'other' && statement.controlsTransaction) {
+        return this.#alone(connection, statement, query.sql, send);
+      }
+      const result = await send();
+      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
+      if (statement.kind === 'other') {
+        await this.#learnFrom(statement, connection);
+      }
+      return result;
+    }
+    if (this.#parts.onUnknownWrite === 'refuse' && statement.kind === 'other') {
+      refuseUnknown(statement, query.sql);
+    }
+    if (transaction && statement.kind === 'other' && statement.controlsTransaction) {
+      return this.#alone(connection, statement, query.sql, send);
+    }
+    if (transaction) {
+      transaction.wrote = true;
+      return this.#writeIn(transaction, connection, statement, query, options, send);
+    }
+    if (statement.kind === 'other' && !statement.writes && !statement.mayDefine) {
+      const result = await send();
+      await this.#learnFrom(statement, connection);
+      return result;
+    }
+    if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
+      return this.#alone(connection, statement, query.sql, send);
+    }
+    await connection.begin();
+    let result: Result;
+    try {
+      result = await this.#write(connection, statement, query, options, send);
+    } catch (error) {
+      await connection.rollback().catch(() => undefined); // the connection may be gone
+      throw error;
+    }
+    try {
+      await connection.commit();
+    } catch (error) {
+      await connection.rollback().catch(() => undefined);
+      throw error;
+    }
+    return result;
+  }
+
+  async #writeIn(
+    transaction: TransactionState,
+    connection: TrackedConnection,
+    statement: Write,
+    query: CompiledQuery,
+    options: StatementOptions,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { session } = connection;
+    const { catalog, tables } = await this.#tablesOf(connection, statement);
+    transaction.catalog ??= catalog;
+    for (const table of tables) {
+      transaction.tables.add(table.fullName);
+    }
+    widen(transaction, besides(catalog, tables, statement, query.sql));
+    if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
+      // event triggers are fired, and heirs dropped, that its snapshot does not show
+      widen(transaction, catalog.tables.keys());
+    }
+    if (statement.kind !== 'other' && statement.kind !== 'truncate') {
+      const [table] = tables;
+      const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
+      if (traceable) {
+        const ask = (sql: string, parameters: readonly unknown[]) =>
+          connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
+        const schemes = (name: string) => this.#parts.store.schemes(name);
+        const maxRows = this.#parts.limits.rows;
+        const written = writeRows({
+          statement,
+          table: table!,
+          catalog,
+          journal: transaction.journal,
+          query,
+          ask,
+          schemes,
+          maxRows,
+          isExact: !session.isPeculiar && session.isReadCommitted(catalog.readCommitted),
+        });
+        return written.catch(error => {
+          // what was asked for beside may be there no more: another program has changed the schema
+          if (isDefinitionError(error)) {
+            this.#parts.database.forget();
+          }
+          throw error;
+        });
+      }
+    }
+    const result = await send();
+    if (!hasChangedNothing(statement, tables, result)) {
+      widen(transaction, affectedBy(statement, catalog, tables));
+    }
+    if (statement.kind === 'other') {
+      await this.#learnFrom(statement, connection);
+    }
+    return result;
+  }
+
+  /**
+   * What cannot run in a transaction of ours, or may end the one that there is: the store is told before and after.
+   */
+  async #alone(
+    connection: TrackedConnection,
+    statement: Other,
+    sql: string,
+    send: () => Promise<Result>,
+  ): Promise<Result> {
+    const { commits, limits } = this.#parts;
+    const { session } = connection;
+    const announced = await this.#announce(connection, statement, sql);
+    try {
+      return await send();
+    } finally {
+      await this.#learnFrom(statement, connection);
+      if (statement.controlsTransaction) {
+        if (await isOpen(connection)) {
+          // one that it has begun, or that was there before: what it has done so far may be committed later
+          session.continue(limits);
+          widen(session.transaction!, announced.tables);
+        } else {
+          commits.end(session);
+        }
+      }
+      await commits.conclude(announced);
+    }
+  }
+
+  async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<Announced> {
+    const { catalog, tables } = await this.#tablesOf(connection, statement);
+    const { transaction } = connection.session;
+    const { silent } = currentScope();
+    const affected = new Set([
+      ...(silent ? [] : affectedBy(statement, catalog, tables)),
+      ...(silent ? [] : besides(catalog, tables, statement, sql)),
+      // no transaction is there in which it could be asked afterwards which event triggers there are
+      ...(!silent && mayDefine(statement) ? catalog.tables.keys() : []),
+      // it may commit what was done before
+      ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
+    ]);
+    return this.#parts.commits.announce([...affected], catalog.obstacle ? undefined : askOver(connection));
+  }
+
+  async #learnFrom(statement: Other, connection: TrackedConnection): Promise<void> {
+    const { session } = connection;
+    session.apply(statement.effects);
+    if (session.transaction) {
+      session.transaction.ddl ||= statement.mayDefine;
+    }
+    if (statement.mayDefine) {
+      this.#parts.database.forget();
+      // it may have dropped what was temporary
+      session.inDoubt ||= session.changes.searchPath;
+    }
+    await this.#settleDoubts(connection);
+  }
+
+  /** Asks a session of which it is not known what has been done to its settings. */
+  async #settleDoubts(connection: TrackedConnection): Promise<void> {
+    const { session } = connection;
+    if (session.inDoubt) {
+      try {
+        const catalog = await this.#catalog(connection);
+        if (!catalog.obstacle) {
+          session.settle(await readSettings(askOver(connection), this.#parts.ownSettings));
+        }
+      } catch {
+        // nothing can be asked in a transaction that has failed: then it is at its end
+      }
+    }
+  }
+
+  /** Names of what is written to by functions that a statement calls. */
+  #reachedByRoutines(
+    connection: TrackedConnection,
+    sql: string,
+  ): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+    const { database } = this.#parts;
+    // a view may call them, too
+    if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql))) {
+      return database.current?.routines.namesReachedIn(sql) ?? NO_NAMES;
+    }
+    return this.#catalog(connection).then(({ routines }) => routines.namesReachedIn(sql));
+  }
+
+  #catalog(connection: TrackedConnection): Promise<Catalog> {
+    const { database, askPrimary } = this.#parts;
+    return database.get(askPrimary ?? askApart(connection));
+  }
+
+  /** The tables that a statement names, as far as they are known. */
+  async #tablesOf(
+    connection: TrackedConnection,
+    statement: Write,
+  ): Promise<{ catalog: Catalog; tables: Table[] }> {
+    const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
+    const { database, askPrimary } = this.#parts;
+    if (!mayDefine(statement)) {
+      const catalog = await this.#catalog(connection);
+      const tables = find(catalog);
+      if (tables.length > 0 || statement.kind === 'other') {
+        return { catalog, tables };
+      }
+    }
+    const refreshed = await database.refreshed(askPrimary ?? askApart(connection));
+    return { catalog: refreshed, tables: find(refreshed) };
+  }
+}
+
+function findTables(catalog: Catalog, statement: Write, session: Session): Table[] {
+  if (statement.kind === 'other') {
+    return statement.opaque
+      ? [...catalog.tables.values()]
+      : [...statement.names].flatMap(name => catalog.named(name));
+  }
+  const names = statement.kind === 'truncate' ? statement.tables : [statement.table];
+  return names.flatMap(name =>
+    name.schema === undefined && !session.resolvesBy(catalog)
+      ? catalog.named(name.name)
+      : (catalog.resolve(name) ?? []),
+  );
+}
+
+/**
+ * Of a plain table, a row count of 0 proves that none of its rows has changed. It proves nothing of what rules do (the
+ * count is that of the original statement, or of its replacement), of views, or of what triggers have done elsewhere.
+ */
+function hasChangedNothing(statement: Write, tables: readonly Table[], result: Result): boolean {
+  switch (statement.kind) {
+    case 'other':
+      return !statement.writes;
+    case 'truncate':
+      return false;
+    default:
+      return result.numAffectedRows === 0n && tables.every(({ plain }) => plain);
+  }
+}
+
+function mayDefine(statement: Write): boolean {
+  return statement.kind === 'other' && statement.mayDefine;
+}
+
+function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {
+  return statement.kind === 'truncate' ? truncated(catalog, tables) : allAffected(catalog, tables);
+}
+
+function widen(transaction: TransactionState, tables: Iterable<string>): void {
+  for (const table of tables) {
+    transaction.journal.widen(table);
+  }
+}
+
+/** @throws CacheopsError if it may write to tables that it does not name, and does not only define something */
+function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): void {
+  if (opaque && writes && (!ddl || effects)) {
+    const text = sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
+    throw new CacheopsError(
+      `cacheops: this statement may write to tables that it does not name, and onUnknownWrite is 'refuse': ${text}. Write it as statements that name their tables, or send it in noInvalidation() and drop what it changes with invalidateModel().`,
+    );
+  }
+}
+
+/**
+ * The quick answer to whether a statement is worth parsing: nearly all are not. Without a semicolon it is one
+ * statement, however its strings are read.
+ */
+function isPlainSelect(sql: string): boolean {
+  return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
+}
+
+/**
+ * Whether a transaction is open that has begun with an earlier statement. If it has failed, it is too: nothing can be
+ * asked in it.
+ */
+async function isOpen(connection: TrackedConnection): Promise<boolean> {
+  try {
+    const [row] = await askOver(connection)(
+      'select pg_catalog.now() <> pg_catalog.statement_timestamp() as open',
+    );
+    return row!.open;
+  } catch {
+    return true;
+  }
+}
+
+/** PostgreSQL's class of errors for names and types that do not fit: columns that do not exist, and so on. */
+function isDefinitionError(error: { code?: unknown }): boolean {
+  return typeof error.code === 'string' && error.code.startsWith('42');
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function askOver(connection: TrackedConnection): Ask {
+  return sql => connection.ask(sql);
+}
+
+function askApart(connection: TrackedConnection): Ask {
+  return sql => connection.askApart(sql);
+}
+
+const UNREADABLE: Other = {
+  kind: 'other',
+  names: new Set(),
+  opaque: true,
+  writes: true,
+  ddl: true,
+  mayDefine: true,
+  transactional: false,
+  controlsTransaction: true,
+  effects: undefined,
+};

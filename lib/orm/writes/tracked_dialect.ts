@@ -1,0 +1,218 @@
+import type {
+  CompiledQuery,
+  DatabaseConnection,
+  DatabaseIntrospector,
+  Dialect,
+  DialectAdapter,
+  Driver,
+  Kysely,
+  QueryCompiler,
+  QueryResult,
+  TransactionSettings,
+} from 'kysely';
+import { truncate } from '../../sql/lexer/names.js';
+import type { IsolationLevel } from '../../sql/statement.js';
+import type { ConnectionUse } from '../context/connection_use.js';
+import { registerSession, type Session } from '../context/session.js';
+import { plainQuery } from './own_statements.js';
+import type { Writes } from './statement_interceptor.js';
+
+/**
+ * A dialect whose connections tell of every statement and of every transaction.
+ *
+ * This is the one place that everything passes which is sent to the database: the unit of work, native statements,
+ * query builders, raw SQL, kysely and its own transactions. Methods of the ORM above it can be gone around; only
+ * what talks to the connection pool itself is not seen here.
+ */
+export class TrackedDialect implements Dialect {
+  readonly #dialect: Dialect;
+  readonly #writes: Writes;
+  readonly #use: ConnectionUse;
+
+  constructor(dialect: Dialect, writes: Writes, use: ConnectionUse) {
+    this.#dialect = dialect;
+    this.#writes = writes;
+    this.#use = use;
+  }
+
+  createDriver(): Driver {
+    this.#use.reset(this.createAdapter());
+    return new TrackedDriver(this.#dialect.createDriver(), this.#writes, this.#use);
+  }
+
+  createAdapter(): DialectAdapter {
+    return this.#dialect.createAdapter();
+  }
+
+  createIntrospector(db: Kysely<any>): DatabaseIntrospector {
+    return this.#dialect.createIntrospector(db);
+  }
+
+  createQueryCompiler(): QueryCompiler {
+    return this.#dialect.createQueryCompiler();
+  }
+}
+
+class TrackedDriver implements Driver {
+  readonly #driver: Driver;
+  readonly #writes: Writes;
+  readonly #use: ConnectionUse;
+  /** one wrapper a connection, so that what is known of it stays with it */
+  readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
+
+  constructor(driver: Driver, writes: Writes, use: ConnectionUse) {
+    this.#driver = driver;
+    this.#writes = writes;
+    this.#use = use;
+  }
+
+  async init(...args: Parameters<Driver['init']>): Promise<void> {
+    await this.#driver.init(...args);
+  }
+
+  acquireConnection(...args: Parameters<Driver['acquireConnection']>): Promise<DatabaseConnection> {
+    return this.#use.acquire(this.#acquire(args));
+  }
+
+  async #acquire(args: Parameters<Driver['acquireConnection']>): Promise<TrackedConnection> {
+    const connection = await this.#driver.acquireConnection(...args);
+    let tracked = this.#connections.get(connection);
+    if (!tracked) {
+      tracked = new TrackedConnection(this.#driver, connection, this.#writes);
+      this.#connections.set(connection, tracked);
+    }
+    await this.#writes.open(tracked);
+    return tracked;
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.beginTransaction(inner, settings);
+    this.#writes.begin(session, settings.isolationLevel as IsolationLevel | undefined);
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    const tracked = connection as TrackedConnection;
+    await this.#writes.commit(tracked, () => this.#driver.commitTransaction(tracked.inner));
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    const tracked = connection as TrackedConnection;
+    await this.#writes.rollback(tracked, () => this.#driver.rollbackTransaction(tracked.inner));
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.savepoint!(inner, name, compileQuery);
+    session.transaction?.journal.savepoint(truncate(name));
+  }
+
+  async rollbackToSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.rollbackToSavepoint!(inner, name, compileQuery);
+    session.transaction?.journal.rollbackTo(truncate(name));
+  }
+
+  async releaseSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ) {
+    const { inner, session } = connection as TrackedConnection;
+    await this.#driver.releaseSavepoint!(inner, name, compileQuery);
+    session.transaction?.journal.release(truncate(name));
+  }
+
+  async releaseConnection(connection: DatabaseConnection, ...rest: unknown[]): Promise<void> {
+    this.#use.release(connection as TrackedConnection);
+    await (this.#driver.releaseConnection as (...args: unknown[]) => Promise<void>)(
+      (connection as TrackedConnection).inner,
+      ...rest,
+    );
+  }
+
+  async destroy(...args: Parameters<Driver['destroy']>): Promise<void> {
+    await this.#driver.destroy(...args);
+  }
+}
+
+/** A connection, and what is known of its session. */
+export class TrackedConnection implements DatabaseConnection {
+  readonly inner: DatabaseConnection;
+  readonly session: Session;
+  readonly #driver: Driver;
+  readonly #writes: Writes;
+  // the optional part of the interface is there only where the connection has it
+  readonly cancelQuery: DatabaseConnection['cancelQuery'];
+  readonly collectSessionInfo: DatabaseConnection['collectSessionInfo'];
+  readonly killSession: DatabaseConnection['killSession'];
+
+  constructor(driver: Driver, inner: DatabaseConnection, writes: Writes) {
+    this.#driver = driver;
+    this.inner = inner;
+    this.#writes = writes;
+    this.session = writes.newSession();
+    registerSession(this, this.session);
+    this.cancelQuery = inner.cancelQuery?.bind(inner);
+    this.collectSessionInfo = inner.collectSessionInfo?.bind(inner);
+    this.killSession = inner.killSession?.bind(inner);
+  }
+
+  executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
+    return this.#writes.execute(this, query, options) as Promise<QueryResult<R>>;
+  }
+
+  streamQuery<R>(
+    ...args: Parameters<DatabaseConnection['streamQuery']>
+  ): AsyncIterableIterator<QueryResult<R>> {
+    return this.#writes.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
+  }
+
+  /** Sends a statement of the extension's own, which is not followed. */
+  async ask(sql: string): Promise<Record<string, any>[]> {
+    const started = Date.now();
+    try {
+      return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
+    } finally {
+      this.#writes.log(sql, Date.now() - started);
+    }
+  }
+
+  /** The same such that a refusal does not end the transaction that may be open. */
+  async askApart(sql: string): Promise<Record<string, any>[]> {
+    if (!this.session.transaction) {
+      return this.ask(sql);
+    }
+    await this.ask(`savepoint ${SAVEPOINT}`);
+    try {
+      return await this.ask(sql);
+    } catch (error) {
+      await this.ask(`rollback to savepoint ${SAVEPOINT}`);
+      throw error;
+    } finally {
+      await this.ask(`release savepoint ${SAVEPOINT}`);
+    }
+  }
+
+  /** Begins a transaction for one statement. */
+  async begin(): Promise<void> {
+    await this.#driver.beginTransaction(this.inner, {});
+    this.#writes.begin(this.session, undefined);
+  }
+
+  async commit(): Promise<void> {
+    await this.#writes.commit(this, () => this.#driver.commitTransaction(this.inner));
+  }
+
+  async rollback(): Promise<void> {
+    await this.#writes.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
+  }
+}
+
+const SAVEPOINT = 'cacheops_question';
+
+export type StatementOptions = Parameters<DatabaseConnection['executeQuery']>[1];

@@ -1,0 +1,346 @@
+import { constantMayReadClock } from '../clock.js';
+import {
+  BEFORE_PARENTHESIS,
+  CAST_TARGETS,
+  ENDS_WHERE,
+  KEYWORDS,
+  NAMES_A_TYPE,
+  NAMES_NO_TYPE_BEFORE_CONSTANT,
+  TEMPORAL_FUNCTIONS,
+  TEMPORAL_TARGETS,
+} from '../keywords.js';
+import { isMark, isWord } from '../lexer/cursor.js';
+import type { Token } from '../lexer/tokens.js';
+
+/**
+ * What a query evaluates, as its text tells: which functions, operators, types and columns it names. Whether each of
+ * them gives the same as long as the tables do is for the catalog to say.
+ */
+export interface Evaluation {
+  /** names before a parenthesis, but for keywords that call nothing */
+  readonly calls: ReadonlySet<string>;
+  /** keywords before a parenthesis: the database may have functions of these names */
+  readonly keywords: ReadonlySet<string>;
+  readonly operators: ReadonlySet<string>;
+  /** Is there a cast in it, or a constant of a type that is named? */
+  readonly casts: boolean;
+  /** names of types that something is cast to, but for those of {@link CAST_TARGETS} */
+  readonly types: ReadonlySet<string>;
+  /** columns that are cast to a date/time type: as text, they might read the clock there */
+  readonly timed: readonly ColumnName[];
+  /** columns that are compared with a constant for which a date/time type would read the clock */
+  readonly clocked: readonly ColumnName[];
+  /** what is asked for in a time zone: a time of the day would take the offset of today */
+  readonly inZone: readonly (ColumnName | 'any')[];
+  /** Is something cast to a time of the day, as far as its words tell? */
+  readonly ofDay: boolean;
+  /** columns that are part of an expression, and not just an item of a list */
+  readonly composed: readonly ColumnName[];
+  /** words by themselves that are no known keywords, and so have to be columns or aliases */
+  readonly bare: ReadonlySet<string>;
+  /** names that the query gives: aliases of items and of expressions */
+  readonly given: ReadonlySet<string>;
+  /**
+   * Of these, names of what stands in parentheses (subqueries, but expressions as well) and of tables whose columns are
+   * renamed: what follows such a name and a dot may be no column of a table of that name.
+   */
+  readonly derived: ReadonlySet<string>;
+  /** Is there a WITH? The name of a table may be one that it gives. */
+  readonly hasWith: boolean;
+  /** why it is not known what is evaluated */
+  readonly obstacle: string | undefined;
+}
+
+export interface ColumnName {
+  readonly alias: string;
+  readonly column: string;
+}
+
+/** The reason for a value for which PostgreSQL reads the clock, or may do so. */
+export const CLOCK = 'a value that is read by the clock';
+
+export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation {
+  const calls = new Set<string>();
+  const keywords = new Set<string>();
+  const operators = new Set<string>();
+  const types = new Set<string>();
+  const timed: ColumnName[] = [];
+  const clocked: ColumnName[] = [];
+  const bare = new Set<string>();
+  const given = new Set<string>();
+  const derived = new Set<string>();
+  const inZone: (ColumnName | 'any')[] = [];
+  const composed: ColumnName[] = [];
+  let casts = false;
+  let ofDay = false;
+  let hasWith = false;
+  let obstacle: string | undefined;
+  for (const [i, token] of tokens.entries()) {
+    const before = tokens[i - 1];
+    const next = tokens[i + 1];
+    switch (token.kind) {
+      case 'operator':
+        operators.add(token.text);
+        break;
+      case 'string':
+        obstacle ??= obstacleOfConstant(sql, tokens, i, clocked);
+        casts ||= before?.kind === 'word' && CAST_TARGETS.has(before.text);
+        break;
+      case 'mark':
+        if (token.text === '::') {
+          casts = true;
+          obstacle ??= readCast(tokens, i + 1, operandBefore(tokens, i - 1), types, timed);
+        } else if (token.text === '.' && before?.kind !== 'word' && before?.kind !== 'name') {
+          obstacle ??= 'a field of an expression, which may be a function';
+        }
+        break;
+      case 'word':
+      case 'name':
+        if (isMark(next, '(')) {
+          const isKeyword = token.kind === 'word' && BEFORE_PARENTHESIS.has(token.text);
+          const isType = NAMES_A_TYPE.has(token.text) && (isMark(before, '::') || isWord(before, 'as'));
+          const isAlias = token.kind === 'name' && isWord(before, 'as');
+          (isKeyword || isType || isAlias ? keywords : calls).add(token.text);
+          if (isAlias) {
+            derived.add(token.text);
+          }
+        }
+        if (isMark(before, '.')) {
+          if (!isItem(tokens[i - 3], next)) {
+            composed.push({ alias: tokens[i - 2]?.text ?? '', column: token.text });
+          }
+        } else if (token.text === 'time') {
+          ofDay ||= !isMark(next, '.') && !(isWord(next, 'zone') && isWord(before, 'at', 'with', 'without'));
+        }
+        hasWith ||= isWord(token, 'with') && !isWord(next, 'ordinality', 'ties') && !isZone(tokens, i + 1);
+        if (isWord(token, 'at') && (isZone(tokens, i + 1) || isWord(next, 'local'))) {
+          const operand = operandBefore(tokens, i - 1);
+          if (operand !== 'harmless') {
+            inZone.push(operand);
+          }
+        }
+        if (token.kind === 'word' && token.text === 'cast' && isMark(next, '(')) {
+          casts = true;
+          const as = wordAt(tokens, i + 2, 'as');
+          obstacle ??=
+            as < 0
+              ? 'a cast that is not understood'
+              : readCast(tokens, as + 1, operandOf(tokens.slice(i + 2, as)), types, timed);
+        }
+        if (isMark(isWord(before, 'as') ? tokens[i - 2] : before, ')')) {
+          derived.add(token.text);
+        }
+        if (isWord(before, 'as') || isMark(before, ')') || (token.kind === 'name' && isOperand(before))) {
+          given.add(token.text);
+        } else if (
+          token.kind === 'word' &&
+          isByItself(tokens, i) &&
+          !KEYWORDS.has(token.text) &&
+          !(next?.kind === 'string' && CAST_TARGETS.has(token.text))
+        ) {
+          (isOperand(before) ? given : bare).add(token.text);
+        }
+    }
+  }
+  return {
+    ...{ calls, keywords, operators, casts, types, timed, clocked, inZone, ofDay, composed },
+    ...{ bare, given, derived, hasWith, obstacle },
+  };
+}
+
+/** Does what stands between these two stand there by itself, in a list of a SELECT or of arguments? */
+function isItem(before: Token | undefined, next: Token | undefined): boolean {
+  return (
+    (isWord(before, 'select') || isMark(before, ',')) && (isWord(next, 'as', 'from') || isMark(next, ','))
+  );
+}
+
+/** @param at index of the word that may be TIME */
+function isZone(tokens: readonly Token[], at: number): boolean {
+  return isWord(tokens[at], 'time') && isWord(tokens[at + 1], 'zone');
+}
+
+/** Neither qualified nor called nor a type's name. */
+function isByItself(tokens: readonly Token[], at: number): boolean {
+  const before = tokens[at - 1];
+  const next = tokens[at + 1];
+  return !isMark(before, '.') && !isMark(before, '::') && !isMark(next, '.') && !isMark(next, '(');
+}
+
+/** May an expression or an item end here? Then a name that follows is its alias. */
+function isOperand(token: Token | undefined): boolean {
+  return (
+    token?.kind === 'name' ||
+    token?.kind === 'string' ||
+    token?.kind === 'number' ||
+    (token?.kind === 'word' && !KEYWORDS.has(token.text))
+  );
+}
+
+function obstacleOfConstant(
+  sql: string,
+  tokens: readonly Token[],
+  at: number,
+  clocked: ColumnName[],
+): string | undefined {
+  const token = tokens[at]!;
+  const before = tokens[at - 1];
+  if (constantMayReadClock(sql.slice(token.start, token.end))) {
+    const column = comparedWith(tokens, at);
+    if (!column) {
+      return CLOCK;
+    }
+    clocked.push(column);
+  }
+  const isTyped =
+    before?.kind === 'name' ||
+    isMark(before, ')') ||
+    (before?.kind === 'word' &&
+      !NAMES_NO_TYPE_BEFORE_CONSTANT.has(before.text) &&
+      !(CAST_TARGETS.has(before.text) && !isMark(tokens[at - 2], '.'))) ||
+    (isWord(before, 'zone') && !isWord(tokens[at - 3], 'at') && !isWord(tokens[at - 4], 'timestamp'));
+  return isTyped || before?.kind === 'string' ? 'a constant of a type that is not known' : undefined;
+}
+
+/** Words behind which nothing can belong to the operand before them. */
+const ENDS_OPERAND: ReadonlySet<string> = new Set([
+  ...ENDS_WHERE,
+  ...'and or when then else end escape as from where join inner left right full cross natural'.split(' '),
+]);
+
+/** `a.b` of `a.b = 'x'`, `a.b not like 'x'` or `a.b in ('w', 'x')`. */
+function comparedWith(tokens: readonly Token[], at: number): ColumnName | undefined {
+  const next = tokens[at + 1];
+  const isWhole =
+    next === undefined ||
+    isMark(next, ')') ||
+    isMark(next, ',') ||
+    (next.kind === 'word' && ENDS_OPERAND.has(next.text));
+  if (!isWhole) {
+    return undefined; // `'x'::date`, `'x' - a.c`
+  }
+  let i = at - 1;
+  if (tokens[i]?.kind === 'operator' || isWord(tokens[i], 'like') || isWord(tokens[i], 'ilike')) {
+    i--;
+  } else {
+    while (isMark(tokens[i], ',') && tokens[i - 1]?.kind === 'string') {
+      i -= 2;
+    }
+    if (!isMark(tokens[i], '(') || !isWord(tokens[i - 1], 'in')) {
+      return undefined;
+    }
+    i -= 2;
+  }
+  const operand = operandBefore(tokens, isWord(tokens[i], 'not') ? i - 1 : i);
+  return typeof operand === 'object' ? operand : undefined;
+}
+
+/** What is cast: a column by its name, something that is no text of unknown origin, or anything. */
+type Operand = ColumnName | 'harmless' | 'any';
+
+/** @param at index of the operand's last token */
+function operandBefore(tokens: readonly Token[], at: number): Operand {
+  const last = tokens[at];
+  if (last?.kind === 'string' || last?.kind === 'number') {
+    return 'harmless';
+  }
+  if (isMark(last, ')')) {
+    const open = opening(tokens, at);
+    const inner = tokens.slice(open + 1, at);
+    const name = tokens[open - 1];
+    if (name?.kind === 'word' && !KEYWORDS.has(name.text)) {
+      return TEMPORAL_FUNCTIONS.has(name.text) && !isMark(tokens[open - 2], '.') ? 'harmless' : 'any';
+    }
+    return name?.kind === 'name' ? 'any' : endsInZone(inner) ? 'harmless' : operandOf(inner);
+  }
+  return isMark(tokens[at - 1], '.') && (last?.kind === 'name' || last?.kind === 'word')
+    ? { alias: tokens[at - 2]?.text ?? '', column: last.text }
+    : 'any';
+}
+
+/** Of an expression in parentheses, or of `cast(… as …)`. */
+function operandOf(tokens: readonly Token[]): Operand {
+  return isOne(tokens) ? operandBefore(tokens, tokens.length - 1) : 'any';
+}
+
+/** `a.b at time zone 'x'` gives a time, whatever the operand is. */
+function endsInZone(tokens: readonly Token[]): boolean {
+  const at = tokens.length - 4;
+  if (at < 1 || !isWord(tokens[at], 'at') || !isZone(tokens, at + 1) || tokens[at + 3]?.kind !== 'string') {
+    return false;
+  }
+  const operand = tokens.slice(0, at);
+  const open = isMark(operand.at(-1), ')') ? opening(operand, at - 1) : -1;
+  return (
+    isOne(operand) || open === 0 || (open === 1 && isWord(operand[0], 'date_trunc')) || endsInZone(operand)
+  );
+}
+
+/** A name, qualified or not, or a constant. */
+function isOne(tokens: readonly Token[]): boolean {
+  return tokens.length === 1 || (tokens.length === 3 && isMark(tokens[1], '.'));
+}
+
+/** @param at index of the type's first token */
+function readCast(
+  tokens: readonly Token[],
+  at: number,
+  operand: Operand,
+  types: Set<string>,
+  timed: ColumnName[],
+): string | undefined {
+  const first = tokens[at];
+  if (first?.kind !== 'word' && first?.kind !== 'name') {
+    return 'a cast that is not understood';
+  }
+  const isQualified = isMark(tokens[at + 1], '.');
+  const type = isQualified ? tokens[at + 2] : first;
+  const name = type?.text ?? '';
+  if (name === 'double' && first.kind === 'word' && isWord(tokens[at + 1], 'precision')) {
+    return undefined;
+  }
+  // `"integer"` in quotes is no keyword, and names a type of a user
+  if (isQualified || first.kind === 'name' || !CAST_TARGETS.has(name)) {
+    types.add(name);
+    return undefined;
+  }
+  if (!TEMPORAL_TARGETS.has(name) && !isMark(tokens[at + 1], '[')) {
+    return undefined;
+  }
+  // `time with time zone` takes the offset of today
+  const behind = isMark(tokens[at + 1], '(') ? at + 4 : at + 1;
+  if (
+    (name === 'time' && isWord(tokens[behind], 'with')) ||
+    (operand === 'any' && TEMPORAL_TARGETS.has(name))
+  ) {
+    return CLOCK;
+  }
+  if (typeof operand === 'object' && TEMPORAL_TARGETS.has(name)) {
+    timed.push(operand);
+  }
+  return undefined;
+}
+
+/** @param at index of a closing parenthesis */
+function opening(tokens: readonly Token[], at: number): number {
+  let depth = 0;
+  for (let i = at; i >= 0; i--) {
+    depth += isMark(tokens[i], ')') ? 1 : isMark(tokens[i], '(') ? -1 : 0;
+    if (depth === 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+/** Index of the word at this level of parentheses; -1 if there is none. */
+function wordAt(tokens: readonly Token[], start: number, word: string): number {
+  let depth = 0;
+  for (let i = start; i < tokens.length && depth >= 0; i++) {
+    if (depth === 0 && isWord(tokens[i], word)) {
+      return i;
+    }
+    depth += isMark(tokens[i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
+  }
+  return -1;
+}

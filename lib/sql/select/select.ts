@@ -1,0 +1,414 @@
+import {
+  ENDS_FROM,
+  ENDS_WHERE,
+  FORBIDDEN,
+  isUnstable,
+  NOT_DETERMINED,
+  ORDINAL,
+  PURE,
+  RESERVED,
+} from '../keywords.js';
+import { isMark } from '../lexer/cursor.js';
+import { type Token, tokenize } from '../lexer/tokens.js';
+import { type Clause, Mentions } from './column_references.js';
+import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
+
+export interface TableName {
+  readonly schema: string | undefined;
+  readonly name: string;
+}
+
+/** One place in a SELECT where a table stands, and the columns of it that the text mentions. */
+export interface Occurrence extends TableName {
+  /** by which the statement calls it, maybe in several places */
+  readonly alias: string;
+  /** where it stands in the FROM of the outermost SELECT; left out: elsewhere, or in a way that is not understood */
+  readonly place?: 'first' | Join;
+  /**
+   * Of a table in a subquery of the outermost WHERE that asks `a.id in (select a.id from t as a …)`, as `$some` and `$none`
+   * do: if the column is the key of the table that `a` is outside, too, its row is the row outside.
+   */
+  readonly again?: string;
+  /** how it is joined in such a subquery */
+  readonly within?: Join;
+  /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: it may be any */
+  readonly reads: ReadonlySet<string> | undefined;
+  /** of these, columns mentioned anywhere but in the list of the outermost SELECT; `undefined`: it may be any */
+  readonly besides: ReadonlySet<string> | undefined;
+  /** columns mentioned in that WHERE, outside of its subqueries, and how often */
+  readonly where: ReadonlyMap<string, number>;
+}
+
+/** A table that is joined by equality of columns, and by nothing else. */
+export interface Join {
+  readonly kind: 'inner' | 'left';
+  /** never empty */
+  readonly on: readonly { readonly own: string; readonly alias: string; readonly column: string }[];
+}
+
+/** What a SELECT reads, as its text tells. */
+export interface Select {
+  /** every occurrence of a table, also in subqueries; names of common table expressions too */
+  readonly tables: readonly Occurrence[];
+  /** Does the outermost SELECT have LIMIT or OFFSET? */
+  readonly limited: boolean;
+  /** Is each of its rows one of those that its FROM joins: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
+  readonly plain: boolean;
+  /** Are there others in it? */
+  readonly nested: boolean;
+  /**
+   * Does something in it, other than its own LIMIT, depend on the order in which rows come: DISTINCT ON, an aggregate
+   * that lists them, a function of their neighbours, LIMIT in a subquery?
+   */
+  readonly ordinal: boolean;
+  /** Does something in it look at what other rows there are (a window function)? */
+  readonly windowed: boolean;
+  /** its ORDER BY, as far as it is understood */
+  readonly order: readonly OrderColumn[];
+  /** Is that all of its ORDER BY? */
+  readonly orderKnown: boolean;
+  /** Is there something in it that somebody vouched for? Then what stands here is not all there is to know. */
+  readonly opaque: boolean;
+  readonly evaluation: Evaluation;
+  /** what follows a name and a dot, by that name: columns of the tables of that alias, if it is well */
+  readonly qualified: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+export interface OrderColumn {
+  readonly alias: string;
+  readonly column: string;
+  readonly desc: boolean;
+  readonly nullsFirst: boolean;
+}
+
+export type Opaque = { readonly reason: string };
+
+/** What stands between a pair of parentheses, or outside of all. */
+interface Frame {
+  /** Is what comes next after a comma an item of a FROM list? */
+  inFrom: boolean;
+  /** Is it the WHERE of the outermost SELECT? */
+  inWhere: boolean;
+  /** Is it the list of a SELECT? */
+  inList: boolean;
+  /** what is looked for in it, if it is a subquery that selects just that: see {@link Occurrence.again} */
+  readonly again?: ColumnName | undefined;
+}
+
+interface ColumnName {
+  readonly alias: string;
+  readonly column: string;
+}
+
+/**
+ * The tables that a SELECT names, and their columns. The compiled SQL is the last word on what a query depends on:
+ * whatever the ORM has joined of its own accord (filters, eager relations, pivot tables, pagination) stands in it.
+ *
+ * @returns a reason if something in it cannot be seen through: a function that is not known to depend on its
+ * arguments only, or a FROM item that is not a table
+ * @param vouched somebody has named the tables on which that depends; then it may stand here
+ */
+export function readSelect(sql: string, vouched = false): Select | Opaque {
+  const tokens = tokenize(sql);
+  if (!tokens) {
+    return { reason: 'SQL that is not understood' };
+  }
+  const mentions = new Mentions();
+  const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false }];
+  let limited = false;
+  let plain = true;
+  let nested = false;
+  let ordinal = false;
+  let windowed = false;
+  let opaque = false;
+  let order: Pick<Select, 'order' | 'orderKnown'> = { order: [], orderKnown: true };
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    const frame = frames.at(-1)!;
+    let expectsItem = false;
+    if (token.kind === 'mark') {
+      if (token.text === '(') {
+        // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
+        const inFrom = frame.inFrom && opensItem(tokens[i - 1]);
+        frames.push({
+          inFrom,
+          inWhere: frame.inWhere,
+          inList: false,
+          again: frame.inWhere ? lookedForAgain(tokens, i) : undefined,
+        });
+        expectsItem = inFrom && !isWord(tokens[i + 1], 'select', 'values', 'with', '(');
+      } else if (token.text === ')') {
+        frames.pop();
+        if (frames.length === 0) {
+          return { reason: 'SQL that is not understood' };
+        }
+      } else if (token.text === ';') {
+        return { reason: 'several statements' };
+      } else {
+        expectsItem = token.text === ',' && frame.inFrom;
+      }
+    } else if (token.kind === 'word' && tokens[i - 1]?.text !== '.') {
+      if (NOT_DETERMINED.has(token.text)) {
+        return { reason: `${token.text}, which is not the same at every time` };
+      }
+      if (FORBIDDEN.has(token.text)) {
+        return { reason: `${token.text} in a query` };
+      }
+      expectsItem = enterClause(token.text, frame, frames.length === 1, mentions);
+      if (frames.length === 1) {
+        limited ||= LIMITS.has(token.text);
+        plain &&= !COLLAPSES.has(token.text);
+        order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
+      } else {
+        nested ||= token.text === 'select' || token.text === 'values';
+        ordinal ||= LIMITS.has(token.text);
+      }
+      windowed ||= token.text === 'over';
+      ordinal ||= token.text === 'distinct' && isWord(tokens[i + 1], 'on');
+      ordinal ||= ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
+    }
+    ordinal ||= token.kind === 'name' && ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
+    if (expectsItem) {
+      const item = readItem(tokens, i + 1);
+      if (item === undefined && !vouched) {
+        return { reason: 'a FROM item that is not a table' };
+      }
+      opaque ||= item === undefined;
+      if (item !== undefined && item !== SUBQUERY) {
+        mentions.addTable(item.table, item.alias, whereabouts(tokens, i, item, frame, frames.length === 1));
+        i = item.last;
+      }
+    } else {
+      i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
+    }
+  }
+  const evaluation = evaluationOf(sql, tokens);
+  for (const name of evaluation.calls) {
+    if (!PURE.has(name)) {
+      if (!vouched || isUnstable(name)) {
+        return { reason: `a call of ${name}()` };
+      }
+      opaque = true;
+    }
+  }
+  if (evaluation.obstacle !== undefined) {
+    if (!vouched || evaluation.obstacle === CLOCK) {
+      return { reason: evaluation.obstacle };
+    }
+    opaque = true;
+  }
+  return {
+    ...{ tables: mentions.occurrences(), limited, plain, nested, ordinal, windowed, opaque, ...order },
+    ...{ evaluation, qualified: mentions.qualified() },
+  };
+}
+
+function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
+  return inWhere ? 'where' : outermost && inList ? 'list' : 'besides';
+}
+
+const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);
+
+const COLLAPSES: ReadonlySet<string> = new Set(
+  'distinct group having window union intersect except with'.split(' '),
+);
+
+/** @param at index of the first token behind ORDER BY */
+function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' | 'orderKnown'> {
+  const order: OrderColumn[] = [];
+  for (let i = at; ; i++) {
+    const term = qualified(tokens, i);
+    if (!term) {
+      return { order, orderKnown: false };
+    }
+    i += 3;
+    const desc = isWord(tokens[i], 'desc');
+    i += desc || isWord(tokens[i], 'asc') ? 1 : 0;
+    const nulls = isWord(tokens[i], 'nulls');
+    const nullsFirst = nulls ? isWord(tokens[i + 1], 'first') : desc;
+    i += nulls ? 2 : 0;
+    const next = tokens[i];
+    const ends = next === undefined || (next.kind === 'word' && LIMITS.has(next.text));
+    if (!ends && !isMark(next, ',')) {
+      return { order, orderKnown: false };
+    }
+    order.push({ ...term, desc, nullsFirst });
+    if (ends) {
+      return { order, orderKnown: true };
+    }
+  }
+}
+
+/** @returns whether an item of a FROM list comes next */
+function enterClause(word: string, frame: Frame, outermost: boolean, mentions: Mentions): boolean {
+  if (word === 'where') {
+    // in parentheses: that of a subquery, or of an aggregate's FILTER
+    frame.inWhere = outermost;
+  } else if (ENDS_WHERE.has(word) || word === 'select') {
+    frame.inWhere = false;
+  }
+  frame.inList ||= word === 'select';
+  if (SET_OPERATIONS.has(word) || word === 'with') {
+    mentions.severalSelects();
+  }
+  if (word === 'from' || word === 'join') {
+    frame.inFrom = true;
+    frame.inList = false;
+    return true;
+  }
+  if (ENDS_FROM.has(word)) {
+    frame.inFrom = false;
+  }
+  return false;
+}
+
+const SET_OPERATIONS: ReadonlySet<string> = new Set(['union', 'intersect', 'except']);
+
+type Whereabouts = Pick<Occurrence, 'place' | 'again' | 'within'>;
+
+/** @param at index of the word before the item */
+function whereabouts(
+  tokens: readonly Token[],
+  at: number,
+  item: Item,
+  { again }: Frame,
+  outermost: boolean,
+): Whereabouts {
+  const place = outermost || again ? placeOf(tokens, at, item) : undefined;
+  if (!place) {
+    return {};
+  }
+  if (outermost) {
+    return { place };
+  }
+  return place !== 'first' ? { within: place } : item.alias === again!.alias ? { again: again!.column } : {};
+}
+
+/**
+ * `a.id` of `a.id in (select a.id from`, or `not in`.
+ *
+ * @param at index of the parenthesis
+ */
+function lookedForAgain(tokens: readonly Token[], at: number): ColumnName | undefined {
+  if (!isWord(tokens[at - 1], 'in') || !isWord(tokens[at + 1], 'select') || !isWord(tokens[at + 5], 'from')) {
+    return undefined;
+  }
+  const outside = qualified(tokens, isWord(tokens[at - 2], 'not') ? at - 5 : at - 4);
+  const inside = qualified(tokens, at + 2);
+  return outside && inside?.alias === outside.alias && inside.column === outside.column ? outside : undefined;
+}
+
+/** @param at index of the word before the item */
+function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): Occurrence['place'] {
+  if (isWord(tokens[at], 'from')) {
+    return isMark(tokens[last + 1], ',') ? undefined : 'first';
+  }
+  const kind = joinKind(tokens, at);
+  const on = kind && isWord(tokens[last + 1], 'on') ? readEqualities(tokens, last + 2, alias) : undefined;
+  return on && { kind: kind!, on };
+}
+
+function joinKind(tokens: readonly Token[], at: number): Join['kind'] | undefined {
+  if (!isWord(tokens[at], 'join')) {
+    return undefined;
+  }
+  const before = tokens[at - 1];
+  if (isWord(before, 'left') || (isWord(before, 'outer') && isWord(tokens[at - 2], 'left'))) {
+    return 'left';
+  }
+  return isWord(before, 'outer', 'right', 'full', 'cross', 'natural') ? undefined : 'inner';
+}
+
+/** `a.x = b.y and …` up to where the condition of a join ends; `undefined` if it is anything else. */
+function readEqualities(tokens: readonly Token[], at: number, alias: string): Join['on'] | undefined {
+  const on: { own: string; alias: string; column: string }[] = [];
+  for (let i = at; ; i += 8) {
+    const left = qualified(tokens, i);
+    const right = qualified(tokens, i + 4);
+    const equals = tokens[i + 3];
+    if (!left || !right || equals?.kind !== 'operator' || equals.text !== '=') {
+      return undefined;
+    }
+    const [own, other] = left.alias === alias ? [left, right] : [right, left];
+    if (own.alias !== alias || other.alias === alias) {
+      return undefined;
+    }
+    on.push({ own: own.column, ...other });
+    const next = tokens[i + 7];
+    if (!isWord(next, 'and')) {
+      return next === undefined || (next.kind === 'word' && ENDS_CONDITION.has(next.text)) ? on : undefined;
+    }
+  }
+}
+
+function qualified(tokens: readonly Token[], at: number): ColumnName | undefined {
+  const [table, dot, column] = tokens.slice(at, at + 3);
+  return table?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
+    ? { alias: table.text, column: column.text }
+    : undefined;
+}
+
+const ENDS_CONDITION: ReadonlySet<string> = new Set([
+  ...ENDS_WHERE,
+  ...['where', 'join', 'inner', 'left', 'right', 'full', 'cross'],
+]);
+
+const SUBQUERY = Symbol('subquery');
+
+interface Item {
+  readonly table: TableName;
+  readonly alias: string;
+  /** index of its last token */
+  readonly last: number;
+}
+
+function readItem(tokens: readonly Token[], at: number): Item | typeof SUBQUERY | undefined {
+  let i = at;
+  while (isWord(tokens[i], 'only', 'lateral')) {
+    i++;
+  }
+  const first = tokens[i];
+  if (isMark(first, '(')) {
+    return isWord(tokens[i - 1], 'only') ? undefined : SUBQUERY;
+  }
+  if (
+    first?.kind !== 'name' &&
+    (first?.kind !== 'word' || RESERVED.has(first.text) || FORBIDDEN.has(first.text))
+  ) {
+    return undefined; // `(table t)` is short for a SELECT
+  }
+  if (!isMark(tokens[i + 1], '.')) {
+    return isMark(tokens[i + 1], '(')
+      ? undefined
+      : withAlias({ schema: undefined, name: first.text }, tokens, i);
+  }
+  const second = tokens[i + 2];
+  const qualified = second?.kind === 'name' || second?.kind === 'word';
+  return qualified && !isMark(tokens[i + 3], '.') && !isMark(tokens[i + 3], '(')
+    ? withAlias({ schema: first.text, name: second.text }, tokens, i + 2)
+    : undefined;
+}
+
+/** @param last index of the last token of the table's name */
+function withAlias(table: TableName, tokens: readonly Token[], last: number): Item {
+  const as = isWord(tokens[last + 1], 'as') ? 1 : 0;
+  const token = tokens[last + 1 + as];
+  return token?.kind === 'name' ||
+    (token?.kind === 'word' && !RESERVED.has(token.text) && !NOT_ALIAS.has(token.text))
+    ? { table, alias: token.text, last: last + 1 + as }
+    : { table, alias: table.name, last };
+}
+
+/** Words that may follow a table, and are read for what they are. */
+const NOT_ALIAS: ReadonlySet<string> = new Set(['tablesample', 'natural', 'using', 'fetch']);
+
+/** Does what follows this token begin an item of a FROM list? */
+function opensItem(token: Token | undefined): boolean {
+  return isWord(token, 'from', 'join', 'lateral') || isMark(token, ',') || isMark(token, '(');
+}
+
+function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
+  return (
+    token !== undefined && (token.kind === 'word' || token.kind === 'mark') && words.includes(token.text)
+  );
+}

@@ -1,0 +1,46 @@
+import type { Cursor } from '../lexer/cursor.js';
+import type { Range } from '../statement.js';
+
+/** What ends a statement on rows: its condition and its output. */
+export interface Ending {
+  readonly where: Range | undefined;
+  readonly returning: Range | undefined;
+}
+
+/** `[where …] [returning …]`, and nothing after it. */
+export function parseEnding(cursor: Cursor): Ending | undefined {
+  let where: Range | undefined;
+  if (cursor.takeWords('where')) {
+    where = cursor.takeWords('current', 'of') ? undefined : cursor.skipTo(isReturning);
+    if (!where) {
+      return undefined;
+    }
+  }
+  const output = parseReturning(cursor);
+  return output && { where, ...output };
+}
+
+/** `[returning …]`, and nothing after it. */
+export function parseReturning(cursor: Cursor): { readonly returning: Range | undefined } | undefined {
+  if (!cursor.takeWords('returning')) {
+    return cursor.atEnd ? { returning: undefined } : undefined;
+  }
+  // RETURNING WITH (OLD AS …) renames what an expression in it may refer to
+  const returning = cursor.isWord('with') ? undefined : cursor.skipTo(isWhereOrReturning);
+  return returning && cursor.atEnd ? { returning } : undefined;
+}
+
+export function isReturning(cursor: Cursor): boolean {
+  return cursor.isWord('returning');
+}
+
+export function isWhereOrReturning(cursor: Cursor): boolean {
+  return cursor.isWord('where', 'returning');
+}
+
+/** `from`, but not that of `is distinct from`. */
+export function isFrom(cursor: Cursor): boolean {
+  return (
+    cursor.isWord('from') && !cursor.follows('is', 'distinct') && !cursor.follows('is', 'not', 'distinct')
+  );
+}

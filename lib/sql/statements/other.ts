@@ -1,0 +1,184 @@
+import { namesIn, namesInText } from '../identifiers.js';
+import { isWord } from '../lexer/cursor.js';
+import type { Token } from '../lexer/tokens.js';
+import type { Other, SessionEffects, Statement } from '../statement.js';
+import {
+  DEFINING,
+  isDefinition,
+  isTransactionalDefinition,
+  mayRedefineOthers,
+  namesItsTables,
+} from './ddl.js';
+import { effectsOn, eitherEffects } from './session_effects.js';
+
+const CHANGES_NO_ROWS = [
+  ...[
+    'analyse',
+    'analyze',
+    'checkpoint',
+    'cluster',
+    'comment',
+    'deallocate',
+    'grant',
+    'listen',
+    'lock',
+    'notify',
+  ],
+  ...['reindex', 'unlisten', 'vacuum'],
+];
+
+/** With these, all tables that may be changed are named in the text. */
+const NAMES_ITS_TABLES = [
+  ...CHANGES_NO_ROWS,
+  ...[
+    'copy',
+    'declare',
+    'delete',
+    'insert',
+    'merge',
+    'prepare',
+    'refresh',
+    'select',
+    'table',
+    'truncate',
+    'update',
+  ],
+  ...['values', 'with'],
+];
+
+/** Nothing is defined by these, nor by {@link CONTROLS_TRANSACTION}. */
+const DEFINES_NOTHING = [
+  ...['analyse', 'analyze', 'checkpoint', 'cluster', 'copy', 'deallocate', 'declare', 'delete', 'insert'],
+  ...['listen', 'lock', 'merge', 'notify', 'prepare', 'select', 'table', 'unlisten', 'update', 'vacuum'],
+  ...['values', 'with'],
+];
+
+const CONTROLS_TRANSACTION = [
+  ...['abort', 'begin', 'commit', 'end', 'release', 'rollback', 'savepoint', 'start'],
+];
+
+/** One statement whose form is not understood. */
+export function otherStatement(sql: string, tokens: readonly Token[]): Other {
+  const names = namesIn(sql, tokens);
+  return {
+    kind: 'other',
+    names,
+    opaque: !namesAllItsTables(sql, tokens, names),
+    writes: !isWord(tokens[0]!, ...CHANGES_NO_ROWS),
+    ddl: isDefinition(tokens),
+    mayDefine: mayDefine(sql, tokens, names),
+    transactional: isTransactional(tokens, names),
+    controlsTransaction: isWord(tokens[0]!, ...CONTROLS_TRANSACTION),
+    effects: mayConfigure(tokens, names) ? effectsOn(undefined) : effectsOfTemporary(names),
+  };
+}
+
+/** What is temporary comes before all else of its name, for this session only: as if it had another search path. */
+export function effectsOfTemporary(names: ReadonlySet<string>): SessionEffects | undefined {
+  const isTemporary = ['temp', 'temporary', 'pg_temp'].some(name => names.has(name));
+  return isTemporary ? effectsOn(['search_path']) : undefined;
+}
+
+/** Several statements in one text: all that each of them does. */
+export function severalStatements(sql: string, tokens: readonly Token[], parts: readonly Statement[]): Other {
+  const others = parts.filter(part => part.kind === 'other');
+  return {
+    kind: 'other',
+    names: namesIn(sql, tokens),
+    opaque: others.some(part => part.opaque),
+    writes: parts.some(part => (part.kind === 'other' ? part.writes : CHANGES_ROWS.includes(part.kind))),
+    ddl: others.some(part => part.ddl),
+    mayDefine: others.some(part => part.mayDefine),
+    transactional: others.every(part => part.transactional),
+    controlsTransaction:
+      parts.some(part => part.kind === 'transaction') || others.some(part => part.controlsTransaction),
+    effects: parts
+      .map(part => ('effects' in part ? part.effects : undefined))
+      .reduce(eitherEffects, undefined),
+  };
+}
+
+/** A text that cannot even be split into tokens. */
+export function unreadableStatement(sql: string): Other {
+  const names = namesInText(sql);
+  return {
+    kind: 'other',
+    names,
+    opaque: true,
+    writes: true,
+    ddl: true,
+    mayDefine: true,
+    transactional: true,
+    controlsTransaction: CONTROLS_TRANSACTION.some(word => names.has(word)),
+    effects: effectsOn(undefined),
+  };
+}
+
+const CHANGES_ROWS: readonly Statement['kind'][] = ['insert', 'update', 'delete', 'truncate'];
+
+function namesAllItsTables(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+    case 'create':
+    case 'alter':
+    case 'drop':
+      return namesItsTables(tokens);
+    case 'explain':
+      return !names.has('execute');
+    case 'do':
+      return (
+        !names.has('execute') &&
+        !names.has('call') &&
+        !tokens.some(token => mayHideNames(sql, token)) &&
+        !mayRedefineOthers(sql.slice(tokens[0]!.start, tokens.at(-1)!.end))
+      );
+    default:
+      return isWord(tokens[0]!, ...NAMES_ITS_TABLES);
+  }
+}
+
+function mayDefine(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  if (isWord(tokens[0]!, 'do')) {
+    return !namesAllItsTables(sql, tokens, names) || DEFINING.some(word => names.has(word));
+  }
+  return isDefinition(tokens) || !isWord(tokens[0]!, ...DEFINES_NOTHING, ...CONTROLS_TRANSACTION);
+}
+
+/** A string constant that is written with escapes. */
+function mayHideNames(sql: string, token: Token): boolean {
+  return token.kind === 'string' && /^[eu]/i.test(sql[token.start]!);
+}
+
+function isTransactional(tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+    case 'create':
+    case 'alter':
+    case 'drop':
+      return isTransactionalDefinition(tokens);
+    case 'do':
+      return !names.has('commit') && !names.has('rollback');
+    case 'call':
+    case 'cluster':
+    case 'reindex':
+    case 'vacuum':
+      return false;
+    default:
+      return true;
+  }
+}
+
+function mayConfigure(tokens: readonly Token[], names: ReadonlySet<string>): boolean {
+  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+    case 'create':
+    case 'alter':
+    case 'drop':
+      return false; // a setting in it is of what it defines
+    case 'do':
+      return names.has('set') || names.has('set_config') || names.has('reset') || names.has('execute');
+    case 'call':
+    case 'execute':
+    case 'load':
+      return true;
+    default:
+      return names.has('set_config');
+  }
+}
