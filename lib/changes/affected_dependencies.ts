@@ -1,7 +1,7 @@
-import type { Scheme } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
 import { storedColumn } from '../values/path.js';
+import type { Scheme } from '../values/scheme.js';
 import type { Step } from '../values/step.js';
 import type { Row } from './row_image.js';
 import type { Pair } from './table_journal.js';

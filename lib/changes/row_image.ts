@@ -1,4 +1,5 @@
 import { quoteName } from '../sql/lexer/names.js';
+import { IMAGE_COLUMN } from '../sql/rewrite.js';
 import {
   type Canonical,
   type Comparable,
@@ -7,9 +8,6 @@ import {
   storedExpression,
 } from '../values/comparable.js';
 import { pathOf } from '../values/path.js';
-
-/** The output column that carries images. */
-export const IMAGE_COLUMN = '__cacheops';
 
 /** PostgreSQL passes at most 100 arguments to a function. */
 const MAX_ARGUMENTS = 100;

@@ -1,7 +1,7 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Op } from '../config/index.js';
 import type { ReadEvent } from '../observability/events.js';
-import { PROFILES } from '../orm/api/repository.js';
+import { PROFILES } from '../orm/context/extension_keys.js';
 import type { Profiles } from '../orm/planning/profiles.js';
 import type { Output } from './output.js';
 import type { Project } from './project.js';

@@ -1,4 +1,3 @@
-import { ownDecoratedProfile } from '../decorators/cached.js';
 import { type AnyClass, lineageOf, nameOf } from './class_lineage.js';
 import { CacheopsError } from './error.js';
 import type { Profile } from './options.js';
@@ -36,4 +35,17 @@ export function declaredProfile(
     }
   }
   return undefined;
+}
+
+// registered, so that two copies of this package in one program understand each other
+export const PROFILE = Symbol.for('mikro-orm-cacheops/profile');
+
+/** What `@Cached()` says of this very class, whatever those say that it extends; `undefined` without it. */
+export function ownDecoratedProfile(target: AnyClass): Profile | null | undefined {
+  return Object.hasOwn(target, PROFILE) ? decoratedProfile(target) : undefined;
+}
+
+/** What `@Cached()` says of a class, or of the nearest class that it extends; `undefined` without any. */
+export function decoratedProfile(target: AnyClass): Profile | null | undefined {
+  return (target as { [PROFILE]?: Profile | null })[PROFILE];
 }

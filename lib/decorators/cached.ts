@@ -1,5 +1,6 @@
 import { show } from '../config/check.js';
 import { type AnyClass, nameOf } from '../config/class_lineage.js';
+import { PROFILE } from '../config/declared_profile.js';
 import { CacheopsError } from '../config/error.js';
 import type { Profile } from '../config/options.js';
 import { parseProfile } from '../config/profile.js';
@@ -12,7 +13,6 @@ import { rememberDecorated } from './stray.js';
 export type CachedDecorator = (target: AnyClass, context?: ClassDecoratorContext) => void;
 
 // registered, so that two copies of this package in one program understand each other
-const PROFILE = Symbol.for('mikro-orm-cacheops/profile');
 
 /** The same, for a method as well. */
 export interface CachedAnythingDecorator extends CachedDecorator, MethodCacheDecorator {}
@@ -76,16 +76,6 @@ function declare(
   const value = profile === null ? null : checkedCopy(profile, name);
   Object.defineProperty(target, PROFILE, { value });
   rememberDecorated(target);
-}
-
-/** What {@link Cached} says of this very class, whatever those say that it extends; `undefined` without it. */
-export function ownDecoratedProfile(target: AnyClass): Profile | null | undefined {
-  return Object.hasOwn(target, PROFILE) ? decoratedProfile(target) : undefined;
-}
-
-/** What {@link Cached} says of a class, or of the nearest class that it extends; `undefined` without any. */
-export function decoratedProfile(target: AnyClass): Profile | null | undefined {
-  return (target as { [PROFILE]?: Profile | null })[PROFILE];
 }
 
 function checkedCopy(profile: Profile, name: string): Profile {

@@ -1,6 +1,6 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import { contextOf, functionPartsOf } from '../orm/api/orm_registry.js';
-import type { Answer, AnswerRequest, Computed, TagKind } from '../orm/computed/computed_results.js';
+import type { Answer, AnswerRequest, Answers, Computed, TagKind } from '../orm/computed/computed_results.js';
+import { contextOf, functionPartsOf } from '../orm/context/orm_registry.js';
 
 export type { Answer, AnswerRequest, Computed } from '../orm/computed/computed_results.js';
 export { checkSamples, type Sample } from '../orm/planning/samples.js';
@@ -16,7 +16,7 @@ export function answer<T>(
   request: AnswerRequest,
   compute: () => Promise<Computed<T>>,
 ): Promise<Answer<T>> {
-  return functionPartsOf(em).answers.answer(contextOf(em), request, compute);
+  return functionPartsOf<Answers>(em).answers.answer(contextOf(em), request, compute);
 }
 
 /** Drops everything that has this tag, in every process, and what is being computed. */
@@ -25,5 +25,5 @@ export function invalidateTag(
   kind: TagKind,
   value: string,
 ): Promise<void> {
-  return functionPartsOf(ormOrEm).answers.invalidateTag(kind, value);
+  return functionPartsOf<Answers>(ormOrEm).answers.invalidateTag(kind, value);
 }

@@ -2,6 +2,10 @@ import { EntityManager } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { checkBoolean, checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
+import type { AnswerRequest, Answers, Computed } from '../orm/computed/computed_results.js';
+import { isEntityClass } from '../orm/computed/entity_class.js';
+import { leavesChanges, restoreEntities } from '../orm/computed/entity_graph.js';
+import { isolated } from '../orm/computed/isolation.js';
 import {
   contextOf,
   type FunctionParts,
@@ -9,11 +13,7 @@ import {
   managing,
   mayManage,
   onlyOrm,
-} from '../orm/api/orm_registry.js';
-import type { AnswerRequest, Computed } from '../orm/computed/computed_results.js';
-import { isEntityClass } from '../orm/computed/entity_class.js';
-import { leavesChanges, restoreEntities } from '../orm/computed/entity_graph.js';
-import { isolated } from '../orm/computed/isolation.js';
+} from '../orm/context/orm_registry.js';
 import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/planning/samples.js';
 import { describeArguments, type Given } from './given.js';
 import { type Identity, identityOf, warnIfPrivate } from './identity.js';
@@ -173,7 +173,7 @@ class Call {
   readonly #samples: readonly Sample[];
   readonly #options: CachedAsOptions;
   readonly #em: SqlEntityManager;
-  readonly #parts: FunctionParts;
+  readonly #parts: FunctionParts<Answers>;
 
   constructor(
     self: unknown,
@@ -194,7 +194,7 @@ class Call {
       );
     }
     this.#em = contextOf(em);
-    this.#parts = functionPartsOf(em);
+    this.#parts = functionPartsOf<Answers>(em);
   }
 
   /** Are results for other processes, too? */

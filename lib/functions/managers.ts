@@ -1,8 +1,8 @@
 import { EntityManager, EntityRepository, helper, MikroORM } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { ambientManagerOf, contextOf } from '../orm/api/orm_registry.js';
 import type { Managers } from '../orm/computed/computed_results.js';
 import { isEntity } from '../orm/computed/entity_graph.js';
+import { ambientManagerOf, contextOf } from '../orm/context/orm_registry.js';
 
 /** `this.a.b.c` is looked at, and what that holds is not. */
 const DEPTH = 3;

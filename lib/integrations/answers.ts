@@ -2,8 +2,8 @@ import { type EntityManager, MikroORM, RequestContext } from '@mikro-orm/core';
 import { CacheopsError } from '../config/index.js';
 import { type AnswerRequest, answer, type Computed, checkSamples, type Sample } from '../functions/answer.js';
 import { describeArguments } from '../functions/given.js';
-import { contextOf, functionPartsOf, managing, onlyOrm } from '../orm/api/orm_registry.js';
 import { isEntityClass } from '../orm/computed/entity_class.js';
+import { contextOf, functionPartsOf, managing, onlyOrm } from '../orm/context/orm_registry.js';
 
 export { checkSamples, invalidateTag, type Sample } from '../functions/answer.js';
 

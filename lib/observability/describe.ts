@@ -1,10 +1,11 @@
 import type { WatchedDependency } from '../query/dependencies.js';
 import type { Test } from '../query/test.js';
 import { type Expression, leavesOf } from '../query/view.js';
-import type { Dependency, EntryAddress, Moved } from '../store/store.js';
+import type { EntryAddress, Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues } from '../values/encode.js';
 import { readableName } from '../values/path.js';
+import type { Dependency } from '../values/scheme.js';
 
 /**
  * What an entry depends on, in words: `article(category=7 and price<10; reads title)`, or just `article` for the whole

@@ -3,12 +3,12 @@ import type {
   Found,
   Lease,
   Quarantine,
-  Scheme,
   Seal,
   Store,
   TableChange,
   Writer,
 } from '../store/store.js';
+import type { Scheme } from '../values/scheme.js';
 import type { CacheopsEvents } from './events.js';
 import { channels, type StoreMessage, traced } from './tracing.js';
 

@@ -1,6 +1,6 @@
-import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { encodeValues, schemeOf } from '../values/encode.js';
+import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
 import type { Partner, PartnerKey } from './partner.js';
 import { columnsOf, compile, type Predicate } from './predicate.js';

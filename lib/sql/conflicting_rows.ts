@@ -1,8 +1,7 @@
-import { IMAGE_COLUMN } from '../changes/row_image.js';
 import { Cursor, isWord } from './lexer/cursor.js';
 import { quoteName } from './lexer/names.js';
 import { type Token, tokenize } from './lexer/tokens.js';
-import { columnQualifier, type Query, renumber } from './rewrite.js';
+import { columnQualifier, IMAGE_COLUMN, type Query, renumber } from './rewrite.js';
 import type { Insert } from './statement.js';
 
 /**

@@ -1,4 +1,3 @@
-import { IMAGE_COLUMN } from '../changes/row_image.js';
 import { quoteName } from './lexer/names.js';
 import { tokenize } from './lexer/tokens.js';
 import type { Delete, Insert, Range, Update } from './statement.js';
@@ -117,3 +116,6 @@ export function renumber(sql: string, parameters: readonly unknown[]): Query {
   }
   return { sql: renumbered + sql.slice(at), parameters: used };
 }
+
+/** The output column that carries images. */
+export const IMAGE_COLUMN = '__cacheops';

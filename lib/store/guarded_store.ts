@@ -1,10 +1,10 @@
+import type { Scheme } from '../values/scheme.js';
 import {
   type EntryAddress,
   EVERYTHING,
   type Found,
   type Lease,
   type Quarantine,
-  type Scheme,
   type Seal,
   type Store,
   type TableChange,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Dependency, EntryAddress, Moved } from './store.js';
+import type { Dependency } from '../values/scheme.js';
+import type { EntryAddress, Moved } from './store.js';
 
 /**
  * Ends the prefix of each key. So keys of another prefix that begins alike, and keys of other programs, are told from

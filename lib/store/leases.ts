@@ -1,4 +1,5 @@
-import type { InFlight, Lease, Quarantine, TableDependencies } from './store.js';
+import type { TableDependencies } from '../values/scheme.js';
+import type { InFlight, Lease, Quarantine } from './store.js';
 
 /** What came of a lease on one table. */
 export type TableLease =

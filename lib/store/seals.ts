@@ -1,5 +1,6 @@
+import type { Dependency, TableDependencies } from '../values/scheme.js';
 import { idOf } from './keys.js';
-import type { Dependency, Seal, TableDependencies } from './store.js';
+import type { Seal } from './store.js';
 
 /** Dependencies, with the stamps that they had before what depends on them was read. */
 export interface Sealed {

@@ -1,7 +1,8 @@
+import type { Scheme } from '../values/scheme.js';
 import { encodeStep, type Step } from '../values/step.js';
 import { dependencyId } from './keys.js';
 import { MAX_STEP, MAX_STEPS, MAX_STEPS_OF_MARK } from './limits.js';
-import type { Scheme, TableChange } from './store.js';
+import type { TableChange } from './store.js';
 
 /** A dependency that a writer touches. */
 export interface Touch {

@@ -1,5 +1,5 @@
-import type { Dependency, Scheme } from '../store/store.js';
 import type { Canonical } from './comparable.js';
+import type { Dependency, Scheme } from './scheme.js';
 
 const schemes = new Map<string, Scheme>();
 /** Paths within a column are as many as whoever asks thinks of. */

@@ -1,16 +1,10 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Journal } from '../../lib/changes/journal.js';
-import {
-  IMAGE_COLUMN,
-  type Image,
-  type ImageColumn,
-  ImageFormat,
-  withoutImage,
-} from '../../lib/changes/row_image.js';
+import { type Image, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
 import { conflictSql } from '../../lib/sql/conflicting_rows.js';
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
-import { columnQualifier, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
+import { columnQualifier, IMAGE_COLUMN, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
 import { type Delete, type Insert, parseStatement, type Update } from '../../lib/sql/statement.js';
 import { schemeOf } from '../../lib/values/encode.js';
 import { anyConstant, anyGap } from './generated.js';

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { IMAGE_COLUMN, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
+import { type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
+import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { connect, type Server } from './server.js';
 
 describe('images of rows', () => {

@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { Journal, type RowState } from '../../lib/changes/journal.js';
 import type { Image } from '../../lib/changes/row_image.js';
-import { type Scheme, WHOLE_TABLE } from '../../lib/store/store.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { encodeValues, schemeOf } from '../../lib/values/encode.js';
+import { type Scheme, WHOLE_TABLE } from '../../lib/values/scheme.js';
 
 const positions = new Map([
   ['id', 0],

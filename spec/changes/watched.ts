@@ -5,16 +5,10 @@ import {
   type DatabaseConnection,
   type QueryResult,
 } from 'kysely';
-import {
-  IMAGE_COLUMN,
-  type Image,
-  type ImageColumn,
-  ImageFormat,
-  withoutImage,
-} from '../../lib/changes/row_image.js';
+import { type Image, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
 import { conflictSql } from '../../lib/sql/conflicting_rows.js';
 import { quoteName } from '../../lib/sql/lexer/names.js';
-import { columnQualifier, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
+import { columnQualifier, IMAGE_COLUMN, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
 import {
   type Delete,
   type Insert,

@@ -1,8 +1,9 @@
 import { Entity, PrimaryKey } from '@mikro-orm/decorators/legacy';
 import { expect } from 'chai';
+import { decoratedProfile, ownDecoratedProfile } from '../../lib/config/declared_profile.js';
 import { CacheopsError } from '../../lib/config/error.js';
 import type { Profile } from '../../lib/config/options.js';
-import { Cached, decoratedProfile, ownDecoratedProfile } from '../../lib/decorators/cached.js';
+import { Cached } from '../../lib/decorators/cached.js';
 import { forgetDecorated } from './forget.js';
 
 /** The decorator as JavaScript can misuse it. */

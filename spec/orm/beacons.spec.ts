@@ -3,7 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
 import { type Cacheops, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
-import { anyChange } from '../../lib/orm/writes/commit.js';
+import { anyChange } from '../../lib/orm/protocol/writer.js';
 import { freshDatabase } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { sourcesOf } from './support/observe.js';

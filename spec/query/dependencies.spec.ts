@@ -2,9 +2,9 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { dependenciesOf, occurrencesOf } from '../../lib/query/dependencies.js';
 import { and, type Formula, or, type Source } from '../../lib/query/formula.js';
-import type { Dependency, TableDependencies } from '../../lib/store/store.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { dependencyOf } from '../../lib/values/encode.js';
+import type { Dependency, TableDependencies } from '../../lib/values/scheme.js';
 import { formula, type JoinedRow, joinedRow, SOURCES, satisfies } from './formulas.js';
 
 const article: Source = { table: 'article' };

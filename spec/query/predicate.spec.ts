@@ -2,12 +2,13 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { IMAGE_COLUMN, ImageFormat, type Row } from '../../lib/changes/row_image.js';
+import { ImageFormat, type Row } from '../../lib/changes/row_image.js';
 import { type Catalog, loadCatalog, type Table } from '../../lib/orm/catalog/catalog.js';
 import { type Columns, type Condition, readCondition } from '../../lib/query/condition.js';
 import type { Formula } from '../../lib/query/formula.js';
 import { compile } from '../../lib/query/predicate.js';
 import { viewOf } from '../../lib/query/view.js';
+import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { freshDatabase } from '../support/servers.js';
 import { COLUMNS, CREATE_SAMPLE, Sample, type SampleRow, sampleRow, sampleWhere } from './samples.js';
 

@@ -2,7 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
-import type { Scheme } from '../../lib/store/store.js';
+import type { Scheme } from '../../lib/values/scheme.js';
 import { freshDatabase } from '../support/servers.js';
 import { Asked, Asker } from './soundness/asked.js';
 import { type Following, WatchedDatabase } from './soundness/database.js';

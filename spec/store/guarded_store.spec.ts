@@ -3,7 +3,8 @@ import sinon from 'sinon';
 import { GuardedStore, type GuardOptions } from '../../lib/store/guarded_store.js';
 import { MemoryStore } from '../../lib/store/memory/memory_store.js';
 import type { EntryAddress, Lease, Store } from '../../lib/store/store.js';
-import { EVERYTHING, WHOLE_TABLE } from '../../lib/store/store.js';
+import { EVERYTHING } from '../../lib/store/store.js';
+import { WHOLE_TABLE } from '../../lib/values/scheme.js';
 import { ask } from './words.js';
 
 const ADDRESS: EntryAddress = {

@@ -1,4 +1,5 @@
-import type { Found, Scheme } from '../../lib/store/store.js';
+import type { Found } from '../../lib/store/store.js';
+import type { Scheme } from '../../lib/values/scheme.js';
 import type { Step } from '../../lib/values/step.js';
 
 type Row = object;

@@ -1,17 +1,15 @@
 import { expect } from 'chai';
 import type {
-  Dependency,
   EntryAddress,
   Lease,
   Refusal,
-  Scheme,
   Seal,
   Store,
   TableChange,
-  TableDependencies,
   Writer,
 } from '../../lib/store/store.js';
-import { WHOLE_TABLE } from '../../lib/store/store.js';
+import type { Dependency, Scheme, TableDependencies } from '../../lib/values/scheme.js';
+import { WHOLE_TABLE } from '../../lib/values/scheme.js';
 import type { Step } from '../../lib/values/step.js';
 
 export const ARTICLE = 'blog.public.article';

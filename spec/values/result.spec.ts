@@ -1,8 +1,9 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { IMAGE_COLUMN, ImageFormat } from '../../lib/changes/row_image.js';
+import { ImageFormat } from '../../lib/changes/row_image.js';
 import { loadCatalog, type Table } from '../../lib/orm/catalog/catalog.js';
+import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { compareCanonical } from '../../lib/values/order.js';
 import { canonicalOfResult } from '../../lib/values/result.js';
 import { COLUMNS, CREATE_SAMPLE, Sample, sampleRow } from '../query/samples.js';

@@ -3,14 +3,9 @@ import { CacheopsError } from '../../config/index.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { CacheopsStats } from '../../observability/stats.js';
 import type { StoreCache } from '../computed/timed_values.js';
+import { EXTENSION } from '../context/extension_keys.js';
 import { withScope } from '../context/scope.js';
 import type { Invalidation } from '../writes/manual_invalidation.js';
-
-/** The name under which an ORM's configuration keeps its handle. */
-export const EXTENSION = 'cacheops';
-
-/** The name under which it keeps the store, as it was made or given. */
-export const STORE = `${EXTENSION} store`;
 
 export interface HandleParts {
   readonly events: CacheopsEvents;

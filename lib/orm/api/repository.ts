@@ -7,12 +7,9 @@ import {
   parseCall,
   requireProfile,
 } from '../../config/index.js';
+import { PROFILES } from '../context/extension_keys.js';
 import { withScope } from '../context/scope.js';
 import type { Profiles } from '../planning/profiles.js';
-import { EXTENSION } from './handle.js';
-
-/** The name under which an ORM's configuration keeps its profiles. */
-export const PROFILES = `${EXTENSION} profiles`;
 
 /** What every repository has beside what the ORM gives it. */
 export interface CachingMethods<Entity extends object = any> {

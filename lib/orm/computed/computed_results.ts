@@ -8,12 +8,13 @@ import type { AnswerKind, CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import { joinSeals, type Sealed } from '../../store/seals.js';
-import type { EntryAddress, Seal, Store, TableDependencies } from '../../store/store.js';
-import { functionPartsIn } from '../api/orm_registry.js';
+import type { EntryAddress, Seal, Store } from '../../store/store.js';
+import type { TableDependencies } from '../../values/scheme.js';
 import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, Loaded, Surroundings } from '../context/environment.js';
+import { functionPartsIn } from '../context/orm_registry.js';
 import {
   Computation,
   currentScope,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
-import type { EntryAddress, Scheme, TableDependencies } from '../../store/store.js';
+import type { EntryAddress } from '../../store/store.js';
+import type { Scheme, TableDependencies } from '../../values/scheme.js';
 
 /**
  * Where a result is that depends on more than its request tells: on what other cached functions depend that it was made

@@ -1,9 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityMetadata } from '@mikro-orm/core';
-import type { SqlEntityManager } from '@mikro-orm/sql';
-import type { ParsedCall } from '../../config/index.js';
+import type { QueryBuilder, SqlEntityManager } from '@mikro-orm/sql';
+import type { CallOptions, Op, ParsedCall } from '../../config/index.js';
 import type { Sealed } from '../../store/seals.js';
-import type { Building } from '../reads/query_builders.js';
 import { PECULIAR, type Session } from './session.js';
 
 /** What holds for everything that is called from here, however deep: it follows async context. */
@@ -270,4 +269,13 @@ export async function noting<T>(run: (note: Note) => Promise<T>): Promise<T> {
   } finally {
     conclude(outcome);
   }
+}
+
+/** A query builder that is being executed. */
+export interface Building {
+  readonly builder: QueryBuilder<any, any, any, any, any, any, any>;
+  readonly em: SqlEntityManager;
+  readonly op: Op;
+  /** what it was told by `cacheops()` */
+  readonly call: CallOptions | undefined;
 }

@@ -1,5 +1,5 @@
 import type { PartnerKey } from '../../query/partner.js';
-import { isAskable } from '../reads/partner_lookup.js';
+import type { Comparable } from '../../values/comparable.js';
 import { joinOf, type Places } from './range_table.js';
 import type { Use } from './resolved_select.js';
 
@@ -61,4 +61,15 @@ function partnersOf(places: Places, row: Use, partner: Use, columns: PartnerKey)
   return places.isAsked(partner) && readable && on?.every(pair => pair !== undefined && isFound(pair))
     ? { row, partner, on: on as PartnerKey }
     : undefined;
+}
+
+/** Of kinds that partners are found by: a type of which their canonical form is a literal, and that an index takes. */
+export const TYPES: Readonly<Partial<Record<Comparable, string>>> = {
+  integer: 'bigint',
+  text: 'text',
+  uuid: 'uuid',
+};
+
+export function isAskable(kind: Comparable | undefined): boolean {
+  return kind !== undefined && kind in TYPES;
 }

@@ -4,7 +4,7 @@ import { type AbstractSqlDriver, QueryBuilder, type SqlEntityManager } from '@mi
 import { show } from '../../config/check.js';
 import { CacheopsError, requireProfile } from '../../config/index.js';
 import { anyOf } from '../../query/dependencies.js';
-import type { TableDependencies } from '../../store/store.js';
+import type { TableDependencies } from '../../values/scheme.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Environment } from '../context/environment.js';
 import { currentScope, withScope } from '../context/scope.js';

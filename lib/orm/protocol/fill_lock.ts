@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { InFlight, Store, Writer } from '../../store/store.js';
 import { encodeValues, schemeOf } from '../../values/encode.js';
-import { newWriterId } from '../writes/commit.js';
 import { namedDependency } from './named_dependency.js';
 import { PATIENCE } from './patience.js';
 import { LOCKS } from './virtual_tables.js';
+import { newWriterId } from './writer.js';
 
 const SHORTEST_SLEEP = 10;
 const LONGEST_SLEEP = 200;

@@ -1,6 +1,6 @@
 import type { Store, TableChange } from '../../store/store.js';
 import { encodeValues, schemeOf } from '../../values/encode.js';
-import { newWriterId } from '../writes/commit.js';
+import { newWriterId } from './writer.js';
 
 /** A dependency on something that has a name, in a pseudo table. */
 export function namedDependency(table: string, kind: string, value: string) {

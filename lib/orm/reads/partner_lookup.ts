@@ -1,11 +1,13 @@
-import { IMAGE_COLUMN, ImageFormat } from '../../changes/row_image.js';
+import { ImageFormat } from '../../changes/row_image.js';
 import type { Partner } from '../../query/partner.js';
 import { columnsOf, compile } from '../../query/predicate.js';
 import { quoteName } from '../../sql/lexer/names.js';
-import type { Canonical, Comparable } from '../../values/comparable.js';
+import { IMAGE_COLUMN } from '../../sql/rewrite.js';
+import type { Canonical } from '../../values/comparable.js';
 import { decodeValues, encodeValues } from '../../values/encode.js';
 import { storedColumn } from '../../values/path.js';
 import { type Catalog, kindIn, type Table } from '../catalog/catalog.js';
+import { TYPES } from '../planning/join_partners.js';
 
 /** By partner, the keys that are asked for. */
 export type Questions = ReadonlyMap<Partner, ReadonlySet<string>>;
@@ -70,14 +72,3 @@ async function failingOf(
 
 /** `(10,2)` of `numeric(10,2)` */
 const MODIFIER = /\(.*\)/;
-
-/** Of kinds that partners are found by: a type of which their canonical form is a literal, and that an index takes. */
-const TYPES: Readonly<Partial<Record<Comparable, string>>> = {
-  integer: 'bigint',
-  text: 'text',
-  uuid: 'uuid',
-};
-
-export function isAskable(kind: Comparable | undefined): boolean {
-  return kind !== undefined && kind in TYPES;
-}

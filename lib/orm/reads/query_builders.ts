@@ -10,16 +10,7 @@ import { type CallOptions, type Op, parseCall } from '../../config/index.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { conditionOf } from '../planning/builder_condition.js';
 
-type Builder = QueryBuilder<any, any, any, any, any, any, any>;
-
-/** A query builder that is being executed. */
-export interface Building {
-  readonly builder: Builder;
-  readonly em: SqlEntityManager;
-  readonly op: Op;
-  /** what it was told by `cacheops()` */
-  readonly call: CallOptions | undefined;
-}
+export type Builder = QueryBuilder<any, any, any, any, any, any, any>;
 
 /** The statement of a query builder, on its way to the database. */
 export interface BuiltRead {

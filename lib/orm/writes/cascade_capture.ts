@@ -1,6 +1,6 @@
-import { IMAGE_COLUMN, type Image, type ImageFormat } from '../../changes/row_image.js';
+import type { Image, ImageFormat } from '../../changes/row_image.js';
 import { quoteName } from '../../sql/lexer/names.js';
-import { columnQualifier, lockingSql, type Query } from '../../sql/rewrite.js';
+import { columnQualifier, IMAGE_COLUMN, lockingSql, type Query } from '../../sql/rewrite.js';
 import { mayCallRoutine } from '../../sql/routines.js';
 import type { ForeignKey, Table } from '../catalog/catalog.js';
 import type { RowWrite } from './row_capture.js';

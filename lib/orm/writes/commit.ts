@@ -1,7 +1,6 @@
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import type { Store, TableChange, Writer } from '../../store/store.js';
-import { token } from '../../store/token.js';
+import type { Store, Writer } from '../../store/store.js';
 import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
 import { allAffected } from '../catalog/propagation.js';
@@ -9,6 +8,7 @@ import { isRefusal } from '../catalog/rights.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { extinguish, light } from '../protocol/advisory_lock.js';
+import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { Arbiter } from '../protocol/writer_fate.js';
 import type { TrackedConnection } from './tracked_dialect.js';
 
@@ -286,13 +286,4 @@ export interface Announced {
   /** what it may change, as a whole */
   readonly tables: readonly string[];
   readonly ask: Ask | undefined;
-}
-
-/** Anything in this table. */
-export function anyChange(table: string): TableChange {
-  return { table, touched: () => undefined };
-}
-
-export function newWriterId(): string {
-  return token();
 }

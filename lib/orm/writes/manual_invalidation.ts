@@ -7,16 +7,17 @@ import {
 } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { Journal } from '../../changes/journal.js';
-import { IMAGE_COLUMN, ImageFormat, type Row } from '../../changes/row_image.js';
+import { ImageFormat, type Row } from '../../changes/row_image.js';
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import { quoteName } from '../../sql/lexer/names.js';
+import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
 import type { Ask, Table } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
-import { newWriterId } from './commit.js';
+import { newWriterId } from '../protocol/writer.js';
 
 /** Invalidation by hand, for changes that were made elsewhere. */
 export class Invalidation {

@@ -4,7 +4,7 @@ import type { Image } from '../../changes/row_image.js';
 import { conflictSql } from '../../sql/conflicting_rows.js';
 import { lockingSql, type Query } from '../../sql/rewrite.js';
 import type { Delete, Insert, Update } from '../../sql/statement.js';
-import type { Scheme } from '../../store/store.js';
+import type { Scheme } from '../../values/scheme.js';
 import type { Catalog, Table } from '../catalog/catalog.js';
 import { cascades } from '../catalog/propagation.js';
 import { Cascade } from './cascade_capture.js';

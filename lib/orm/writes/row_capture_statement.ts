@@ -1,21 +1,16 @@
 import type { QueryResult } from 'kysely';
-import {
-  IMAGE_COLUMN,
-  type Image,
-  ImageFormat,
-  type ImageRequest,
-  withoutImage,
-} from '../../changes/row_image.js';
+import { type Image, ImageFormat, type ImageRequest, withoutImage } from '../../changes/row_image.js';
 import {
   boundedSql,
   COUNT_COLUMN,
   columnQualifier,
+  IMAGE_COLUMN,
   isBounded,
   type Query,
   returningSql,
 } from '../../sql/rewrite.js';
-import type { Scheme } from '../../store/store.js';
 import { storedColumn } from '../../values/path.js';
+import type { Scheme } from '../../values/scheme.js';
 import { type ComparableColumn, pathColumn, type Table } from '../catalog/catalog.js';
 import type { RowWrite } from './row_capture.js';
 

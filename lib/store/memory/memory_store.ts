@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import type { Scheme, TableDependencies } from '../../values/scheme.js';
 import { dependenciesOf, Keys, type TableKeys } from '../keys.js';
 import { joinLeases, type TableLease } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
@@ -8,11 +9,9 @@ import type {
   Lease,
   Moved,
   Quarantine,
-  Scheme,
   Seal,
   Store,
   TableChange,
-  TableDependencies,
   Writer,
 } from '../store.js';
 import { StoreError } from '../store_error.js';

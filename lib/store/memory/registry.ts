@@ -1,6 +1,7 @@
+import type { Dependency, Scheme } from '../../values/scheme.js';
 import { idOf } from '../keys.js';
 import { leastRoom, MAX_RECORDS, type TableLimits } from '../limits.js';
-import type { Dependency, Scheme, Writer } from '../store.js';
+import type { Writer } from '../store.js';
 import { token } from '../token.js';
 
 /**

@@ -1,7 +1,8 @@
 import type { LRUCache } from 'lru-cache';
+import type { Dependency } from '../../values/scheme.js';
 import { advanced, firstCounted, stepsBetween } from '../counted.js';
 import { idOf, type TableKeys } from '../keys.js';
-import type { Dependency, Moved } from '../store.js';
+import type { Moved } from '../store.js';
 import { token } from '../token.js';
 import { isCounted, type Touch } from '../touched.js';
 import type { Kept, Stamp } from './kept.js';

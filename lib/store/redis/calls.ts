@@ -1,6 +1,7 @@
+import type { TableDependencies } from '../../values/scheme.js';
 import { idOf, type Keys, schemeId } from '../keys.js';
 import { leastRoom, MAX_RECORDS, MAX_STEPS, MAX_TRAIL, type TableLimits } from '../limits.js';
-import type { TableDependencies, Writer } from '../store.js';
+import type { Writer } from '../store.js';
 import { token } from '../token.js';
 import { isCounted, type Touch } from '../touched.js';
 import type { Drift } from './entry.js';

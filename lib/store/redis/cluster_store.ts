@@ -1,3 +1,4 @@
+import type { Scheme } from '../../values/scheme.js';
 import { idOf, Keys, rootOf } from '../keys.js';
 import { limitsFrom } from '../limits.js';
 import type {
@@ -6,7 +7,6 @@ import type {
   InFlight,
   Lease,
   Quarantine,
-  Scheme,
   Seal,
   Store,
   TableChange,

@@ -1,17 +1,8 @@
+import type { Scheme } from '../../values/scheme.js';
 import { Keys, rootOf } from '../keys.js';
 import { joinLeases } from '../leases.js';
 import { limitsFrom, type TableLimits } from '../limits.js';
-import type {
-  EntryAddress,
-  Found,
-  Lease,
-  Quarantine,
-  Scheme,
-  Seal,
-  Store,
-  TableChange,
-  Writer,
-} from '../store.js';
+import type { EntryAddress, Found, Lease, Quarantine, Seal, Store, TableChange, Writer } from '../store.js';
 import { StoreError } from '../store_error.js';
 import { touchedBy } from '../touched.js';
 import {

@@ -1,4 +1,4 @@
-import type { Scheme } from '../store.js';
+import type { Scheme } from '../../values/scheme.js';
 
 /** The schemes that the registry of a table had when it was last asked. */
 export interface KnownSchemes {

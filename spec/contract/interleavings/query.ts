@@ -1,5 +1,6 @@
-import type { Dependency, EntryAddress, Found } from '../../../lib/store/store.js';
+import type { EntryAddress, Found } from '../../../lib/store/store.js';
 import { schemeOf } from '../../../lib/values/encode.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import { matters, valuesOf } from '../../store/steps.js';
 import { articles } from '../../store/words.js';
 import type { Row } from './database.js';

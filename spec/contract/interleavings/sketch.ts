@@ -1,19 +1,17 @@
 import { dependenciesOf, idOf, Keys, type TableKeys } from '../../../lib/store/keys.js';
 import { joinLeases, type TableLease } from '../../../lib/store/leases.js';
 import type {
-  Dependency,
   EntryAddress,
   Found,
   Lease,
   Moved,
   Quarantine,
-  Scheme,
   Seal,
   TableChange,
-  TableDependencies,
   Writer,
 } from '../../../lib/store/store.js';
 import { isCounted, type Touch, touchedBy } from '../../../lib/store/touched.js';
+import type { Dependency, Scheme, TableDependencies } from '../../../lib/values/scheme.js';
 import type { ExploredStore } from './explored_store.js';
 import type { Keeps } from './rules.js';
 

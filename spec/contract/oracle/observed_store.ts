@@ -5,12 +5,12 @@ import type {
   Found,
   Lease,
   Quarantine,
-  Scheme,
   Seal,
   Store,
   TableChange,
   Writer,
 } from '../../../lib/store/store.js';
+import type { Scheme } from '../../../lib/values/scheme.js';
 import { type Gate, gate } from '../../support/gate.js';
 
 /** Deletes things from a store behind its back. */

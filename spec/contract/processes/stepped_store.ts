@@ -4,12 +4,12 @@ import type {
   Found,
   Lease,
   Quarantine,
-  Scheme,
   Seal,
   Store,
   TableChange,
   Writer,
 } from '../../../lib/store/store.js';
+import type { Scheme } from '../../../lib/values/scheme.js';
 import { currentSteps, type Step } from './steps.js';
 
 /**

@@ -1,8 +1,8 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { IMAGE_COLUMN } from '../../../lib/changes/row_image.js';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
+import { IMAGE_COLUMN } from '../../../lib/sql/rewrite.js';
 import { freshDatabase } from '../../support/servers.js';
 import { answerOf, isSingle } from './answer.js';
 import { type Deed, type Question, type Turn, WRITERS } from './arbitrary.js';

@@ -1,11 +1,12 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { Journal } from '../../../lib/changes/journal.js';
-import { IMAGE_COLUMN } from '../../../lib/changes/row_image.js';
 import type { Catalog, Table } from '../../../lib/orm/catalog/catalog.js';
 import { writeRows } from '../../../lib/orm/writes/row_capture.js';
 import { formatOf } from '../../../lib/orm/writes/row_capture_statement.js';
+import { IMAGE_COLUMN } from '../../../lib/sql/rewrite.js';
 import { parseStatement } from '../../../lib/sql/statement.js';
-import type { Scheme, TableChange } from '../../../lib/store/store.js';
+import type { TableChange } from '../../../lib/store/store.js';
+import type { Scheme } from '../../../lib/values/scheme.js';
 
 /** What stands in a table: by key, the image of each row and its columns as text. */
 type Contents = ReadonlyMap<

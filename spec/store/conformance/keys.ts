@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import type { Dependency, EntryAddress } from '../../../lib/store/store.js';
+import type { EntryAddress } from '../../../lib/store/store.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import { ANY_TEXT } from '../any_text.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {

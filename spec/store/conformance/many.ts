@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { Dependency, EntryAddress, Found, Store } from '../../../lib/store/store.js';
+import type { EntryAddress, Found, Store } from '../../../lib/store/store.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import type { Step } from '../../../lib/values/step.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Scheme } from '../../../lib/store/store.js';
+import type { Scheme } from '../../../lib/values/scheme.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {
   ARTICLE,

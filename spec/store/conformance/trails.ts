@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Dependency, EntryAddress, Found, Store, TableChange } from '../../../lib/store/store.js';
+import type { EntryAddress, Found, Store, TableChange } from '../../../lib/store/store.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import type { Step } from '../../../lib/values/step.js';
 import { ANY_TEXT } from '../any_text.js';
 import { type MakeSubject, subjects } from '../subject.js';

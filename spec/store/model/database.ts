@@ -1,5 +1,6 @@
-import type { Dependency, EntryAddress, TableChange } from '../../../lib/store/store.js';
+import type { EntryAddress, TableChange } from '../../../lib/store/store.js';
 import { schemeOf } from '../../../lib/values/encode.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import { touchedBy, valuesOf } from '../steps.js';
 
 export interface Row {

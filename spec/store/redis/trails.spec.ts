@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
-import type { Dependency } from '../../../lib/store/store.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import type { Step } from '../../../lib/values/step.js';
 import { redisUrl } from '../../support/servers.js';
 import {

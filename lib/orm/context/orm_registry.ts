@@ -2,14 +2,17 @@ import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { CacheopsError, type Serializer } from '../../config/index.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import type { Answers } from '../computed/computed_results.js';
-import { EXTENSION } from './handle.js';
+import { FUNCTIONS } from './extension_keys.js';
 
-/** The name under which an ORM's configuration keeps what functions need. */
-export const FUNCTIONS = `${EXTENSION} functions`;
+/** Tells EntityManagers apart: results that depend on one are kept under its description. */
+export interface ManagerDescriptions {
+  describeManager(em: SqlEntityManager): Promise<{ readonly text?: string; readonly obstacle?: string }>;
+  describeUsedManager(em: SqlEntityManager): string | undefined;
+}
 
-export interface FunctionParts {
-  readonly answers: Answers;
+/** What cached functions need of an ORM. `Results` is `Answers`, which stands in a later room. */
+export interface FunctionParts<Results extends ManagerDescriptions = ManagerDescriptions> {
+  readonly answers: Results;
   readonly events: CacheopsEvents;
   /** the store serves other processes, too */
   readonly isShared: boolean;
@@ -17,13 +20,17 @@ export interface FunctionParts {
   readonly serializer: Serializer | undefined;
 }
 
-export function functionPartsIn(ormOrEm: MikroORM<any> | EntityManager): FunctionParts | undefined {
-  return ormOrEm.config.getExtension<FunctionParts>(FUNCTIONS);
+export function functionPartsIn<Results extends ManagerDescriptions>(
+  ormOrEm: MikroORM<any> | EntityManager,
+): FunctionParts<Results> | undefined {
+  return ormOrEm.config.getExtension<FunctionParts<Results>>(FUNCTIONS);
 }
 
 /** @throws CacheopsError if the ORM was not given the extension */
-export function functionPartsOf(ormOrEm: MikroORM<any> | EntityManager): FunctionParts {
-  const parts = functionPartsIn(ormOrEm);
+export function functionPartsOf<Results extends ManagerDescriptions>(
+  ormOrEm: MikroORM<any> | EntityManager,
+): FunctionParts<Results> {
+  const parts = functionPartsIn<Results>(ormOrEm);
   if (!parts) {
     throw new CacheopsError('This ORM has no cache. Add cacheops() to the extensions of its configuration.');
   }
