@@ -37,7 +37,6 @@ export {
   fileCache,
 } from './functions/file_cache.js';
 export type {
-  AnswerKind,
   CacheopsEventMap,
   CacheopsEvents,
   ErrorEvent,
@@ -45,11 +44,9 @@ export type {
   InvalidationEvent,
   MismatchEvent,
   ReadEvent,
-  ReadOp,
   UnstoredEvent,
-  ValueKind,
 } from './observability/events.js';
-export type { CacheopsStats, ReadCounts } from './observability/stats.js';
+export type { AnswerKind, CacheopsStats, ReadCounts, ReadOp, ValueKind } from './observability/stats.js';
 export { channels, type ReadMessage, type StoreMessage } from './observability/tracing.js';
 export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/api/handle.js';
 export { CachedRepository, type CachingMethods } from './orm/api/repository.js';

@@ -3,7 +3,7 @@ import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import { type AskPartners, partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
 import { judge } from '../../lib/orm/reads/revalidation.js';
-import type { WatchedTable } from '../../lib/query/dependencies.js';
+import type { WatchedTable } from '../../lib/query/watch.js';
 import type { EntryAddress, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Scheme } from '../../lib/values/scheme.js';
 import type { Query } from './queries.js';

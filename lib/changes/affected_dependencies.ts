@@ -4,7 +4,7 @@ import { storedColumn } from '../values/path.js';
 import type { Scheme } from '../values/scheme.js';
 import type { Step } from '../values/step.js';
 import type { Row } from './row_image.js';
-import type { Pair } from './table_journal.js';
+import type { Pair } from './row_pair.js';
 
 type Touched = Map<string, Step[] | undefined>;
 

@@ -1,7 +1,8 @@
 import type { TableChange } from '../store/store.js';
 import { storedColumn } from '../values/path.js';
 import type { Image, Row } from './row_image.js';
-import { type Counts, type Pair, TableJournal, tableChange } from './table_journal.js';
+import type { Pair } from './row_pair.js';
+import { type Counts, TableJournal, tableChange } from './table_journal.js';
 
 /** A row before or after a change; `'unknown'` if it was there, but nothing of it is known. */
 export type RowState = Image | 'unknown';

@@ -1,22 +1,12 @@
 import type { TableChange } from '../store/store.js';
 import { touchedBy } from './affected_dependencies.js';
-import type { Row } from './row_image.js';
+import type { Pair } from './row_pair.js';
 
 /** How many rows of a table were changed, as far as it was told. */
 export interface Counts {
   inserted: number;
   updated: number;
   deleted: number;
-}
-
-/** What was done to one row. Columns that its old or new state does not have are not known. */
-export interface Pair {
-  /** `undefined`: there was none */
-  readonly old: Row | undefined;
-  /** `undefined`: there is none any more */
-  readonly new: Row | undefined;
-  /** the columns that may look different now; `undefined`: any */
-  readonly changed: ReadonlySet<string> | undefined;
 }
 
 /** What has been changed in one table. */

@@ -1,15 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Op } from '../config/index.js';
-import { Stats } from './stats.js';
-
-/** What is served beside queries. */
-export type AnswerKind = 'function' | 'view' | 'fragment';
-
-/** What is kept by key and for a time: by `cached()` in the store of the queries, or by `getCacheops(orm).cache`. */
-export type ValueKind = 'value';
-
-/** What a read is about. */
-export type ReadOp = Op | AnswerKind | ValueKind;
+import { type ReadOp, Stats } from './stats.js';
 
 export interface ReadEvent {
   /** name of the entity; of a function, view or fragment, its own; of a value, its key */

@@ -1,4 +1,4 @@
-import type { ReadOp } from './events.js';
+import type { Op } from '../config/index.js';
 
 /** What became of reads. */
 export interface ReadCounts {
@@ -155,3 +155,12 @@ function add(sum: ReadCounts, counts: ReadCounts): void {
     sum[name] += counts[name];
   }
 }
+
+/** What is served beside queries. */
+export type AnswerKind = 'function' | 'view' | 'fragment';
+
+/** What is kept by key and for a time: by `cached()` in the store of the queries, or by `getCacheops(orm).cache`. */
+export type ValueKind = 'value';
+
+/** What a read is about. */
+export type ReadOp = Op | AnswerKind | ValueKind;

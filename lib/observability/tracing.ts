@@ -1,5 +1,6 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import type { CacheopsEvents, ReadOp } from './events.js';
+import type { CacheopsEvents } from './events.js';
+import type { ReadOp } from './stats.js';
 
 /** What the channel `mikro-orm-cacheops:read` tells. */
 export interface ReadMessage {

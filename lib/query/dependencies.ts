@@ -2,9 +2,9 @@ import type { Canonical } from '../values/comparable.js';
 import { encodeValues, schemeOf } from '../values/encode.js';
 import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
-import type { Partner, PartnerKey } from './partner.js';
-import { columnsOf, compile, type Predicate } from './predicate.js';
+import { columnsOf, compile } from './predicate.js';
 import { ALWAYS, type Expression, given, viewOf } from './view.js';
+import type { Partner, PartnerKey, Watch, WatchedDependency, WatchedTable } from './watch.js';
 
 /**
  * One occurrence of a table in a query's SQL, as far as it is understood. It may be given several times, each reading
@@ -36,30 +36,6 @@ export interface Occurrence {
  * condition says.
  */
 export type Granularity = 'table' | 'equality' | 'full';
-
-export interface WatchedTable extends TableDependencies {
-  readonly dependencies: readonly WatchedDependency[];
-}
-
-/** A dependency, and how to judge the steps that come to it. */
-export interface WatchedDependency extends Dependency {
-  /** one an occurrence; left out if its scheme tests nothing */
-  readonly watches?: readonly Watch[];
-}
-
-export interface Watch {
-  /** index of the occurrence */
-  readonly occurrence: number;
-  /** over the scheme's `tests` */
-  readonly predicate: Predicate;
-  /** what it is made of */
-  readonly expression: Expression;
-  /** see {@link Occurrence.referenced}; only where the scheme compares no columns: moves would look the same */
-  readonly referenced: boolean;
-  readonly partners: readonly Partner[];
-  /** the columns of its key, where its rows are partners of others */
-  readonly key?: readonly string[];
-}
 
 export interface DependencyOptions {
   /** the most dependencies a table */

@@ -1,27 +1,7 @@
 import type { Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues, encodeValues } from '../values/encode.js';
-import type { Watch, WatchedTable } from './dependencies.js';
-import type { Expression } from './view.js';
-
-/**
- * Of an occurrence whose rows are each joined to one row at most, by that row's whole key: the other row.
- *
- * A row whose partner does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
- * does not tell of that. But the database can be asked what the partner is, and the partner's own steps tell whether it
- * was something else since the entry was sealed.
- */
-export interface Partner {
-  /** index of the partner's occurrence */
-  readonly occurrence: number;
-  readonly table: string;
-  readonly on: PartnerKey;
-  /** what the query asks of it; a partner of which it asks nothing is not worth knowing */
-  readonly expression: Expression;
-}
-
-/** Pairs of a column of the row, and the column of the partner's key that it is equal to. */
-export type PartnerKey = readonly (readonly [own: string, key: string])[];
+import type { Partner, Watch, WatchedTable } from './watch.js';
 
 /**
  * Is it known that in no state since the entry was sealed the partner with this key satisfied what is asked of it?

@@ -1,9 +1,9 @@
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues } from '../values/encode.js';
 import type { Step } from '../values/step.js';
-import type { Watch, WatchedDependency } from './dependencies.js';
 import { type Guard, isBehind, isContained, isUsable, type Tested } from './guard.js';
-import { type Fails, keyOfPartner, NOTHING_IS_KNOWN, type Partner } from './partner.js';
+import { type Fails, keyOfPartner, NOTHING_IS_KNOWN } from './partner.js';
+import type { Partner, Watch, WatchedDependency } from './watch.js';
 
 /** The guards of an entry, by the index of the occurrence; `null` where there is none. */
 export type Guards = readonly (Guard | null | undefined)[];

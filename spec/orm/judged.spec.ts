@@ -7,7 +7,7 @@ import { MemoryStore } from '../../lib/index.js';
 import { type Catalog, loadCatalog, type Table } from '../../lib/orm/catalog/catalog.js';
 import { type AskPartners, partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
 import { judge } from '../../lib/orm/reads/revalidation.js';
-import type { WatchedTable } from '../../lib/query/dependencies.js';
+import type { WatchedTable } from '../../lib/query/watch.js';
 import { quoteName } from '../../lib/sql/lexer/names.js';
 import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import type { EntryAddress, Found, Moved, Seal, Store } from '../../lib/store/store.js';

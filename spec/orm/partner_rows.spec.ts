@@ -2,7 +2,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import { partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
-import type { Partner } from '../../lib/query/partner.js';
+import type { Partner } from '../../lib/query/watch.js';
 import { freshDatabase } from '../support/servers.js';
 
 describe('what the database is asked about partners', () => {

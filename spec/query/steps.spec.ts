@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { containedGuard } from '../../lib/query/contained.js';
-import { dependenciesOf, type Occurrence, type WatchedDependency } from '../../lib/query/dependencies.js';
+import { dependenciesOf, type Occurrence } from '../../lib/query/dependencies.js';
 import { ANYTHING, and, type Formula, type Source } from '../../lib/query/formula.js';
 import type { Guard, OrderTerm } from '../../lib/query/guard.js';
 import { movedMatters } from '../../lib/query/steps.js';
+import type { WatchedDependency } from '../../lib/query/watch.js';
 import { windowGuard } from '../../lib/query/window.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import type { Step } from '../../lib/values/step.js';

@@ -4,8 +4,8 @@ import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
 import { CacheopsError, type PrefixQuery, type Serializer, serializerKey } from '../../config/index.js';
 import { describeDependencies } from '../../observability/describe.js';
-import type { AnswerKind, CacheopsEvents } from '../../observability/events.js';
-import type { ReadCounts } from '../../observability/stats.js';
+import type { CacheopsEvents } from '../../observability/events.js';
+import type { AnswerKind, ReadCounts } from '../../observability/stats.js';
 import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
@@ -14,6 +14,7 @@ import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, Loaded, Surroundings } from '../context/environment.js';
+import { askerOf } from '../context/internal_query.js';
 import { functionPartsIn } from '../context/orm_registry.js';
 import {
   Computation,
@@ -33,7 +34,6 @@ import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { endOrPatience } from '../protocol/patience.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { Arbiter } from '../protocol/writer_fate.js';
-import { askerOf } from '../writes/own_statements.js';
 import {
   decodeList,
   encodeList,

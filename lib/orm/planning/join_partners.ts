@@ -1,4 +1,4 @@
-import type { PartnerKey } from '../../query/partner.js';
+import type { PartnerKey } from '../../query/watch.js';
 import type { Comparable } from '../../values/comparable.js';
 import { joinOf, type Places } from './range_table.js';
 import type { Use } from './resolved_select.js';

@@ -5,7 +5,7 @@ import { isSortable, isTold, type KeyColumn, type RowOrder } from '../../query/k
 import { serialiseQuery } from '../../query/serialise.js';
 import type { Table } from '../catalog/catalog.js';
 import { scalarOf } from './guards.js';
-import type { NotCacheable, Planned, ReadCall } from './planner.js';
+import type { NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT } from './relevant_options.js';
 import type { Reading } from './resolved_select.js';
 

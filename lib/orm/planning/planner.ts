@@ -1,17 +1,13 @@
 import { hash } from 'node:crypto';
 import type { EntityMetadata } from '@mikro-orm/core';
-import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
+import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
-import {
-  type PrefixQuery,
-  type ResolvedOptions,
-  serializerKey,
-  type TableSources,
-} from '../../config/index.js';
+import { type PrefixQuery, serializerKey } from '../../config/index.js';
 import { type Columns, readCondition } from '../../query/condition.js';
-import { andWholly, dependenciesOf, type WatchedTable } from '../../query/dependencies.js';
+import { andWholly, dependenciesOf } from '../../query/dependencies.js';
 import type { KeyList } from '../../query/key_list.js';
 import { serialise, serialiseQuery, shapeOf } from '../../query/serialise.js';
+import type { WatchedTable } from '../../query/watch.js';
 import { mayReadClock, mayReadClockIn } from '../../sql/clock.js';
 import { haveSkeletons, skeletonsOf } from '../../sql/fingerprint.js';
 import type { EntryAddress } from '../../store/store.js';
@@ -23,48 +19,14 @@ import { type Named, NamedTables } from './declared_tables.js';
 import { dryRun } from './dry_run.js';
 import { KeyPlanner, type KeyPlans, type ListCall } from './key_list_planner.js';
 import { definitionOf } from './model_digest.js';
-import { occurrencesOf, type PlacedGuard } from './occurrences.js';
+import { occurrencesOf } from './occurrences.js';
+import type { Limits, NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT, relevant } from './relevant_options.js';
 import { isSameReading, type Reading, readStatements } from './resolved_select.js';
 import { hiddenObstacle } from './volatility.js';
 
-/** One call of the driver, as it arrives there. */
-export interface ReadCall {
-  /** `rows` and `row`: what a query builder is given, before it makes anything of it */
-  readonly kind: 'find' | 'count' | 'exists' | 'rows' | 'row';
-  readonly meta: EntityMetadata;
-  /** the condition on `meta`, if it is one */
-  readonly where: unknown;
-  /** everything else that decides about the result, and what is {@link IRRELEVANT} */
-  readonly options: Readonly<Record<string, unknown>>;
-  readonly em: SqlEntityManager;
-  /** on which it depends as a whole, as somebody says who sees through it where nobody else does */
-  readonly tables?: TableSources | undefined;
-  /** asks the driver */
-  readonly run: () => Promise<unknown>;
-}
-
-/** What is known of a query before anybody is asked: where its result would be, and what that depends on. */
-export interface Planned {
-  readonly cacheable: true;
-  readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
-  /** what can be told of the rows that matter, once the result is there */
-  readonly guards: readonly PlacedGuard[];
-  /** what its statements read; left out: its own text was not enough for a key */
-  readonly reading?: Reading;
-  /** MikroORM changes the options that it is given, in place */
-  readonly changesOptions?: boolean;
-  /** Is this SQL the one that was planned for? Asked of what has really been sent. */
-  confirms(statements: readonly string[]): boolean;
-}
-
 /** A call whose tables were found. */
 type Call = Omit<ReadCall, 'tables'> & { readonly named: Named | undefined };
-
-export interface NotCacheable {
-  readonly cacheable: false;
-  readonly reason: string;
-}
 
 /** What all queries of one shape have in common. */
 interface Shape {
@@ -77,11 +39,6 @@ interface Shape {
   readonly joins: boolean;
   readonly changesOptions: boolean;
 }
-
-export type Limits = Pick<
-  ResolvedOptions,
-  'granularity' | 'maxConjunctions' | 'maxIn' | 'prefix' | 'serializer'
->;
 
 /** characters of remembered queries, each counted with what is kept for it */
 const MAX_REMEMBERED = 10_000_000;

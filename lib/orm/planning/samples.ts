@@ -10,7 +10,8 @@ import type { Environment } from '../context/environment.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { hasAddedFilters } from './added_filters.js';
 import { conditionOf } from './builder_condition.js';
-import { type Limits, Planner } from './planner.js';
+import type { Limits } from './plan.js';
+import { Planner } from './planner.js';
 import type { Profiles } from './profiles.js';
 import { relevant } from './relevant_options.js';
 

@@ -4,7 +4,7 @@ import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Found, Store } from '../../store/store.js';
 import { Witness, withScope } from '../context/scope.js';
-import type { Planned } from '../planning/planner.js';
+import type { Planned } from '../planning/plan.js';
 import type { ResultCodec, ResultKind } from './result_codec.js';
 import { areSameRows } from './same_rows.js';
 import { findCause } from './validity.js';

@@ -1,6 +1,6 @@
 import { ImageFormat } from '../../changes/row_image.js';
-import type { Partner } from '../../query/partner.js';
 import { columnsOf, compile } from '../../query/predicate.js';
+import type { Partner } from '../../query/watch.js';
 import { quoteName } from '../../sql/lexer/names.js';
 import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Canonical } from '../../values/comparable.js';

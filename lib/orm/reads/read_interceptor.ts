@@ -18,16 +18,17 @@ import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, Surroundings } from '../context/environment.js';
-import { currentCaller, currentScope, type Scope, Witness, withScope } from '../context/scope.js';
+import { askerOf } from '../context/internal_query.js';
+import { currentCaller, currentScope, Witness, withScope } from '../context/scope.js';
 import { PECULIAR, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
 import { guardsOf } from '../planning/guards.js';
-import { type Limits, type Planned, Planner, type ReadCall } from '../planning/planner.js';
+import type { Limits, Planned, ReadCall } from '../planning/plan.js';
+import { Planner } from '../planning/planner.js';
 import type { Profiles } from '../planning/profiles.js';
 import { type Lock, Locks } from '../protocol/fill_lock.js';
 import { REFUSED, takeLease } from '../protocol/lease.js';
 import type { Arbiter } from '../protocol/writer_fate.js';
-import { askerOf } from '../writes/own_statements.js';
 import { Auditor } from './auditor.js';
 import { copyOf, isCopyOf } from './copy.js';
 import { Fills } from './deferred_fills.js';
@@ -35,6 +36,7 @@ import { EXISTS } from './exists.js';
 import { type Batch, Batches } from './key_list_reader.js';
 import { type AskPartners, partnerAsker } from './partner_lookup.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
+import type { DatabaseAnswer, Noted, Options, Request } from './request.js';
 import type { ResultCodec, Unstorable } from './result_codec.js';
 import { judge } from './revalidation.js';
 import { type Flight, Flights } from './single_flight.js';
@@ -55,7 +57,6 @@ export interface ReadParts {
   readonly background: AddBackground;
 }
 
-type Options = Record<PropertyKey, any>;
 type Context = Options['ctx'];
 
 /** How a read is cached. */
@@ -75,49 +76,6 @@ interface CurrentPlanner {
   readonly catalog: Catalog;
   readonly surroundings: Surroundings;
   readonly planner: Planner;
-}
-
-/** One read, as it arrives at the driver. */
-export interface Request {
-  readonly kind: ReadCall['kind'];
-  readonly op: Op;
-  readonly meta: EntityMetadata;
-  /** the entity that it is about: for a pivot table, the one behind it */
-  readonly subject: EntityMetadata;
-  readonly where: unknown;
-  readonly options: Options;
-  readonly em: SqlEntityManager;
-  /**
-   * Asks the database. It may be called any number of times, because MikroORM is given copies of the caller's options:
-   * it changes some of what it is given.
-   *
-   * @param where another condition, if it is a find
-   */
-  readonly run: (change?: Options, where?: unknown) => Promise<unknown>;
-  /** The same with the caller's own options, as MikroORM would do without the cache: at most once. */
-  readonly runWithOriginals: () => Promise<unknown>;
-  readonly scope: Scope;
-  /** for which it was planned */
-  surroundings?: Surroundings;
-  /** names of the user's own settings that are in the key, if the result may depend on any: the query is not looked into */
-  ownSettings?: ReadonlySet<string>;
-  /** when it began, by the clock of the flights */
-  readonly begun: number;
-  /** `performance.now()`, if anybody wants to know */
-  readonly started: number | undefined;
-  readonly counts: ReadCounts;
-  /** if anybody traces it */
-  readonly message: ReadMessage | undefined;
-}
-
-type Noted = Pick<Request, 'begun' | 'started' | 'counts' | 'message'>;
-
-export interface DatabaseAnswer {
-  readonly result: unknown;
-  /** what was sent */
-  readonly statements: readonly string[];
-  /** why it is not what every session would have been given */
-  readonly obstacle: string | undefined;
 }
 
 /** `find` or `count` of the driver. */

@@ -2,7 +2,7 @@ import { CacheopsError, type Serializer } from '../../config/index.js';
 import { isPlain } from '../../query/serialise.js';
 import type { Guards } from '../../query/steps.js';
 import { findDifference } from '../../values/difference.js';
-import type { ReadCall } from '../planning/planner.js';
+import type { ReadCall } from '../planning/plan.js';
 import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
 
 /** How results of queries are written, and read again. */

@@ -1,5 +1,5 @@
-import type { WatchedTable } from '../../query/dependencies.js';
-import { hasSatisfied, type Partner } from '../../query/partner.js';
+import { hasSatisfied } from '../../query/partner.js';
+import type { Partner, WatchedTable } from '../../query/watch.js';
 import type { EntryAddress, Found, Moved, Store } from '../../store/store.js';
 import { type AskPartners, isKnownToFail } from './partner_lookup.js';
 import { findCause } from './validity.js';

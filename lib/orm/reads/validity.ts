@@ -1,6 +1,6 @@
-import type { WatchedTable } from '../../query/dependencies.js';
 import { type Fails, NOTHING_IS_KNOWN } from '../../query/partner.js';
 import { movedMatters } from '../../query/steps.js';
+import type { WatchedTable } from '../../query/watch.js';
 import type { Found, Moved } from '../../store/store.js';
 import { decodeGuards } from './codec.js';
 

@@ -3,8 +3,8 @@ import { quoteName } from '../../sql/lexer/names.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, type Query } from '../../sql/rewrite.js';
 import { mayCallRoutine } from '../../sql/routines.js';
 import type { ForeignKey, Table } from '../catalog/catalog.js';
-import type { RowWrite } from './row_capture.js';
 import { fieldOf, formatOf, SYSTEM_COLUMNS } from './row_capture_statement.js';
+import type { RowWrite } from './row_write.js';
 
 /** The most statements that are sent to find out which rows one write reaches, such as one for each level of a tree. */
 const MAX_STATEMENTS = 32;
@@ -182,7 +182,7 @@ export class Cascade {
 
 /** The stages that rows of a table lead to, the statement's own first; `undefined` if not all of them are understood. */
 async function stagesOf(
-  { catalog, table, schemes }: RowWrite,
+  { catalog, table, schemes }: Pick<RowWrite, 'catalog' | 'table' | 'schemes'>,
   fate: Fate,
   set: ReadonlySet<string> | undefined,
 ): Promise<Stage[] | undefined> {

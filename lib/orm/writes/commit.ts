@@ -10,7 +10,7 @@ import type { Session, TransactionState } from '../context/session.js';
 import { extinguish, light } from '../protocol/advisory_lock.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { Arbiter } from '../protocol/writer_fate.js';
-import type { TrackedConnection } from './tracked_dialect.js';
+import type { TrackedConnection } from './tracked_connection.js';
 
 export interface CommitParts {
   readonly store: Store;

@@ -1,30 +1,15 @@
-import type { CompiledQuery, QueryResult } from 'kysely';
-import type { Journal } from '../../changes/journal.js';
+import type { QueryResult } from 'kysely';
 import type { Image } from '../../changes/row_image.js';
 import { conflictSql } from '../../sql/conflicting_rows.js';
 import { lockingSql, type Query } from '../../sql/rewrite.js';
-import type { Delete, Insert, Update } from '../../sql/statement.js';
-import type { Scheme } from '../../values/scheme.js';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Insert, Update } from '../../sql/statement.js';
+import type { Table } from '../catalog/catalog.js';
 import { cascades } from '../catalog/propagation.js';
 import { Cascade } from './cascade_capture.js';
 import { SYSTEM_COLUMNS, Tracer } from './row_capture_statement.js';
+import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;
-
-export interface RowWrite {
-  readonly statement: Insert | Update | Delete;
-  readonly table: Table;
-  readonly catalog: Catalog;
-  readonly journal: Journal;
-  readonly query: CompiledQuery;
-  readonly ask: (sql: string, parameters: readonly unknown[]) => Promise<Result>;
-  /** the schemes that readers of a table use, as far as this process knows */
-  readonly schemes: (table: string) => Promise<readonly Scheme[]>;
-  readonly maxRows: number;
-  /** the session is as others are, and the transaction READ COMMITTED: what cascades can be told exactly */
-  readonly isExact: boolean;
-}
 
 /**
  * Runs a statement that writes to one table, and records the rows as they were and as they are, both as the database

@@ -12,7 +12,7 @@ import {
 import { storedColumn } from '../../values/path.js';
 import type { Scheme } from '../../values/scheme.js';
 import { type ComparableColumn, pathColumn, type Table } from '../catalog/catalog.js';
-import type { RowWrite } from './row_capture.js';
+import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;
 

@@ -17,14 +17,14 @@ import type { Ask, Catalog, Table } from '../catalog/catalog.js';
 import type { CatalogSource } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
+import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
 import { Session, type TransactionState } from '../context/session.js';
 import type { Announced, Commits } from './commit.js';
-import type { LogStatement } from './own_statements.js';
 import { writeRows } from './row_capture.js';
 import { besides, callOf } from './side_effects.js';
-import type { StatementOptions, TrackedConnection } from './tracked_dialect.js';
+import type { StatementObserver, StatementOptions, TrackedConnection } from './tracked_connection.js';
 
 export interface WriteParts {
   readonly database: CatalogSource;
@@ -54,7 +54,7 @@ type Write = Insert | Update | Delete | Truncate | Other;
  * Follows every statement of every connection: learns from those that write which rows they change, and tells the
  * store of them before their transaction commits.
  */
-export class Writes {
+export class Writes implements StatementObserver {
   readonly #parts: WriteParts;
 
   constructor(parts: WriteParts) {

@@ -3,16 +3,11 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import { type Catalog, kindIn } from '../../../lib/orm/catalog/catalog.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
 import { containedGuard } from '../../../lib/query/contained.js';
-import {
-  dependenciesOf,
-  type Granularity,
-  type Occurrence,
-  type WatchedDependency,
-  type WatchedTable,
-} from '../../../lib/query/dependencies.js';
+import { dependenciesOf, type Granularity, type Occurrence } from '../../../lib/query/dependencies.js';
 import type { Guard, OrderTerm } from '../../../lib/query/guard.js';
 import { movedMatters } from '../../../lib/query/steps.js';
 import { viewOf } from '../../../lib/query/view.js';
+import type { WatchedDependency, WatchedTable } from '../../../lib/query/watch.js';
 import { windowGuard } from '../../../lib/query/window.js';
 import { readSelect, type Select } from '../../../lib/sql/select/select.js';
 import type { TableChange } from '../../../lib/store/store.js';

@@ -13,9 +13,29 @@ import type {
 import { truncate } from '../../sql/lexer/names.js';
 import type { IsolationLevel } from '../../sql/statement.js';
 import type { ConnectionUse } from '../context/connection_use.js';
+import { type LogStatement, plainQuery } from '../context/internal_query.js';
 import { registerSession, type Session } from '../context/session.js';
-import { plainQuery } from './own_statements.js';
-import type { Writes } from './statement_interceptor.js';
+
+/** Follows what tracked connections send. Connections know only this of the statement interceptor. */
+export interface StatementObserver {
+  readonly log: LogStatement;
+  newSession(): Session;
+  /** before a connection is handed out */
+  open(connection: TrackedConnection): Promise<void>;
+  execute(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    options?: StatementOptions,
+  ): Promise<QueryResult<any>>;
+  stream<T>(
+    connection: TrackedConnection,
+    query: CompiledQuery,
+    stream: () => AsyncIterableIterator<T>,
+  ): AsyncIterableIterator<T>;
+  begin(session: Session, isolation: IsolationLevel | undefined): void;
+  commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void>;
+  rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void>;
+}
 
 /**
  * A dialect whose connections tell of every statement and of every transaction.
@@ -26,18 +46,18 @@ import type { Writes } from './statement_interceptor.js';
  */
 export class TrackedDialect implements Dialect {
   readonly #dialect: Dialect;
-  readonly #writes: Writes;
+  readonly #observer: StatementObserver;
   readonly #use: ConnectionUse;
 
-  constructor(dialect: Dialect, writes: Writes, use: ConnectionUse) {
+  constructor(dialect: Dialect, observer: StatementObserver, use: ConnectionUse) {
     this.#dialect = dialect;
-    this.#writes = writes;
+    this.#observer = observer;
     this.#use = use;
   }
 
   createDriver(): Driver {
     this.#use.reset(this.createAdapter());
-    return new TrackedDriver(this.#dialect.createDriver(), this.#writes, this.#use);
+    return new TrackedDriver(this.#dialect.createDriver(), this.#observer, this.#use);
   }
 
   createAdapter(): DialectAdapter {
@@ -55,14 +75,14 @@ export class TrackedDialect implements Dialect {
 
 class TrackedDriver implements Driver {
   readonly #driver: Driver;
-  readonly #writes: Writes;
+  readonly #observer: StatementObserver;
   readonly #use: ConnectionUse;
   /** one wrapper a connection, so that what is known of it stays with it */
   readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
 
-  constructor(driver: Driver, writes: Writes, use: ConnectionUse) {
+  constructor(driver: Driver, observer: StatementObserver, use: ConnectionUse) {
     this.#driver = driver;
-    this.#writes = writes;
+    this.#observer = observer;
     this.#use = use;
   }
 
@@ -78,27 +98,27 @@ class TrackedDriver implements Driver {
     const connection = await this.#driver.acquireConnection(...args);
     let tracked = this.#connections.get(connection);
     if (!tracked) {
-      tracked = new TrackedConnection(this.#driver, connection, this.#writes);
+      tracked = new TrackedConnection(this.#driver, connection, this.#observer);
       this.#connections.set(connection, tracked);
     }
-    await this.#writes.open(tracked);
+    await this.#observer.open(tracked);
     return tracked;
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     const { inner, session } = connection as TrackedConnection;
     await this.#driver.beginTransaction(inner, settings);
-    this.#writes.begin(session, settings.isolationLevel as IsolationLevel | undefined);
+    this.#observer.begin(session, settings.isolationLevel as IsolationLevel | undefined);
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
     const tracked = connection as TrackedConnection;
-    await this.#writes.commit(tracked, () => this.#driver.commitTransaction(tracked.inner));
+    await this.#observer.commit(tracked, () => this.#driver.commitTransaction(tracked.inner));
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     const tracked = connection as TrackedConnection;
-    await this.#writes.rollback(tracked, () => this.#driver.rollbackTransaction(tracked.inner));
+    await this.#observer.rollback(tracked, () => this.#driver.rollbackTransaction(tracked.inner));
   }
 
   async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
@@ -145,17 +165,17 @@ export class TrackedConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
   readonly session: Session;
   readonly #driver: Driver;
-  readonly #writes: Writes;
+  readonly #observer: StatementObserver;
   // the optional part of the interface is there only where the connection has it
   readonly cancelQuery: DatabaseConnection['cancelQuery'];
   readonly collectSessionInfo: DatabaseConnection['collectSessionInfo'];
   readonly killSession: DatabaseConnection['killSession'];
 
-  constructor(driver: Driver, inner: DatabaseConnection, writes: Writes) {
+  constructor(driver: Driver, inner: DatabaseConnection, observer: StatementObserver) {
     this.#driver = driver;
     this.inner = inner;
-    this.#writes = writes;
-    this.session = writes.newSession();
+    this.#observer = observer;
+    this.session = observer.newSession();
     registerSession(this, this.session);
     this.cancelQuery = inner.cancelQuery?.bind(inner);
     this.collectSessionInfo = inner.collectSessionInfo?.bind(inner);
@@ -163,13 +183,13 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
-    return this.#writes.execute(this, query, options) as Promise<QueryResult<R>>;
+    return this.#observer.execute(this, query, options) as Promise<QueryResult<R>>;
   }
 
   streamQuery<R>(
     ...args: Parameters<DatabaseConnection['streamQuery']>
   ): AsyncIterableIterator<QueryResult<R>> {
-    return this.#writes.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
+    return this.#observer.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
   }
 
   /** Sends a statement of the extension's own, which is not followed. */
@@ -178,7 +198,7 @@ export class TrackedConnection implements DatabaseConnection {
     try {
       return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
     } finally {
-      this.#writes.log(sql, Date.now() - started);
+      this.#observer.log(sql, Date.now() - started);
     }
   }
 
@@ -201,15 +221,15 @@ export class TrackedConnection implements DatabaseConnection {
   /** Begins a transaction for one statement. */
   async begin(): Promise<void> {
     await this.#driver.beginTransaction(this.inner, {});
-    this.#writes.begin(this.session, undefined);
+    this.#observer.begin(this.session, undefined);
   }
 
   async commit(): Promise<void> {
-    await this.#writes.commit(this, () => this.#driver.commitTransaction(this.inner));
+    await this.#observer.commit(this, () => this.#driver.commitTransaction(this.inner));
   }
 
   async rollback(): Promise<void> {
-    await this.#writes.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
+    await this.#observer.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
   }
 }
 

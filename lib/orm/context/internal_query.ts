@@ -2,7 +2,6 @@ import type { Configuration, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CompiledQuery, Kysely } from 'kysely';
 import type { Ask } from '../catalog/catalog.js';
-import type { TrackedConnection } from './tracked_dialect.js';
 
 /** The namespace under which the ORM's logger is told of the extension's own statements. */
 const NAMESPACE = 'cacheops';
@@ -34,7 +33,7 @@ export function askerOf(driver: AbstractSqlDriver, ctx?: Transaction): Ask {
     const client = (ctx as unknown as Kysely<unknown> | undefined) ?? connection.getClient();
     return client
       .getExecutor()
-      .provideConnection(tracked => (tracked as unknown as TrackedConnection).askApart(sql));
+      .provideConnection(tracked => (tracked as unknown as { askApart: Ask }).askApart(sql));
   };
 }
 

@@ -1,0 +1,46 @@
+import type { Dependency, TableDependencies } from '../values/scheme.js';
+import type { Predicate } from './predicate.js';
+import type { Expression } from './view.js';
+
+export interface Watch {
+  /** index of the occurrence */
+  readonly occurrence: number;
+  /** over the scheme's `tests` */
+  readonly predicate: Predicate;
+  /** what it is made of */
+  readonly expression: Expression;
+  /** see `Occurrence.referenced`; only where the scheme compares no columns: moves would look the same */
+  readonly referenced: boolean;
+  readonly partners: readonly Partner[];
+  /** the columns of its key, where its rows are partners of others */
+  readonly key?: readonly string[];
+}
+
+/** A dependency, and how to judge the steps that come to it. */
+export interface WatchedDependency extends Dependency {
+  /** one an occurrence; left out if its scheme tests nothing */
+  readonly watches?: readonly Watch[];
+}
+
+export interface WatchedTable extends TableDependencies {
+  readonly dependencies: readonly WatchedDependency[];
+}
+
+/**
+ * Of an occurrence whose rows are each joined to one row at most, by that row's whole key: the other row.
+ *
+ * A row whose partner does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
+ * does not tell of that. But the database can be asked what the partner is, and the partner's own steps tell whether it
+ * was something else since the entry was sealed.
+ */
+export interface Partner {
+  /** index of the partner's occurrence */
+  readonly occurrence: number;
+  readonly table: string;
+  readonly on: PartnerKey;
+  /** what the query asks of it; a partner of which it asks nothing is not worth knowing */
+  readonly expression: Expression;
+}
+
+/** Pairs of a column of the row, and the column of the partner's key that it is equal to. */
+export type PartnerKey = readonly (readonly [own: string, key: string])[];
