@@ -1,0 +1,230 @@
+import { MikroORM as CoreORM, defineEntity, p } from '@mikro-orm/core';
+import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
+import { MikroORM } from '@mikro-orm/pglite';
+import { AbstractSqlConnection, AbstractSqlDriver, AbstractSqlPlatform, Kysely } from '@mikro-orm/sql';
+import { expect } from 'chai';
+import { PGliteDialect } from 'kysely';
+import { Article, Author, entities, Tag } from '../fixtures/legacy/index.js';
+import { CacheopsError, cacheops, getCacheops, MemoryStore, StoreError } from '../lib/index.js';
+import { createBlog } from './orm/support/blog.js';
+import { embedded } from './orm/support/embedded.js';
+import { sourcesOf } from './orm/support/observe.js';
+import { join, type Started } from './orm/support/start.js';
+
+class OtherPlatform extends AbstractSqlPlatform {}
+
+class OtherConnection extends AbstractSqlConnection {
+  override createKyselyDialect(): never {
+    throw new Error('not asked for');
+  }
+}
+
+class OtherDriver extends AbstractSqlDriver {
+  constructor(config: never) {
+    super(config, new OtherPlatform(), OtherConnection, []);
+  }
+}
+
+describe('the extension', () => {
+  beforeEach(createBlog);
+
+  const tags = ({ orm }: Started) => orm.em.fork().find(Tag, {});
+
+  it('refuses a database that is not PostgreSQL', async () => {
+    const error = await CoreORM.init({
+      driver: OtherDriver as never,
+      dbName: 'x',
+      entities: [Tag],
+      extensions: [cacheops()],
+    }).catch(reason => reason);
+    expect(error).to.be.instanceOf(CacheopsError);
+    expect(error.message).to.equal(
+      'cacheops(): OtherDriver is not supported. Use @mikro-orm/postgresql or @mikro-orm/pglite.',
+    );
+  });
+
+  describe('given a connection by the user', () => {
+    const dialect = () => new PGliteDialect({ pglite: unclosable });
+
+    /** Who is given a database must not close that of all other specs. */
+    async function unclosable(): Promise<any> {
+      const pglite = await embedded();
+      return {
+        query: pglite.query.bind(pglite),
+        transaction: pglite.transaction.bind(pglite),
+        close: async () => {},
+        closed: false,
+        ready: true,
+        waitReady: pglite.waitReady,
+      };
+    }
+
+    it('refuses a Kysely instance, whose transactions it would not see', async () => {
+      for (const driverOptions of [
+        new Kysely({ dialect: dialect() }),
+        () => new Kysely({ dialect: dialect() }),
+      ]) {
+        const error = await join({ entities, driverOptions })
+          .then(({ orm }) => orm.connect())
+          .catch(reason => reason);
+        expect(error).to.be.instanceOf(Error);
+        expect(error.message).to.include('driverOptions is a Kysely instance');
+      }
+    });
+
+    for (const [form, driverOptions] of Object.entries({ itself: dialect(), 'of a function': dialect })) {
+      it(`watches a dialect ${form}`, async () => {
+        const started = await join({ entities, driverOptions });
+        try {
+          await tags(started);
+          await started.cache.idle();
+          expect(await sourcesOf(started.cache, () => tags(started))).to.deep.equal(['cache']);
+          const em = started.orm.em.fork();
+          em.create(Tag, { name: 'new' });
+          await em.flush();
+          expect(await tags(started)).to.have.length(4);
+          await em.execute(`delete from tag where name = 'new'`);
+          expect(await tags(started)).to.have.length(3);
+        } finally {
+          await started.orm.close();
+        }
+      });
+    }
+  });
+
+  it('closes what it has made with the ORM, and not before all is done', async () => {
+    const orm = await MikroORM.init({
+      driverOptions: { pglite: embedded },
+      metadataProvider: ReflectMetadataProvider,
+      entities,
+      extensions: [cacheops()],
+    });
+    const cache = getCacheops(orm);
+    const errors: unknown[] = [];
+    cache.events.on('error', event => errors.push(event));
+    await orm.em.fork().find(Tag, {});
+    const closing = orm.close();
+    await closing;
+    expect(cache.stats().fills).to.equal(1);
+    expect(errors).to.deep.equal([]);
+    await cache.close();
+  });
+
+  it('does not close the store of somebody else', async () => {
+    const store = new MemoryStore();
+    const started = await join({ entities, cacheops: { store } });
+    await started.orm.close();
+    expect(await store.schemes('any')).to.deep.equal([]);
+    await store.close();
+    expect(await store.schemes('any').catch(error => error)).to.be.instanceOf(StoreError);
+  });
+
+  it('goes on when the ORM is connected again', async () => {
+    const started = await join({ entities });
+    try {
+      await tags(started);
+      await started.cache.idle();
+      await started.orm.reconnect();
+      expect(await sourcesOf(started.cache, () => tags(started))).to.deep.equal(['cache']);
+      const em = started.orm.em.fork();
+      (await em.findOneOrFail(Tag, 1)).name = 'crimson';
+      await em.flush();
+      expect((await tags(started)).map(({ name }) => name)).to.include('crimson');
+      expect(started.cache.stats().errors).to.equal(0);
+    } finally {
+      await started.orm.close();
+    }
+  });
+
+  it('gives each ORM a cache of its own', async () => {
+    const extension = cacheops();
+    const options = {
+      driverOptions: { pglite: embedded },
+      metadataProvider: ReflectMetadataProvider,
+      entities,
+    };
+    const [one, two] = await Promise.all(
+      [1, 2].map(() => MikroORM.init({ ...options, extensions: [extension] })),
+    );
+    expect(getCacheops(one!)).not.to.equal(getCacheops(two!));
+    await one!.em.fork().find(Tag, {});
+    await getCacheops(one!).idle();
+    expect(await sourcesOf(getCacheops(two!), () => two!.em.fork().find(Tag, {}))).to.deep.equal(['miss']);
+    await one!.close();
+    expect(await sourcesOf(getCacheops(two!), () => two!.em.fork().find(Tag, {}))).to.deep.equal(['cache']);
+    await two!.close();
+  });
+
+  it('serves entities that are discovered late', async () => {
+    const started = await join({ entities: [Tag, Article, Author] });
+    try {
+      const Late = defineEntity({
+        name: 'Late',
+        tableName: 'tag',
+        cacheops: { ops: 'all', timeout: 60 },
+        properties: { id: p.integer().primary(), name: p.string() },
+      });
+      started.orm.config.get('discovery').checkDuplicateTableNames = false;
+      await started.orm.discoverEntity(Late);
+      const read = () => started.orm.em.fork().find(Late, { name: 'red' });
+      await read();
+      await started.cache.idle();
+      expect(await sourcesOf(started.cache, read)).to.deep.equal(['cache']);
+      await started.orm.em.fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
+      expect(await read()).to.deep.equal([]);
+    } finally {
+      await started.orm.close();
+    }
+  });
+
+  it('leaves the user’s subscribers, entity manager and repositories in place', async () => {
+    const heard: string[] = [];
+    const started = await join({
+      entities,
+      subscribers: [
+        {
+          afterFlush: async () => void heard.push('flush'),
+          afterTransactionCommit: async () => void heard.push('commit'),
+        },
+      ],
+    });
+    try {
+      const em = started.orm.em.fork();
+      em.create(Tag, { name: 'new' });
+      await em.flush();
+      expect(heard).to.deep.equal(['commit', 'flush']);
+      expect(em.constructor.name).to.equal('BasePostgreSqlEntityManager');
+    } finally {
+      await started.orm.close();
+    }
+  });
+
+  it('drops what is written after every handler of the user', async () => {
+    const started = await join({
+      entities,
+      subscribers: [
+        {
+          async beforeTransactionCommit({ em }) {
+            await (em as Started['orm']['em']).execute(
+              `update tag set name = 'late' where id = 1`,
+              [],
+              'run',
+              em.getTransactionContext(),
+            );
+          },
+        },
+      ],
+    });
+    try {
+      const red = () => started.orm.em.fork().find(Tag, { name: 'red' });
+      expect(await red()).to.have.length(1);
+      await started.cache.idle();
+      const em = started.orm.em.fork();
+      em.create(Author, { name: 'Cy', email: 'cy' });
+      await em.flush();
+      expect(await red()).to.deep.equal([]);
+    } finally {
+      await started.orm.close();
+    }
+  });
+});

@@ -1,0 +1,166 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { cacheops, getCacheops, MemoryStore } from '../../../lib/index.js';
+import { freshDatabase } from '../../support/servers.js';
+
+const cached = { ops: 'all', timeout: 60 } as const;
+const properties = { id: p.integer().primary(), code: p.string() };
+const Item = defineEntity({ name: 'Item', cacheops: cached, properties });
+const Note = defineEntity({
+  name: 'Note',
+  cacheops: cached,
+  properties: {
+    id: p.integer().primary(),
+    item: () => p.manyToOne(Item).joinColumn('item'),
+    text: p.string().default(''),
+  },
+});
+
+/** Two processes share a store. One of them migrates; the other goes on with what it knows of the database. */
+describe('processes of which one knows an older definition of a table', () => {
+  let old: MikroORM;
+  let young: MikroORM;
+
+  beforeEach(async () => {
+    const clientUrl = await freshDatabase('catalogs');
+    const store = new MemoryStore();
+    const start = () =>
+      MikroORM.init({
+        clientUrl,
+        entities: [Item, Note],
+        metadataProvider: ReflectMetadataProvider,
+        extensions: [cacheops({ store })],
+      });
+    old = await start();
+    young = await start();
+    await old.em.execute('create table item (id int primary key, code numeric, gone int default 0)');
+    await old.em.execute('insert into item values (1, 1.5), (2, 7)');
+    // both know the table as it is
+    await find(old, '1.5');
+    await find(young, '1.5');
+  });
+
+  afterEach(async () => {
+    await getCacheops(old).idle();
+    await getCacheops(young).idle();
+    await old.close();
+    await young.close();
+  });
+
+  const find = async (orm: MikroORM, code: string) =>
+    (await orm.em.fork().find(Item, { code }, { orderBy: { id: 1 } })).map(({ id }) => id);
+  const idle = async () => {
+    await getCacheops(old).idle();
+    await getCacheops(young).idle();
+  };
+
+  it('learn of what the others write, though values compare in another way', async () => {
+    await young.em.execute(`alter table item alter column code type text using code::text || '0'`); // 1.50
+    for (const [reader, writer] of [
+      [old, young],
+      [young, old],
+    ] as const) {
+      expect(await find(reader, '1.50')).to.deep.equal([1]);
+      await idle();
+      expect(await find(reader, '1.50')).to.deep.equal([1]);
+      await writer.em.execute(`update item set code = '1.500' where id = 1`);
+      expect(await find(reader, '1.50')).to.deep.equal([]);
+      await idle();
+      await writer.em.execute(`update item set code = '1.50' where id = 1`);
+      expect(await find(reader, '1.50')).to.deep.equal([1]);
+    }
+  });
+
+  it('learn of rows that start to satisfy what else a condition says', async () => {
+    await young.em.execute(`alter table item alter column code type text`);
+    const above2 = async (orm: MikroORM) => orm.em.fork().count(Item, { code: { $gt: '2' } });
+    for (const [reader, writer] of [
+      [old, young],
+      [young, old],
+    ] as const) {
+      expect(await above2(reader)).to.equal(1);
+      await idle();
+      // as text, it comes before 2
+      await writer.em.execute(`update item set code = '10' where id = 2`);
+      expect(await above2(reader)).to.equal(0);
+      await idle();
+      await writer.em.execute(`update item set code = '7' where id = 2`);
+      expect(await above2(reader)).to.equal(1);
+    }
+  });
+
+  it('learn of it when they write themselves', async () => {
+    await young.em.execute(`alter table item alter column code type text`);
+    const above2 = async () => old.em.fork().count(Item, { code: { $gt: '2' } });
+    expect(await above2()).to.equal(1);
+    await idle();
+    // as numbers, both are above it
+    await old.em.execute(`update item set code = '10' where id = 2`);
+    expect(await above2()).to.equal(0);
+    await idle();
+    await old.em.execute(`update item set code = '7' where id = 2`);
+    expect(await above2()).to.equal(1);
+  });
+
+  it('do not judge rows by partners whose columns are compared in another way now', async () => {
+    await young.em.execute('create table note (id int primary key, item int references item, text text)');
+    await old.em.execute(`update item set code = '10' where id = 2; insert into note values (1, 1)`);
+    const below2 = async () => old.em.fork().count(Note, { item: { code: { $lt: '2' } } });
+    expect(await below2()).to.equal(1);
+    await young.em.execute('alter table item alter column code type text');
+    expect(await below2()).to.equal(1);
+    await idle();
+    // as text, 10 comes before 2
+    await young.em.execute('insert into note values (2, 2)');
+    expect(await below2()).to.equal(2);
+  });
+
+  it('can go on writing when a column is gone: at most one statement fails', async () => {
+    await old.em.fork().nativeUpdate(Item, { id: 1 }, { code: '3' });
+    await old.em.execute('select 1');
+    await young.em.execute('alter table item rename column code to label');
+    await young.em.execute('alter table item add column code numeric');
+    await young.em.execute('alter table item drop column label');
+    await young.em.execute('alter table item drop column code');
+    const insert = () => old.em.fork().execute('insert into item (id) values (9)');
+    await insert().catch(error => expect(error.name).to.equal('InvalidFieldNameException'));
+    await old.em.fork().execute('delete from item where id = 9');
+    await insert();
+    expect(await old.em.fork().execute('select id from item where id = 9')).to.have.length(1);
+  });
+
+  const DEFINITIONS: Record<string, readonly string[]> = {
+    'rows that go with others': [
+      'create table note (id int primary key, item int references item on delete cascade, text text)',
+    ],
+    'rows that refer to nothing any more': [
+      'create table note (id int primary key, item int references item on delete set null, text text)',
+    ],
+    'rows that a trigger changes': [
+      'create table note (id int primary key, item int, text text)',
+      `create function clean() returns trigger language plpgsql as
+        $$ begin delete from note where item = old.id; return null; end $$`,
+      'create trigger cleaning after delete on item for each row execute function clean()',
+    ],
+    'rows of an heir': ['create table note (item int, text text) inherits (item)'],
+  };
+  for (const [what, definition] of Object.entries(DEFINITIONS)) {
+    for (const how of ['in one statement', 'in a transaction']) {
+      it(`drop ${what}, of which they have not heard, ${how}`, async () => {
+        for (const sql of definition) {
+          await young.em.execute(sql);
+        }
+        await young.em.execute('insert into note (id, item) values (1, 1), (3, 2)');
+        const notes = async () => (await young.em.fork().find(Note, { item: 1 })).map(({ id }) => id);
+        expect(await notes()).to.deep.equal([1]);
+        await idle();
+        expect(await notes()).to.deep.equal([1]);
+        const remove = (em: typeof old.em) => em.nativeDelete(Item, { id: 1 });
+        await (how === 'in one statement' ? remove(old.em.fork()) : old.em.fork().transactional(remove));
+        expect(await notes()).to.deep.equal([]);
+      });
+    }
+  }
+});

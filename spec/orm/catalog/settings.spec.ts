@@ -1,0 +1,392 @@
+import { defineEntity, MikroORM, type Options, p, raw } from '@mikro-orm/postgresql';
+import { expect } from 'chai';
+import { type Cacheops, cachedAs, cacheops, getCacheops, MemoryStore } from '../../../lib/index.js';
+import { freshDatabase } from '../../support/servers.js';
+import { sourcesOf } from '../support/observe.js';
+
+const Event = defineEntity({
+  name: 'Event',
+  cacheops: { ops: 'all', timeout: 60 },
+  properties: {
+    id: p.integer().primary(),
+    at: p.string().columnType('timestamptz'),
+    local: p.datetime().columnType('timestamp'),
+    span: p.string().columnType('interval'),
+    size: p.double(),
+    name: p.text().nullable(),
+    bytes: p.blob().lazy(),
+    day: p.string().formula(({ at }) => `(${at})::date::text`),
+    hex: p.string().formula(({ bytes }) => `(${bytes})::text`),
+  },
+});
+
+type Em = MikroORM['em'];
+
+const ROWS = `drop table if exists event; create table event (id int primary key, at timestamptz, local timestamp,
+    span interval, size double precision, bytes bytea, name text collate "C");
+  insert into event values (1, '2024-01-01 00:00Z', '2024-03-31 02:30', '1 day 2 hours', 0.1, '\\x00ff'),
+    (2, '2024-01-01 20:00Z', '2024-02-01 00:00', '1 month', 1.0 / 3, '\\x61')`;
+const OTHER = `create schema if not exists other; drop table if exists other.event; create table other.event as table event;
+  update other.event set size = 7`;
+
+const READS: Record<string, (em: Em) => Promise<unknown>> = {
+  rows: em => em.find(Event, {}, { orderBy: { id: 1 } }),
+  'a condition without a zone': em =>
+    em.find(Event, { at: { $gte: '2024-01-01 12:00' } }, { fields: ['id'] }),
+  'a condition on a formula': em => em.count(Event, { day: '2024-01-02' }),
+  'groups by day': em =>
+    em
+      .createQueryBuilder(Event, 'e')
+      .select([raw('e.at::date::text as day'), raw('count(*) as n')])
+      .groupBy(raw('e.at::date'))
+      .orderBy({ [raw('1')]: 'asc' })
+      .execute('all'),
+};
+
+describe('settings that no statement sets', () => {
+  let url: string;
+  let store: MemoryStore;
+  const opened: MikroORM[] = [];
+
+  before(async () => {
+    url = await freshDatabase('settings');
+  });
+
+  beforeEach(async () => {
+    store = new MemoryStore();
+    const { orm, cache } = await open({});
+    await orm.em.getConnection().executeDump(`${ROWS}; ${OTHER}`);
+    // settles what a store that is new has to find out
+    await orm.em.fork().find(Event, {});
+    await cache.invalidateAll();
+  });
+
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map(orm => orm.close(true)));
+  });
+
+  async function open(options: Partial<Options>, cached = true): Promise<{ orm: MikroORM; cache: Cacheops }> {
+    const orm = await MikroORM.init({
+      clientUrl: url,
+      entities: [Event],
+      ...options,
+      ...(cached && { extensions: [cacheops({ store })] }),
+    });
+    opened.push(orm);
+    return { orm, cache: cached ? getCacheops(orm) : (undefined as never) };
+  }
+
+  const connecting = (options: string): Partial<Options> => ({ driverOptions: { options } });
+
+  /** Every one of them is answered as one without a cache would be, whichever of them was asked before. */
+  async function expectApart(all: readonly Partial<Options>[], reads = READS): Promise<void> {
+    const pairs = [];
+    for (const options of all) {
+      pairs.push({ cached: await open(options), plain: await open(options, false) });
+    }
+    for (const [what, read] of Object.entries(reads)) {
+      for (const round of ['filled', 'cached']) {
+        for (const [i, { cached, plain }] of pairs.entries()) {
+          const expected = JSON.stringify(await read(plain.orm.em.fork()));
+          const sources = await sourcesOf(cached.cache, async () => {
+            expect(JSON.stringify(await read(cached.orm.em.fork())), `${what}, ${i}, ${round}`).to.equal(
+              expected,
+            );
+          });
+          expect(sources, `${what}, ${i}, ${round}`).to.have.length(1);
+          if (round === 'cached') {
+            expect(sources, `${what}, ${i}`).to.deep.equal(['cache']);
+          }
+        }
+      }
+    }
+  }
+
+  const OPTIONS = [
+    '-c timezone=Asia/Tokyo',
+    '-c datestyle=SQL,DMY',
+    '-c intervalstyle=iso_8601',
+    '-c bytea_output=escape',
+    '-c extra_float_digits=-10',
+    '-c search_path=other,public',
+    '-c timezone=Asia/Tokyo -c datestyle=German',
+  ];
+
+  for (const options of OPTIONS) {
+    it(`of a connection’s options belong to the key: ${options}`, async () => {
+      await expectApart([{}, connecting(options), {}]);
+    });
+  }
+
+  it('of the role and of the database belong to the key', async () => {
+    const name = new URL(url).pathname.slice(1);
+    const { orm } = await open({}, false);
+    const one = await open({});
+    const read = async (em: Em) => JSON.stringify(await READS['a condition on a formula']!(em));
+    const before = await read(one.orm.em.fork());
+    await one.cache.idle();
+    for (const [setting, reset] of [
+      [`alter database "${name}" set timezone = 'Asia/Tokyo'`, `alter database "${name}" reset all`],
+      [
+        `alter role current_user in database "${name}" set timezone = 'Asia/Tokyo'`,
+        `alter role current_user in database "${name}" reset all`,
+      ],
+    ] as const) {
+      await orm.em.execute(setting);
+      const [other, plain] = [await open({}), await open({}, false)];
+      const expected = await read(plain.orm.em.fork());
+      expect(expected).not.to.equal(before);
+      for (const _ of ['filled', 'cached']) {
+        expect(await read(other.orm.em.fork())).to.equal(expected);
+        await other.cache.idle();
+        expect(await read(one.orm.em.fork())).to.equal(before);
+        await one.cache.idle();
+      }
+      await orm.em.execute(reset);
+    }
+  });
+
+  it('of a pool’s hooks belong to the key', async () => {
+    const onCreateConnection: Options['onCreateConnection'] = async connection => {
+      await (connection as any).executeQuery({
+        sql: `set timezone = 'Asia/Tokyo'`,
+        parameters: [],
+        query: { kind: 'RawNode' },
+        queryId: {},
+      });
+    };
+    const onPoolCreated = (pool: any) => {
+      pool.on('connect', (client: any) => client.query(`set timezone = 'America/New_York'`));
+    };
+    await expectApart([{}, { onCreateConnection }, { driverOptions: { onPoolCreated } as never }]);
+  });
+
+  it('of the process belong to the key: its time zone', async () => {
+    const before = process.env.TZ;
+    const orms = {
+      UTC: await open({ forceUtcTimezone: false }),
+      'Asia/Tokyo': await open({ forceUtcTimezone: false }),
+    };
+    const plain = await open({ forceUtcTimezone: false }, false);
+    try {
+      for (const _ of ['filled', 'cached']) {
+        for (const [zone, { orm, cache }] of Object.entries(orms)) {
+          process.env.TZ = zone;
+          for (const find of [
+            (em: Em) => em.find(Event, {}, { orderBy: { id: 1 }, fields: ['local'] }),
+            (em: Em) =>
+              em.createQueryBuilder(Event).select(['id', 'local']).orderBy({ id: 1 }).getResultList(),
+          ]) {
+            const expected = JSON.stringify(await find(plain.orm.em.fork()));
+            expect(JSON.stringify(await find(orm.em.fork())), zone).to.equal(expected);
+            await cache.idle();
+          }
+        }
+      }
+    } finally {
+      process.env.TZ = before;
+      if (before === undefined) {
+        delete process.env.TZ;
+      }
+    }
+  });
+
+  it('of the process belong to the key: how it parses values', async () => {
+    const onPoolCreated = (parser: (text: string) => unknown) => (pool: any) => {
+      pool.options.types.setTypeParser(701, parser);
+    };
+    const multiplied = (factor: number) => (text: string) => Number(text) * factor;
+    const parsers = [
+      (text: string) => Number(text) + 1,
+      (text: string) => Number(text) + 2,
+      multiplied(2),
+      multiplied(3),
+    ];
+    await expectApart([
+      {},
+      ...parsers.map(parser => ({ driverOptions: { onPoolCreated: onPoolCreated(parser) } as never })),
+    ]);
+  });
+
+  it('of how values are parsed are shared if their text tells all, and else told of in a warning', async () => {
+    const warnings: string[] = [];
+    const factor = Math.random();
+    const sources = async (parser: (text: string) => unknown) => {
+      const found: string[] = [];
+      for (let i = 0; i < 2; i++) {
+        const { orm, cache } = await open({
+          logger: text => warnings.push(text),
+          colors: false,
+          debug: ['info'],
+          driverOptions: {
+            onPoolCreated: (pool: any) => pool.options.types.setTypeParser(701, parser),
+          } as never,
+        });
+        found.push(...(await sourcesOf(cache, () => orm.em.fork().find(Event, {}))));
+      }
+      return found;
+    };
+    expect(await sources(text => Number(text) + 1)).to.deep.equal(['miss', 'cache']);
+    const told = () => warnings.filter(text => text.includes('cacheops:'));
+    expect(told()).to.deep.equal([]);
+    await sources(text => Number(text) * factor);
+    expect(told()).to.have.length(2);
+    expect(told()[0]).to.include(
+      'cacheops: the parser of type 701 may use values that its text does not tell',
+    );
+  });
+
+  it('belong to the key of functions too, also those of the user’s own', async () => {
+    const name = new URL(url).pathname.slice(1);
+    const { orm } = await open({}, false);
+    await orm.em.execute(`alter database "${name}" set app.tenant = 'all'`);
+    const asked = cachedAs(Event, { name: 'asked', timeout: 60 })(async (em: Em): Promise<string> => {
+      const rows = await em.execute(
+        `select at::text, current_setting('app.tenant', true) as tenant from event order by id`,
+      );
+      return JSON.stringify(rows);
+    });
+    const pairs = [];
+    for (const options of [
+      {},
+      connecting('-c timezone=Asia/Tokyo'),
+      connecting('-c app.tenant=one'),
+      connecting('-c app.tenant=two'),
+    ]) {
+      pairs.push({ cached: await open(options), plain: await open(options, false) });
+    }
+    const values = new Set<string>();
+    for (const _ of ['filled', 'cached']) {
+      for (const { cached, plain } of pairs) {
+        const expected = JSON.stringify(
+          await plain.orm.em.execute(
+            `select at::text, current_setting('app.tenant', true) as tenant from event order by id`,
+          ),
+        );
+        expect(await asked(cached.orm.em.fork())).to.equal(expected);
+        await cached.cache.idle();
+        values.add(expected);
+      }
+    }
+    expect(values.size).to.equal(4);
+    await orm.em.execute(`alter database "${name}" reset app.tenant`);
+  });
+
+  it('of extensions are told apart where the tables of a query are named', async () => {
+    const { orm: plain } = await open({}, false);
+    await plain.em.execute('create extension if not exists pg_trgm');
+    await plain.em.execute(`update event set name = 'word' where id = 1`);
+    const alike = (em: Em) =>
+      em.find(Event, { [raw(`name % 'words'`)]: [] }, { fields: ['id'], cacheops: { tables: ['event'] } });
+    const strict = '-c pg_trgm.similarity_threshold=0.9';
+    await expectApart([{}, connecting(strict)], { alike });
+    const { orm, cache } = await open({});
+    const count = async (em: Em) => (await alike(em)).length;
+    for (const _ of ['filled', 'cached']) {
+      await orm.em.fork().transactional(async em => {
+        expect(await count(em)).to.equal(1);
+        await em.execute('set local pg_trgm.similarity_threshold = 0.9');
+        expect(await count(em)).to.equal(0);
+      });
+      await cache.idle();
+      expect(await count(orm.em.fork())).to.equal(1);
+      await cache.idle();
+    }
+  });
+
+  it('that change no answer are none of the key’s', async () => {
+    const one = await open({});
+    await one.orm.em.fork().find(Event, {});
+    await one.cache.idle();
+    for (const options of [
+      '-c application_name=x -c work_mem=1MB',
+      '-c statement_timeout=9000 -c enable_seqscan=off -c jit=off',
+      '-c synchronous_commit=off -c log_statement=all',
+    ]) {
+      const { orm, cache } = await open(connecting(options));
+      expect(await sourcesOf(cache, () => orm.em.fork().find(Event, {})), options).to.deep.equal(['cache']);
+    }
+  });
+
+  it('hold from the newest connection on; an older one fills nothing', async () => {
+    const name = new URL(url).pathname.slice(1);
+    const { orm, cache } = await open({ pool: { min: 0, max: 2 } });
+    const read = (em: Em) => em.find(Event, { at: { $gte: '2024-01-01 12:00' } }, { fields: ['id'] });
+    const count = async () => (await read(orm.em.fork())).length;
+    expect(await count()).to.equal(1);
+    await cache.idle();
+    await orm.em.execute(`alter database "${name}" set timezone = 'America/New_York'`);
+    // a second connection, while the first is held
+    await orm.em.fork().transactional(async held => {
+      await held.execute('select 1');
+      await orm.em.fork().transactional(async em => {
+        expect((await read(em)).length).to.equal(1);
+        await cache.idle();
+        expect(await sourcesOf(cache, () => read(em))).to.deep.equal(['cache']);
+        expect(await sourcesOf(cache, () => read(held))).to.deep.equal([
+          'a session with settings of its own',
+        ]);
+      });
+    });
+    await orm.em.execute(`alter database "${name}" reset timezone`);
+  });
+
+  it('by which values are parsed set no bounds to what a page depends on', async () => {
+    const onPoolCreated = (pool: any) => {
+      pool.options.types.setTypeParser(25, (text: string) => text.toLowerCase());
+    };
+    const reader = await open({ driverOptions: { onPoolCreated } as never });
+    const writer = await open({});
+    await writer.orm.em.fork().execute(`update event set name = 'B' where id = 1`);
+    const last = async (orm: MikroORM) => {
+      const where = { name: { $ne: null } };
+      const page = await orm.em
+        .fork()
+        .find(Event, where, { orderBy: { name: -1 }, limit: 1, fields: ['name'] });
+      return page.map(({ name }) => name);
+    };
+    expect(await last(reader.orm)).to.deep.equal(['b']);
+    await reader.cache.idle();
+    await writer.orm.em.fork().nativeUpdate(Event, { id: 2 }, { name: 'a' });
+    expect(await last(reader.orm)).to.deep.equal(['a']);
+  });
+
+  it('decide which table a write is to', async () => {
+    const reader = await open({});
+    const writer = await open(connecting('-c search_path=other,public'));
+    const read = (em: Em, schema: string) => em.count(Event, { size: 7 }, { schema });
+    const count = (schema: string) => read(reader.orm.em.fork(), schema);
+    expect([await count('other'), await count('public')]).to.deep.equal([2, 0]);
+    await reader.cache.idle();
+    await writer.orm.em.fork().execute('update event set size = 8');
+    expect([await count('other'), await count('public')]).to.deep.equal([0, 0]);
+  });
+
+  it('decide how a statement is read', async () => {
+    const reader = await open({});
+    const writer = await open(connecting('-c standard_conforming_strings=off'));
+    const read = () => reader.orm.em.fork().count(Event, { size: 7 });
+    expect(await read()).to.equal(0);
+    await reader.cache.idle();
+    await writer.orm.em.fork().execute(`select '\\''; update event set size = 7 --'`);
+    expect(await read()).to.equal(2);
+  });
+
+  it('that a hook may change each time that a connection is taken leave nothing cached', async () => {
+    const zones = ['UTC', 'Asia/Tokyo'];
+    const onReserveConnection: Options['onReserveConnection'] = async connection => {
+      const sql = `set timezone = '${zones.at(-1)}'`;
+      await (connection as any).executeQuery({
+        sql,
+        parameters: [],
+        query: { kind: 'RawNode' },
+        queryId: {},
+      });
+    };
+    const { orm } = await open({ onReserveConnection });
+    const count = () => orm.em.fork().count(Event, { day: '2024-01-02' });
+    expect(await count()).to.equal(1);
+    zones.pop();
+    expect(await count()).to.equal(0);
+  });
+});

@@ -1,0 +1,58 @@
+import { expect } from 'chai';
+import { Background } from '../../../lib/orm/context/background.js';
+import { Fills } from '../../../lib/orm/reads/deferred_fills.js';
+
+describe('a fill that waits', () => {
+  let sent: string[];
+  let background: Background;
+  let fills: Fills;
+  const send = (name: string) => async () => {
+    sent.push(name);
+  };
+
+  beforeEach(() => {
+    sent = [];
+    background = new Background(error => {
+      throw error;
+    });
+    fills = new Fills(background.add);
+  });
+
+  it('is sent after whoever asked was answered', async () => {
+    fills.later('a', send('a'));
+    await Promise.resolve();
+    expect(sent).to.deep.equal([]);
+    await background.idle();
+    expect(sent).to.deep.equal(['a']);
+  });
+
+  it('is sent before its entry is read, and only once', async () => {
+    fills.later('a', send('a'));
+    fills.later('b', send('b'));
+    fills.sendNow('b');
+    expect(sent).to.deep.equal(['b']);
+    await background.idle();
+    expect(sent).to.deep.equal(['b', 'a']);
+  });
+
+  it('makes way for another of the same entry, in their order', async () => {
+    fills.later('a', send('first'));
+    fills.later('a', send('second'));
+    await background.idle();
+    expect(sent).to.deep.equal(['first', 'second']);
+  });
+
+  it('is waited for until the store has answered', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let idle = false;
+    fills.later('a', () => promise);
+    const waiting = background.idle().then(() => {
+      idle = true;
+    });
+    fills.sendNow('a');
+    await new Promise(setImmediate);
+    expect(idle).to.equal(false);
+    resolve();
+    await waiting;
+  });
+});

@@ -1,0 +1,56 @@
+import { MemoryStore } from '../../../../lib/index.js';
+import type { EntryAddress, Found, Lease, Seal, TableChange, Writer } from '../../../../lib/store/store.js';
+import { Task } from './task.js';
+
+/**
+ * A store whose callers may stop after each thing that they ask of it, and which is told of one table after the other,
+ * as one with several servers is.
+ */
+export class StoppingStore extends MemoryStore {
+  /** how often it was told of something by which others may be answered otherwise */
+  told = 0;
+
+  override async read(address: EntryAddress): Promise<Found | undefined> {
+    const found = await super.read(address);
+    await Task.mayStop();
+    return found;
+  }
+
+  override async reseal(address: EntryAddress, found: Found): Promise<void> {
+    await Task.mayStop();
+    this.told++;
+    await super.reseal(address, found);
+  }
+
+  override async lease(address: EntryAddress, ttl: number): Promise<Lease> {
+    const lease = await super.lease(address, ttl);
+    await Task.mayStop();
+    return lease;
+  }
+
+  override async fill(
+    address: EntryAddress,
+    seal: Seal,
+    payload: Uint8Array,
+    timeout: number,
+  ): Promise<void> {
+    const kept = Uint8Array.from(payload);
+    await Task.mayStop();
+    this.told++;
+    await super.fill(address, seal, kept, timeout);
+  }
+
+  override async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
+    for (const change of changes) {
+      this.told++;
+      await super.mark(writer, [change]);
+      await Task.mayStop();
+    }
+  }
+
+  override async settle(writerId: string, tables: readonly string[]): Promise<void> {
+    await Task.mayStop();
+    this.told++;
+    await super.settle(writerId, tables);
+  }
+}

@@ -1,0 +1,110 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setImmediate } from 'node:timers/promises';
+import { type Deferred, deferred } from '../../../support/deferred.js';
+
+const current = new AsyncLocalStorage<Task<unknown>>();
+
+/** A flow of control that stops wherever it may, until it is told to go on to the next such place. */
+export class Task<T> {
+  readonly #held: Deferred<void>[] = [];
+  readonly #works = new Set<Promise<unknown>>();
+  #stopped = deferred();
+  #isFree = false;
+  #hasEnded = false;
+  #answer: Promise<T> | undefined;
+
+  /** Runs until it stops for the first time. */
+  static async start<T>(run: () => Promise<T>): Promise<Task<T>> {
+    const task = new Task<T>();
+    task.#answer = current.run(task as Task<unknown>, run);
+    const ended = () => {
+      task.#hasEnded = true;
+      task.#stopped.resolve();
+    };
+    task.#answer.then(ended, ended);
+    await task.#untilItStops();
+    return task;
+  }
+
+  /** Where a task may stop. Who belongs to none goes on. */
+  static async mayStop(): Promise<void> {
+    await current.getStore()?.stop();
+  }
+
+  /** What takes its time: nothing else is to happen until it is done. */
+  static async untilDone<T>(work: Promise<T>): Promise<T> {
+    const task = current.getStore();
+    if (!task) {
+      return work;
+    }
+    task.#works.add(work);
+    try {
+      return await work;
+    } finally {
+      task.#works.delete(work);
+    }
+  }
+
+  /** Is there an answer, whatever goes on behind it? */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
+  get answer(): Promise<T> {
+    return this.#answer!;
+  }
+
+  /** Is nothing of it left? */
+  get isOver(): boolean {
+    return this.#hasEnded && this.#held.length === 0;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isFree) {
+      return;
+    }
+    const gate = deferred();
+    this.#held.push(gate);
+    this.#stopped.resolve();
+    await gate.promise;
+  }
+
+  /** Lets it go on, until it stops again. */
+  async advance(): Promise<void> {
+    this.#stopped = deferred();
+    if (this.#hasEnded) {
+      this.#stopped.resolve();
+    }
+    this.#held.shift()?.resolve();
+    await this.#untilItStops();
+  }
+
+  /** Lets it go on to its end. */
+  async finish(): Promise<void> {
+    this.#isFree = true;
+    for (const gate of this.#held.splice(0)) {
+      gate.resolve();
+    }
+    await this.#answer!.catch(() => undefined);
+    await rest();
+  }
+
+  async #untilItStops(): Promise<void> {
+    await rest();
+    while (this.#works.size > 0) {
+      await Promise.allSettled(this.#works);
+      await rest();
+    }
+    if (!this.#hasEnded && this.#held.length === 0) {
+      await this.#stopped.promise;
+      await this.#untilItStops();
+    }
+  }
+}
+
+/** What goes on behind an answer begins a little later, and takes no time. */
+async function rest(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    await setImmediate();
+  }
+}
