@@ -15,10 +15,10 @@ import { cachedEntityManager } from './orm/api/entity_manager.js';
 import { Cacheops } from './orm/api/handle.js';
 import { CachedRepository } from './orm/api/repository.js';
 import type { Ask } from './orm/catalog/catalog.js';
-import { CatalogSource } from './orm/catalog/catalog_cache.js';
+import { CatalogCache } from './orm/catalog/catalog_cache.js';
 import { embeddedIdentity } from './orm/catalog/embedded_identity.js';
 import { namesOfOwnSettings } from './orm/catalog/settings.js';
-import { Answers } from './orm/computed/computed_results.js';
+import { ComputedResults } from './orm/computed/computed_results.js';
 import { StoreCache } from './orm/computed/timed_values.js';
 import { Background } from './orm/context/background.js';
 import { ConnectionUse } from './orm/context/connection_use.js';
@@ -31,14 +31,14 @@ import { currentScope } from './orm/context/scope.js';
 import { supportDryRuns } from './orm/planning/dry_run.js';
 import { Profiles } from './orm/planning/profiles.js';
 import { Samples } from './orm/planning/samples.js';
-import { Arbiter } from './orm/protocol/writer_fate.js';
+import { WriterFates } from './orm/protocol/writer_fate.js';
 import { supportExists } from './orm/reads/exists.js';
-import { Reads } from './orm/reads/read_interceptor.js';
+import { ReadInterceptor } from './orm/reads/read_interceptor.js';
 import { resultCodec } from './orm/reads/result_codec.js';
-import { Commits } from './orm/writes/commit.js';
+import { CommitProtocol } from './orm/writes/commit.js';
 import { FlushSubscriber } from './orm/writes/flush_subscriber.js';
 import { Invalidation } from './orm/writes/manual_invalidation.js';
-import { type WriteParts, Writes } from './orm/writes/statement_interceptor.js';
+import { type InterceptorParts, StatementInterceptor } from './orm/writes/statement_interceptor.js';
 import { TrackedDialect } from './orm/writes/tracked_connection.js';
 import { GuardedStore } from './store/guarded_store.js';
 import { MemoryStore } from './store/memory/memory_store.js';
@@ -64,7 +64,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     report: (operation, error) => events.reportError(operation, error),
   });
   const ask: Ask = askerOf(driver);
-  const database = new CatalogSource(
+  const database = new CatalogCache(
     () => embeddedIdentity(driver),
     reason => {
       config
@@ -79,8 +79,14 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       );
     },
   );
-  const arbiter = new Arbiter(guarded, database, ask, events, background.add);
-  const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
+  const writerFates = new WriterFates(guarded, database, ask, events, background.add);
+  const commits = new CommitProtocol({
+    store: guarded,
+    writerFates,
+    database,
+    events,
+    background: background.add,
+  });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const pool = new PoolSettings(() => database.forget());
   const environment = new Environment(driver, pool);
@@ -88,7 +94,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   const ownSettings = namesOfOwnSettings(textsOfConnections(connections, config));
   const { onUnknownWrite } = options;
   const log = statementLog(config);
-  const parts: WriteParts = {
+  const parts: InterceptorParts = {
     database,
     store: guarded,
     commits,
@@ -99,8 +105,8 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     onUnknownWrite,
     log,
   };
-  const writes = new Writes(parts);
-  const writesOfReplicas = new Writes({ ...parts, askPrimary: ask });
+  const writes = new StatementInterceptor(parts);
+  const writesOfReplicas = new StatementInterceptor({ ...parts, askPrimary: ask });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
   const uses = connections.map(() => new ConnectionUse(() => lifetime.connects()));
@@ -112,13 +118,13 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   trackDumps(connections, commits, database, ask);
   supportDryRuns(driver);
   supportExists(driver);
-  new Reads({
+  new ReadInterceptor({
     driver,
     database,
     environment,
     profiles,
     store: guarded,
-    arbiter,
+    writerFates,
     events,
     limits: options,
     enabled: options.enabled,
@@ -130,14 +136,14 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   const samples = new Samples({ driver, environment, profiles, limits: options });
   samples.install();
   readFromPrimary(driver);
-  const answers = new Answers({
+  const results = new ComputedResults({
     driver,
     database,
     environment,
     samples,
     store: guarded,
     own: store,
-    arbiter,
+    writerFates,
     events,
     prefix: options.prefix,
     enabled: options.enabled,
@@ -153,7 +159,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       const ctx = contextOf(orm.em).getTransactionContext();
       return (database.current ?? (await database.get(askerOf(driver, ctx)))).database;
     },
-    arbiter,
+    writerFates,
     events,
     background: background.add,
     enabled: options.enabled,
@@ -174,7 +180,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   const lifetime = new Lifetime({
     async beforeEnd() {
       forgetOrm();
-      arbiter.close();
+      writerFates.close();
       await idle();
       // the pool waits for its connections, and may do so for ever
       await guarded.flush(false);
@@ -186,7 +192,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     },
     reopen() {
       forgetOrm = rememberOrm(orm);
-      arbiter.reopen();
+      writerFates.reopen();
       if (typeof given === 'function') {
         store = given();
         guarded.reopen(new TracedStore(store, events));
@@ -197,7 +203,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
   config.registerExtension(EXTENSION, () => handle);
   const functions: FunctionParts = {
-    answers,
+    results,
     events,
     isShared: !(store instanceof MemoryStore),
     serializer: options.serializer,
@@ -323,20 +329,20 @@ function trackConnections(
 /** PGlite runs dumps past all connections. */
 function trackDumps(
   connections: readonly AbstractSqlConnection[],
-  commits: Commits,
-  database: CatalogSource,
+  commits: CommitProtocol,
+  database: CatalogCache,
   ask: Ask,
 ): void {
   for (const connection of connections) {
     const { executeDump } = connection;
     connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
       const tables = [...(await database.get(ask)).tables.keys()];
-      const announced = await commits.announce(tables);
+      const announced = await commits.markBefore(tables);
       try {
         await executeDump.call(this, dump);
       } finally {
         database.forget();
-        await commits.conclude(announced);
+        await commits.settleAfter(announced);
       }
     };
   }

@@ -1,8 +1,8 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
-import { type AskPartners, partnerAsker } from '../../lib/orm/reads/partner_lookup.js';
-import { judge } from '../../lib/orm/reads/revalidation.js';
+import { joinedRowLookup, type LookUpJoinedRows } from '../../lib/orm/reads/partner_lookup.js';
+import { revalidate } from '../../lib/orm/reads/revalidation.js';
 import type { WatchedTable } from '../../lib/query/watch.js';
 import type { EntryAddress, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Scheme } from '../../lib/values/scheme.js';
@@ -43,7 +43,7 @@ export class Subject {
   /** of each query; of a list of keys, those of its keys */
   readonly #entries: (readonly EntryAddress[])[] = [];
   #orm: MikroORM | undefined;
-  #ask: AskPartners | undefined;
+  #ask: LookUpJoinedRows | undefined;
 
   constructor(granularity: Granularity) {
     this.granularity = granularity;
@@ -54,7 +54,7 @@ export class Subject {
     this.#orm = await join(cacheops({ profiles, store: this.store, granularity: this.granularity }));
     const connection = this.#orm.em.getConnection();
     const catalog = await loadCatalog(sql => connection.execute(sql), undefined);
-    this.#ask = partnerAsker(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
+    this.#ask = joinedRowLookup(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
   }
 
   /** Asks, so that the answer is in the cache. */
@@ -84,7 +84,7 @@ export class Subject {
     if (!found) {
       return false;
     }
-    const verdict = await judge(this.store, address as WatchedAddress, found, this.#ask);
+    const verdict = await revalidate(this.store, address as WatchedAddress, found, this.#ask);
     if (!verdict || 'cause' in verdict) {
       return false;
     }

@@ -2,11 +2,11 @@ import type { Canonical } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
 import { storedColumn } from '../values/path.js';
 import type { Scheme } from '../values/scheme.js';
-import type { Step } from '../values/step.js';
+import type { RowDelta } from '../values/step.js';
 import type { Row } from './row_image.js';
 import type { Pair } from './row_pair.js';
 
-type Touched = Map<string, Step[] | undefined>;
+type Touched = Map<string, RowDelta[] | undefined>;
 
 /**
  * What changes of rows mean to those who depend on a scheme: by the values that the rows had and have, the steps; or
@@ -82,7 +82,7 @@ function stepOf(
   now: Row | undefined,
   read: boolean,
   { columns, tests, kinds }: Scheme,
-): Step | undefined {
+): RowDelta | undefined {
   const tested = kinds?.slice(columns.length);
   const before = tests && old && valuesOf(old, tests, tested);
   const after = tests && now && valuesOf(now, tests, tested);
@@ -91,7 +91,7 @@ function stepOf(
 }
 
 /** @param told the steps by what they say: many rows may have made the same one */
-function note(touched: Touched, told: Set<string>, values: string, step: Step | undefined): void {
+function note(touched: Touched, told: Set<string>, values: string, step: RowDelta | undefined): void {
   const steps = touched.get(values);
   if (!step || (touched.has(values) && !steps)) {
     touched.set(values, undefined);

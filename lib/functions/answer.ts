@@ -1,5 +1,11 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
-import type { Answer, AnswerRequest, Answers, Computed, TagKind } from '../orm/computed/computed_results.js';
+import type {
+  Answer,
+  AnswerRequest,
+  Computed,
+  ComputedResults,
+  TagKind,
+} from '../orm/computed/computed_results.js';
 import { contextOf, functionPartsOf } from '../orm/context/orm_registry.js';
 
 export type { Answer, AnswerRequest, Computed } from '../orm/computed/computed_results.js';
@@ -16,7 +22,7 @@ export function answer<T>(
   request: AnswerRequest,
   compute: () => Promise<Computed<T>>,
 ): Promise<Answer<T>> {
-  return functionPartsOf<Answers>(em).answers.answer(contextOf(em), request, compute);
+  return functionPartsOf<ComputedResults>(em).results.answer(contextOf(em), request, compute);
 }
 
 /** Drops everything that has this tag, in every process, and what is being computed. */
@@ -25,5 +31,5 @@ export function invalidateTag(
   kind: TagKind,
   value: string,
 ): Promise<void> {
-  return functionPartsOf<Answers>(ormOrEm).answers.invalidateTag(kind, value);
+  return functionPartsOf<ComputedResults>(ormOrEm).results.invalidateTag(kind, value);
 }

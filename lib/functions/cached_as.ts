@@ -2,7 +2,7 @@ import { EntityManager } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { checkBoolean, checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
-import type { AnswerRequest, Answers, Computed } from '../orm/computed/computed_results.js';
+import type { AnswerRequest, Computed, ComputedResults } from '../orm/computed/computed_results.js';
 import { isEntityClass } from '../orm/computed/entity_class.js';
 import { leavesChanges, restoreEntities } from '../orm/computed/entity_graph.js';
 import { isolated } from '../orm/computed/isolation.js';
@@ -173,7 +173,7 @@ class Call {
   readonly #samples: readonly Sample[];
   readonly #options: CachedAsOptions;
   readonly #em: SqlEntityManager;
-  readonly #parts: FunctionParts<Answers>;
+  readonly #parts: FunctionParts<ComputedResults>;
 
   constructor(
     self: unknown,
@@ -194,7 +194,7 @@ class Call {
       );
     }
     this.#em = contextOf(em);
-    this.#parts = functionPartsOf<Answers>(em);
+    this.#parts = functionPartsOf<ComputedResults>(em);
   }
 
   /** Are results for other processes, too? */
@@ -220,7 +220,7 @@ class Call {
       ...(timeout !== undefined && { timeout }),
       ...(lock && { lock }),
     };
-    const { answers, events } = this.#parts;
+    const { results, events } = this.#parts;
     const compute = async (bypass: boolean): Promise<Computed<Outcome>> =>
       bypass
         ? { value: { result: await run(this.#args) }, payload: undefined }
@@ -228,14 +228,14 @@ class Call {
             const payload = await this.#compute(standIns, given, run);
             return { value: { payload }, payload };
           });
-    let answer = await answers.answer(em, request, compute);
+    let answer = await results.answer(em, request, compute);
     if (answer.source === 'cache') {
       try {
         return await this.#read(answer.payload, em);
       } catch (error) {
         events.reportError('read', error);
       }
-      answer = await answers.answer(em, { ...request, unreadable: true }, compute);
+      answer = await results.answer(em, { ...request, unreadable: true }, compute);
     }
     const outcome = (answer as Extract<typeof answer, { source: 'computed' }>).value;
     return 'result' in outcome ? outcome.result : this.#read(outcome.payload, em);

@@ -123,7 +123,7 @@ export class FileCache implements TimedCache {
     options: { timeout?: number } = {},
     variant?: ValueVariant,
   ): Promise<void> {
-    currentScope().computation?.hearWrite();
+    currentScope().computation?.noteWrite();
     const timeout = this.#timeoutOf(options);
     const slot = this.#slotOf(key, variant);
     const payload = encodeValue(value, this.#serializer);
@@ -134,7 +134,7 @@ export class FileCache implements TimedCache {
 
   /** @throws the error of the file system, if it cannot be removed */
   async delete(key: string): Promise<void> {
-    currentScope().computation?.hearWrite();
+    currentScope().computation?.noteWrite();
     const deletions = this.#deletions.get(key);
     if (deletions !== undefined) {
       this.#deletions.set(key, deletions + 1);

@@ -1,7 +1,7 @@
 import type { Comparable } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
 import { canonicalOfResult } from '../values/result.js';
-import type { KeysGuard } from './guard.js';
+import type { KeySetBound } from './guard.js';
 
 /** More keys than these are not remembered. */
 const MAX_KEYS = 2000;
@@ -24,12 +24,12 @@ const MAX_KEYS = 2000;
  * @param filters does the query ask something of the joined rows, or leave out rows to which none is joined?
  * @param deciding of columns whose canonical form tells all
  */
-export function containedGuard(
+export function keySetBound(
   columns: readonly { readonly name: string; readonly kind: Comparable }[],
   keys: Iterable<readonly unknown[]>,
   filters: boolean,
   deciding: readonly string[] = [],
-): KeysGuard | null {
+): KeySetBound | null {
   const encoded = new Set<string>();
   for (const key of keys) {
     if (key.includes(null)) {

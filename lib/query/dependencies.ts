@@ -4,7 +4,7 @@ import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../values/
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
 import { columnsOf, compile } from './predicate.js';
 import { ALWAYS, type Expression, given, viewOf } from './view.js';
-import type { Partner, PartnerKey, Watch, WatchedDependency, WatchedTable } from './watch.js';
+import type { JoinedRow, JoinedRowKey, Watch, WatchedDependency, WatchedTable } from './watch.js';
 
 /**
  * One occurrence of a table in a query's SQL, as far as it is understood. It may be given several times, each reading
@@ -27,7 +27,7 @@ export interface Occurrence {
    */
   readonly referenced?: boolean | undefined;
   /** other occurrences, to whose rows its own are joined by their whole key; the columns of both are guarded */
-  readonly partners?: readonly { readonly occurrence: number; readonly on: PartnerKey }[] | undefined;
+  readonly partners?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
 }
 
 /**
@@ -83,7 +83,7 @@ export function dependenciesOf(
       merged(
         ofTable.flatMap(each =>
           ofOccurrence(formula, some, each, granularity, {
-            partners: partnersOf(formula, each[1], occurrences),
+            joinedRows: partnersOf(formula, each[1], occurrences),
             key: keyOf(each[0], occurrences),
           }),
         ),
@@ -103,7 +103,7 @@ function ofOccurrence(
   conjunctions: readonly Conjunction[],
   [index, occurrence]: [number, Occurrence],
   granularity: Granularity,
-  { partners, key }: Pick<Watch, 'partners'> & { readonly key: readonly string[] | undefined },
+  { joinedRows, key }: Pick<Watch, 'joinedRows'> & { readonly key: readonly string[] | undefined },
 ): WatchedDependency[] {
   const { source, reads, guarded = [], referenced = false } = occurrence;
   const fixed = distinct(
@@ -130,7 +130,7 @@ function ofOccurrence(
               predicate: compile(rest, tests),
               expression: rest,
               referenced: referenced && columns.length === 0,
-              partners,
+              joinedRows,
               ...(key && { key }),
             },
           ],
@@ -143,7 +143,7 @@ function partnersOf(
   formula: Formula,
   { partners = [] }: Occurrence,
   occurrences: readonly Occurrence[],
-): readonly Partner[] {
+): readonly JoinedRow[] {
   return partners.flatMap(({ occurrence, on }) => {
     const { table, source } = occurrences[occurrence]!;
     const expression = source ? viewOf(formula, source).expression : ALWAYS;

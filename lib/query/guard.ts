@@ -4,10 +4,10 @@ import { compareCanonical } from '../values/order.js';
 import type { Bounds } from '../values/result.js';
 
 /** What a result itself tells of the rows that matter to it. Consists of what JSON has: it is stored with the entry. */
-export type Guard = WindowGuard | KeysGuard;
+export type ResultBound = PageBound | KeySetBound;
 
 /** The result is full: what sorts after its last row is not in it, and does not get into it. */
-export interface WindowGuard {
+export interface PageBound {
   readonly type: 'window';
   /** the beginning of the ORDER BY */
   readonly order: readonly OrderTerm[];
@@ -24,7 +24,7 @@ export interface OrderTerm {
 }
 
 /** The result contains rows with these keys, and no others of this occurrence. */
-export interface KeysGuard {
+export interface KeySetBound {
   readonly type: 'keys';
   readonly columns: readonly string[];
   /** see `encodeValues` */
@@ -40,14 +40,14 @@ export interface KeysGuard {
    */
   readonly deciding?: readonly string[];
   /** of the same rows, if the result is also full */
-  readonly window?: WindowGuard;
+  readonly window?: PageBound;
 }
 
 /** The values that a row has in the columns that its scheme tests. */
 export type Tested = ReadonlyMap<string, Canonical>;
 
 /** Does a row sort behind all of the window for certain? Rows that sort beside the last one do not. */
-export function isBehind({ order, bound }: WindowGuard, row: Tested): boolean {
+export function isBehind({ order, bound }: PageBound, row: Tested): boolean {
   for (const [i, term] of order.entries()) {
     const place = placeOf(term, row.get(term.column), bound[i]);
     if (place !== 'beside') {
@@ -57,16 +57,16 @@ export function isBehind({ order, bound }: WindowGuard, row: Tested): boolean {
   return false;
 }
 
-export function isContained({ columns, keys }: KeysGuard, row: Tested): boolean {
+export function isContained({ columns, keys }: KeySetBound, row: Tested): boolean {
   return keys.includes(encodeValues(columns.map(column => row.get(column)!)));
 }
 
 /** Does the guard speak of columns that are tested? */
-export function isUsable(guard: Guard, tests: readonly string[]): boolean {
+export function isUsable(guard: ResultBound, tests: readonly string[]): boolean {
   return columnsOf(guard).every(column => tests.includes(column));
 }
 
-function columnsOf(guard: Guard): readonly string[] {
+function columnsOf(guard: ResultBound): readonly string[] {
   return guard.type === 'window'
     ? guard.order.map(term => term.column)
     : [...guard.columns, ...(guard.deciding ?? []), ...(guard.window ? columnsOf(guard.window) : [])];

@@ -28,7 +28,7 @@ const YEAR_1973 = Date.UTC(1973);
 /** Kinds of which a row of a result tells the key for certain (see `canonicalOfResult`). */
 const TOLD: ReadonlySet<Comparable> = new Set(['integer', 'text', 'uuid', 'decimal', 'date', 'padded']);
 
-export function isTold(kind: Comparable): boolean {
+export function isReversible(kind: Comparable): boolean {
   return TOLD.has(kind);
 }
 
@@ -59,7 +59,7 @@ export function placesOf(kind: Comparable, keys: readonly Key[]): ReadonlyMap<st
  *
  * @returns `undefined` if it cannot be told of a row which of the keys it has
  */
-export function dealOut(
+export function partitionByKey(
   result: unknown,
   column: KeyColumn,
   places: ReadonlyMap<string, number>,
@@ -94,7 +94,7 @@ function keyOf(row: Row, { name, kind, referred }: KeyColumn): string | undefine
  * @param order sorts them; without terms, they are in that of the keys: the database might do so as well
  * @returns `undefined` if a row does not tell where it belongs
  */
-export function putTogether(
+export function mergeInOrder(
   parts: readonly (readonly Row[])[],
   order: readonly RowOrder[],
 ): Row[] | undefined {

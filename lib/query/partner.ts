@@ -1,14 +1,14 @@
 import type { Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues, encodeValues } from '../values/encode.js';
-import type { Partner, Watch, WatchedTable } from './watch.js';
+import type { JoinedRow, Watch, WatchedTable } from './watch.js';
 
 /**
  * Is it known that in no state since the entry was sealed the partner with this key satisfied what is asked of it?
  *
- * @param key see {@link keyOfPartner}
+ * @param key see {@link keyOfJoinedRow}
  */
-export type Fails = (partner: Partner, key: string) => boolean;
+export type Fails = (partner: JoinedRow, key: string) => boolean;
 
 export const NOTHING_IS_KNOWN: Fails = () => false;
 
@@ -18,8 +18,8 @@ export const NOTHING_IS_KNOWN: Fails = () => false;
  * @param values of the row's `tests`
  * @returns `undefined` if it has none
  */
-export function keyOfPartner(
-  { on }: Partner,
+export function keyOfJoinedRow(
+  { on }: JoinedRow,
   tests: readonly string[],
   values: readonly Canonical[],
 ): string | undefined {
@@ -34,7 +34,7 @@ export function keyOfPartner(
  * that do not tell whose they are may.
  */
 export function hasSatisfied(
-  partner: Partner,
+  partner: JoinedRow,
   key: string,
   tables: readonly WatchedTable[],
   moved: readonly Moved[],

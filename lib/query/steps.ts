@@ -1,12 +1,12 @@
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues } from '../values/encode.js';
-import type { Step } from '../values/step.js';
-import { type Guard, isBehind, isContained, isUsable, type Tested } from './guard.js';
-import { type Fails, keyOfPartner, NOTHING_IS_KNOWN } from './partner.js';
-import type { Partner, Watch, WatchedDependency } from './watch.js';
+import type { RowDelta } from '../values/step.js';
+import { isBehind, isContained, isUsable, type ResultBound, type Tested } from './guard.js';
+import { type Fails, keyOfJoinedRow, NOTHING_IS_KNOWN } from './partner.js';
+import type { JoinedRow, Watch, WatchedDependency } from './watch.js';
 
 /** The guards of an entry, by the index of the occurrence; `null` where there is none. */
-export type Guards = readonly (Guard | null | undefined)[];
+export type ResultBounds = readonly (ResultBound | null | undefined)[];
 
 /**
  * May any of these steps have changed the result that an entry has?
@@ -16,10 +16,10 @@ export type Guards = readonly (Guard | null | undefined)[];
  *
  * What is known of partners restricts that to the states since the entry was sealed, in all of which it holds.
  */
-export function movedMatters(
+export function deltasMatter(
   { scheme, watches }: WatchedDependency,
-  steps: readonly Step[],
-  guards: Guards,
+  steps: readonly RowDelta[],
+  guards: ResultBounds,
   fails: Fails = NOTHING_IS_KNOWN,
 ): boolean {
   const { tests } = scheme;
@@ -28,7 +28,7 @@ export function movedMatters(
     !tests ||
     steps.some(step =>
       watches.some(
-        watch => stepMatters(step, watch, tests, guards, fails) || takesItsPlace(step, steps, watch, tests),
+        watch => deltaMatters(step, watch, tests, guards, fails) || takesItsPlace(step, steps, watch, tests),
       ),
     )
   );
@@ -41,8 +41,8 @@ export function movedMatters(
  * refers yet is not said of this one: what refers to its key may have been let pass already, or will be.
  */
 function takesItsPlace(
-  [old, now]: Step,
-  steps: readonly Step[],
+  [old, now]: RowDelta,
+  steps: readonly RowDelta[],
   { predicate, key }: Watch,
   tests: readonly string[],
 ): boolean {
@@ -55,11 +55,11 @@ function takesItsPlace(
 }
 
 /** May this step have changed the result, by way of this occurrence of the table? */
-export function stepMatters(
-  step: Step,
+export function deltaMatters(
+  step: RowDelta,
   watch: Watch,
   tests: readonly string[],
-  guards: Guards,
+  guards: ResultBounds,
   fails: Fails = NOTHING_IS_KNOWN,
 ): boolean {
   const [old, now, read] = step;
@@ -78,8 +78,8 @@ export function stepMatters(
   const satisfies = (values: readonly Canonical[] | null): values is readonly Canonical[] =>
     values !== null && watch.predicate.matches(values);
   const isAlone = (values: readonly Canonical[]) =>
-    watch.partners.some(partner => {
-      const key = keyOfPartner(partner, tests, values);
+    watch.joinedRows.some(partner => {
+      const key = keyOfJoinedRow(partner, tests, values);
       return key !== undefined && !containsPartner(guards, partner, key) && fails(partner, key);
     });
   const mayTakePart = (values: readonly Canonical[] | null) =>
@@ -110,7 +110,7 @@ function areSame(
 }
 
 /** What the result contains has satisfied what the query asks of it: nobody has to be asked. */
-function containsPartner(guards: Guards, { occurrence, on }: Partner, key: string): boolean {
+function containsPartner(guards: ResultBounds, { occurrence, on }: JoinedRow, key: string): boolean {
   const guard = guards[occurrence];
   const columns = on.map(([, column]) => column);
   return (

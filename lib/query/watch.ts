@@ -11,7 +11,7 @@ export interface Watch {
   readonly expression: Expression;
   /** see `Occurrence.referenced`; only where the scheme compares no columns: moves would look the same */
   readonly referenced: boolean;
-  readonly partners: readonly Partner[];
+  readonly joinedRows: readonly JoinedRow[];
   /** the columns of its key, where its rows are partners of others */
   readonly key?: readonly string[];
 }
@@ -33,14 +33,14 @@ export interface WatchedTable extends TableDependencies {
  * does not tell of that. But the database can be asked what the partner is, and the partner's own steps tell whether it
  * was something else since the entry was sealed.
  */
-export interface Partner {
+export interface JoinedRow {
   /** index of the partner's occurrence */
   readonly occurrence: number;
   readonly table: string;
-  readonly on: PartnerKey;
+  readonly on: JoinedRowKey;
   /** what the query asks of it; a partner of which it asks nothing is not worth knowing */
   readonly expression: Expression;
 }
 
 /** Pairs of a column of the row, and the column of the partner's key that it is equal to. */
-export type PartnerKey = readonly (readonly [own: string, key: string])[];
+export type JoinedRowKey = readonly (readonly [own: string, key: string])[];

@@ -1,5 +1,5 @@
 import type { Dependency, Scheme, TableDependencies } from '../values/scheme.js';
-import type { Step } from '../values/step.js';
+import type { RowDelta } from '../values/step.js';
 
 /** In what is marked or dropped, in place of a table: all tables of all databases. Only the guarded store knows it. */
 export const EVERYTHING = '#everything';
@@ -118,7 +118,7 @@ export interface Found {
 export interface Moved {
   readonly table: string;
   readonly dependency: Dependency;
-  readonly steps: readonly Step[];
+  readonly steps: readonly RowDelta[];
 }
 
 /** The stamps that an entry was, or will be, filled under, in the order of its address. Opaque. */
@@ -167,5 +167,5 @@ export interface TableChange {
    *
    * `undefined` as a whole if not even the values can be told: then everything that depends on the table is dropped.
    */
-  touched(scheme: Scheme): ReadonlyMap<string, readonly Step[] | undefined> | undefined;
+  touched(scheme: Scheme): ReadonlyMap<string, readonly RowDelta[] | undefined> | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Scheme } from '../values/scheme.js';
-import { encodeStep, type Step } from '../values/step.js';
+import { encodeStep, type RowDelta } from '../values/step.js';
 import { dependencyId } from './keys.js';
 import { MAX_STEP, MAX_STEPS, MAX_STEPS_OF_MARK } from './limits.js';
 import type { TableChange } from './store.js';
@@ -40,7 +40,7 @@ export function touchedBy(
   return touches;
 }
 
-function encodeSteps(steps: readonly Step[] | undefined, room: number): string[] | undefined {
+function encodeSteps(steps: readonly RowDelta[] | undefined, room: number): string[] | undefined {
   if (!steps || steps.length > MAX_STEPS) {
     return undefined;
   }

@@ -7,18 +7,22 @@ import type { Canonical } from './comparable.js';
  * A row that moves from category 1 to 2 is `[values, null, 1]` to the dependency on category 1 and `[null, values, 1]`
  * to that on category 2. Consists of what JSON has.
  */
-export type Step = readonly [old: readonly Canonical[] | null, new: readonly Canonical[] | null, read: 0 | 1];
+export type RowDelta = readonly [
+  old: readonly Canonical[] | null,
+  new: readonly Canonical[] | null,
+  read: 0 | 1,
+];
 
-export function encodeStep(step: Step): string {
+export function encodeStep(step: RowDelta): string {
   return JSON.stringify(step);
 }
 
 /** What {@link encodeStep} gave, or `undefined` if this is not anything that it gives. */
-export function decodeStep(text: string): Step | undefined {
+export function decodeStep(text: string): RowDelta | undefined {
   try {
     const step = JSON.parse(text);
     return Array.isArray(step) && step.length === 3 && isImage(step[0]) && isImage(step[1]) && isBit(step[2])
-      ? (step as unknown as Step)
+      ? (step as unknown as RowDelta)
       : undefined;
   } catch {
     return undefined;

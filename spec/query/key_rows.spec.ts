@@ -3,7 +3,13 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import type { Key } from '../../lib/query/key_list.js';
-import { dealOut, isSortable, isTold, placesOf, putTogether } from '../../lib/query/key_rows.js';
+import {
+  isReversible,
+  isSortable,
+  mergeInOrder,
+  partitionByKey,
+  placesOf,
+} from '../../lib/query/key_rows.js';
 import { freshDatabase } from '../support/servers.js';
 import { KINDS, type Kind, type ScalarKind } from '../values/kinds.js';
 
@@ -56,7 +62,7 @@ describe('the rows of a list of keys', () => {
 
   const byId = (rows: readonly object[]) => (rows as Row[]).toSorted((a, b) => a.id - b.id);
 
-  for (const [kind, { types, stored, parameter }] of ALL.filter(([each]) => isTold(each))) {
+  for (const [kind, { types, stored, parameter }] of ALL.filter(([each]) => isReversible(each))) {
     for (const type of types) {
       it(`of ${type} are dealt out to those of which the database would give them`, async () => {
         let dealt = 0;
@@ -79,7 +85,7 @@ describe('the rows of a list of keys', () => {
                 return; // two are equal, or one is refused
               }
               context.log(JSON.stringify(together));
-              const parts = dealOut(together, { name: 'c', kind, referred: undefined }, places);
+              const parts = partitionByKey(together, { name: 'c', kind, referred: undefined }, places);
               if (!parts) {
                 return; // not all numbers are told
               }
@@ -124,7 +130,7 @@ describe('the rows of a list of keys', () => {
               const half = cut % rows.length;
               const parts = [rows.slice(half).toReversed(), rows.slice(0, half)];
               const nulls = direction.split(' ')[2];
-              const together = putTogether(parts as never, [
+              const together = mergeInOrder(parts as never, [
                 {
                   name: 'c',
                   kind,
@@ -141,7 +147,7 @@ describe('the rows of a list of keys', () => {
           ),
           { numRuns: 40 },
         );
-        const isKnown = isTold(kind) || kind === 'boolean' || /timestamptz\(/.test(type);
+        const isKnown = isReversible(kind) || kind === 'boolean' || /timestamptz\(/.test(type);
         if (isKnown && kind !== 'text') {
           expect(sorted, 'results in order').to.be.above(5);
         }
@@ -152,29 +158,29 @@ describe('the rows of a list of keys', () => {
   it('without an order are in that of the keys', () => {
     const places = placesOf('integer', [3, '1', 2n])!;
     const rows = [1, 2, 3, 2].map((id, i) => ({ id, i }));
-    const parts = dealOut(rows, { name: 'id', kind: 'integer', referred: undefined }, places)!;
-    expect(putTogether(parts, [])!.map(row => row.i)).to.deep.equal([2, 0, 1, 3]);
+    const parts = partitionByKey(rows, { name: 'id', kind: 'integer', referred: undefined }, places)!;
+    expect(mergeInOrder(parts, [])!.map(row => row.i)).to.deep.equal([2, 0, 1, 3]);
   });
 
   it('of keys that nothing has are none', () => {
     const places = placesOf('text', ['', 'a', 'b'])!;
     const column = { name: 'c', kind: 'text', referred: undefined } as const;
-    expect(dealOut([{ c: 'a' }], column, places)).to.deep.equal([[], [{ c: 'a' }], []]);
-    expect(dealOut([], column, places)).to.deep.equal([[], [], []]);
+    expect(partitionByKey([{ c: 'a' }], column, places)).to.deep.equal([[], [{ c: 'a' }], []]);
+    expect(partitionByKey([], column, places)).to.deep.equal([[], [], []]);
   });
 
   it('are not dealt out if one does not tell its key, or has another', () => {
     const places = placesOf('text', ['', 'a'])!;
     const column = { name: 'c', kind: 'text', referred: undefined } as const;
     for (const rows of [[{ c: 'b' }], [{}], [{ c: null }], [{ c: { id: 'a' } }], [{ c: 1 }], undefined, 7]) {
-      expect(dealOut(rows, column, places), JSON.stringify(rows)).to.equal(undefined);
+      expect(partitionByKey(rows, column, places), JSON.stringify(rows)).to.equal(undefined);
     }
   });
 
   it('may have the row in it that they refer to', () => {
     const places = placesOf('integer', [1, 2])!;
     const rows = [{ author: { id: 2 } }, { author: 1 }, { author: { id: '1' } }];
-    const parts = dealOut(rows, { name: 'author', kind: 'integer', referred: 'id' }, places);
+    const parts = partitionByKey(rows, { name: 'author', kind: 'integer', referred: 'id' }, places);
     expect(parts).to.deep.equal([[rows[1], rows[2]], [rows[0]]]);
   });
 

@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { containedGuard } from '../../lib/query/contained.js';
+import { keySetBound } from '../../lib/query/contained.js';
 import { dependenciesOf, type Occurrence } from '../../lib/query/dependencies.js';
 import { ANYTHING, and, type Formula, type Source } from '../../lib/query/formula.js';
-import type { Guard, OrderTerm } from '../../lib/query/guard.js';
-import { movedMatters } from '../../lib/query/steps.js';
+import type { OrderTerm, ResultBound } from '../../lib/query/guard.js';
+import { deltasMatter } from '../../lib/query/steps.js';
 import type { WatchedDependency } from '../../lib/query/watch.js';
 import { windowGuard } from '../../lib/query/window.js';
 import type { Canonical } from '../../lib/values/comparable.js';
-import type { Step } from '../../lib/values/step.js';
+import type { RowDelta } from '../../lib/values/step.js';
 
 const article: Source = { table: 'article' };
 
@@ -24,16 +24,16 @@ function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): Wat
   return table!.dependencies[0]!;
 }
 
-function matters(on: WatchedDependency, step: Step, guard: Guard | null = null): boolean {
+function matters(on: WatchedDependency, step: RowDelta, guard: ResultBound | null = null): boolean {
   // as they are stored
   const [stored, kept] = JSON.parse(JSON.stringify([step, guard]));
-  return movedMatters(on, [stored], [kept]);
+  return deltasMatter(on, [stored], [kept]);
 }
 
 describe('a step', () => {
   const cheap = dependency(more('price', '10'));
 
-  const STEPS: Record<string, [Step, boolean]> = {
+  const STEPS: Record<string, [RowDelta, boolean]> = {
     'of a row that comes to match': [[['5'], ['11'], 0], true],
     'of a row that matches no longer': [[['11'], ['5'], 0], true],
     'of a row that matches before and after it': [[['11'], ['12'], 0], false],
@@ -54,18 +54,18 @@ describe('a step', () => {
   }
 
   it('matters if there is one among several that does', () => {
-    const [harmless, harmful]: Step[] = [
+    const [harmless, harmful]: RowDelta[] = [
       [['1'], ['2'], 1],
       [['1'], ['11'], 0],
     ] as never;
-    expect(movedMatters(cheap, [harmless!, harmless!], [])).to.equal(false);
-    expect(movedMatters(cheap, [harmless!, harmful!, harmless!], [])).to.equal(true);
+    expect(deltasMatter(cheap, [harmless!, harmless!], [])).to.equal(false);
+    expect(deltasMatter(cheap, [harmless!, harmful!, harmless!], [])).to.equal(true);
   });
 
   it('matters to a dependency that tests nothing', () => {
     const plain = dependency(ANYTHING);
     expect(plain.watches).to.equal(undefined);
-    expect(movedMatters(plain, [], [])).to.equal(true);
+    expect(deltasMatter(plain, [], [])).to.equal(true);
   });
 
   it('that inserts or deletes what an enforced foreign key refers to does not matter by itself', () => {
@@ -96,8 +96,8 @@ describe('a step', () => {
     }
 
     // id, price
-    const INSERTED: Step = [null, ['7', '11'], 1];
-    const TOGETHER: Record<string, [readonly Step[], boolean]> = {
+    const INSERTED: RowDelta = [null, ['7', '11'], 1];
+    const TOGETHER: Record<string, [readonly RowDelta[], boolean]> = {
       'does not matter by itself': [[INSERTED], false],
       'matters where a row with its key is deleted': [[[['7', '5'], null, 1], INSERTED], true],
       'matters where a row with its key is deleted, whichever is told first': [
@@ -117,26 +117,26 @@ describe('a step', () => {
     };
     for (const [what, [steps, expected]] of Object.entries(TOGETHER)) {
       it(what, () => {
-        expect(movedMatters(ofReferred(['id']), steps, [])).to.equal(expected);
+        expect(deltasMatter(ofReferred(['id']), steps, [])).to.equal(expected);
       });
     }
 
     it('is told from a row that satisfies before and after, and keeps its key', () => {
-      expect(movedMatters(ofReferred(['id']), [[['7', '11'], ['7', '12'], 0]], [])).to.equal(false);
+      expect(deltasMatter(ofReferred(['id']), [[['7', '11'], ['7', '12'], 0]], [])).to.equal(false);
     });
 
     it('may come later: that a row which satisfies is deleted matters', () => {
-      expect(movedMatters(ofReferred(['id']), [[['7', '11'], null, 1]], [])).to.equal(true);
-      expect(movedMatters(ofReferred(['id']), [[['7', '5'], null, 1]], [])).to.equal(false);
+      expect(deltasMatter(ofReferred(['id']), [[['7', '11'], null, 1]], [])).to.equal(true);
+      expect(deltasMatter(ofReferred(['id']), [[['7', '5'], null, 1]], [])).to.equal(false);
     });
 
     it('matters where a row with its whole key is deleted', () => {
       // id, lang, price
-      const inserted: Step = [null, ['7', 'de', '11'], 1];
-      const deletes = (id: string, lang: string): Step => [[id, lang, '5'], null, 1];
+      const inserted: RowDelta = [null, ['7', 'de', '11'], 1];
+      const deletes = (id: string, lang: string): RowDelta => [[id, lang, '5'], null, 1];
       const two = ofReferred(['id', 'lang']);
-      expect(movedMatters(two, [deletes('7', 'de'), inserted], [])).to.equal(true);
-      expect(movedMatters(two, [deletes('7', 'en'), deletes('8', 'de'), inserted], [])).to.equal(false);
+      expect(deltasMatter(two, [deletes('7', 'de'), inserted], [])).to.equal(true);
+      expect(deltasMatter(two, [deletes('7', 'en'), deletes('8', 'de'), inserted], [])).to.equal(false);
     });
   });
 
@@ -152,9 +152,9 @@ describe('a step', () => {
       granularity: 'full',
     }) as never as [{ dependencies: WatchedDependency[] }];
     expect(dependencies).to.have.length(1);
-    expect(movedMatters(dependencies[0]!, [[['5'], ['11'], 0]], [])).to.equal(true);
-    expect(movedMatters(dependencies[0]!, [[['5'], ['2'], 0]], [])).to.equal(true);
-    expect(movedMatters(dependencies[0]!, [[['5'], ['6'], 1]], [])).to.equal(false);
+    expect(deltasMatter(dependencies[0]!, [[['5'], ['11'], 0]], [])).to.equal(true);
+    expect(deltasMatter(dependencies[0]!, [[['5'], ['2'], 0]], [])).to.equal(true);
+    expect(deltasMatter(dependencies[0]!, [[['5'], ['6'], 1]], [])).to.equal(false);
   });
 });
 
@@ -231,7 +231,7 @@ describe('a window', () => {
 describe('the rows contained', () => {
   const id = [{ name: 'id', kind: 'integer' as const }];
   const author = dependency(ANYTHING, { guarded: ['id'] });
-  const ANN = containedGuard(id, [[7], ['8'], [9n], [null], [7]], false)!;
+  const ANN = keySetBound(id, [[7], ['8'], [9n], [null], [7]], false)!;
 
   it('matter, and no others', () => {
     expect(ANN.keys).to.deep.equal(['7', '8', '9']);
@@ -243,7 +243,7 @@ describe('the rows contained', () => {
 
   it('are joined by those that come to satisfy what is asked of them', () => {
     const asked = dependency(more('age', '17'), { guarded: ['id'] });
-    const filtering = containedGuard(id, [[7]], true)!;
+    const filtering = keySetBound(id, [[7]], true)!;
     // age, id
     expect(matters(asked, [['17', '1'], ['18', '1'], 0], filtering)).to.equal(true);
     expect(matters(asked, [['18', '1'], ['19', '1'], 1], filtering)).to.equal(false);
@@ -253,7 +253,7 @@ describe('the rows contained', () => {
 
   it('are joined by those that satisfy what is asked of them, and get another key', () => {
     const asked = dependency(more('age', '17'), { guarded: ['id'] });
-    const filtering = containedGuard(id, [[7]], true)!;
+    const filtering = keySetBound(id, [[7]], true)!;
     // age, id
     expect(matters(asked, [['18', '1'], ['18', '2'], 0], filtering)).to.equal(true);
     expect(matters(asked, [['18', '1'], ['18', '7'], 0], filtering)).to.equal(true);
@@ -263,17 +263,17 @@ describe('the rows contained', () => {
 
   it('are joined by those of which a column changes that decides', () => {
     const asked = dependency(more('age', '17'), { guarded: ['id', 'city'] });
-    const filtering = containedGuard(id, [[7]], true, ['city'])!;
+    const filtering = keySetBound(id, [[7]], true, ['city'])!;
     // age, city, id
     expect(matters(asked, [['18', 'a', '1'], ['18', 'b', '1'], 0], filtering)).to.equal(true);
     expect(matters(asked, [['18', 'a', '1'], ['19', 'a', '1'], 0], filtering)).to.equal(false);
   });
 
   it('are not known where a key is not understood, or where they are too many', () => {
-    expect(containedGuard(id, [[7], [undefined]], false)).to.equal(null);
-    expect(containedGuard([{ name: 'at', kind: 'instant' }], [[new Date()]], false)).to.equal(null);
+    expect(keySetBound(id, [[7], [undefined]], false)).to.equal(null);
+    expect(keySetBound([{ name: 'at', kind: 'instant' }], [[new Date()]], false)).to.equal(null);
     expect(
-      containedGuard(
+      keySetBound(
         id,
         Array.from({ length: 3000 }, (_, i) => [i]),
         false,
@@ -285,7 +285,7 @@ describe('the rows contained', () => {
     const two = [...id, { name: 'lang', kind: 'text' as const }];
     fc.assert(
       fc.property(fc.tuple(fc.nat(20), fc.string()), fc.tuple(fc.nat(20), fc.string()), (a, b) => {
-        const guard = containedGuard(two, [a], false)!;
+        const guard = keySetBound(two, [a], false)!;
         const on = dependency(ANYTHING, { guarded: ['id', 'lang'] });
         const isSame = a[0] === b[0] && a[1] === b[1];
         expect(matters(on, [null, [String(b[0]), b[1]], 1], guard)).to.equal(isSame);

@@ -1,6 +1,6 @@
 import type { Found } from '../../lib/store/store.js';
 import type { Scheme } from '../../lib/values/scheme.js';
-import type { Step } from '../../lib/values/step.js';
+import type { RowDelta } from '../../lib/values/step.js';
 
 type Row = object;
 
@@ -16,9 +16,9 @@ export interface RowChange<R extends Row> {
 export function touchedBy<R extends Row>(
   scheme: Scheme,
   changes: readonly RowChange<R>[],
-): Map<string, readonly Step[] | undefined> {
-  const touched = new Map<string, Step[] | undefined>();
-  const touch = (row: R, step: Step, vague = false) => {
+): Map<string, readonly RowDelta[] | undefined> {
+  const touched = new Map<string, RowDelta[] | undefined>();
+  const touch = (row: R, step: RowDelta, vague = false) => {
     const values = valuesOf(scheme, row);
     const before = touched.has(values) ? touched.get(values) : [];
     touched.set(values, scheme.tests && before && !vague ? [...before, step] : undefined);
@@ -51,7 +51,7 @@ export function touchedBy<R extends Row>(
 export function matters({ moved }: Found, testedOn: (table: string) => Row): boolean {
   return moved.some(({ table, dependency: { scheme }, steps }) => {
     const tested = testedOn(table);
-    const takesPart = (image: Step[0]) =>
+    const takesPart = (image: RowDelta[0]) =>
       image !== null && scheme.tests!.every((column, i) => image[i] === valueIn(tested, column));
     return steps.some(([before, after, read]) => {
       const [was, is] = [takesPart(before), takesPart(after)];

@@ -10,7 +10,7 @@ import type {
 } from '../../lib/store/store.js';
 import type { Dependency, Scheme, TableDependencies } from '../../lib/values/scheme.js';
 import { WHOLE_TABLE } from '../../lib/values/scheme.js';
-import type { Step } from '../../lib/values/step.js';
+import type { RowDelta } from '../../lib/values/step.js';
 
 export const ARTICLE = 'blog.public.article';
 export const AUTHOR = 'blog.public.author';
@@ -59,7 +59,7 @@ export function touching(table: string, ...dependencies: Dependency[]): TableCha
 }
 
 /** A change of which all steps are known that come to a dependency. */
-export function stepping(table: string, dependency: Dependency, ...steps: Step[]): TableChange {
+export function stepping(table: string, dependency: Dependency, ...steps: RowDelta[]): TableChange {
   return {
     table,
     touched: ({ id }) => new Map(id === dependency.scheme.id ? [[dependency.values, steps]] : []),

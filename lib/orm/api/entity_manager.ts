@@ -87,7 +87,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
       } else {
         em = super.getContext(validate);
       }
-      computation?.use(em);
+      computation?.noteManager(em);
       return em;
     }
 

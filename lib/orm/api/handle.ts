@@ -98,7 +98,10 @@ export class Cacheops {
    * ```
    */
   noInvalidation<T>(run: () => T, skipped?: SkippedInvalidations): T {
-    return withScope({ silent: true, skipped: skipped?.tables as Set<string> | undefined }, run);
+    return withScope(
+      { invalidationSuppressed: true, suppressedTables: skipped?.tables as Set<string> | undefined },
+      run,
+    );
   }
 
   /** A place for {@link noInvalidation} to note what it skips. May serve several calls. */

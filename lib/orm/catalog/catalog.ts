@@ -55,7 +55,7 @@ export interface Table {
   readonly rewritten: boolean;
   /** itself, and the tables that it is a partition or an heir of */
   readonly ancestors: readonly string[];
-  readonly heirs: readonly string[];
+  readonly descendants: readonly string[];
   /** what a foreign key's action does to other tables when rows of this one are deleted, or their keys changed */
   /** full names of all tables that refer to it, whatever their foreign keys do: TRUNCATE … CASCADE empties them */
   readonly referencedBy: readonly string[];
@@ -83,10 +83,10 @@ export interface ComparableColumn {
 }
 
 /** What happens to rows of a table. */
-export type Fate = 'insert' | 'update' | 'delete' | 'truncate';
+export type TriggerEvent = 'insert' | 'update' | 'delete' | 'truncate';
 
 export interface Trigger {
-  readonly fates: readonly Fate[];
+  readonly fates: readonly TriggerEvent[];
   /** full names of the tables that it may write to */
   readonly reached: readonly string[];
 }
@@ -272,7 +272,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       lockable: row.lockable,
       rewritten: heirs.some(heir => heir.rewritten),
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
-      heirs: heirs.map(fullName),
+      descendants: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
       triggers: heirs.flatMap(({ kind, triggers, rules, defaults }) => [
         // which table a foreign table stands for is not known here: it may be one of this database
@@ -345,7 +345,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
 }
 
 /** Bits of `pg_trigger.tgtype`. */
-const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
+const FATES: readonly (readonly [bit: number, fate: TriggerEvent])[] = [
   [4, 'insert'],
   [8, 'delete'],
   [16, 'update'],
@@ -355,20 +355,20 @@ const FATES: readonly (readonly [bit: number, fate: Fate])[] = [
 const ANY_FATE = FATES.map(([, fate]) => fate);
 
 /** By `pg_rewrite.ev_type`. That of SELECT is a view's query: whatever is written to the view ends up in its tables. */
-const FATES_OF_RULE: Readonly<Record<string, readonly Fate[]>> = {
+const FATES_OF_RULE: Readonly<Record<string, readonly TriggerEvent[]>> = {
   2: ['update'],
   3: ['insert'],
   4: ['delete'],
 };
 
 /** @param partitioned an UPDATE deletes a row from one partition and inserts it into another, where it moves */
-function fatesOf(type: number, partitioned: boolean): readonly Fate[] {
+function fatesOf(type: number, partitioned: boolean): readonly TriggerEvent[] {
   const fates = FATES.filter(([bit]) => type & bit).map(([, fate]) => fate);
   return partitioned && !fates.includes('update') ? [...fates, 'update'] : fates;
 }
 
 /** Nothing, if it writes to no table. */
-function triggerFrom(fates: readonly Fate[], reached: readonly string[]): Trigger[] {
+function triggerFrom(fates: readonly TriggerEvent[], reached: readonly string[]): Trigger[] {
   return reached.length > 0 ? [{ fates, reached }] : [];
 }
 

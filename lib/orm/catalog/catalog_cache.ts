@@ -5,7 +5,7 @@ import { isRefusal, reasonOf, unreadableCatalog } from './rights.js';
  * The catalog as it was last read. Whoever reads it anew does so on a connection of its own, because in a
  * single-connection database (PGlite) a second one would wait for the first forever.
  */
-export class CatalogSource {
+export class CatalogCache {
   #catalog: Catalog | undefined;
   #loading: Promise<Catalog> | undefined;
   readonly #identity: () => Promise<string | undefined>;

@@ -1,4 +1,4 @@
-import type { Catalog, Fate, ForeignKey, Table } from './catalog.js';
+import type { Catalog, ForeignKey, Table, TriggerEvent } from './catalog.js';
 
 type Tables = Pick<Catalog, 'tables'>;
 
@@ -8,10 +8,15 @@ type Tables = Pick<Catalog, 'tables'>;
  *
  * @param set the columns that an update sets; left out, any
  */
-export function cascades(catalog: Tables, table: Table, fate: Fate, set?: ReadonlySet<string>): Set<string> {
+export function cascades(
+  catalog: Tables,
+  table: Table,
+  fate: TriggerEvent,
+  set?: ReadonlySet<string>,
+): Set<string> {
   const affected = new Set<string>();
   const seen = new Set<string>();
-  const visit = (name: string, what: Fate, columns?: ReadonlySet<string>) => {
+  const visit = (name: string, what: TriggerEvent, columns?: ReadonlySet<string>) => {
     const visited = catalog.tables.get(name);
     const isComplete = affected.size === catalog.tables.size;
     if (!visited || isComplete || seen.has(`${what} ${name}`)) {
@@ -42,13 +47,13 @@ export function cascades(catalog: Tables, table: Table, fate: Fate, set?: Readon
 /** A row of an heir is also a row of the tables that it inherits from. */
 function addWithKin(catalog: Tables, name: string, to: Set<string>): void {
   const table = catalog.tables.get(name);
-  for (const each of table ? [...table.ancestors, ...table.heirs] : [name]) {
+  for (const each of table ? [...table.ancestors, ...table.descendants] : [name]) {
     to.add(each);
   }
 }
 
 /** The same, but only what triggers and rules of the table itself do. They may act even if no row was changed. */
-export function triggered(catalog: Tables, table: Table, fate: Fate): Set<string> {
+export function triggered(catalog: Tables, table: Table, fate: TriggerEvent): Set<string> {
   const affected = new Set<string>();
   for (const name of firedBy(table, fate)) {
     const reached = catalog.tables.get(name);
@@ -59,13 +64,13 @@ export function triggered(catalog: Tables, table: Table, fate: Fate): Set<string
   return affected;
 }
 
-const ANY_CHANGE: readonly Fate[] = ['insert', 'update', 'delete'];
+const ANY_CHANGE: readonly TriggerEvent[] = ['insert', 'update', 'delete'];
 
-function keysWithActions(table: Table, fate: Fate): readonly ForeignKey[] {
+function keysWithActions(table: Table, fate: TriggerEvent): readonly ForeignKey[] {
   return fate === 'delete' ? table.onDelete : fate === 'update' ? table.onUpdate : [];
 }
 
-function firedBy({ triggers }: Table, fate: Fate): string[] {
+function firedBy({ triggers }: Table, fate: TriggerEvent): string[] {
   return triggers.filter(({ fates }) => fates.includes(fate)).flatMap(({ reached }) => reached);
 }
 
@@ -74,7 +79,7 @@ export function truncated(catalog: Tables, tables: Iterable<Table>): Set<string>
   const emptied = new Set([...tables].map(table => table.fullName));
   for (const name of emptied) {
     const table = catalog.tables.get(name);
-    for (const reached of table ? [...table.ancestors, ...table.heirs, ...table.referencedBy] : []) {
+    for (const reached of table ? [...table.ancestors, ...table.descendants, ...table.referencedBy] : []) {
       emptied.add(reached);
     }
   }
@@ -91,7 +96,7 @@ export function truncated(catalog: Tables, tables: Iterable<Table>): Set<string>
 export function allAffected(catalog: Tables, tables: Iterable<Table>): Set<string> {
   const affected = new Set<string>();
   for (const table of tables) {
-    for (const name of [...table.ancestors, ...table.heirs]) {
+    for (const name of [...table.ancestors, ...table.descendants]) {
       affected.add(name);
     }
     for (const fate of ANY_CHANGE) {

@@ -115,7 +115,7 @@ export function unreadableCatalog(): Catalog {
     lockable: false,
     rewritten: true,
     ancestors: names,
-    heirs: names,
+    descendants: names,
     referencedBy: [],
     triggers: [],
     onDelete: [],

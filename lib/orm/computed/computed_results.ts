@@ -11,9 +11,9 @@ import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import type { TableDependencies } from '../../values/scheme.js';
 import type { Ask, Catalog } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
-import type { Environment, Loaded, Surroundings } from '../context/environment.js';
+import type { Environment, EnvironmentState, Loaded } from '../context/environment.js';
 import { askerOf } from '../context/internal_query.js';
 import { functionPartsIn } from '../context/orm_registry.js';
 import {
@@ -24,16 +24,16 @@ import {
   noting,
   withScope,
 } from '../context/scope.js';
-import { PECULIAR, type Session, sessionOf, settingsInKey } from '../context/session.js';
+import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { contextText } from '../planning/added_filters.js';
-import { definitionDigest } from '../planning/model_digest.js';
+import { modelDigest } from '../planning/model_digest.js';
 import type { Sample, Samples } from '../planning/samples.js';
-import { Locks } from '../protocol/fill_lock.js';
+import { FillLocks } from '../protocol/fill_lock.js';
 import { REFUSED, takeLease } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
-import { endOrPatience } from '../protocol/patience.js';
+import { endOrMaxWait } from '../protocol/patience.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
-import type { Arbiter } from '../protocol/writer_fate.js';
+import type { WriterFates } from '../protocol/writer_fate.js';
 import {
   decodeList,
   encodeList,
@@ -45,13 +45,13 @@ import {
 
 export interface AnswerParts {
   readonly driver: AbstractSqlDriver;
-  readonly database: CatalogSource;
+  readonly database: CatalogCache;
   readonly environment: Environment;
   readonly samples: Samples;
   readonly store: Store;
   /** the store itself, behind what guards it: ORMs may share one */
   readonly own: Store;
-  readonly arbiter: Arbiter;
+  readonly writerFates: WriterFates;
   readonly events: CacheopsEvents;
   readonly prefix: string | ((query: PrefixQuery) => string);
   readonly enabled: boolean;
@@ -111,7 +111,7 @@ export type Answer<T> =
 
 /** What is known of a request before it is looked for. */
 interface Plan {
-  readonly surroundings: Surroundings;
+  readonly surroundings: EnvironmentState;
   readonly address: EntryAddress;
   readonly timeout: number;
   /** what tells its EntityManagers from others */
@@ -134,20 +134,20 @@ type Context = Parameters<typeof sessionOf>[0] | undefined;
  * Serves what functions, views and fragments give, by the protocol of queries: lease, then compute, then fill. So what
  * a slow one has read before somebody else's commit is not served after it.
  */
-export class Answers {
+export class ComputedResults {
   readonly #parts: AnswerParts;
   /** by key: what is being computed in this process, for as long as others wait for it */
   readonly #flights = new Map<string, Promise<unknown>>();
-  readonly #locks: Locks;
+  readonly #locks: FillLocks;
   /** by key: where results are that have ingredients, as far as this process has seen them */
   readonly #lists = new LRUCache<string, IngredientList>({ max: 5000 });
   #environment:
-    | { readonly catalog: Catalog; readonly surroundings: Surroundings; readonly text: string }
+    | { readonly catalog: Catalog; readonly surroundings: EnvironmentState; readonly text: string }
     | undefined;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
-    this.#locks = new Locks(parts.store, parts.background);
+    this.#locks = new FillLocks(parts.store, parts.background);
   }
 
   /**
@@ -324,7 +324,7 @@ export class Answers {
       return { obstacle };
     }
     if (session?.hasOwnSettings(settingsInKey(em))) {
-      return { obstacle: PECULIAR };
+      return { obstacle: NON_DEFAULT_SETTINGS };
     }
     const text = this.#textOf(em, catalog, surroundings);
     return text === undefined ? { obstacle: 'a session that has no key' } : { text };
@@ -337,7 +337,7 @@ export class Answers {
     return catalog && surroundings && this.#textOf(em, catalog, surroundings);
   }
 
-  #textOf(em: SqlEntityManager, catalog: Catalog, surroundings: Surroundings): string | undefined {
+  #textOf(em: SqlEntityManager, catalog: Catalog, surroundings: EnvironmentState): string | undefined {
     const context = contextText(em);
     return context === undefined
       ? undefined
@@ -374,7 +374,7 @@ export class Answers {
       collects: (request.samples?.length ?? 0) > 0,
     });
     if (!request.isolated && this.#hasLoaded(em, address)) {
-      computation.object('rows that were loaded before');
+      computation.veto('rows that were loaded before');
     }
     let computed: Computed<T>;
     let ingredients: readonly Ingredient[];
@@ -389,7 +389,7 @@ export class Answers {
       seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
     const obstacle =
       computation.obstacle ??
-      (surroundings === this.#parts.environment.current ? undefined : PECULIAR) ??
+      (surroundings === this.#parts.environment.current ? undefined : NON_DEFAULT_SETTINGS) ??
       session?.whyNotCached(readCommitted) ??
       (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
@@ -425,7 +425,7 @@ export class Answers {
     });
     const flight = working.then(() => filled).catch(() => undefined);
     if (!this.#flights.has(key)) {
-      const end = endOrPatience(flight);
+      const end = endOrMaxWait(flight);
       this.#flights.set(key, end);
       void end.then(() => this.#flights.delete(key));
     }
@@ -545,9 +545,9 @@ export class Answers {
       : '';
   }
 
-  #environmentOf(catalog: Catalog, surroundings: Surroundings): string {
+  #environmentOf(catalog: Catalog, surroundings: EnvironmentState): string {
     if (this.#environment?.catalog !== catalog || this.#environment.surroundings !== surroundings) {
-      const definition = definitionDigest(this.#parts.driver);
+      const definition = modelDigest(this.#parts.driver);
       const format = serializerKey(this.#parts.serializer);
       const text = JSON.stringify([catalog.database, surroundings.text, definition, format]);
       this.#environment = { catalog, surroundings, text };
@@ -598,7 +598,7 @@ export async function describeManagers({
 }: Managers): Promise<{ readonly managers: readonly string[] } | { readonly obstacle: string }> {
   const managers: string[] = [];
   for (const [i, em] of [...given, ...reached].entries()) {
-    const described = await functionPartsIn(em)?.answers.describeManager(em);
+    const described = await functionPartsIn(em)?.results.describeManager(em);
     if (described?.text === undefined) {
       return { obstacle: described?.obstacle ?? 'an EntityManager of an ORM without a cache' };
     }
@@ -611,7 +611,7 @@ export async function describeManagers({
 
 /** EntityManagers that were used, each as text; `undefined` for one that cannot be told from others. */
 export function describeUsed(used: Iterable<SqlEntityManager>): (string | undefined)[] {
-  return Array.from(used, em => functionPartsIn(em)?.answers.describeUsedManager(em));
+  return Array.from(used, em => functionPartsIn(em)?.results.describeUsedManager(em));
 }
 
 function whyNotStored(

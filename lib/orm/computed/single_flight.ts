@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { endOrPatience } from '../protocol/patience.js';
+import { endOrMaxWait } from '../protocol/patience.js';
 
 /** Who computes at the moment, in this async context, is awaited by others and must wait for none of them. */
 const computing = new AsyncLocalStorage<true>();
@@ -19,7 +19,7 @@ export class SingleFlight {
   run<T>(key: string, compute: () => Promise<T>): Promise<T> {
     const flight = computing.run(true, compute);
     if (!this.#flights.has(key)) {
-      const end = endOrPatience(flight);
+      const end = endOrMaxWait(flight);
       this.#flights.set(key, end);
       void end.then(() => this.#flights.delete(key));
     }

@@ -107,7 +107,7 @@ export class StoreCache implements TimedCache {
   ): Promise<void> {
     const timeout = timeoutOf(options);
     const payload = this.#encode(value);
-    currentScope().computation?.hearWrite();
+    currentScope().computation?.noteWrite();
     if (this.#isOff()) {
       return;
     }
@@ -126,7 +126,7 @@ export class StoreCache implements TimedCache {
 
   async delete(key: string): Promise<void> {
     const { store, events } = this.#parts;
-    currentScope().computation?.hearWrite();
+    currentScope().computation?.noteWrite();
     await dropNamed(store, KEYS, 'key', [this.#nameOf(key)]);
     events.announceInvalidation(() => ({ names: [{ op: 'value', name: key }] }));
   }

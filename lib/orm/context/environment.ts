@@ -1,9 +1,9 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { Ask, Catalog } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Settings } from '../catalog/settings.js';
 import type { PoolSettings } from './pool_settings.js';
-import { PECULIAR } from './session.js';
+import { NON_DEFAULT_SETTINGS } from './session.js';
 import { describeParsers } from './type_parsers.js';
 
 /**
@@ -12,7 +12,7 @@ import { describeParsers } from './type_parsers.js';
  *
  * Each change makes a new object. As long as it is the same object, nothing has changed meanwhile.
  */
-export interface Surroundings {
+export interface EnvironmentState {
   readonly text: string;
   /** values are parsed as node-postgres and the ORM do it: what a result holds is what the database does */
   readonly isPlain: boolean;
@@ -20,7 +20,7 @@ export interface Surroundings {
 
 export interface Loaded {
   readonly catalog: Catalog;
-  readonly surroundings: Surroundings;
+  readonly surroundings: EnvironmentState;
 }
 
 /** How long it is not looked again for a session as they come up, where there was none. */
@@ -36,7 +36,7 @@ export class Environment {
   #nextTry = 0;
   #changes = 0;
   #zone: string | undefined;
-  #current: Surroundings | undefined;
+  #current: EnvironmentState | undefined;
 
   constructor(driver: AbstractSqlDriver, pool: PoolSettings) {
     this.#driver = driver;
@@ -44,7 +44,7 @@ export class Environment {
   }
 
   /** `undefined` as long as no session has told what it is like */
-  get current(): Surroundings | undefined {
+  get current(): EnvironmentState | undefined {
     const { current: settings, changes } = this.#pool;
     const zone = process.env.TZ;
     if (!this.#current || changes !== this.#changes || zone !== this.#zone) {
@@ -63,7 +63,7 @@ export class Environment {
    * @returns a reason if there is no such session at hand, if its answers are not understood, or if the catalog cannot be
    *   read
    */
-  async load(database: CatalogSource, ask: Ask): Promise<Loaded | string> {
+  async load(database: CatalogCache, ask: Ask): Promise<Loaded | string> {
     let catalog = await database.get(ask);
     if (catalog.obstacle !== undefined) {
       return catalog.obstacle;
@@ -74,7 +74,7 @@ export class Environment {
       this.#nextTry = performance.now() + RETRY_MS;
     }
     if (!settings?.isUnderstood || !isOf(catalog, settings)) {
-      return PECULIAR;
+      return NON_DEFAULT_SETTINGS;
     }
     if (this.#catalog !== catalog) {
       const parsers = await describeParsers(this.#driver, catalog);
@@ -86,10 +86,12 @@ export class Environment {
     }
     const surroundings = this.current;
     // another session may have come up meanwhile
-    return surroundings && isOf(catalog, this.#pool.current!) ? { catalog, surroundings } : PECULIAR;
+    return surroundings && isOf(catalog, this.#pool.current!)
+      ? { catalog, surroundings }
+      : NON_DEFAULT_SETTINGS;
   }
 
-  #describe(settings: Settings): Surroundings {
+  #describe(settings: Settings): EnvironmentState {
     const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
     return {
       text: JSON.stringify([settings.digest, timeZone, this.#parsers]),

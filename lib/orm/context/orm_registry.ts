@@ -12,7 +12,7 @@ export interface ManagerDescriptions {
 
 /** What cached functions need of an ORM. `Results` is `Answers`, which stands in a later room. */
 export interface FunctionParts<Results extends ManagerDescriptions = ManagerDescriptions> {
-  readonly answers: Results;
+  readonly results: Results;
   readonly events: CacheopsEvents;
   /** the store serves other processes, too */
   readonly isShared: boolean;

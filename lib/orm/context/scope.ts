@@ -3,7 +3,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { QueryBuilder, SqlEntityManager } from '@mikro-orm/sql';
 import type { CallOptions, Op, ParsedCall } from '../../config/index.js';
 import type { Sealed } from '../../store/seals.js';
-import { PECULIAR, type Session } from './session.js';
+import { NON_DEFAULT_SETTINGS, type Session } from './session.js';
 
 /** What holds for everything that is called from here, however deep: it follows async context. */
 export interface Scope {
@@ -16,9 +16,9 @@ export interface Scope {
   /** a reference is loaded for the first time: the ORM calls that a refresh, too */
   readonly loading?: boolean;
   /** writes are not told to the store */
-  readonly silent?: boolean;
+  readonly invalidationSuppressed?: boolean;
   /** of silent writes: full names of the tables that they touched, or may have */
-  readonly skipped?: Set<string> | undefined;
+  readonly suppressedTables?: Set<string> | undefined;
   /** statements are collected instead of sent: see `dry_run.ts` */
   readonly dryRun?: DryRun | undefined;
   /** a pivot table is read for the sake of this entity */
@@ -30,7 +30,7 @@ export interface Scope {
   /** a query builder is being executed */
   readonly building?: Building | undefined;
   /** sees the statements that a read sends */
-  readonly witness?: Witness | undefined;
+  readonly recorder?: StatementRecorder | undefined;
   /** a function is at work whose result may be stored */
   readonly computation?: Computation | undefined;
   /** EntityManagers that others take the place of */
@@ -48,10 +48,10 @@ export type Sampling = (query: {
 }) => void;
 
 /** Sees which statements are really sent, and over what sessions. */
-export class Witness {
+export class StatementRecorder {
   readonly statements: string[] = [];
   /** a session was not like the others, so that neither is what it answered */
-  peculiar = false;
+  hasNonDefaultSettings = false;
   readonly #ownSettings: ReadonlySet<string> | undefined;
 
   /** @param ownSettings of which settings the result may depend, if the user's own matter to it */
@@ -59,10 +59,11 @@ export class Witness {
     this.#ownSettings = ownSettings;
   }
 
-  see(sql: string, session: Pick<Session, 'isPeculiar' | 'hasOwnSettings'>): void {
+  record(sql: string, session: Pick<Session, 'hasNonDefaultSettings' | 'hasOwnSettings'>): void {
     this.statements.push(sql);
     const known = this.#ownSettings;
-    this.peculiar ||= session.isPeculiar || (known !== undefined && session.hasOwnSettings(known));
+    this.hasNonDefaultSettings ||=
+      session.hasNonDefaultSettings || (known !== undefined && session.hasOwnSettings(known));
   }
 }
 
@@ -122,26 +123,26 @@ export class Computation {
   }
 
   /** A statement is sent over this session. */
-  see(session: {
-    readonly isPeculiar: boolean;
+  noteStatement(session: {
+    readonly hasNonDefaultSettings: boolean;
     readonly transaction: unknown;
     whyNotCached(readCommitted: boolean): string | undefined;
     hasOwnSettings(known: ReadonlySet<string>): boolean;
   }): void {
     const { ownSettings, readCommitted, outer } = this.#parts;
     if (session.hasOwnSettings(ownSettings)) {
-      this.object(PECULIAR);
+      this.veto(NON_DEFAULT_SETTINGS);
     }
-    if (session.isPeculiar || session.transaction) {
-      this.object(session.whyNotCached(readCommitted));
+    if (session.hasNonDefaultSettings || session.transaction) {
+      this.veto(session.whyNotCached(readCommitted));
     }
-    outer?.see(session);
+    outer?.noteStatement(session);
   }
 
   /** An EntityManager is asked for something, whichever way the function has come to it. */
-  use(em: SqlEntityManager): void {
+  noteManager(em: SqlEntityManager): void {
     if (this.#hasEnded) {
-      this.#parts.outer?.use(em);
+      this.#parts.outer?.noteManager(em);
     } else {
       this.used.add(em);
     }
@@ -154,19 +155,19 @@ export class Computation {
    */
   compareManagers(used: readonly (string | undefined)[]): void {
     if (!used.every(text => text !== undefined && this.#parts.managers.includes(text))) {
-      this.object('it uses an EntityManager that is not in the key');
+      this.veto('it uses an EntityManager that is not in the key');
     }
   }
 
   /** It writes: whoever is given the result without the function being run would not. */
-  hearWrite(): void {
+  noteWrite(): void {
     if (!this.#parts.mayWrite) {
-      this.object('a function that writes');
+      this.veto('a function that writes');
     }
-    this.#parts.outer?.hearWrite();
+    this.#parts.outer?.noteWrite();
   }
 
-  object(reason: string | undefined): void {
+  veto(reason: string | undefined): void {
     this.obstacle ??= reason;
   }
 
@@ -184,7 +185,7 @@ export class Computation {
       this.#open--;
       const reason = typeof outcome === 'string' ? outcome : this.#whyNot(outcome);
       if (reason !== undefined) {
-        this.object(`made of something that is not stored: ${reason}`);
+        this.veto(`made of something that is not stored: ${reason}`);
       } else {
         this.#ingredients.push(outcome as Ingredient);
       }
@@ -203,7 +204,7 @@ export class Computation {
   /** The result is there: what comes later has no part in it. */
   end(): readonly Ingredient[] {
     if (this.#open > 0) {
-      this.object('made of something that was not awaited');
+      this.veto('made of something that was not awaited');
     }
     this.#hasEnded = true;
     return this.#ingredients;

@@ -23,7 +23,7 @@ export interface Changes {
 }
 
 /** Why it is not like others. */
-export const PECULIAR = 'a session with settings of its own';
+export const NON_DEFAULT_SETTINGS = 'a session with settings of its own';
 
 const NO_CHANGES: Changes = {
   role: false,
@@ -42,7 +42,7 @@ const TOLD_APART =
 export class Session {
   transaction: TransactionState | undefined;
   /** whether it is worth asking the session itself what its settings are */
-  inDoubt = false;
+  settingsUnknown = false;
   readonly #pool: PoolSettings;
   readonly #always: Changes;
   /** with which it came up; `undefined`: not known */
@@ -106,7 +106,7 @@ export class Session {
     } else if (!isNothing(changes)) {
       this.#changes = both(this.#changes, changes);
       // what varies anyway need not be asked for
-      this.inDoubt = isChanged(this.#changes) && !this.#always.role;
+      this.settingsUnknown = isChanged(this.#changes) && !this.#always.role;
     }
   }
 
@@ -127,11 +127,11 @@ export class Session {
     };
     this.#changes = isNothing(changes) ? this.#always : both(this.#always, changes);
     // what lasts until the end of a transaction may be among it
-    this.inDoubt = isChanged(this.#changes) && isIn;
+    this.settingsUnknown = isChanged(this.#changes) && isIn;
   }
 
   /** Whether what it answers may be other than what another session would be answered. */
-  get isPeculiar(): boolean {
+  get hasNonDefaultSettings(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;
     return role || searchPath || syntax || answers || !this.#isOfPool;
   }
@@ -182,8 +182,8 @@ export class Session {
    * @param readCommitted whether that is what transactions are by default
    */
   whyNotCached(readCommitted: boolean): string | undefined {
-    if (this.isPeculiar) {
-      return PECULIAR;
+    if (this.hasNonDefaultSettings) {
+      return NON_DEFAULT_SETTINGS;
     }
     const { transaction } = this;
     if (!transaction) {

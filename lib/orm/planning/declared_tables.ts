@@ -3,7 +3,7 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { show } from '../../config/check.js';
 import { CacheopsError, checkTables, type TableSource, type TableSources } from '../../config/index.js';
 import { didYouMean } from '../../config/nearest.js';
-import type { Opaque } from '../../sql/select/select.js';
+import type { Unanalysable } from '../../sql/select/select.js';
 import type { Catalog, Table } from '../catalog/catalog.js';
 import { obstacleOf } from './resolved_select.js';
 
@@ -11,7 +11,7 @@ import { obstacleOf } from './resolved_select.js';
 export type Named = readonly string[];
 
 /** Finds the tables that somebody names (see `Profile.tables`). */
-export class NamedTables {
+export class DeclaredTables {
   readonly #driver: AbstractSqlDriver;
   readonly #catalog: Catalog;
   readonly #forbidden: ReadonlyMap<string, string>;
@@ -29,7 +29,7 @@ export class NamedTables {
    * @returns a reason if what depends on them is not cached
    * @throws CacheopsError if one of them is neither an entity nor a table
    */
-  find(given: TableSources, schema: string | undefined, where: string): Named | Opaque {
+  find(given: TableSources, schema: string | undefined, where: string): Named | Unanalysable {
     const names = new Set<string>();
     for (const source of sourcesOf(given, where)) {
       for (const table of this.#tablesOf(source, schema, where)) {

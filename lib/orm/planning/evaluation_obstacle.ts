@@ -2,7 +2,7 @@ import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords
 import { CLOCK, type ColumnName } from '../../sql/select/evaluation.js';
 import type { Select } from '../../sql/select/select.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { Use } from './resolved_select.js';
+import type { TableReference } from './resolved_select.js';
 
 /**
  * Why a query may give something else while the tables that it names stay the same: it may call a function, operator or
@@ -15,7 +15,7 @@ import type { Use } from './resolved_select.js';
  */
 export function evaluationObstacle(
   { evaluation, qualified, tables }: Select,
-  uses: readonly Use[],
+  uses: readonly TableReference[],
   catalog: Catalog,
 ): string | undefined {
   const { functions, operators, settledOperators, castsImplicitly, casts, castable, sortsByOwn } =
@@ -23,14 +23,14 @@ export function evaluationObstacle(
   if (sortsByOwn) {
     return 'an operator class that is defined in this database';
   }
-  for (const { table, said } of uses) {
+  for (const { table, occurrence } of uses) {
     if (!table.settled) {
       return `${table.name}, which has a type with functions of its own`;
     }
-    const composed = evaluation.composed.filter(({ alias }) => alias === said.alias);
-    const compared = said.besides && [
-      ...said.besides,
-      ...said.where.keys(),
+    const composed = evaluation.composed.filter(({ alias }) => alias === occurrence.alias);
+    const compared = occurrence.besides && [
+      ...occurrence.besides,
+      ...occurrence.where.keys(),
       ...composed.map(({ column }) => column),
     ];
     if (table.zoned && !compared?.every(column => table.kinds.has(column))) {
@@ -64,7 +64,7 @@ export function evaluationObstacle(
 
   function fieldObstacle(): string | undefined {
     for (const [alias, names] of qualified) {
-      const named = uses.filter(({ said }) => said.alias === alias);
+      const named = uses.filter(({ occurrence }) => occurrence.alias === alias);
       const isDerived = named.length === 0 || mayBeDerived(alias);
       for (const name of names) {
         const isColumn = named.every(({ table }) => table.types.has(name));
@@ -74,7 +74,7 @@ export function evaluationObstacle(
       }
     }
     const are = ({ alias, column }: ColumnName, isOf: (type: string) => boolean) => {
-      const named = uses.filter(({ said }) => said.alias === alias);
+      const named = uses.filter(({ occurrence }) => occurrence.alias === alias);
       return (
         named.length > 0 &&
         !mayBeDerived(alias) &&

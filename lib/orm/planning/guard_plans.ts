@@ -2,8 +2,8 @@ import type { OrderTerm } from '../../query/guard.js';
 import type { Join } from '../../sql/select/select.js';
 import { tellsAll } from '../../values/comparable.js';
 import type { Table } from '../catalog/catalog.js';
-import { joinOf, type Places } from './range_table.js';
-import type { Use } from './resolved_select.js';
+import { joinOf, type RangeTable } from './range_table.js';
+import type { TableReference } from './resolved_select.js';
 
 /** A guard that can be made of a result, once it is there. */
 export type GuardPlan =
@@ -26,21 +26,21 @@ export type GuardPlan =
 
 /** Plans what a result that consists of rows of the root will tell of the rows that matter to it. */
 export class GuardPlanner {
-  readonly #places: Places;
+  readonly #places: RangeTable;
 
-  constructor(places: Places) {
+  constructor(places: RangeTable) {
     this.#places = places;
   }
 
   /** The guard of the rows that stand in one place; `undefined` if there is none. */
-  planFor(use: Use): GuardPlan | undefined {
+  planFor(use: TableReference): GuardPlan | undefined {
     if (!this.#places.select?.plain) {
       return undefined;
     }
     return use === this.#places.root ? this.#ofRoot(use) : this.#containedOf(use);
   }
 
-  #ofRoot(root: Use): GuardPlan | undefined {
+  #ofRoot(root: TableReference): GuardPlan | undefined {
     const { select, arbitrary, joinsToOne } = this.#places;
     const order = this.#orderOf(root);
     const isPage = select!.limited && (arbitrary || !joinsToOne);
@@ -55,23 +55,25 @@ export class GuardPlanner {
    * What sorts behind the last of as many rows as LIMIT allows, changes nothing: it is not among them, whatever it is
    * joined to. That holds if each row of the root makes one row of the result at most.
    */
-  #orderOf({ said, table: { kinds, orderable } }: Use): readonly OrderTerm[] {
+  #orderOf({ occurrence, table: { kinds, orderable } }: TableReference): readonly OrderTerm[] {
     const { select, joinsToOne } = this.#places;
     if (!select!.limited || !joinsToOne) {
       return [];
     }
     const { order } = select!;
-    const end = order.findIndex(({ alias, column }) => alias !== said.alias || !orderable.has(column));
+    const end = order.findIndex(({ alias, column }) => alias !== occurrence.alias || !orderable.has(column));
     return order
       .slice(0, end < 0 ? undefined : end)
       .map(({ column, desc, nullsFirst }) => ({ column, kind: kinds.get(column)!, desc, nullsFirst }));
   }
 
   /** Does anything decide about which rows of the root are in the result, beside what their own predicate tells? */
-  #isSifted(root: Use): boolean {
+  #isSifted(root: TableReference): boolean {
     return (
       this.#places.inexactOf(root).length > 0 ||
-      this.#places.all.some(use => use !== root && (joinOf(use)?.kind !== 'left' || use.said.where.size > 0))
+      this.#places.all.some(
+        use => use !== root && (joinOf(use)?.kind !== 'left' || use.occurrence.where.size > 0),
+      )
     );
   }
 
@@ -79,12 +81,12 @@ export class GuardPlanner {
    * All columns of it that are not just selected, and of which the formula does not say all. While they are what they
    * are, a row does what it did. `undefined` if that cannot be told.
    */
-  #decidingOf(use: Use): readonly string[] | undefined {
-    const { said, table } = use;
-    if (!said.besides) {
+  #decidingOf(use: TableReference): readonly string[] | undefined {
+    const { occurrence, table } = use;
+    if (!occurrence.besides) {
       return undefined;
     }
-    const columns = [...new Set([...said.besides, ...this.#places.inexactOf(use)])];
+    const columns = [...new Set([...occurrence.besides, ...this.#places.inexactOf(use)])];
     const isKnown = (column: string) => {
       const kind = table.kinds.get(column);
       return kind !== undefined && tellsAll(kind, table.types.get(column)!);
@@ -96,14 +98,19 @@ export class GuardPlanner {
    * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
    * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
    */
-  #containedOf(use: Use): GuardPlan | undefined {
+  #containedOf(use: TableReference): GuardPlan | undefined {
     const places = this.#places;
     const join = joinOf(use);
     const { root } = places;
-    if (!join || !root || !places.isAlias(use) || join.on.some(({ alias }) => alias !== root.said.alias)) {
+    if (
+      !join ||
+      !root ||
+      !places.isAlias(use) ||
+      join.on.some(({ alias }) => alias !== root.occurrence.alias)
+    ) {
       return undefined;
     }
-    const filters = use.said.where.size > 0 || places.sourceOf(use) !== undefined;
+    const filters = use.occurrence.where.size > 0 || places.sourceOf(use) !== undefined;
     const isOne = places.isReferenced(use) && (places.inexactOf(use).length === 0 || !filters);
     // of rows that refer to the root, one may come to refer to another row of it; where the rows that the joins make are
     // counted, those count that are passed over
@@ -117,7 +124,7 @@ export class GuardPlanner {
    * Of rows that refer to the root, and must be there. One that goes does not bring in the row that it refers to, then:
    * NULL in its place would not do.
    */
-  #manyOf(use: Use, { kind, on }: Join): GuardPlan | undefined {
+  #manyOf(use: TableReference, { kind, on }: Join): GuardPlan | undefined {
     const places = this.#places;
     const deciding = this.#decidingOf(use);
     const isNeeded = kind === 'inner' || [use, ...places.hangingFrom(use)].some(each => places.isAsked(each));
@@ -130,18 +137,19 @@ export class GuardPlanner {
    * What is joined to it must not decide which rows of the root are in the result, nor, with a LIMIT, may its values or
    * theirs: then a row that is not contained could bring in another one by the row that it leads to.
    */
-  #decidesAlone(use: Use): boolean {
+  #decidesAlone(use: TableReference): boolean {
     const { all, select } = this.#places;
     const { nested, limited, order, orderKnown } = select!;
-    if (nested || all.some(({ said }) => !said.place)) {
+    if (nested || all.some(({ occurrence }) => !occurrence.place)) {
       return false; // subqueries may look at it
     }
     const hanging = this.#places.hangingFrom(use);
     const orders =
-      !orderKnown || order.some(({ alias }) => [use, ...hanging].some(({ said }) => said.alias === alias));
+      !orderKnown ||
+      order.some(({ alias }) => [use, ...hanging].some(({ occurrence }) => occurrence.alias === alias));
     return (
       !(limited && orders) &&
-      hanging.every(other => joinOf(other)!.kind === 'left' && other.said.where.size === 0)
+      hanging.every(other => joinOf(other)!.kind === 'left' && other.occurrence.where.size === 0)
     );
   }
 }

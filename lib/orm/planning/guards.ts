@@ -1,7 +1,7 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { containedGuard } from '../../query/contained.js';
-import type { Guard, OrderTerm, WindowGuard } from '../../query/guard.js';
-import type { Guards } from '../../query/steps.js';
+import { keySetBound } from '../../query/contained.js';
+import type { OrderTerm, PageBound, ResultBound } from '../../query/guard.js';
+import type { ResultBounds } from '../../query/steps.js';
 import { windowGuard } from '../../query/window.js';
 import type { GuardPlan } from './guard_plans.js';
 import type { PlacedGuard } from './occurrences.js';
@@ -19,18 +19,18 @@ export interface Answer {
 }
 
 /** What a result tells of the rows that matter to it; `undefined` if nothing. */
-export function guardsOf(plans: readonly PlacedGuard[], answer: Answer): Guards | undefined {
+export function guardsOf(plans: readonly PlacedGuard[], answer: Answer): ResultBounds | undefined {
   if (!Array.isArray(answer.result)) {
     return undefined;
   }
-  const guards: (Guard | null)[] = [];
+  const guards: (ResultBound | null)[] = [];
   for (const { occurrence, plan } of plans) {
     guards[occurrence] = guardOf(plan, answer);
   }
   return guards.some(guard => guard) ? Array.from(guards, guard => guard ?? null) : undefined;
 }
 
-function guardOf(plan: GuardPlan, answer: Answer): Guard | null {
+function guardOf(plan: GuardPlan, answer: Answer): ResultBound | null {
   switch (plan.type) {
     case 'window':
       return windowOf(plan.order, answer);
@@ -46,7 +46,7 @@ const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
 
 const OFFSET = /\boffset\b/i;
 
-function windowOf(order: readonly OrderTerm[], answer: Answer): WindowGuard | null {
+function windowOf(order: readonly OrderTerm[], answer: Answer): PageBound | null {
   const rows = answer.result as readonly Row[];
   const limit = Number(LIMIT.exec(answer.statements[0] ?? '')?.[1]);
   if (answer.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
@@ -60,7 +60,10 @@ function windowOf(order: readonly OrderTerm[], answer: Answer): WindowGuard | nu
   );
 }
 
-function rowsOf({ table, deciding, order }: GuardPlan & { type: 'rows' }, answer: Answer): Guard | null {
+function rowsOf(
+  { table, deciding, order }: GuardPlan & { type: 'rows' },
+  answer: Answer,
+): ResultBound | null {
   const window = order.length > 0 ? windowOf(order, answer) : null;
   if (answer.statements.length !== 1 || answer.statements.some(sql => OFFSET.test(sql))) {
     return window; // rows that are passed over matter as well
@@ -68,14 +71,14 @@ function rowsOf({ table, deciding, order }: GuardPlan & { type: 'rows' }, answer
   const columns = table.key!.map(name => ({ name, kind: table.kinds.get(name)! }));
   const props = columns.map(({ name }) => scalarOf(answer.meta, name));
   const keys = (answer.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
-  const contained = containedGuard(columns, keys, true, deciding);
+  const contained = keySetBound(columns, keys, true, deciding);
   return contained && window ? { ...contained, window } : (contained ?? window);
 }
 
 function containedOf(
   { on, table, filters, deciding }: GuardPlan & { type: 'contained' },
   answer: Answer,
-): Guard | null {
+): ResultBound | null {
   const { meta } = answer;
   const rows = answer.result as readonly Row[];
   const columns = on.map(({ own }) => ({ name: own, kind: table.kinds.get(own)! }));
@@ -95,7 +98,7 @@ function containedOf(
     }
     keys.push(key);
   }
-  return containedGuard(columns, keys, filters, deciding);
+  return keySetBound(columns, keys, filters, deciding);
 
   /** of a row that others refer to */
   function ownKey(row: Row): unknown[] {

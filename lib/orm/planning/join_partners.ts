@@ -1,13 +1,13 @@
-import type { PartnerKey } from '../../query/watch.js';
+import type { JoinedRowKey } from '../../query/watch.js';
 import type { Comparable } from '../../values/comparable.js';
-import { joinOf, type Places } from './range_table.js';
-import type { Use } from './resolved_select.js';
+import { joinOf, type RangeTable } from './range_table.js';
+import type { TableReference } from './resolved_select.js';
 
 /** A place, and another whose rows are its rows' partners: see `Partner`. */
-export interface Partners {
-  readonly row: Use;
-  readonly partner: Use;
-  readonly on: PartnerKey;
+export interface JoinedPair {
+  readonly row: TableReference;
+  readonly partner: TableReference;
+  readonly on: JoinedRowKey;
 }
 
 /**
@@ -15,17 +15,17 @@ export interface Partners {
  * only the one's are the other's: of two rows that come to satisfy the query in two transactions, neither would matter as
  * long as the other is not committed.
  */
-export function partnersAmong(places: Places, uses: readonly Use[]): readonly Partners[] {
+export function joinedRowsAmong(places: RangeTable, uses: readonly TableReference[]): readonly JoinedPair[] {
   if (!places.select?.plain) {
     return [];
   }
   return uses.flatMap(one => {
-    const { within } = one.said;
+    const { within } = one.occurrence;
     const { on = [] } = joinOf(one) ?? within ?? {};
-    const other = uses.find(({ said }) => said.alias === on[0]?.alias);
+    const other = uses.find(({ occurrence }) => occurrence.alias === on[0]?.alias);
     const isClear =
       other &&
-      on.every(({ alias }) => alias === other.said.alias) &&
+      on.every(({ alias }) => alias === other.occurrence.alias) &&
       [one, other].every(use => places.isAlias(use));
     if (!isClear) {
       return [];
@@ -39,7 +39,7 @@ export function partnersAmong(places: Places, uses: readonly Use[]): readonly Pa
       ),
     ];
     // NOT IN looks for rows outside of whom nothing is found inside
-    if (!within || other.said.within) {
+    if (!within || other.occurrence.within) {
       found.push(
         partnersOf(
           places,
@@ -53,13 +53,18 @@ export function partnersAmong(places: Places, uses: readonly Use[]): readonly Pa
   });
 }
 
-function partnersOf(places: Places, row: Use, partner: Use, columns: PartnerKey): Partners | undefined {
+function partnersOf(
+  places: RangeTable,
+  row: TableReference,
+  partner: TableReference,
+  columns: JoinedRowKey,
+): JoinedPair | undefined {
   const { key, kinds, readable } = partner.table;
   const on = key?.map(column => columns.find(([, own]) => own === column));
-  const isFound = ([own, column]: PartnerKey[number]) =>
+  const isFound = ([own, column]: JoinedRowKey[number]) =>
     isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
   return places.isAsked(partner) && readable && on?.every(pair => pair !== undefined && isFound(pair))
-    ? { row, partner, on: on as PartnerKey }
+    ? { row, partner, on: on as JoinedRowKey }
     : undefined;
 }
 

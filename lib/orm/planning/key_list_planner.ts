@@ -1,13 +1,13 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { LRUCache } from 'lru-cache';
 import { type Key, type KeyList, withKeys } from '../../query/key_list.js';
-import { isSortable, isTold, type KeyColumn, type RowOrder } from '../../query/key_rows.js';
+import { isReversible, isSortable, type KeyColumn, type RowOrder } from '../../query/key_rows.js';
 import { serialiseQuery } from '../../query/serialise.js';
 import type { Table } from '../catalog/catalog.js';
 import { scalarOf } from './guards.js';
 import type { NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT } from './relevant_options.js';
-import type { Reading } from './resolved_select.js';
+import type { SelectAnalysis } from './resolved_select.js';
 
 /** A find that may be made with another condition. */
 export interface ListCall extends ReadCall {
@@ -133,7 +133,7 @@ export class KeyPlanner {
     return { plans: all, family };
   }
 
-  #familyOf(call: ListCall, { prop }: KeyList, reading: Reading): Family | undefined {
+  #familyOf(call: ListCall, { prop }: KeyList, reading: SelectAnalysis): Family | undefined {
     const table = this.#parts.tableOf(call);
     const column = table && columnOf(prop, table);
     const order = column && isSumOfParts(reading) ? orderOf(call.meta, table, reading) : undefined;
@@ -151,7 +151,7 @@ function partOf(call: ListCall, list: KeyList, key: Key): ReadCall {
 }
 
 /** Is each of its rows one of those that it would give for one of the keys, whatever the others are? */
-function isSumOfParts({ select, opaque }: Reading): boolean {
+function isSumOfParts({ select, opaque }: SelectAnalysis): boolean {
   if (!select || opaque) {
     return false;
   }
@@ -162,7 +162,7 @@ function columnOf(prop: EntityProperty, table: Table): KeyColumn | undefined {
   const [column] = prop.kind === 'scalar' ? prop.fieldNames : prop.joinColumns;
   const kind = table.kinds.get(column!);
   const target = prop.kind === 'scalar' ? undefined : prop.targetMeta;
-  if (!kind || !isTold(kind) || prop.customType?.convertToJSValueSQL) {
+  if (!kind || !isReversible(kind) || prop.customType?.convertToJSValueSQL) {
     return undefined;
   }
   const referred = target && scalarOf(target, prop.referencedColumnNames[0]!);
@@ -170,12 +170,16 @@ function columnOf(prop: EntityProperty, table: Table): KeyColumn | undefined {
 }
 
 /** Its ORDER BY, if it leaves nothing to the database; `undefined` if it does. */
-function orderOf(meta: EntityMetadata, table: Table, { select, uses }: Reading): RowOrder[] | undefined {
+function orderOf(
+  meta: EntityMetadata,
+  table: Table,
+  { select, uses }: SelectAnalysis,
+): RowOrder[] | undefined {
   const { order, orderKnown } = select!;
   if (order.length === 0) {
     return orderKnown ? [] : undefined;
   }
-  const root = uses.find(({ said }) => said.place === 'first');
+  const root = uses.find(({ occurrence }) => occurrence.place === 'first');
   const isTotal = table.key?.every(column => order.some(term => term.column === column));
   if (!orderKnown || root?.table !== table || !isTotal) {
     return undefined;
@@ -184,7 +188,7 @@ function orderOf(meta: EntityMetadata, table: Table, { select, uses }: Reading):
   for (const { alias, column, desc, nullsFirst } of order) {
     const kind = table.kinds.get(column);
     const prop = scalarOf(meta, column);
-    const isKnown = alias === root.said.alias && prop && kind && table.orderable.has(column);
+    const isKnown = alias === root.occurrence.alias && prop && kind && table.orderable.has(column);
     if (!isKnown || !isSortable(kind, table.types.get(column)!)) {
       return undefined;
     }

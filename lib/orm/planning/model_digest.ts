@@ -48,17 +48,17 @@ const NOT_OF_CONFIG = words(`
  * All entities together make one digest. A digest an entity would have to follow every relation that a query may
  * join or populate, and most models hang together.
  */
-export function definitionDigest(driver: AbstractSqlDriver): string {
-  return definitionOf(driver).digest;
+export function modelDigest(driver: AbstractSqlDriver): string {
+  return modelDefinitionOf(driver).digest;
 }
 
-export interface Definition {
+export interface ModelDefinition {
   readonly digest: string;
   /** names of tables of entities with code that may make other SQL for each query, of what its text does not tell */
   readonly varying: ReadonlySet<string>;
 }
 
-export function definitionOf(driver: AbstractSqlDriver): Definition {
+export function modelDefinitionOf(driver: AbstractSqlDriver): ModelDefinition {
   const varying = new Set<string>();
   const entities = [...driver.getMetadata().getAll().values()]
     .map(meta => {

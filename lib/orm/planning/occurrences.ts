@@ -1,9 +1,9 @@
 import type { Condition } from '../../query/condition.js';
 import type { Occurrence } from '../../query/dependencies.js';
 import { type GuardPlan, GuardPlanner, guardedBy } from './guard_plans.js';
-import { partnersAmong } from './join_partners.js';
-import { Places } from './range_table.js';
-import type { Reading, Use } from './resolved_select.js';
+import { joinedRowsAmong } from './join_partners.js';
+import { RangeTable } from './range_table.js';
+import type { SelectAnalysis, TableReference } from './resolved_select.js';
 
 export interface Occurrences {
   readonly all: readonly Occurrence[];
@@ -21,12 +21,12 @@ export interface PlacedGuard {
  *
  * @param hasRows does the result consist of rows of the root, and not of their number?
  */
-export function occurrencesOf(reading: Reading, condition: Condition, hasRows: boolean): Occurrences {
-  const places = new Places(reading, condition);
+export function occurrencesOf(reading: SelectAnalysis, condition: Condition, hasRows: boolean): Occurrences {
+  const places = new RangeTable(reading, condition);
   const planner = hasRows ? new GuardPlanner(places) : undefined;
   const all: Occurrence[] = [];
   const guards: PlacedGuard[] = [];
-  const certain = new Map<Use, number>();
+  const certain = new Map<TableReference, number>();
   for (const [table, uses] of Map.groupBy(places.all, use => use.table)) {
     const sources = places.sourcesOf(table);
     if (sources.length > 1 && sources.length === uses.length && !places.isRepeated(table)) {
@@ -52,7 +52,7 @@ export function occurrencesOf(reading: Reading, condition: Condition, hasRows: b
       });
     }
   }
-  for (const { row, partner, on } of partnersAmong(places, [...certain.keys()])) {
+  for (const { row, partner, on } of joinedRowsAmong(places, [...certain.keys()])) {
     const [i, j] = [certain.get(row)!, certain.get(partner)!];
     const { partners = [] } = all[i]!;
     all[i] = {
@@ -78,13 +78,13 @@ function guarding(occurrence: Occurrence, columns: readonly string[]): Occurrenc
  * Every column that the text mentions. Left out is one whose mentions are all in conditions that the formula has
  * exactly: then whether a row satisfies them, before and after, says all that there is to say of it.
  */
-function readsOf(places: Places, uses: readonly Use[]): readonly string[] | undefined {
+function readsOf(places: RangeTable, uses: readonly TableReference[]): readonly string[] | undefined {
   const reads = new Set<string>();
   for (const use of uses) {
-    if (!use.said.reads || places.arbitrary) {
+    if (!use.occurrence.reads || places.arbitrary) {
       return undefined;
     }
-    for (const column of [...use.said.reads, ...places.inexactOf(use)]) {
+    for (const column of [...use.occurrence.reads, ...places.inexactOf(use)]) {
       reads.add(column);
     }
   }

@@ -5,7 +5,7 @@ import type { WatchedTable } from '../../query/watch.js';
 import type { EntryAddress } from '../../store/store.js';
 import type { PlacedGuard } from './occurrences.js';
 import { IRRELEVANT } from './relevant_options.js';
-import type { Reading } from './resolved_select.js';
+import type { SelectAnalysis } from './resolved_select.js';
 
 /** One call of the driver, as it arrives there. */
 export interface ReadCall {
@@ -30,7 +30,7 @@ export interface Planned {
   /** what can be told of the rows that matter, once the result is there */
   readonly guards: readonly PlacedGuard[];
   /** what its statements read; left out: its own text was not enough for a key */
-  readonly reading?: Reading;
+  readonly reading?: SelectAnalysis;
   /** MikroORM changes the options that it is given, in place */
   readonly changesOptions?: boolean;
   /** Is this SQL the one that was planned for? Asked of what has really been sent. */

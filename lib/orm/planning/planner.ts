@@ -15,22 +15,22 @@ import { schemeOfKinds } from '../../values/encode.js';
 import { pathOf } from '../../values/path.js';
 import { type Catalog, kindIn } from '../catalog/catalog.js';
 import { hasAddedFilters } from './added_filters.js';
-import { type Named, NamedTables } from './declared_tables.js';
+import { DeclaredTables, type Named } from './declared_tables.js';
 import { dryRun } from './dry_run.js';
 import { KeyPlanner, type KeyPlans, type ListCall } from './key_list_planner.js';
-import { definitionOf } from './model_digest.js';
+import { modelDefinitionOf } from './model_digest.js';
 import { occurrencesOf } from './occurrences.js';
 import type { Limits, NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT, relevant } from './relevant_options.js';
-import { isSameReading, type Reading, readStatements } from './resolved_select.js';
-import { hiddenObstacle } from './volatility.js';
+import { analyseSelects, isSameAnalysis, type SelectAnalysis } from './resolved_select.js';
+import { volatilityObstacle } from './volatility.js';
 
 /** A call whose tables were found. */
 type Call = Omit<ReadCall, 'tables'> & { readonly named: Named | undefined };
 
 /** What all queries of one shape have in common. */
 interface Shape {
-  readonly reading: Reading;
+  readonly reading: SelectAnalysis;
   /** of its statements; `undefined` if they are not that simple */
   readonly skeletons: readonly string[] | undefined;
   /** Is everything that decides about the result in the condition and the options? */
@@ -61,7 +61,7 @@ export class Planner {
   /** the user's `onQuery` may put anything into the SQL */
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
-  readonly #named: NamedTables;
+  readonly #named: DeclaredTables;
   readonly #keys: KeyPlanner;
   readonly #names = new WeakMap<EntityMetadata, string>();
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
@@ -82,12 +82,12 @@ export class Planner {
     forbidden: ReadonlyMap<string, string>,
   ) {
     this.#forbidden = forbidden;
-    this.#named = new NamedTables(driver, catalog, forbidden);
+    this.#named = new DeclaredTables(driver, catalog, forbidden);
     this.#catalog = catalog;
     this.#limits = limits;
     this.#driver = driver;
     this.#isRewritten = !/^\(?(\w+)\)?\s*=>\s*\1$/.test(String(driver.config.get('onQuery')));
-    const { digest: definition, varying } = definitionOf(driver);
+    const { digest: definition, varying } = modelDefinitionOf(driver);
     this.#varying = varying;
     const format = serializerKey(limits.serializer);
     this.#keys = new KeyPlanner({
@@ -215,7 +215,7 @@ export class Planner {
           return true;
         }
         const sent = this.#read(statements, call.named !== undefined);
-        return !('reason' in sent) && isSameReading(sent, reading);
+        return !('reason' in sent) && isSameAnalysis(sent, reading);
       },
     };
     if (identity.length <= MAX_REMEMBERED_TEXT) {
@@ -276,18 +276,18 @@ export class Planner {
     };
   }
 
-  #read(statements: readonly string[], vouched: boolean): Reading | NotCacheable {
-    const reading = readStatements(statements, this.#catalog, this.#forbidden, vouched);
+  #read(statements: readonly string[], vouched: boolean): SelectAnalysis | NotCacheable {
+    const reading = analyseSelects(statements, this.#catalog, this.#forbidden, vouched);
     const obstacle =
       'reason' in reading
         ? reading.reason
         : reading.opaque
-          ? hiddenObstacle(statements, this.#catalog)
+          ? volatilityObstacle(statements, this.#catalog)
           : undefined;
-    return obstacle === undefined ? (reading as Reading) : { cacheable: false, reason: obstacle };
+    return obstacle === undefined ? (reading as SelectAnalysis) : { cacheable: false, reason: obstacle };
   }
 
-  #address(call: Call, identity: string, reading: Reading): Pick<Planned, 'address' | 'guards'> {
+  #address(call: Call, identity: string, reading: SelectAnalysis): Pick<Planned, 'address' | 'guards'> {
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     const key = `${call.meta.className}:${digest}`;
     const { named = [] } = call;

@@ -51,7 +51,7 @@ export class Profiles {
   }
 
   /**
-   * Resolves all of them, so that what is wrong is said at the start.
+   * Resolves all of them, so that what is wrong is occurrence at the start.
    *
    * @returns warnings
    * @throws CacheopsError

@@ -3,20 +3,20 @@ import { disjunctiveForm, type Source } from '../../query/formula.js';
 import { type View, viewOf } from '../../query/view.js';
 import type { Join, Select } from '../../sql/select/select.js';
 import type { Table } from '../catalog/catalog.js';
-import type { Reading, Use } from './resolved_select.js';
+import type { SelectAnalysis, TableReference } from './resolved_select.js';
 
 /** How the places in a query's SQL where tables stand hang together, and what the condition says of them. */
-export class Places {
-  readonly all: readonly Use[];
+export class RangeTable {
+  readonly all: readonly TableReference[];
   readonly select: Select | undefined;
   /** the table that the result's rows are of, if it is certain which it is in the text */
-  readonly root: Use | undefined;
+  readonly root: TableReference | undefined;
   /** Is it left to where rows stand which of them are in the result? */
   readonly arbitrary: boolean;
   readonly #condition: Condition;
-  readonly #views = new Map<Use, View | undefined>();
+  readonly #views = new Map<TableReference, View | undefined>();
 
-  constructor(reading: Reading, condition: Condition) {
+  constructor(reading: SelectAnalysis, condition: Condition) {
     this.all = reading.uses.filter(use => !isAgain(use, reading));
     this.select = reading.select;
     this.#condition = condition;
@@ -34,15 +34,15 @@ export class Places {
   }
 
   /** Is it certain that what the formula says of its table, if anything, it says of this place? */
-  isCertain({ table }: Use): boolean {
+  isCertain({ table }: TableReference): boolean {
     return this.sourcesOf(table).length <= 1 && this.all.filter(other => other.table === table).length === 1;
   }
 
-  sourceOf(use: Use): Source | undefined {
+  sourceOf(use: TableReference): Source | undefined {
     return this.isCertain(use) ? this.sourcesOf(use.table)[0] : undefined;
   }
 
-  viewOf(use: Use): View | undefined {
+  viewOf(use: TableReference): View | undefined {
     if (!this.#views.has(use)) {
       const source = this.sourceOf(use);
       this.#views.set(use, source && viewOf(this.#condition.formula, source));
@@ -51,30 +51,30 @@ export class Places {
   }
 
   /** Does the formula ask something of its rows that NULL does not satisfy? */
-  isAsked(use: Use): boolean {
+  isAsked(use: TableReference): boolean {
     const view = this.viewOf(use);
     return view !== undefined && view.expression.type !== 'always';
   }
 
   /** Columns of its WHERE of which the formula does not say all. */
-  inexactOf(use: Use): readonly string[] {
+  inexactOf(use: TableReference): readonly string[] {
     const exact = this.viewOf(use)?.exact;
-    return [...use.said.where].flatMap(([column, mentions]) =>
+    return [...use.occurrence.where].flatMap(([column, mentions]) =>
       exact?.get(column) === mentions ? [] : [column],
     );
   }
 
   /** The first, if it stands there once. */
-  #findRoot(): Use | undefined {
+  #findRoot(): TableReference | undefined {
     const [source] = this.#condition.sources;
-    const root = this.all.find(({ said }) => said.place === 'first');
+    const root = this.all.find(({ occurrence }) => occurrence.place === 'first');
     const alone = this.all.filter(({ table }) => table === root?.table).length === 1;
     return source && alone && root?.table.fullName === source.table && this.isAlias(root) ? root : undefined;
   }
 
   /** Does no other table have its alias? */
-  isAlias({ said }: Use): boolean {
-    return this.all.filter(other => other.said.alias === said.alias).length === 1;
+  isAlias({ occurrence }: TableReference): boolean {
+    return this.all.filter(other => other.occurrence.alias === occurrence.alias).length === 1;
   }
 
   /**
@@ -94,7 +94,7 @@ export class Places {
     if (!key || !select.plain || !this.joinsToOne) {
       return false;
     }
-    const { alias } = this.root!.said;
+    const { alias } = this.root!.occurrence;
     const ordered = select.order.filter(term => term.alias === alias).map(({ column }) => column);
     return key.every(column => ordered.includes(column)) || this.#isSingle(key);
   }
@@ -109,15 +109,15 @@ export class Places {
 
   /** Is no row of the root joined to more than one row? */
   get joinsToOne(): boolean {
-    return this.all.every(use => use === this.root || use.said.within || isByKey(use));
+    return this.all.every(use => use === this.root || use.occurrence.within || isByKey(use));
   }
 
   /** What is joined to it, what is joined to that, and so on. */
-  hangingFrom(use: Use): readonly Use[] {
+  hangingFrom(use: TableReference): readonly TableReference[] {
     const hanging = new Set([use]);
-    for (const { said } of hanging) {
+    for (const { occurrence } of hanging) {
       for (const other of this.all) {
-        if (joinOf(other)?.on.some(({ alias }) => alias === said.alias)) {
+        if (joinOf(other)?.on.some(({ alias }) => alias === occurrence.alias)) {
           hanging.add(other);
         }
       }
@@ -137,13 +137,13 @@ export class Places {
   }
 
   /** Is it joined by a foreign key which leads to its key, and in which the database can be trusted? */
-  isReferenced(use: Use): boolean {
+  isReferenced(use: TableReference): boolean {
     const join = joinOf(use);
     if (!join || !isByKey(use) || !this.isAlias(use)) {
       return false;
     }
     const [{ alias }] = join.on as [Join['on'][number]];
-    const from = this.all.filter(({ said }) => said.alias === alias);
+    const from = this.all.filter(({ occurrence }) => occurrence.alias === alias);
     return (
       from.length === 1 &&
       join.on.every(pair => pair.alias === alias) &&
@@ -160,22 +160,24 @@ export class Places {
 }
 
 /** Is its row that of another place, by the same key? */
-function isAgain({ said: { again, alias }, table }: Use, { uses }: Reading): boolean {
+function isAgain({ occurrence: { again, alias }, table }: TableReference, { uses }: SelectAnalysis): boolean {
   return (
     again !== undefined &&
     table.key?.length === 1 &&
     table.key[0] === again &&
-    uses.some(({ said, table: outer }) => said.place && said.alias === alias && outer === table)
+    uses.some(
+      ({ occurrence, table: outer }) => occurrence.place && occurrence.alias === alias && outer === table,
+    )
   );
 }
 
 /** How it is joined, in a way that is understood. */
-export function joinOf({ said }: Use): Join | undefined {
-  return said.place === 'first' ? undefined : said.place;
+export function joinOf({ occurrence }: TableReference): Join | undefined {
+  return occurrence.place === 'first' ? undefined : occurrence.place;
 }
 
 /** Is it joined by its whole key, so to one row at most? */
-function isByKey(use: Use): boolean {
+function isByKey(use: TableReference): boolean {
   const { key } = use.table;
   const own = joinOf(use)?.on.map(pair => pair.own);
   return key !== undefined && own !== undefined && key.every(column => own.includes(column));

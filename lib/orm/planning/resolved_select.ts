@@ -1,12 +1,12 @@
 import { CLOCK } from '../../sql/select/evaluation.js';
-import { type Occurrence, type Opaque, readSelect, type Select } from '../../sql/select/select.js';
+import { type Occurrence, readSelect, type Select, type Unanalysable } from '../../sql/select/select.js';
 import type { Catalog, Table } from '../catalog/catalog.js';
 import { evaluationObstacle } from './evaluation_obstacle.js';
 
 /** What the statements of a read have to do with tables. */
-export interface Reading {
+export interface SelectAnalysis {
   /** every place where a table stands, in the order of the text */
-  readonly uses: readonly Use[];
+  readonly uses: readonly TableReference[];
   /** the statement, if there is only one */
   readonly select: Select | undefined;
   /** full names of what is no plain table: views, foreign tables */
@@ -15,9 +15,9 @@ export interface Reading {
   readonly opaque: boolean;
 }
 
-export interface Use {
+export interface TableReference {
   readonly table: Table;
-  readonly said: Occurrence;
+  readonly occurrence: Occurrence;
 }
 
 /**
@@ -25,16 +25,16 @@ export interface Use {
  * @param vouched somebody has named the tables behind what cannot be seen through
  * @returns a reason if what is read here cannot be told
  */
-export function readStatements(
+export function analyseSelects(
   statements: readonly string[],
   catalog: Catalog,
   forbidden: ReadonlyMap<string, string>,
   vouched = false,
-): Reading | Opaque {
+): SelectAnalysis | Unanalysable {
   if (statements.length === 0) {
     return { reason: 'nothing that asks the database' };
   }
-  const uses: Use[] = [];
+  const uses: TableReference[] = [];
   const others = new Set<string>();
   let opaque = false;
   let only: Select | undefined;
@@ -46,18 +46,18 @@ export function readStatements(
     only = statements.length === 1 ? select : undefined;
     opaque ||= select.opaque;
     const before = uses.length;
-    for (const said of select.tables) {
-      const table = catalog.resolve(said);
+    for (const occurrence of select.tables) {
+      const table = catalog.resolve(occurrence);
       const obstacle = table ? obstacleOf(table, forbidden) : undefined;
       if (obstacle) {
         return { reason: obstacle };
       }
       if (table?.plain) {
-        uses.push({ table, said });
-      } else if (vouched && (table || mayBeTemporary(said, sql))) {
+        uses.push({ table, occurrence });
+      } else if (vouched && (table || mayBeTemporary(occurrence, sql))) {
         others.add(table?.fullName ?? '');
       } else {
-        return { reason: `${said.name}, which is not a table` };
+        return { reason: `${occurrence.name}, which is not a table` };
       }
     }
     const obstacle = evaluationObstacle(select, uses.slice(before), catalog);
@@ -94,21 +94,21 @@ export function obstacleOf(
 }
 
 /** Does the one say of tables, columns and order what the other says? */
-export function isSameReading(a: Reading, b: Reading): boolean {
+export function isSameAnalysis(a: SelectAnalysis, b: SelectAnalysis): boolean {
   return signatureOf(a) === signatureOf(b);
 }
 
-function signatureOf({ uses, select, others, opaque }: Reading): string {
+function signatureOf({ uses, select, others, opaque }: SelectAnalysis): string {
   return JSON.stringify([
-    uses.map(({ table, said }) => [
+    uses.map(({ table, occurrence }) => [
       table.fullName,
-      said.alias,
-      said.place,
-      said.again,
-      said.within,
-      said.reads && [...said.reads].sort(),
-      said.besides && [...said.besides].sort(),
-      [...said.where].sort(([x], [y]) => (x < y ? -1 : 1)),
+      occurrence.alias,
+      occurrence.place,
+      occurrence.again,
+      occurrence.within,
+      occurrence.reads && [...occurrence.reads].sort(),
+      occurrence.besides && [...occurrence.besides].sort(),
+      [...occurrence.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
     select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],
     others,

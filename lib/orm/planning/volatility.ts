@@ -8,7 +8,7 @@ import type { Catalog } from '../catalog/catalog.js';
  * Why not even who names tables can vouch for a statement: a function that it calls, or a view that it reads, writes,
  * or depends on the time, on chance or on the session, as far as their texts tell.
  */
-export function hiddenObstacle(
+export function volatilityObstacle(
   statements: readonly string[],
   { routines, definitions, defined }: Catalog,
 ): string | undefined {

@@ -12,25 +12,25 @@ import type { Ask } from '../catalog/catalog.js';
  */
 
 /** The first key of all beacons: what tells them from other advisory locks. */
-export const BEACONS = 1_667_329_136;
+export const LOCK_CLASS = 1_667_329_136;
 
 /** @returns its name; `undefined` if the database would not have it, as in a transaction that has failed */
-export async function light(ask: Ask): Promise<string | undefined> {
+export async function acquireLock(ask: Ask): Promise<string | undefined> {
   const number = randomInt(1, 2 ** 31);
   try {
-    const [row] = await ask(`select pg_try_advisory_lock_shared(${BEACONS}, ${number}) as lit`);
+    const [row] = await ask(`select pg_try_advisory_lock_shared(${LOCK_CLASS}, ${number}) as lit`);
     return row?.lit ? `${PREFIX}${number}` : undefined;
   } catch {
     return undefined; // what follows will fail by itself, or end that transaction
   }
 }
 
-export async function extinguish(ask: Ask, beacon: string): Promise<void> {
-  await ask(`select pg_advisory_unlock_shared(${BEACONS}, ${numberOf(beacon)})`);
+export async function releaseLock(ask: Ask, beacon: string): Promise<void> {
+  await ask(`select pg_advisory_unlock_shared(${LOCK_CLASS}, ${lockNumberOf(beacon)})`);
 }
 
 /** @returns `undefined` if it is not the name of a beacon */
-export function numberOf(name: string): number | undefined {
+export function lockNumberOf(name: string): number | undefined {
   return NAME.test(name) ? Number(name.slice(PREFIX.length)) : undefined;
 }
 

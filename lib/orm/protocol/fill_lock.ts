@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { InFlight, Store, Writer } from '../../store/store.js';
 import { encodeValues, schemeOf } from '../../values/encode.js';
 import { namedDependency } from './named_dependency.js';
-import { PATIENCE } from './patience.js';
+import { MAX_WAIT_MS } from './patience.js';
 import { LOCKS } from './virtual_tables.js';
 import { newWriterId } from './writer.js';
 
@@ -12,7 +12,7 @@ const LONGEST_SLEEP = 200;
 const BY_KEY = schemeOf(['key']);
 
 /** What others wait for. */
-export interface Lock {
+export interface FillLock {
   /** @param stored what they are to find: they go on when it has settled */
   release(stored?: Promise<unknown>): void;
 }
@@ -23,7 +23,7 @@ export interface Lock {
  *
  * A lock is a mark (see `Store.mark`): who is first in the store's own order has it.
  */
-export class Locks {
+export class FillLocks {
   readonly #store: Store;
   readonly #background: (work: Promise<unknown>) => void;
 
@@ -36,8 +36,8 @@ export class Locks {
    * @param look what the others wait for
    * @returns what `look` has found, or the lock, which must be released
    */
-  async take<T>(key: string, look: () => Promise<T | undefined>): Promise<{ readonly found: T } | Lock> {
-    const deadline = performance.now() + PATIENCE;
+  async take<T>(key: string, look: () => Promise<T | undefined>): Promise<{ readonly found: T } | FillLock> {
+    const deadline = performance.now() + MAX_WAIT_MS;
     const writer: Writer = { id: newWriterId(), xid: undefined };
     await this.#mark(writer, key);
     const settle = () => this.#store.settle(writer.id, [LOCKS]);
@@ -74,7 +74,7 @@ export class Locks {
 
   async #isFirst({ id }: Writer, key: string): Promise<boolean> {
     const address = { key: 'lock', tables: [namedDependency(LOCKS, 'key', key)] };
-    const ask = () => this.#store.lease(address, PATIENCE / 1000).catch(() => undefined);
+    const ask = () => this.#store.lease(address, MAX_WAIT_MS / 1000).catch(() => undefined);
     let lease = await ask();
     if (lease && !lease.granted && lease.quarantines.length > 0) {
       // nobody's rows: there is nothing to wait for
@@ -85,7 +85,7 @@ export class Locks {
       return true;
     }
     const own = lease.writers.find(writer => writer.id === id);
-    const isOver = ({ age }: InFlight) => age >= 2 * PATIENCE; // it is slow, or its process is no more
+    const isOver = ({ age }: InFlight) => age >= 2 * MAX_WAIT_MS; // it is slow, or its process is no more
     const waiting = lease.writers.filter(writer => !isOver(writer));
     const over = lease.writers.filter(isOver);
     this.#background(Promise.all(over.map(writer => this.#store.settle(writer.id, [LOCKS]))));

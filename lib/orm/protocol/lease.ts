@@ -2,14 +2,14 @@ import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../../store/store.js';
 import type { AddBackground } from '../context/background.js';
-import type { Arbiter } from './writer_fate.js';
+import type { WriterFates } from './writer_fate.js';
 
 /** Why there is none. */
 export const REFUSED = 'refused';
 
 export interface LeaseParts {
   readonly store: Store;
-  readonly arbiter: Arbiter;
+  readonly writerFates: WriterFates;
   readonly events: CacheopsEvents;
   readonly background: AddBackground;
 }
@@ -22,7 +22,7 @@ export interface LeaseParts {
  * @param counts where a refusal is counted
  */
 export async function takeLease(
-  { store, arbiter, events, background }: LeaseParts,
+  { store, writerFates, events, background }: LeaseParts,
   address: EntryAddress,
   timeout: number,
   inTransaction: boolean,
@@ -31,9 +31,9 @@ export async function takeLease(
   try {
     let lease: Lease = await store.lease(address, timeout);
     if (!lease.granted && inTransaction) {
-      // the arbiter's connection may be the one that the transaction holds: it is for others, and later
-      background(arbiter.resolve(lease), 'a connection');
-    } else if (!lease.granted && (await arbiter.resolve(lease))) {
+      // the connection that resolves writers may be the one that the transaction holds: it is for others, and later
+      background(writerFates.resolve(lease), 'a connection');
+    } else if (!lease.granted && (await writerFates.resolve(lease))) {
       lease = await store.lease(address, timeout);
     }
     if (lease.granted) {
@@ -51,7 +51,7 @@ export async function takeLease(
  * be as many quarantines of the same table as there are addresses.
  */
 export async function takeLeases(
-  { store, arbiter, events, background }: LeaseParts,
+  { store, writerFates, events, background }: LeaseParts,
   addresses: readonly EntryAddress[],
   timeout: number,
   inTransaction: boolean,
@@ -64,8 +64,8 @@ export async function takeLeases(
     const refused = [...leases.keys()].filter(i => !leases[i]!.granted);
     const refusal = joinRefusals(leases);
     if (refused.length > 0 && inTransaction) {
-      background(arbiter.resolve(refusal), 'a connection');
-    } else if (refused.length > 0 && (await arbiter.resolve(refusal))) {
+      background(writerFates.resolve(refusal), 'a connection');
+    } else if (refused.length > 0 && (await writerFates.resolve(refusal))) {
       for (const [n, lease] of (await take(refused)).entries()) {
         leases[refused[n]!] = lease;
       }

@@ -2,25 +2,25 @@ import { LRUCache } from 'lru-cache';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Quarantine, Refusal, Store, Writer } from '../../store/store.js';
 import type { Ask } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
-import { BEACONS, numberOf } from './advisory_lock.js';
+import { LOCK_CLASS, lockNumberOf } from './advisory_lock.js';
 import { isPseudoTable } from './virtual_tables.js';
 
 /** A writer in flight for longer than this, in milliseconds, is asked about. */
-const OVERDUE = 1000;
+const OVERDUE_MS = 1000;
 /** One that gives nothing to ask the database about is given up after this, in milliseconds. */
-const LOST = 60_000;
+const LOST_MS = 60_000;
 /** After how long the fate of a transaction is asked for again, in milliseconds: at first, and at most. */
-const PATIENCE = { first: 500, longest: 30_000 };
+const RETRY_MS = { first: 500, longest: 30_000 };
 
 /**
  * Decides by the database, and by no clock, whether writers are still in flight: what PostgreSQL says of a
  * transaction is true also when its client has died, and while its COMMIT stalls.
  */
-export class Arbiter {
+export class WriterFates {
   readonly #store: Store;
-  readonly #database: CatalogSource;
+  readonly #database: CatalogCache;
   readonly #ask: Ask;
   readonly #events: CacheopsEvents;
   readonly #background: AddBackground;
@@ -32,7 +32,7 @@ export class Arbiter {
   /** @param ask on a connection of its own: in a transaction, the database would tell of another moment */
   constructor(
     store: Store,
-    database: CatalogSource,
+    database: CatalogCache,
     ask: Ask,
     events: CacheopsEvents,
     background: AddBackground,
@@ -66,7 +66,7 @@ export class Arbiter {
    * failed), once the database says that it has. Resolves after the first question: the others follow in the
    * background, ever less often. In between, readers that find its mark ask for themselves. Never rejects.
    */
-  async watch(writer: Writer, tables: readonly string[], pause = PATIENCE.first): Promise<void> {
+  async settleWhenEnded(writer: Writer, tables: readonly string[], pause = RETRY_MS.first): Promise<void> {
     try {
       if (writer.xid === undefined || (await this.#hasEnded([writer.xid])).has(writer.xid)) {
         await this.#store.settle(writer.id, tables);
@@ -78,7 +78,10 @@ export class Arbiter {
     if (!this.#closed) {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
-        this.#background(this.watch(writer, tables, Math.min(2 * pause, PATIENCE.longest)), 'a connection');
+        this.#background(
+          this.settleWhenEnded(writer, tables, Math.min(2 * pause, RETRY_MS.longest)),
+          'a connection',
+        );
       }, pause).unref();
       this.#timers.add(timer);
     }
@@ -98,7 +101,7 @@ export class Arbiter {
   }
 
   async #settleOverdue({ writers }: Refusal): Promise<boolean> {
-    const overdue = writers.filter(writer => writer.age >= (writer.xid === undefined ? LOST : OVERDUE));
+    const overdue = writers.filter(writer => writer.age >= (writer.xid === undefined ? LOST_MS : OVERDUE_MS));
     if (overdue.length === 0) {
       return false;
     }
@@ -120,7 +123,7 @@ export class Arbiter {
   async #hasEnded(xids: readonly string[]): Promise<Set<string>> {
     const known = xids.filter(xid => /^\d{1,18}$/.test(xid)); // they come from the store
     const ended = new Set(xids.filter(xid => !known.includes(xid)));
-    const beacons = xids.filter(xid => numberOf(xid) !== undefined);
+    const beacons = xids.filter(xid => lockNumberOf(xid) !== undefined);
     for (const beacon of beacons.length > 0 ? await this.#lit(beacons) : []) {
       ended.delete(beacon);
     }
@@ -143,7 +146,7 @@ export class Arbiter {
   async #lit(beacons: readonly string[]): Promise<string[]> {
     const rows = await this.#ask(`select objid::text as number ${FROM_BEACONS}`);
     const lit = new Set(rows.map(({ number }) => Number(number)));
-    return beacons.filter(beacon => lit.has(numberOf(beacon)!));
+    return beacons.filter(beacon => lit.has(lockNumberOf(beacon)!));
   }
 
   /**
@@ -202,7 +205,7 @@ export class Arbiter {
   }
 }
 
-const FROM_BEACONS = `from pg_locks where locktype = 'advisory' and classid = ${BEACONS} and objsubid = 2
+const FROM_BEACONS = `from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2
   and database = (select oid from pg_database where datname = current_database())`;
 
 function quoteText(text: string): string {

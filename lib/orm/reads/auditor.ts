@@ -3,7 +3,7 @@ import type { Op } from '../../config/index.js';
 import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Found, Store } from '../../store/store.js';
-import { Witness, withScope } from '../context/scope.js';
+import { StatementRecorder, withScope } from '../context/scope.js';
 import type { Planned } from '../planning/plan.js';
 import type { ResultCodec, ResultKind } from './result_codec.js';
 import { areSameRows } from './same_rows.js';
@@ -53,17 +53,17 @@ export class Auditor {
     const { address } = plan;
     const { store, events, codec } = this.#parts;
     try {
-      const witness = new Witness();
-      const database = await withScope({ witness }, run);
+      const recorder = new StatementRecorder();
+      const database = await withScope({ recorder }, run);
       const again = await store.read(address);
       const holds = again?.seal === found.seal && !findCause(address.tables, again);
       // another session's answer, or one to another question
-      const isComparable = !witness.peculiar && plan.confirms(witness.statements);
+      const isComparable = !recorder.hasNonDefaultSettings && plan.confirms(recorder.statements);
       if (!holds || !isComparable) {
         return;
       }
       const cached = codec.decode(kind, found.payload);
-      const limited = witness.statements.some(sql => LIMITED.test(sql));
+      const limited = recorder.statements.some(sql => LIMITED.test(sql));
       const same = areSameRows(cached, database, limited, meta.primaryKeys);
       if (same === undefined) {
         return;

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import type { Guards } from '../../query/steps.js';
+import type { ResultBounds } from '../../query/steps.js';
 
 /**
  * Results as the driver gives them (rows in database form, or a count), as bytes.
@@ -19,7 +19,7 @@ const packr = new Packr({
  * @param guards looked at only when it has to be decided whether the result still holds
  * @returns `undefined` if something in it would not come back the same
  */
-export function encodeResult(result: unknown, guards?: Guards): Uint8Array | undefined {
+export function encodeResult(result: unknown, guards?: ResultBounds): Uint8Array | undefined {
   try {
     const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
     return encoded && guards ? withGuards(encoded, guards) : encoded;
@@ -39,7 +39,7 @@ export function resultOf(payload: Uint8Array): Uint8Array {
 }
 
 /** What was stored beside the result. */
-export function decodeGuards(payload: Uint8Array): Guards {
+export function decodeGuards(payload: Uint8Array): ResultBounds {
   return payload[0] === GUARDED ? packr.unpack(payload.subarray(guardsAt(payload))) : [];
 }
 
@@ -54,7 +54,7 @@ const GUARDED = 0xc1;
 const RESULT_AT = 5;
 
 /** @param result begins with another byte than {@link GUARDED} */
-export function withGuards(result: Uint8Array, guards: Guards): Uint8Array {
+export function withGuards(result: Uint8Array, guards: ResultBounds): Uint8Array {
   const encoded = packr.pack(guards);
   const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
   payload[0] = GUARDED;

@@ -3,7 +3,7 @@
  *
  * One that waits is sent before the same entry is read, so that nobody in this process sees that it waited.
  */
-export class Fills {
+export class DeferredFills {
   readonly #waiting = new Map<string, () => void>();
   readonly #background: (work: Promise<unknown>) => void;
 

@@ -2,25 +2,25 @@ import { describeCause } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Key, KeyList } from '../../query/key_list.js';
 import { withKeys } from '../../query/key_list.js';
-import { dealOut, placesOf, putTogether } from '../../query/key_rows.js';
+import { mergeInOrder, partitionByKey, placesOf } from '../../query/key_rows.js';
 import type { EntryAddress, Found, Store } from '../../store/store.js';
 import type { Session } from '../context/session.js';
 import { guardsOf } from '../planning/guards.js';
 import type { KeyPlans } from '../planning/key_list_planner.js';
 import type { Planned } from '../planning/plan.js';
 import { type LeaseParts, takeLeases } from '../protocol/lease.js';
-import type { Fills } from './deferred_fills.js';
+import type { DeferredFills } from './deferred_fills.js';
 import type { DatabaseAnswer, Request } from './request.js';
 import type { ResultCodec, Unstorable } from './result_codec.js';
-import { judge } from './revalidation.js';
-import type { Flight, Flights } from './single_flight.js';
+import { revalidate } from './revalidation.js';
+import type { Flight, SingleFlights } from './single_flight.js';
 
-export interface BatchParts extends LeaseParts {
+export interface KeyListParts extends LeaseParts {
   readonly store: Store;
   readonly events: CacheopsEvents;
   readonly codec: ResultCodec;
-  readonly fills: Fills;
-  readonly flights: Flights;
+  readonly fills: DeferredFills;
+  readonly flights: SingleFlights;
   readonly ask: (request: Request, session: Session | undefined) => Promise<DatabaseAnswer>;
   readonly fill: (
     request: Request,
@@ -36,7 +36,7 @@ export interface BatchParts extends LeaseParts {
 }
 
 /** A find by a list of keys. */
-export interface Batch {
+export interface KeyListRead {
   readonly request: Request;
   readonly list: KeyList;
   readonly keys: KeyPlans;
@@ -45,7 +45,7 @@ export interface Batch {
   readonly session: Session | undefined;
 }
 
-export interface BatchAnswer {
+export interface KeyListAnswer {
   readonly result: unknown;
   /** why the database was asked, or `shared`: by somebody else; `undefined`: it was not */
   readonly cause: string | undefined;
@@ -64,7 +64,7 @@ interface Asked {
 }
 
 const MISS: Looked = { cause: 'miss' };
-const UNTOLD: Unstorable = { reason: 'a row that does not tell which of the keys it has' };
+const UNKNOWN_KEY: Unstorable = { reason: 'a row that does not tell which of the keys it has' };
 const UNPLANNED: Unstorable = { reason: 'other statements than it was planned for' };
 
 /**
@@ -83,14 +83,14 @@ const UNPLANNED: Unstorable = { reason: 'other statements than it was planned fo
  * - If not, or if the statement was not answered as it would be to everybody (by a transaction that has written
  *   meanwhile, say), the database is asked for all of it.
  */
-export class Batches {
-  readonly #parts: BatchParts;
+export class KeyListReader {
+  readonly #parts: KeyListParts;
 
-  constructor(parts: BatchParts) {
+  constructor(parts: KeyListParts) {
     this.#parts = parts;
   }
 
-  async answer(batch: Batch): Promise<BatchAnswer> {
+  async answer(batch: KeyListRead): Promise<KeyListAnswer> {
     const all = [...batch.list.keys.keys()];
     const looked = await this.#look(batch, all);
     const missing = all.filter(i => 'cause' in looked[i]!);
@@ -108,21 +108,21 @@ export class Batches {
     return result ? { result, cause } : this.#askTogether(batch, all, cause);
   }
 
-  /** Of many who miss a whole list at the same time, one asks the database: see {@link Flights}. */
-  async #askTogether(batch: Batch, all: readonly number[], cause: string): Promise<BatchAnswer> {
+  /** Of many who miss a whole list at the same time, one asks the database: see {@link SingleFlights}. */
+  async #askTogether(batch: KeyListRead, all: readonly number[], cause: string): Promise<KeyListAnswer> {
     const { request, keys, session } = batch;
     const { flights, codec } = this.#parts;
     // what a transaction sees is its own, and who may cancel waits for nobody
     const mayShare = !session && !request.options.signal;
     const key = keys.plans.map(({ address }) => address.key).join(' ');
-    const joined = mayShare ? flights.begunBefore(key, request.begun) : undefined;
+    const joined = mayShare ? flights.joinable(key, request.begun) : undefined;
     const theirs = joined && (await joined.join());
     if (theirs && request.begun < joined.sent) {
       request.counts.shared++;
       return { result: codec.decode('find', theirs), cause: 'shared' };
     }
     // who has waited in vain goes on alone, at the same time as the others who have
-    const flight = mayShare && !joined ? flights.board(key) : undefined;
+    const flight = mayShare && !joined ? flights.open(key) : undefined;
     let payload: Uint8Array | undefined;
     try {
       const { result, parts } = await this.#ask(batch, all, flight);
@@ -131,14 +131,14 @@ export class Batches {
       return { result, cause };
     } finally {
       if (flight) {
-        flights.land(flight, payload);
+        flights.settle(flight, payload);
       }
     }
   }
 
   /** Asks for what is missing, and puts it to the rest if that has held all the while. */
   async #complete(
-    batch: Batch,
+    batch: KeyListRead,
     looked: readonly Looked[],
     missing: readonly number[],
   ): Promise<Rows | undefined> {
@@ -160,7 +160,7 @@ export class Batches {
   }
 
   /** In one round trip, and a second one if something has happened that may not matter. */
-  async #look({ keys: { plans } }: Batch, indices: readonly number[]): Promise<Looked[]> {
+  async #look({ keys: { plans } }: KeyListRead, indices: readonly number[]): Promise<Looked[]> {
     const { store, fills, events } = this.#parts;
     const addresses = indices.map(i => plans[i]!.address);
     try {
@@ -180,7 +180,7 @@ export class Batches {
     if (!found || found.moved.length === 0) {
       return found ? { found } : MISS;
     }
-    return judge(this.#parts.store, address, found).then(verdict =>
+    return revalidate(this.#parts.store, address, found).then(verdict =>
       !verdict
         ? MISS
         : 'cause' in verdict
@@ -191,7 +191,7 @@ export class Batches {
 
   /** @param asked rows of those that were not found */
   #combine(
-    { keys: { family } }: Batch,
+    { keys: { family } }: KeyListRead,
     looked: readonly Looked[],
     asked?: ReadonlyMap<number, Rows>,
   ): Rows | undefined {
@@ -200,7 +200,7 @@ export class Batches {
       const parts = looked.map((each, i) =>
         'found' in each ? (codec.decode('find', each.found.payload) as Rows) : asked!.get(i)!,
       );
-      return putTogether(parts, family.order) as Rows | undefined;
+      return mergeInOrder(parts, family.order) as Rows | undefined;
     } catch (error) {
       events.reportError('read', error);
       return undefined;
@@ -208,7 +208,11 @@ export class Batches {
   }
 
   /** What is done with entries that have been of use. At most one of them is audited: together they are one hit. */
-  #use({ request, list, keys, session }: Batch, indices: readonly number[], looked: readonly Looked[]): void {
+  #use(
+    { request, list, keys, session }: KeyListRead,
+    indices: readonly number[],
+    looked: readonly Looked[],
+  ): void {
     const audited = session ? undefined : Math.floor(Math.random() * looked.length);
     for (const [n, each] of looked.entries()) {
       const plan = keys.plans[indices[n]!]!;
@@ -222,7 +226,7 @@ export class Batches {
   }
 
   /** The leases first, the database second. */
-  async #ask(batch: Batch, indices: readonly number[], flight?: Flight): Promise<Asked> {
+  async #ask(batch: KeyListRead, indices: readonly number[], flight?: Flight): Promise<Asked> {
     const { request, list, keys, timeout, session } = batch;
     const plans = indices.map(i => keys.plans[i]!);
     const asked = indices.map(i => list.keys[i]!);
@@ -251,7 +255,7 @@ export class Batches {
 
   /** The rows of each key, if they are what everybody would be given. */
   #deal(
-    { keys: { family } }: Batch,
+    { keys: { family } }: KeyListRead,
     asked: readonly Key[],
     plan: Planned,
     { result, statements, obstacle }: DatabaseAnswer,
@@ -264,18 +268,18 @@ export class Batches {
     }
     const places = placesOf(family.column.kind, asked);
     if (!places) {
-      return UNTOLD; // that is these keys' affair, and not that of others
+      return UNKNOWN_KEY; // that is these keys' affair, and not that of others
     }
-    const parts = dealOut(result, family.column, places);
-    if (!parts || !putTogether(parts, family.order)) {
+    const parts = partitionByKey(result, family.column, places);
+    if (!parts || !mergeInOrder(parts, family.order)) {
       family.isWhole = true;
-      return UNTOLD;
+      return UNKNOWN_KEY;
     }
     return parts as Rows[];
   }
 
   #store(
-    { request, timeout }: Batch,
+    { request, timeout }: KeyListRead,
     plan: Planned,
     seal: string | undefined,
     rows: Rows,

@@ -1,6 +1,6 @@
 import { ImageFormat } from '../../changes/row_image.js';
 import { columnsOf, compile } from '../../query/predicate.js';
-import type { Partner } from '../../query/watch.js';
+import type { JoinedRow } from '../../query/watch.js';
 import { quoteName } from '../../sql/lexer/names.js';
 import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Canonical } from '../../values/comparable.js';
@@ -10,24 +10,24 @@ import { type Catalog, kindIn, type Table } from '../catalog/catalog.js';
 import { TYPES } from '../planning/join_partners.js';
 
 /** By partner, the keys that are asked for. */
-export type Questions = ReadonlyMap<Partner, ReadonlySet<string>>;
+export type Questions = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
 /** By partner, the keys of rows that are there, and do not satisfy what is asked of them. */
-export type Failing = ReadonlyMap<Partner, ReadonlySet<string>>;
+export type Failing = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
-export type AskPartners = (questions: Questions) => Promise<Failing>;
+export type LookUpJoinedRows = (questions: Questions) => Promise<Failing>;
 
 /** Runs one statement, with `?` for each parameter and `\?` for a question mark, and gives its rows. */
 type Execute = (sql: string, parameters: readonly unknown[]) => Promise<Record<string, any>[]>;
 
-export function isKnownToFail(failing: Failing, partner: Partner, key: string): boolean {
+export function isKnownToFail(failing: Failing, partner: JoinedRow, key: string): boolean {
   return failing.get(partner)?.has(key) ?? false;
 }
 
 /** Asks the database what partners are: one statement a table. */
-export function partnerAsker(catalog: Catalog, execute: Execute): AskPartners {
+export function joinedRowLookup(catalog: Catalog, execute: Execute): LookUpJoinedRows {
   return async questions => {
-    const failing = new Map<Partner, ReadonlySet<string>>();
+    const failing = new Map<JoinedRow, ReadonlySet<string>>();
     for (const [partner, keys] of questions) {
       failing.set(partner, await failingOf(catalog.tables.get(partner.table), partner, [...keys], execute));
     }
@@ -37,7 +37,7 @@ export function partnerAsker(catalog: Catalog, execute: Execute): AskPartners {
 
 async function failingOf(
   table: Table | undefined,
-  { on, expression }: Partner,
+  { on, expression }: JoinedRow,
   keys: readonly string[],
   execute: Execute,
 ): Promise<ReadonlySet<string>> {

@@ -15,39 +15,39 @@ import { channels, conclude, type ReadMessage, traced } from '../../observabilit
 import { findKeyList } from '../../query/key_list.js';
 import type { EntryAddress, Found, Seal, Store } from '../../store/store.js';
 import type { Ask, Catalog } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
-import type { Environment, Surroundings } from '../context/environment.js';
+import type { Environment, EnvironmentState } from '../context/environment.js';
 import { askerOf } from '../context/internal_query.js';
-import { currentCaller, currentScope, Witness, withScope } from '../context/scope.js';
-import { PECULIAR, type Session, sessionOf, settingsInKey } from '../context/session.js';
+import { currentCaller, currentScope, StatementRecorder, withScope } from '../context/scope.js';
+import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
 import { guardsOf } from '../planning/guards.js';
 import type { Limits, Planned, ReadCall } from '../planning/plan.js';
 import { Planner } from '../planning/planner.js';
 import type { Profiles } from '../planning/profiles.js';
-import { type Lock, Locks } from '../protocol/fill_lock.js';
+import { type FillLock, FillLocks } from '../protocol/fill_lock.js';
 import { REFUSED, takeLease } from '../protocol/lease.js';
-import type { Arbiter } from '../protocol/writer_fate.js';
+import type { WriterFates } from '../protocol/writer_fate.js';
 import { Auditor } from './auditor.js';
 import { copyOf, isCopyOf } from './copy.js';
-import { Fills } from './deferred_fills.js';
+import { DeferredFills } from './deferred_fills.js';
 import { EXISTS } from './exists.js';
-import { type Batch, Batches } from './key_list_reader.js';
-import { type AskPartners, partnerAsker } from './partner_lookup.js';
+import { type KeyListRead, KeyListReader } from './key_list_reader.js';
+import { joinedRowLookup, type LookUpJoinedRows } from './partner_lookup.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import type { DatabaseAnswer, Noted, Options, Request } from './request.js';
 import type { ResultCodec, Unstorable } from './result_codec.js';
-import { judge } from './revalidation.js';
-import { type Flight, Flights } from './single_flight.js';
+import { revalidate } from './revalidation.js';
+import { type Flight, SingleFlights } from './single_flight.js';
 
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
-  readonly database: CatalogSource;
+  readonly database: CatalogCache;
   readonly environment: Environment;
   readonly profiles: Profiles;
   readonly store: Store;
-  readonly arbiter: Arbiter;
+  readonly writerFates: WriterFates;
   readonly events: CacheopsEvents;
   readonly limits: Limits;
   readonly enabled: boolean;
@@ -74,7 +74,7 @@ interface Stored extends Shared {
 
 interface CurrentPlanner {
   readonly catalog: Catalog;
-  readonly surroundings: Surroundings;
+  readonly surroundings: EnvironmentState;
   readonly planner: Planner;
 }
 
@@ -89,21 +89,21 @@ const FIND_ONE = Symbol('find one');
  *
  * The order of a miss is the protocol's: lease, then database, then fill.
  */
-export class Reads {
+export class ReadInterceptor {
   readonly #parts: ReadParts;
-  readonly #fills: Fills;
-  readonly #flights = new Flights();
-  readonly #locks: Locks;
+  readonly #fills: DeferredFills;
+  readonly #flights = new SingleFlights();
+  readonly #locks: FillLocks;
   readonly #auditor: Auditor | undefined;
-  readonly #batches: Batches;
+  readonly #batches: KeyListReader;
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
-    this.#fills = new Fills(parts.background);
-    this.#locks = new Locks(parts.store, parts.background);
+    this.#fills = new DeferredFills(parts.background);
+    this.#locks = new FillLocks(parts.store, parts.background);
     this.#auditor = parts.audit && new Auditor(parts.audit.share, parts);
-    this.#batches = new Batches({
+    this.#batches = new KeyListReader({
       ...parts,
       fills: this.#fills,
       flights: this.#flights,
@@ -229,7 +229,7 @@ export class Reads {
     if (tables) {
       request.ownSettings = settingsInKey(request.em);
       if (session?.hasOwnSettings(request.ownSettings)) {
-        return this.#bypass(request, PECULIAR);
+        return this.#bypass(request, NON_DEFAULT_SETTINGS);
       }
     }
     const list =
@@ -279,7 +279,7 @@ export class Reads {
     return result;
   }
 
-  async #answerKeys(batch: Batch, planner: Planner): Promise<unknown> {
+  async #answerKeys(batch: KeyListRead, planner: Planner): Promise<unknown> {
     const { request } = batch;
     const { result, cause } = await this.#batches.answer(batch);
     if (cause === undefined) {
@@ -331,7 +331,7 @@ export class Reads {
     return catalog.obstacle ?? session.whyNotCached(catalog.readCommitted);
   }
 
-  /** Asks the database, or waits for another read that is about to: see {@link Flights}. */
+  /** Asks the database, or waits for another read that is about to: see {@link SingleFlights}. */
   async #miss(
     request: Request,
     plan: Planned,
@@ -341,7 +341,7 @@ export class Reads {
     const { key } = plan.address;
     // what a transaction sees is its own, and who may cancel waits for nobody
     const mayShare = !session && !request.options.signal;
-    const joined = mayShare ? this.#flights.begunBefore(key, request.begun) : undefined;
+    const joined = mayShare ? this.#flights.joinable(key, request.begun) : undefined;
     const given =
       joined &&
       ((await this.#resultOf(joined, request, true)) ?? (isLocked && (await this.#look(request, plan))));
@@ -349,10 +349,10 @@ export class Reads {
       return given;
     }
     // who has waited in vain goes on alone, at the same time as the others who have
-    const flight = mayShare && !joined ? this.#flights.board(key) : undefined;
+    const flight = mayShare && !joined ? this.#flights.open(key) : undefined;
     let payload: Uint8Array | undefined;
     let filled: Promise<void> | undefined;
-    let lock: Lock | undefined;
+    let lock: FillLock | undefined;
     try {
       if (isLocked && flight) {
         const taken = await this.#locks.take(key, () => {
@@ -371,7 +371,7 @@ export class Reads {
       if (other) {
         if (flight) {
           // it may have been joined after the lease
-          this.#flights.land(flight, undefined);
+          this.#flights.settle(flight, undefined);
         }
         const theirs = await this.#resultOf(other, request, false);
         if (theirs) {
@@ -395,7 +395,7 @@ export class Reads {
       return { result, shared: false };
     } finally {
       if (flight) {
-        this.#flights.land(flight, payload);
+        this.#flights.settle(flight, payload);
       }
       lock?.release(filled);
     }
@@ -428,15 +428,15 @@ export class Reads {
   }
 
   async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
-    const witness = new Witness(request.ownSettings);
-    const result = await withScope({ witness }, () => request.run(this.#onPrimary(request)));
+    const recorder = new StatementRecorder(request.ownSettings);
+    const result = await withScope({ recorder }, () => request.run(this.#onPrimary(request)));
     // a transaction may have written at the same time as it read
     const isSame = request.surroundings === this.#parts.environment.current;
     const obstacle =
-      witness.peculiar || !isSame
-        ? PECULIAR
+      recorder.hasNonDefaultSettings || !isSame
+        ? NON_DEFAULT_SETTINGS
         : session && (await this.#transactionObstacle(session, request.options.ctx));
-    return { result, statements: witness.statements, obstacle };
+    return { result, statements: recorder.statements, obstacle };
   }
 
   async #read(
@@ -449,7 +449,7 @@ export class Reads {
       let found = await store.read(address);
       if (found && found.moved.length > 0) {
         // a question that fails would end a transaction
-        const verdict = await judge(store, address, found, ctx ? undefined : this.#partnerAsker());
+        const verdict = await revalidate(store, address, found, ctx ? undefined : this.#partnerAsker());
         if (!verdict || 'cause' in verdict) {
           return verdict && { cause: describeCause(verdict.cause) };
         }
@@ -463,12 +463,12 @@ export class Reads {
     }
   }
 
-  #partnerAsker(): AskPartners | undefined {
+  #partnerAsker(): LookUpJoinedRows | undefined {
     const { driver } = this.#parts;
     const ask = askerOf(driver);
     return (
       this.#planner &&
-      partnerAsker(this.#planner.catalog, (sql, parameters) =>
+      joinedRowLookup(this.#planner.catalog, (sql, parameters) =>
         ask(driver.getPlatform().formatQuery(sql, parameters)),
       )
     );

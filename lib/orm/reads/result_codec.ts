@@ -1,6 +1,6 @@
 import { CacheopsError, type Serializer } from '../../config/index.js';
 import { isPlain } from '../../query/serialise.js';
-import type { Guards } from '../../query/steps.js';
+import type { ResultBounds } from '../../query/steps.js';
 import { findDifference } from '../../values/difference.js';
 import type { ReadCall } from '../planning/plan.js';
 import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
@@ -8,7 +8,7 @@ import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
 /** How results of queries are written, and read again. */
 export interface ResultCodec {
   /** Never throws: the database has answered by then. */
-  encode(kind: ResultKind, result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  encode(kind: ResultKind, result: unknown, guards?: ResultBounds): Uint8Array | Unstorable;
   /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
   decode(kind: ResultKind, payload: Uint8Array): unknown;
 }
@@ -53,7 +53,7 @@ function hasForm(kind: ResultKind, result: unknown): boolean {
 }
 
 interface AnyCodec {
-  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable;
+  encode(result: unknown, guards?: ResultBounds): Uint8Array | Unstorable;
   decode(payload: Uint8Array): unknown;
 }
 
@@ -83,7 +83,7 @@ class UserCodec implements AnyCodec {
     this.#serializer = serializer;
   }
 
-  encode(result: unknown, guards?: Guards): Uint8Array | Unstorable {
+  encode(result: unknown, guards?: ResultBounds): Uint8Array | Unstorable {
     try {
       const encoded = this.#serializer.encode(result);
       if (typeof encoded !== 'string' && !(encoded instanceof Uint8Array)) {

@@ -1,13 +1,13 @@
 import { hasSatisfied } from '../../query/partner.js';
-import type { Partner, WatchedTable } from '../../query/watch.js';
+import type { JoinedRow, WatchedTable } from '../../query/watch.js';
 import type { EntryAddress, Found, Moved, Store } from '../../store/store.js';
-import { type AskPartners, isKnownToFail } from './partner_lookup.js';
+import { isKnownToFail, type LookUpJoinedRows } from './partner_lookup.js';
 import { findCause } from './validity.js';
 
 type Address = EntryAddress & { readonly tables: readonly WatchedTable[] };
 
 /** An entry that holds, or what has changed its result. */
-export type Verdict = { readonly holds: Found } | { readonly cause: Moved };
+export type RevalidationResult = { readonly holds: Found } | { readonly cause: Moved };
 
 /** Asking about more partners would take longer than asking for the result. */
 const MAX_ASKED = 100;
@@ -24,13 +24,13 @@ const MAX_ASKED = 100;
  * @param ask left out: the database is not to be asked
  * @returns `undefined` if the entry is gone
  */
-export async function judge(
+export async function revalidate(
   store: Store,
   address: Address,
   found: Found,
-  ask?: AskPartners,
-): Promise<Verdict | undefined> {
-  const questions = new Map<Partner, Set<string>>();
+  ask?: LookUpJoinedRows,
+): Promise<RevalidationResult | undefined> {
+  const questions = new Map<JoinedRow, Set<string>>();
   const cause = findCause(address.tables, found, (partner, key) => {
     if (!ask || hasSatisfied(partner, key, address.tables, found.moved)) {
       return false;

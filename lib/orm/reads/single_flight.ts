@@ -14,7 +14,7 @@ import type { Seal } from '../../store/store.js';
  *   has not settled no lease is granted. So between the flight's lease and that of the read, nothing has committed
  *   that either depends on; and the query was sent after the flight's lease.
  */
-export class Flights {
+export class SingleFlights {
   /** by key: leased or about to be, and not sent */
   readonly #boarding = new Map<string, Flight>();
   /** by key: sent, and not landed; the latest of them */
@@ -27,7 +27,7 @@ export class Flights {
   }
 
   /** What a read that began then may join. */
-  begunBefore(key: string, moment: number): Flight | undefined {
+  joinable(key: string, moment: number): Flight | undefined {
     const flying = this.#flying.get(key);
     return this.#boarding.get(key) ?? (flying && flying.sent > moment ? flying : undefined);
   }
@@ -39,7 +39,7 @@ export class Flights {
   }
 
   /** Others may join from now on. Must be landed, whatever happens. */
-  board(key: string): Flight {
+  open(key: string): Flight {
     const flight = new Flight(key);
     this.#boarding.set(key, flight);
     return flight;
@@ -54,7 +54,7 @@ export class Flights {
   }
 
   /** @param payload the result, encoded; without one, those who have joined have to ask for themselves */
-  land(flight: Flight, payload: Uint8Array | undefined): void {
+  settle(flight: Flight, payload: Uint8Array | undefined): void {
     this.#remove(this.#boarding, flight);
     this.#remove(this.#flying, flight);
     flight.land(payload);

@@ -1,5 +1,5 @@
 import { type Fails, NOTHING_IS_KNOWN } from '../../query/partner.js';
-import { movedMatters } from '../../query/steps.js';
+import { deltasMatter } from '../../query/steps.js';
 import type { WatchedTable } from '../../query/watch.js';
 import type { Found, Moved } from '../../store/store.js';
 import { decodeGuards } from './codec.js';
@@ -22,6 +22,6 @@ export function findCause(
     const watched = tables
       .find(each => each.table === table)
       ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
-    return !watched || movedMatters(watched, steps, guards, fails);
+    return !watched || deltasMatter(watched, steps, guards, fails);
   });
 }

@@ -50,7 +50,7 @@ interface Found {
  * key by which a row is found again; and where there is too much of it. (Somebody with `session_replication_role =
  * replica` checks no foreign key: what he does at the same moment is not seen.)
  */
-export class Cascade {
+export class CascadeCapture {
   readonly #write: RowWrite;
   readonly #stages: readonly Stage[];
   #statements = 0;
@@ -62,7 +62,11 @@ export class Cascade {
   }
 
   /** @returns `undefined` if there are no such rows that anybody wants to know of, or it cannot be told which */
-  static async lock(write: RowWrite, fate: Fate, set?: ReadonlySet<string>): Promise<Cascade | undefined> {
+  static async lock(
+    write: RowWrite,
+    fate: Fate,
+    set?: ReadonlySet<string>,
+  ): Promise<CascadeCapture | undefined> {
     const { statement, table, isExact } = write;
     // what a condition calls would be called twice
     if (!isExact || statement.kind === 'insert' || mayCallRoutine(statement.sql)) {
@@ -73,7 +77,7 @@ export class Cascade {
     if (!stages) {
       return undefined;
     }
-    const cascade = new Cascade(write, stages);
+    const cascade = new CascadeCapture(write, stages);
     return (await cascade.#lockAll()) ? cascade : undefined;
   }
 
@@ -231,8 +235,8 @@ async function stagesOf(
 
 /** What happens to its rows can be told by their foreign keys, and nothing else changes them or hides them from us. */
 function isUnderstood(table: Table): boolean {
-  const { ancestors, heirs, triggers, key } = table;
-  const isAlone = !table.partitioned && ancestors.length === 1 && heirs.length === 1;
+  const { ancestors, descendants, triggers, key } = table;
+  const isAlone = !table.partitioned && ancestors.length === 1 && descendants.length === 1;
   const isOpen = table.plain && table.readable && table.lockable;
   return isAlone && isOpen && triggers.length === 0 && !table.rewritten && key !== undefined;
 }

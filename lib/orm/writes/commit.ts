@@ -2,20 +2,20 @@ import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Store, Writer } from '../../store/store.js';
 import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected } from '../catalog/propagation.js';
 import { isRefusal } from '../catalog/rights.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
-import { extinguish, light } from '../protocol/advisory_lock.js';
+import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
-import type { Arbiter } from '../protocol/writer_fate.js';
+import type { WriterFates } from '../protocol/writer_fate.js';
 import type { TrackedConnection } from './tracked_connection.js';
 
 export interface CommitParts {
   readonly store: Store;
-  readonly arbiter: Arbiter;
-  readonly database: CatalogSource;
+  readonly writerFates: WriterFates;
+  readonly database: CatalogCache;
   readonly events: CacheopsEvents;
   readonly background: AddBackground;
 }
@@ -29,7 +29,7 @@ export interface CommitParts {
  *   fate of the transaction that they name;
  * - COMMIT fails, or its answer is lost: the same, only that it is we who ask.
  */
-export class Commits {
+export class CommitProtocol {
   readonly #parts: CommitParts;
 
   constructor(parts: CommitParts) {
@@ -60,7 +60,7 @@ export class Commits {
       }
       return;
     }
-    const { store, arbiter, background } = this.#parts;
+    const { store, writerFates, background } = this.#parts;
     const xid =
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
@@ -79,14 +79,14 @@ export class Commits {
     try {
       await commit();
     } catch (error) {
-      background(arbiter.watch(writer, tables), 'a connection');
+      background(writerFates.settleWhenEnded(writer, tables), 'a connection');
       throw error;
     } finally {
       this.end(session);
     }
     // not awaited: reads of this process come after it on the store's connection, and others only miss
     if (options.prepared) {
-      background(arbiter.watch(writer, tables), 'a connection');
+      background(writerFates.settleWhenEnded(writer, tables), 'a connection');
     } else {
       background(this.#settle(writer, tables));
     }
@@ -95,14 +95,14 @@ export class Commits {
 
   async rollback(session: Session, rollback: () => Promise<unknown>): Promise<void> {
     const { transaction } = session;
-    const { arbiter, background } = this.#parts;
+    const { writerFates, background } = this.#parts;
     const writer = transaction?.writer;
     const tables = writer ? transaction.journal.changes().map(({ table }) => table) : [];
     try {
       await rollback();
     } catch (error) {
       if (writer) {
-        background(arbiter.watch(writer, tables), 'a connection');
+        background(writerFates.settleWhenEnded(writer, tables), 'a connection');
       }
       throw error;
     } finally {
@@ -118,9 +118,9 @@ export class Commits {
    *
    * @param ask over the connection that executes the statement; left out where no other process can see its database
    */
-  async announce(tables: readonly string[], ask?: Ask): Promise<Announced> {
+  async markBefore(tables: readonly string[], ask?: Ask): Promise<MarkedWrite> {
     // the beacon first: whoever finds the mark, or finds the registry gone that it was in, looks for it
-    const beacon = ask && (await light(ask));
+    const beacon = ask && (await acquireLock(ask));
     const writer: Writer = { id: newWriterId(), xid: beacon };
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
@@ -132,7 +132,7 @@ export class Commits {
   }
 
   /** After such a write, whatever came of it. It is marked once more: it may have been the first of its process. */
-  async conclude({ writer, tables, ask }: Announced): Promise<void> {
+  async settleAfter({ writer, tables, ask }: MarkedWrite): Promise<void> {
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
     } catch (error) {
@@ -149,7 +149,7 @@ export class Commits {
   /** If it fails, the session has ended, and the beacon with it; or it will be gone when the connection is closed. */
   async #extinguish(ask: Ask | undefined, beacon: string | undefined): Promise<void> {
     try {
-      await (ask && beacon && extinguish(ask, beacon));
+      await (ask && beacon && releaseLock(ask, beacon));
     } catch (error) {
       this.#parts.events.reportError('conclude', error);
     }
@@ -281,7 +281,7 @@ async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readon
 }
 
 /** A write that others were told of beforehand. */
-export interface Announced {
+export interface MarkedWrite {
   readonly writer: Writer;
   /** what it may change, as a whole */
   readonly tables: readonly string[];

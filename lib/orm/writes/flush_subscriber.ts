@@ -23,7 +23,7 @@ export class FlushSubscriber implements EventSubscriber {
   readonly #announced = new WeakMap<UnitOfWork, Map<string, readonly TableName[]>>();
 
   onFlush({ uow }: FlushEventArgs): void {
-    if (currentScope().silent) {
+    if (currentScope().invalidationSuppressed) {
       return;
     }
     const entities = this.#announced.get(uow) ?? new Map<string, readonly TableName[]>();

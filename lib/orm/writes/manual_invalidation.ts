@@ -16,20 +16,20 @@ import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
 import type { Ask, Table } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { newWriterId } from '../protocol/writer.js';
 
 /** Invalidation by hand, for changes that were made elsewhere. */
 export class Invalidation {
   readonly #driver: AbstractSqlDriver;
-  readonly #database: CatalogSource;
+  readonly #database: CatalogCache;
   readonly #store: Store;
   readonly #ask: Ask;
   readonly #events: CacheopsEvents;
 
   constructor(
     driver: AbstractSqlDriver,
-    database: CatalogSource,
+    database: CatalogCache,
     store: Store,
     ask: Ask,
     events: CacheopsEvents,
@@ -45,7 +45,7 @@ export class Invalidation {
     const tables = await this.#tablesOf(meta);
     const [table] = tables;
     const known = table && knownRow(entity, meta, table);
-    const isAlone = tables.length === 1 && table?.ancestors.length === 1 && table.heirs.length === 1;
+    const isAlone = tables.length === 1 && table?.ancestors.length === 1 && table.descendants.length === 1;
     if (!known || !isAlone || meta.inheritanceType === 'tpt') {
       return this.model(meta.class);
     }
@@ -65,7 +65,7 @@ export class Invalidation {
       metas.push(parent);
     }
     const tables = (await Promise.all(metas.map(each => this.#tablesOf(each)))).flat();
-    const names = [...new Set(tables.flatMap(table => [...table.ancestors, ...table.heirs]))];
+    const names = [...new Set(tables.flatMap(table => [...table.ancestors, ...table.descendants]))];
     await this.#store.drop(names);
     this.#report(names, true);
   }

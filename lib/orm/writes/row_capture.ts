@@ -5,8 +5,8 @@ import { lockingSql, type Query } from '../../sql/rewrite.js';
 import type { Insert, Update } from '../../sql/statement.js';
 import type { Table } from '../catalog/catalog.js';
 import { cascades } from '../catalog/propagation.js';
-import { Cascade } from './cascade_capture.js';
-import { SYSTEM_COLUMNS, Tracer } from './row_capture_statement.js';
+import { CascadeCapture } from './cascade_capture.js';
+import { RowCapture, SYSTEM_COLUMNS } from './row_capture_statement.js';
 import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;
@@ -21,7 +21,7 @@ type Result = QueryResult<any>;
  */
 export async function writeRows(write: RowWrite): Promise<Result> {
   const { statement } = write;
-  const tracer = await Tracer.of(write);
+  const tracer = await RowCapture.of(write);
   switch (statement.kind) {
     case 'insert':
       return statement.conflict.kind === 'update' ? upsert(write, statement, tracer) : insert(tracer);
@@ -32,23 +32,23 @@ export async function writeRows(write: RowWrite): Promise<Result> {
   }
 }
 
-async function insert(tracer: Tracer): Promise<Result> {
+async function insert(tracer: RowCapture): Promise<Result> {
   const { result, images } = await tracer.run();
   tracer.recordInserts(images);
   return result;
 }
 
-async function remove(write: RowWrite, tracer: Tracer): Promise<Result> {
-  const cascade = await Cascade.lock(write, 'delete');
+async function remove(write: RowWrite, tracer: RowCapture): Promise<Result> {
+  const cascade = await CascadeCapture.lock(write, 'delete');
   const { result, images } = await tracer.run();
   await follow(write, tracer, tracer.recordDeletes(images), 'delete', undefined, cascade);
   return result;
 }
 
-async function update(write: RowWrite, statement: Update, tracer: Tracer): Promise<Result> {
+async function update(write: RowWrite, statement: Update, tracer: RowCapture): Promise<Result> {
   const { catalog, table, query, maxRows } = write;
   const set = columnsSet(table, statement.set);
-  const cascade = await Cascade.lock(write, 'update', set);
+  const cascade = await CascadeCapture.lock(write, 'update', set);
   const locked = await lockIfNeeded(tracer, set, () =>
     lockingSql(statement, tracer.expression, maxRows + 1, query.parameters),
   );
@@ -66,11 +66,11 @@ async function update(write: RowWrite, statement: Update, tracer: Tracer): Promi
 /** @param left the rows as they were that others referred to; `undefined` for those not known */
 async function follow(
   { catalog, table }: RowWrite,
-  tracer: Tracer,
+  tracer: RowCapture,
   left: readonly (Image | undefined)[],
   fate: 'update' | 'delete',
   set?: ReadonlySet<string>,
-  cascade?: Cascade,
+  cascade?: CascadeCapture,
 ): Promise<void> {
   if (left.length === 0) {
     return;
@@ -82,7 +82,7 @@ async function follow(
   }
 }
 
-async function upsert(write: RowWrite, statement: Insert, tracer: Tracer): Promise<Result> {
+async function upsert(write: RowWrite, statement: Insert, tracer: RowCapture): Promise<Result> {
   const { table, query } = write;
   const set = columnsSet(table, statement.conflict.kind === 'update' ? statement.conflict.set : []);
   const locked = await lockIfNeeded(tracer, set, () =>
@@ -96,7 +96,7 @@ async function upsert(write: RowWrite, statement: Insert, tracer: Tracer): Promi
 }
 
 async function lockIfNeeded(
-  tracer: Tracer,
+  tracer: RowCapture,
   set: ReadonlySet<string>,
   query: () => Query | undefined,
 ): Promise<Image[] | undefined> {

@@ -17,7 +17,7 @@ import type { RowWrite } from './row_write.js';
 type Result = QueryResult<any>;
 
 /** Runs a statement on rows, and reads and records what it tells. */
-export class Tracer {
+export class RowCapture {
   readonly #write: RowWrite;
   readonly #format: ImageFormat;
   /** those that some scheme compares or tests, and those by which rows of other tables follow this one's */
@@ -27,10 +27,10 @@ export class Tracer {
   /** RETURNING can also give rows as they were */
   readonly returnsOld: boolean;
 
-  static async of(write: RowWrite): Promise<Tracer> {
+  static async of(write: RowWrite): Promise<RowCapture> {
     // a row of an heir is also a row of the tables that it inherits from
     const schemes = await Promise.all(write.table.ancestors.map(write.schemes));
-    return new Tracer(write, schemes.flat());
+    return new RowCapture(write, schemes.flat());
   }
 
   private constructor(write: RowWrite, schemes: readonly Scheme[]) {
@@ -183,13 +183,13 @@ export class Tracer {
   #widenHeirs(images: readonly Image[]): void {
     const { table } = this.#write;
     if (images.length > 0) {
-      this.widen(table.heirs.filter(name => name !== table.fullName));
+      this.widen(table.descendants.filter(name => name !== table.fullName));
     }
   }
 
   /** Anything in the table itself may have changed. */
   widenAll(): void {
-    this.widen([...this.#write.table.ancestors, ...this.#write.table.heirs]);
+    this.widen([...this.#write.table.ancestors, ...this.#write.table.descendants]);
   }
 
   widen(tables: Iterable<string>): void {

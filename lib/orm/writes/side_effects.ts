@@ -2,7 +2,7 @@ import { ANY_TABLE } from '../../sql/routines.js';
 import type { Other, Read, Statement } from '../../sql/statement.js';
 import { effectsOfTemporary } from '../../sql/statements/other.js';
 import { effectsOn } from '../../sql/statements/session_effects.js';
-import type { Catalog, Fate, Table } from '../catalog/catalog.js';
+import type { Catalog, Table, TriggerEvent } from '../catalog/catalog.js';
 import { allAffected, triggered } from '../catalog/propagation.js';
 
 /** A query that calls functions which write. */
@@ -23,7 +23,7 @@ export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
 }
 
 /** What triggers and rules change, and functions that the statement calls, beside the rows that it is about. */
-export function besides(
+export function sideEffectsOf(
   catalog: Catalog,
   tables: readonly Table[],
   statement: Statement,
@@ -50,7 +50,7 @@ export function besides(
 }
 
 /** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */
-function fatesOf(statement: Statement): readonly Fate[] {
+function fatesOf(statement: Statement): readonly TriggerEvent[] {
   switch (statement.kind) {
     case 'insert':
       return statement.conflict.kind === 'update' ? ['insert', 'update'] : ['insert'];

@@ -14,22 +14,22 @@ import {
 } from '../../sql/statement.js';
 import type { Store } from '../../store/store.js';
 import type { Ask, Catalog, Table } from '../catalog/catalog.js';
-import type { CatalogSource } from '../catalog/catalog_cache.js';
+import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
 import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
 import { Session, type TransactionState } from '../context/session.js';
-import type { Announced, Commits } from './commit.js';
+import type { CommitProtocol, MarkedWrite } from './commit.js';
 import { writeRows } from './row_capture.js';
-import { besides, callOf } from './side_effects.js';
+import { callOf, sideEffectsOf } from './side_effects.js';
 import type { StatementObserver, StatementOptions, TrackedConnection } from './tracked_connection.js';
 
-export interface WriteParts {
-  readonly database: CatalogSource;
+export interface InterceptorParts {
+  readonly database: CatalogCache;
   readonly store: Store;
-  readonly commits: Commits;
+  readonly commits: CommitProtocol;
   readonly limits: JournalLimits;
   /** what sessions of the primary are like */
   readonly pool: PoolSettings;
@@ -54,10 +54,10 @@ type Write = Insert | Update | Delete | Truncate | Other;
  * Follows every statement of every connection: learns from those that write which rows they change, and tells the
  * store of them before their transaction commits.
  */
-export class Writes implements StatementObserver {
-  readonly #parts: WriteParts;
+export class StatementInterceptor implements StatementObserver {
+  readonly #parts: InterceptorParts;
 
-  constructor(parts: WriteParts) {
+  constructor(parts: InterceptorParts) {
     this.#parts = parts;
   }
 
@@ -114,20 +114,20 @@ export class Writes implements StatementObserver {
     options?: StatementOptions,
   ): Promise<Result> {
     const { session } = connection;
-    const { witness, computation } = currentScope();
-    computation?.see(session);
+    const { recorder, computation } = currentScope();
+    computation?.noteStatement(session);
     const send = () => connection.inner.executeQuery(query, options);
     const reached = this.#reachedByRoutines(connection, query.sql);
     const names = reached instanceof Promise ? await reached : reached;
     if (isPlainSelect(query.sql) && names.size === 0) {
-      witness?.see(query.sql, session);
+      recorder?.record(query.sql, session);
       return send();
     }
     const parsed = session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
     if (statement.kind !== 'read' || !statement.onlyConfigures) {
       // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
-      witness?.see(query.sql, session);
+      recorder?.record(query.sql, session);
     }
     switch (statement.kind) {
       case 'read': {
@@ -156,7 +156,7 @@ export class Writes implements StatementObserver {
     stream: () => AsyncIterableIterator<T>,
   ): AsyncIterableIterator<T> {
     const { computation } = currentScope();
-    computation?.see(connection.session);
+    computation?.noteStatement(connection.session);
     const names = await this.#reachedByRoutines(connection, query.sql);
     const parsed = connection.session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
     const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
@@ -169,14 +169,14 @@ export class Writes implements StatementObserver {
       connection.session.apply(statement.effects, statement.onlyConfigures);
       return;
     }
-    computation?.hearWrite();
+    computation?.noteWrite();
     const { transaction } = connection.session;
     if (transaction) {
       transaction.wrote = true;
       const { catalog, tables } = await this.#tablesOf(connection, statement);
       transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
-      widen(transaction, besides(catalog, tables, statement, query.sql));
+      widen(transaction, sideEffectsOf(catalog, tables, statement, query.sql));
       transaction.ddl ||= mayDefine(statement);
       yield* stream();
       return;
@@ -188,7 +188,7 @@ export class Writes implements StatementObserver {
       if (statement.kind === 'other') {
         await this.#learnFrom(statement, connection);
       }
-      await this.#parts.commits.conclude(announced);
+      await this.#parts.commits.settleAfter(announced);
     }
   }
 
@@ -238,19 +238,19 @@ export class Writes implements StatementObserver {
     send: () => Promise<Result>,
   ): Promise<Result> {
     const { transaction } = connection.session;
-    const { silent, skipped, computation } = currentScope();
+    const { invalidationSuppressed, suppressedTables, computation } = currentScope();
     const writes = statement.kind !== 'other' || statement.writes;
     if (writes) {
-      computation?.hearWrite();
+      computation?.noteWrite();
     }
-    if (silent) {
+    if (invalidationSuppressed) {
       if (transaction) {
         transaction.wrote = true;
       }
-      if (skipped && writes) {
+      if (suppressedTables && writes) {
         const { catalog, tables } = await this.#tablesOf(connection, statement);
         for (const table of affectedBy(statement, catalog, tables)) {
-          skipped.add(table);
+          suppressedTables.add(table);
         }
       }
       if (statement.kind === 'other' && statement.controlsTransaction) {
@@ -312,7 +312,7 @@ export class Writes implements StatementObserver {
     for (const table of tables) {
       transaction.tables.add(table.fullName);
     }
-    widen(transaction, besides(catalog, tables, statement, query.sql));
+    widen(transaction, sideEffectsOf(catalog, tables, statement, query.sql));
     if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
       // event triggers are fired, and heirs dropped, that its snapshot does not show
       widen(transaction, catalog.tables.keys());
@@ -334,7 +334,7 @@ export class Writes implements StatementObserver {
           ask,
           schemes,
           maxRows,
-          isExact: !session.isPeculiar && session.isReadCommitted(catalog.readCommitted),
+          isExact: !session.hasNonDefaultSettings && session.isReadCommitted(catalog.readCommitted),
         });
         return written.catch(error => {
           // what was asked for beside may be there no more: another program has changed the schema
@@ -380,23 +380,23 @@ export class Writes implements StatementObserver {
           commits.end(session);
         }
       }
-      await commits.conclude(announced);
+      await commits.settleAfter(announced);
     }
   }
 
-  async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<Announced> {
+  async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<MarkedWrite> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
     const { transaction } = connection.session;
-    const { silent } = currentScope();
+    const { invalidationSuppressed } = currentScope();
     const affected = new Set([
-      ...(silent ? [] : affectedBy(statement, catalog, tables)),
-      ...(silent ? [] : besides(catalog, tables, statement, sql)),
+      ...(invalidationSuppressed ? [] : affectedBy(statement, catalog, tables)),
+      ...(invalidationSuppressed ? [] : sideEffectsOf(catalog, tables, statement, sql)),
       // no transaction is there in which it could be asked afterwards which event triggers there are
-      ...(!silent && mayDefine(statement) ? catalog.tables.keys() : []),
+      ...(!invalidationSuppressed && mayDefine(statement) ? catalog.tables.keys() : []),
       // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
-    return this.#parts.commits.announce([...affected], catalog.obstacle ? undefined : askOver(connection));
+    return this.#parts.commits.markBefore([...affected], catalog.obstacle ? undefined : askOver(connection));
   }
 
   async #learnFrom(statement: Other, connection: TrackedConnection): Promise<void> {
@@ -408,7 +408,7 @@ export class Writes implements StatementObserver {
     if (statement.mayDefine) {
       this.#parts.database.forget();
       // it may have dropped what was temporary
-      session.inDoubt ||= session.changes.searchPath;
+      session.settingsUnknown ||= session.changes.searchPath;
     }
     await this.#settleDoubts(connection);
   }
@@ -416,7 +416,7 @@ export class Writes implements StatementObserver {
   /** Asks a session of which it is not known what has been done to its settings. */
   async #settleDoubts(connection: TrackedConnection): Promise<void> {
     const { session } = connection;
-    if (session.inDoubt) {
+    if (session.settingsUnknown) {
       try {
         const catalog = await this.#catalog(connection);
         if (!catalog.obstacle) {

@@ -25,7 +25,7 @@ interface Columns {
  * of is mentioned inside it. Whatever is not `alias.column`, and not known to be something else, may be a column of
  * any table (or all of them: a bare alias is a whole row), so nothing is known of any then.
  */
-export class Mentions {
+export class ColumnReferences {
   readonly #tables: Pick<Occurrence, 'schema' | 'name' | 'alias' | Whereabouts>[] = [];
   readonly #byAlias = new Map<string, Columns>();
   #uncertain = false;

@@ -10,7 +10,7 @@ import {
 } from '../keywords.js';
 import { isMark } from '../lexer/cursor.js';
 import { type Token, tokenize } from '../lexer/tokens.js';
-import { type Clause, Mentions } from './column_references.js';
+import { type Clause, ColumnReferences } from './column_references.js';
 import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
 
 export interface TableName {
@@ -81,7 +81,7 @@ export interface OrderColumn {
   readonly nullsFirst: boolean;
 }
 
-export type Opaque = { readonly reason: string };
+export type Unanalysable = { readonly reason: string };
 
 /** What stands between a pair of parentheses, or outside of all. */
 interface Frame {
@@ -108,12 +108,12 @@ interface ColumnName {
  * arguments only, or a FROM item that is not a table
  * @param vouched somebody has named the tables on which that depends; then it may stand here
  */
-export function readSelect(sql: string, vouched = false): Select | Opaque {
+export function readSelect(sql: string, vouched = false): Select | Unanalysable {
   const tokens = tokenize(sql);
   if (!tokens) {
     return { reason: 'SQL that is not understood' };
   }
-  const mentions = new Mentions();
+  const mentions = new ColumnReferences();
   const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false }];
   let limited = false;
   let plain = true;
@@ -240,7 +240,7 @@ function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' |
 }
 
 /** @returns whether an item of a FROM list comes next */
-function enterClause(word: string, frame: Frame, outermost: boolean, mentions: Mentions): boolean {
+function enterClause(word: string, frame: Frame, outermost: boolean, mentions: ColumnReferences): boolean {
   if (word === 'where') {
     // in parentheses: that of a subquery, or of an aggregate's FILTER
     frame.inWhere = outermost;

@@ -1,4 +1,4 @@
-import { decodeStep, type Step } from '../../values/step.js';
+import { decodeStep, type RowDelta } from '../../values/step.js';
 import { stepsBetween } from '../counted.js';
 import { MAX_STEPS, MAX_TRAIL } from '../limits.js';
 
@@ -29,7 +29,7 @@ export class Trail {
   }
 
   /** The steps that lead from an earlier stamp to a later one, if all of them are there. */
-  between(earlier: string, later: string): Step[] | undefined {
+  between(earlier: string, later: string): RowDelta[] | undefined {
     const count = stepsBetween(earlier, later);
     if (this.stamp !== later || count === undefined || count > this.steps.length) {
       return undefined;

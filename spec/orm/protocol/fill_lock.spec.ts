@@ -4,7 +4,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Article, entities, Tag } from '../../../fixtures/legacy/index.js';
 import { type CallOptions, MemoryStore } from '../../../lib/index.js';
-import { Locks } from '../../../lib/orm/protocol/fill_lock.js';
+import { FillLocks } from '../../../lib/orm/protocol/fill_lock.js';
 import { type Gate, gate } from '../../support/gate.js';
 import { freshDatabase, redisUrl } from '../../support/servers.js';
 import { until } from '../../support/until.js';
@@ -43,7 +43,7 @@ describe('lock: true', () => {
   async function hold(cacheops: CallOptions = true) {
     const [event] = await readsOf(blog.cache, () => read(blog, cacheops));
     await blog.cache.invalidateAll();
-    const lock = await new Locks(blog.store, () => {}).take(event!.key!, async () => undefined);
+    const lock = await new FillLocks(blog.store, () => {}).take(event!.key!, async () => undefined);
     looks = 0;
     return lock as Extract<typeof lock, { release: unknown }>;
   }

@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { Background } from '../../../lib/orm/context/background.js';
-import { Fills } from '../../../lib/orm/reads/deferred_fills.js';
+import { DeferredFills } from '../../../lib/orm/reads/deferred_fills.js';
 
 describe('a fill that waits', () => {
   let sent: string[];
   let background: Background;
-  let fills: Fills;
+  let fills: DeferredFills;
   const send = (name: string) => async () => {
     sent.push(name);
   };
@@ -15,7 +15,7 @@ describe('a fill that waits', () => {
     background = new Background(error => {
       throw error;
     });
-    fills = new Fills(background.add);
+    fills = new DeferredFills(background.add);
   });
 
   it('is sent after whoever asked was answered', async () => {

@@ -1,8 +1,8 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { loadCatalog } from '../../../lib/orm/catalog/catalog.js';
-import { partnerAsker } from '../../../lib/orm/reads/partner_lookup.js';
-import type { Partner } from '../../../lib/query/watch.js';
+import { joinedRowLookup } from '../../../lib/orm/reads/partner_lookup.js';
+import type { JoinedRow } from '../../../lib/query/watch.js';
 import { freshDatabase } from '../../support/servers.js';
 
 describe('what the database is asked about partners', () => {
@@ -14,8 +14,8 @@ describe('what the database is asked about partners', () => {
       await connection.execute('create table odd ("i?d" int primary key, "a??b" text)');
       await connection.execute(`insert into odd values (1, 'x'), (2, 'y'), (3, 'x')`);
       const catalog = await loadCatalog(sql => connection.execute(sql), 'here');
-      const ask = partnerAsker(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
-      const partner: Partner = {
+      const ask = joinedRowLookup(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
+      const partner: JoinedRow = {
         occurrence: 0,
         table: catalog.named('odd')[0]!.fullName,
         on: [['odd_id', 'i?d']],

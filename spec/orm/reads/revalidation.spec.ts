@@ -5,15 +5,15 @@ import { entities } from '../../../fixtures/legacy/index.js';
 import { ImageFormat, type Row } from '../../../lib/changes/row_image.js';
 import { MemoryStore } from '../../../lib/index.js';
 import { type Catalog, loadCatalog, type Table } from '../../../lib/orm/catalog/catalog.js';
-import { type AskPartners, partnerAsker } from '../../../lib/orm/reads/partner_lookup.js';
-import { judge } from '../../../lib/orm/reads/revalidation.js';
+import { joinedRowLookup, type LookUpJoinedRows } from '../../../lib/orm/reads/partner_lookup.js';
+import { revalidate } from '../../../lib/orm/reads/revalidation.js';
 import type { WatchedTable } from '../../../lib/query/watch.js';
 import { quoteName } from '../../../lib/sql/lexer/names.js';
 import { IMAGE_COLUMN } from '../../../lib/sql/rewrite.js';
 import type { EntryAddress, Found, Moved, Seal, Store } from '../../../lib/store/store.js';
 import type { Canonical } from '../../../lib/values/comparable.js';
 import { encodeValues } from '../../../lib/values/encode.js';
-import type { Step } from '../../../lib/values/step.js';
+import type { RowDelta } from '../../../lib/values/step.js';
 import { type Asked, asked } from '../../query/asked.js';
 import { type Change, changes } from '../../query/changes.js';
 import { askedOfRelations } from '../../query/related.js';
@@ -55,7 +55,7 @@ describe('what happens to rows', function () {
   let database: Awaited<ReturnType<typeof emptyEmbedded>>;
   let catalog: Catalog;
   let formats: Map<Table, ImageFormat>;
-  let ask: AskPartners;
+  let ask: LookUpJoinedRows;
   const sent: string[] = [];
 
   before(async () => {
@@ -72,7 +72,7 @@ describe('what happens to rows', function () {
     const profiles = { '*': { ops: 'all', timeout: 60 } } as const;
     cached = await join({ entities, cacheops: { store, profiles } });
     catalog = await loadCatalog(async sql => (await database.query<any>(sql)).rows, 'here');
-    ask = partnerAsker(catalog, async (sql, parameters) => {
+    ask = joinedRowLookup(catalog, async (sql, parameters) => {
       let n = 0;
       const { rows } = await database.query<any>(
         sql.replace(/\?/g, () => `$${++n}`),
@@ -123,7 +123,7 @@ describe('what happens to rows', function () {
         const moved = await perform(write, entry!.address);
         tally.judged += moved.length > 0 ? 1 : 0;
         const found: Found = { payload: entry!.payload, moved, seal: '', id: '', carried: () => '' };
-        const verdict = await judge(again(found), entry!.address as WatchedAddress, found, ask);
+        const verdict = await revalidate(again(found), entry!.address as WatchedAddress, found, ask);
         if (!verdict || 'cause' in verdict) {
           // as if it had not happened
           await database.exec('rollback to savepoint change');
@@ -212,7 +212,7 @@ function stepOf(
   { scheme, values }: EntryAddress['tables'][number]['dependencies'][number],
   old: Stored | undefined,
   now: Stored | undefined,
-): Step | undefined {
+): RowDelta | undefined {
   const { columns, reads, tests = [] } = scheme;
   const changed = (column: string) => JSON.stringify(old?.all[column]) !== JSON.stringify(now?.all[column]);
   const all = Object.keys((old ?? now)!.all);

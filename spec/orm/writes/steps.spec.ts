@@ -8,7 +8,7 @@ import { type Delete, type Insert, parseStatement, type Update } from '../../../
 import { type Canonical, canonicalOfStored, storedExpression } from '../../../lib/values/comparable.js';
 import { encodeValues, schemeOf } from '../../../lib/values/encode.js';
 import type { Scheme } from '../../../lib/values/scheme.js';
-import type { Step } from '../../../lib/values/step.js';
+import type { RowDelta } from '../../../lib/values/step.js';
 import { anyWrite, type GeneratedWrite, THINGS } from '../../changes/generated_writes.js';
 import { connect, type Server } from '../../changes/server.js';
 
@@ -186,7 +186,7 @@ describe('what is told of a write is what readers see of it', () => {
           new Map(
             [...touched].map(([v, steps]) => [
               v,
-              steps && new Set((steps as readonly Step[]).map(step => JSON.stringify(step))),
+              steps && new Set((steps as readonly RowDelta[]).map(step => JSON.stringify(step))),
             ]),
           )
         );

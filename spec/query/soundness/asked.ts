@@ -2,10 +2,10 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type Catalog, kindIn } from '../../../lib/orm/catalog/catalog.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
-import { containedGuard } from '../../../lib/query/contained.js';
+import { keySetBound } from '../../../lib/query/contained.js';
 import { dependenciesOf, type Granularity, type Occurrence } from '../../../lib/query/dependencies.js';
-import type { Guard, OrderTerm } from '../../../lib/query/guard.js';
-import { movedMatters } from '../../../lib/query/steps.js';
+import type { OrderTerm, ResultBound } from '../../../lib/query/guard.js';
+import { deltasMatter } from '../../../lib/query/steps.js';
 import { viewOf } from '../../../lib/query/view.js';
 import type { WatchedDependency, WatchedTable } from '../../../lib/query/watch.js';
 import { windowGuard } from '../../../lib/query/window.js';
@@ -101,7 +101,7 @@ export class Asked {
   readonly #order: readonly OrderTerm[];
   readonly #condition: Condition;
   readonly #catalog: Catalog;
-  #guards: readonly (Guard | null)[] = [];
+  #guards: readonly (ResultBound | null)[] = [];
 
   constructor(question: Question, call: Call, catalog: Catalog, granularity: Granularity) {
     this.question = question;
@@ -133,7 +133,7 @@ export class Asked {
       return touched === undefined;
     }
     const steps = touched.get(dependency.values);
-    return !steps || movedMatters(dependency, JSON.parse(JSON.stringify(steps)), this.#guards);
+    return !steps || deltasMatter(dependency, JSON.parse(JSON.stringify(steps)), this.#guards);
   }
 
   #occurrencesOf({ sql, condition }: Call): readonly Role[] {
@@ -226,7 +226,7 @@ export class Asked {
   #guardOf(
     { table, contained, filters = false, guarded = [] }: Role,
     rows: readonly Record<string, any>[],
-  ): Guard | null {
+  ): ResultBound | null {
     const { options, entity, isCount } = this.question;
     if (isCount || guarded.length === 0) {
       return null;
@@ -249,7 +249,7 @@ export class Asked {
     if (keys.some(([value]) => value === undefined)) {
       return null; // not selected
     }
-    return containedGuard([{ name: key.column, kind: 'integer' }], keys, filters);
+    return keySetBound([{ name: key.column, kind: 'integer' }], keys, filters);
   }
 }
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { EntryAddress, Found, Store } from '../../../lib/store/store.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { Step } from '../../../lib/values/step.js';
+import type { RowDelta } from '../../../lib/values/step.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {
   ARTICLE,
@@ -22,7 +22,7 @@ import {
 /** `category = 7`, to readers who want to see prices. */
 const PRICED = { id: 'category?price', columns: ['category'], tests: ['price'] };
 const SEVEN: Dependency = { scheme: PRICED, values: '7' };
-const DEARER: Step = [['1'], ['2'], 0];
+const DEARER: RowDelta = [['1'], ['2'], 0];
 
 export function describeMany(makeSubject: MakeSubject): void {
   const make = subjects(makeSubject);

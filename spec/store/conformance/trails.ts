@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryAddress, Found, Store, TableChange } from '../../../lib/store/store.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { Step } from '../../../lib/values/step.js';
+import type { RowDelta } from '../../../lib/values/step.js';
 import { ANY_TEXT } from '../any_text.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {
@@ -33,7 +33,7 @@ const SEVEN: Dependency = { scheme: PRICED, values: '7' };
 const EIGHT: Dependency = { scheme: PRICED, values: '8' };
 
 /** The price of a row goes from one to another. */
-const price = (from: number, to = from + 1): Step => [[String(from)], [String(to)], 0];
+const price = (from: number, to = from + 1): RowDelta => [[String(from)], [String(to)], 0];
 
 export function describeTrails(makeSubject: MakeSubject): void {
   const make = subjects(makeSubject);
@@ -56,7 +56,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     return found;
   }
 
-  async function stepsFound(store: Store, address = seven): Promise<readonly Step[]> {
+  async function stepsFound(store: Store, address = seven): Promise<readonly RowDelta[]> {
     return (await found(store, address)).moved.flatMap(({ steps }) => steps);
   }
 
@@ -69,7 +69,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     await expectHit(other, seven, 'seven');
-    const leaves: Step = [['1', null], null, 1];
+    const leaves: RowDelta = [['1', null], null, 1];
     await write(store, stepping(ARTICLE, SEVEN, price(1), leaves));
     await write(other, stepping(ARTICLE, SEVEN, price(2)));
 
@@ -160,7 +160,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     const value = fc.option(ANY_TEXT.map(text => text.toWellFormed()));
     const image = fc.option(fc.array(value, { maxLength: 2 }));
     const step = fc.tuple(image, image, fc.constantFrom(0 as const, 1 as const));
-    let told: Step[] = [];
+    let told: RowDelta[] = [];
 
     await fc.assert(
       fc.asyncProperty(step, async step => {
@@ -207,7 +207,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
 
     it('is what comes of a step that is too large, or of too many', async () => {
       const { store, other } = await make();
-      const large: Step = [['x'.repeat(10_000)], null, 1];
+      const large: RowDelta = [['x'.repeat(10_000)], null, 1];
       const many = Array.from({ length: 300 }, (_, i) => price(i));
       for (const steps of [[large], many]) {
         await cache(store, seven, 'seven');
@@ -237,7 +237,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
 
     it('is what large steps have made the trail too short for', async () => {
       const { store, other } = await make();
-      const large = (i: number): Step => [[String(i), 'x'.repeat(4000)], null, 1];
+      const large = (i: number): RowDelta => [[String(i), 'x'.repeat(4000)], null, 1];
       await cache(store, seven, 'seven');
       for (let i = 0; i < 14; i++) {
         await write(other, stepping(ARTICLE, SEVEN, large(i)));

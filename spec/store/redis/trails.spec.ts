@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { Step } from '../../../lib/values/step.js';
+import type { RowDelta } from '../../../lib/values/step.js';
 import { redisUrl } from '../../support/servers.js';
 import {
   ARTICLE,
@@ -22,7 +22,7 @@ describe('A trail in Redis', () => {
   const seven = articles(SEVEN);
   const STAMP = `c:{${ARTICLE}}:14:category?price:7`;
   const TRAIL = `s:{${ARTICLE}}:14:category?price:7`;
-  const step: Step = [['1'], ['2'], 0];
+  const step: RowDelta = [['1'], ['2'], 0];
   let subject: RedisSubject;
 
   beforeEach(async () => {
@@ -30,7 +30,7 @@ describe('A trail in Redis', () => {
   });
   afterEach(() => subject.end());
 
-  async function write(...steps: Step[]): Promise<void> {
+  async function write(...steps: RowDelta[]): Promise<void> {
     const w = writer();
     await subject.other.mark(w, [stepping(ARTICLE, SEVEN, ...steps)]);
     await subject.other.settle(w.id, [ARTICLE]);
