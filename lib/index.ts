@@ -58,3 +58,4 @@ export { MemoryStore, type MemoryStoreOptions } from './store/memory/memory_stor
 export { RedisStore, type RedisStoreOptions } from './store/redis/redis_store.js';
 export type * from './store/store.js';
 export { StoreError } from './store/store_error.js';
+export type * from './values/scheme.js';

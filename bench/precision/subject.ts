@@ -1,7 +1,7 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
-import { joinedRowLookup, type LookUpJoinedRows } from '../../lib/orm/reads/partner_lookup.js';
+import { joinedRowLookup, type LookUpJoinedRows } from '../../lib/orm/reads/joined_row_lookup.js';
 import { revalidate } from '../../lib/orm/reads/revalidation.js';
 import type { WatchedTable } from '../../lib/query/watch.js';
 import type { EntryAddress, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';

@@ -1,8 +1,8 @@
 import type { Canonical } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
 import { storedColumn } from '../values/path.js';
+import type { RowDelta } from '../values/row_delta.js';
 import type { Scheme } from '../values/scheme.js';
-import type { RowDelta } from '../values/step.js';
 import type { Row } from './row_image.js';
 import type { Pair } from './row_pair.js';
 

@@ -8,7 +8,7 @@ import type { JoinedRow, JoinedRowKey, Watch, WatchedDependency, WatchedTable } 
 
 /**
  * One occurrence of a table in a query's SQL, as far as it is understood. It may be given several times, each reading
- * other columns under another guard.
+ * other columns under another bound.
  */
 export interface Occurrence {
   readonly table: string;
@@ -19,15 +19,15 @@ export interface Occurrence {
    * any. All columns but those of which everything that the SQL says is exactly in the formula (see `View.exact`).
    */
   readonly reads?: readonly string[] | undefined;
-  /** columns that a guard on it will look at */
-  readonly guarded?: readonly string[] | undefined;
+  /** columns that a bound on it will look at */
+  readonly bounded?: readonly string[] | undefined;
   /**
    * It is joined by a foreign key that refers to it, which the database enforces, has validated, and does not defer. So
    * nothing refers to a row that is only being inserted, nor any more to one that is being deleted.
    */
   readonly referenced?: boolean | undefined;
   /** other occurrences, to whose rows its own are joined by their whole key; the columns of both are guarded */
-  readonly partners?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
+  readonly joinedRows?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
 }
 
 /**
@@ -83,7 +83,7 @@ export function dependenciesOf(
       merged(
         ofTable.flatMap(each =>
           ofOccurrence(formula, some, each, granularity, {
-            joinedRows: partnersOf(formula, each[1], occurrences),
+            joinedRows: joinedPairOf(formula, each[1], occurrences),
             key: keyOf(each[0], occurrences),
           }),
         ),
@@ -105,7 +105,7 @@ function ofOccurrence(
   granularity: Granularity,
   { joinedRows, key }: Pick<Watch, 'joinedRows'> & { readonly key: readonly string[] | undefined },
 ): WatchedDependency[] {
-  const { source, reads, guarded = [], referenced = false } = occurrence;
+  const { source, reads, bounded = [], referenced = false } = occurrence;
   const fixed = distinct(
     (source ? conjunctions : ANY).map(conjunction => conjunction.get(source!) ?? NOTHING_FIXED),
   );
@@ -119,7 +119,7 @@ function ofOccurrence(
   });
 
   function watching(values: ReadonlyMap<string, Canonical>, rest: Expression): WatchedDependency {
-    const dependency = dependencyOn(values, reads, [...columnsOf(rest), ...guarded]);
+    const dependency = dependencyOn(values, reads, [...columnsOf(rest), ...bounded]);
     const { columns, tests } = dependency.scheme;
     return tests
       ? {
@@ -139,21 +139,21 @@ function ofOccurrence(
   }
 }
 
-function partnersOf(
+function joinedPairOf(
   formula: Formula,
-  { partners = [] }: Occurrence,
+  { joinedRows = [] }: Occurrence,
   occurrences: readonly Occurrence[],
 ): readonly JoinedRow[] {
-  return partners.flatMap(({ occurrence, on }) => {
+  return joinedRows.flatMap(({ occurrence, on }) => {
     const { table, source } = occurrences[occurrence]!;
     const expression = source ? viewOf(formula, source).expression : ALWAYS;
     return expression.type === 'always' ? [] : [{ occurrence, table, on, expression }];
   });
 }
 
-/** By which it is the partner of others. */
+/** By which it is the joined row of others. */
 function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {
-  const all = occurrences.flatMap(({ partners = [] }) => partners);
+  const all = occurrences.flatMap(({ joinedRows = [] }) => joinedRows);
   return all.find(({ occurrence }) => occurrence === index)?.on.map(([, column]) => column);
 }
 

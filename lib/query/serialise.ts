@@ -43,7 +43,7 @@ function unlessUntold(tell: () => string): string | undefined {
  * compiled to SQL that differs in its literals only. Lists keep whether they are empty.
  */
 export function shapeOf(value: unknown): string {
-  return sketch(value, 0);
+  return shapeKey(value, 0);
 }
 
 const UNTOLD = Symbol('cannot be told');
@@ -104,22 +104,22 @@ function writeKey(name: string): string {
   return `${name.length}"${name}":`;
 }
 
-function sketch(value: unknown, depth: number): string {
+function shapeKey(value: unknown, depth: number): string {
   if (value === null || typeof value !== 'object') {
     return value === null ? 'n' : typeof value;
   }
   if (Array.isArray(value)) {
     // items of one kind are as good as one of them; a list of conditions is not
-    const items = new Set(value.map(item => sketch(item, depth + 1)));
+    const items = new Set(value.map(item => shapeKey(item, depth + 1)));
     return value.some(item => isPlain(item))
-      ? `[${value.map(v => sketch(v, depth + 1))}]`
+      ? `[${value.map(v => shapeKey(v, depth + 1))}]`
       : `[${[...items]}]`;
   }
   if (!isPlain(value)) {
     return value.constructor?.name ?? 'object';
   }
   return `{${Object.keys(value).map(
-    key => `${JSON.stringify(key)}:${sketch((value as Record<string, unknown>)[key], depth + 1)}`,
+    key => `${JSON.stringify(key)}:${shapeKey((value as Record<string, unknown>)[key], depth + 1)}`,
   )}}`;
 }
 

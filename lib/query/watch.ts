@@ -12,7 +12,7 @@ export interface Watch {
   /** see `Occurrence.referenced`; only where the scheme compares no columns: moves would look the same */
   readonly referenced: boolean;
   readonly joinedRows: readonly JoinedRow[];
-  /** the columns of its key, where its rows are partners of others */
+  /** the columns of its key, where its rows are joined rows of others */
   readonly key?: readonly string[];
 }
 
@@ -29,18 +29,18 @@ export interface WatchedTable extends TableDependencies {
 /**
  * Of an occurrence whose rows are each joined to one row at most, by that row's whole key: the other row.
  *
- * A row whose partner does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
- * does not tell of that. But the database can be asked what the partner is, and the partner's own steps tell whether it
+ * A row whose joined row does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
+ * does not tell of that. But the database can be asked what the joined row is, and the joined row's own steps tell whether it
  * was something else since the entry was sealed.
  */
 export interface JoinedRow {
-  /** index of the partner's occurrence */
+  /** index of the joined row's occurrence */
   readonly occurrence: number;
   readonly table: string;
   readonly on: JoinedRowKey;
-  /** what the query asks of it; a partner of which it asks nothing is not worth knowing */
+  /** what the query asks of it; a joined row of which it asks nothing is not worth knowing */
   readonly expression: Expression;
 }
 
-/** Pairs of a column of the row, and the column of the partner's key that it is equal to. */
+/** Pairs of a column of the row, and the column of the joined row's key that it is equal to. */
 export type JoinedRowKey = readonly (readonly [own: string, key: string])[];

@@ -1,8 +1,8 @@
 import { type Bounds, canonicalOfResult } from '../values/result.js';
-import type { OrderTerm, PageBound } from './guard.js';
+import type { OrderTerm, PageBound } from './result_bound.js';
 
 /**
- * The guard of a result that has as many rows as its LIMIT allows. `null` if it tells nothing.
+ * The bound of a result that has as many rows as its LIMIT allows. `null` if it tells nothing.
  *
  * It begins where the order begins, and ends before the first value that is not understood: fewer terms put more rows
  * beside the last one, which is only wider.
@@ -10,7 +10,7 @@ import type { OrderTerm, PageBound } from './guard.js';
  * @param order the query's ORDER BY, or the beginning of it, on columns whose order is known (see `isOrderable`)
  * @param last of the last row that the database gave: these columns' values as the driver gave them
  */
-export function windowGuard(order: readonly OrderTerm[], last: readonly unknown[]): PageBound | null {
+export function pageBound(order: readonly OrderTerm[], last: readonly unknown[]): PageBound | null {
   const bound: (Bounds | null)[] = [];
   for (const [i, { kind }] of order.entries()) {
     const bounds = canonicalOfResult(kind, last[i]);

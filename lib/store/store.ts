@@ -1,5 +1,5 @@
+import type { RowDelta } from '../values/row_delta.js';
 import type { Dependency, Scheme, TableDependencies } from '../values/scheme.js';
-import type { RowDelta } from '../values/step.js';
 
 /** In what is marked or dropped, in place of a table: all tables of all databases. Only the guarded store knows it. */
 export const EVERYTHING = '#everything';

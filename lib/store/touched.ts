@@ -1,5 +1,5 @@
+import { encodeStep, type RowDelta } from '../values/row_delta.js';
 import type { Scheme } from '../values/scheme.js';
-import { encodeStep, type RowDelta } from '../values/step.js';
 import { dependencyId } from './keys.js';
 import { MAX_STEP, MAX_STEPS, MAX_STEPS_OF_MARK } from './limits.js';
 import type { TableChange } from './store.js';

@@ -1,6 +1,6 @@
 import type { Found } from '../../lib/store/store.js';
+import type { RowDelta } from '../../lib/values/row_delta.js';
 import type { Scheme } from '../../lib/values/scheme.js';
-import type { RowDelta } from '../../lib/values/step.js';
 
 type Row = object;
 

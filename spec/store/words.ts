@@ -8,9 +8,9 @@ import type {
   TableChange,
   Writer,
 } from '../../lib/store/store.js';
+import type { RowDelta } from '../../lib/values/row_delta.js';
 import type { Dependency, Scheme, TableDependencies } from '../../lib/values/scheme.js';
 import { WHOLE_TABLE } from '../../lib/values/scheme.js';
-import type { RowDelta } from '../../lib/values/step.js';
 
 export const ARTICLE = 'blog.public.article';
 export const AUTHOR = 'blog.public.author';

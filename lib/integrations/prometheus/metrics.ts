@@ -117,7 +117,7 @@ class Metrics {
     this.#add();
     channels.read.subscribe(this.#subscribers as never);
     for (const [name, { events }] of caches) {
-      const listener = () => this.#leave(name);
+      const listener = () => this.#reportNotStored(name);
       this.#listeners.set(name, listener);
       events.once('close', listener);
     }
@@ -153,7 +153,7 @@ class Metrics {
     return [...this.#counters, this.#durations];
   }
 
-  #leave(name: string): void {
+  #reportNotStored(name: string): void {
     const cache = this.#caches.get(name);
     this.#caches.delete(name);
     if (this.#caches.size === 0) {

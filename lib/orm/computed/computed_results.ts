@@ -394,7 +394,7 @@ export class ComputedResults {
       (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
       note?.(obstacle);
-      this.#leave(request, address, obstacle);
+      this.#reportNotStored(request, address, obstacle);
       return { source: 'computed', value, reason: obstacle };
     }
     const shortest = Math.min(timeout, ...ingredients.map(each => each.timeout));
@@ -512,7 +512,7 @@ export class ComputedResults {
     }));
   }
 
-  #leave(request: AnswerRequest, { key }: EntryAddress, reason: string): void {
+  #reportNotStored(request: AnswerRequest, { key }: EntryAddress, reason: string): void {
     if (reason !== REFUSED) {
       this.#countsOf(request).unstored++;
     }

@@ -5,7 +5,7 @@ import { CacheopsError, checkTables, type TableSource, type TableSources } from 
 import { didYouMean } from '../../config/nearest.js';
 import type { Unanalysable } from '../../sql/select/select.js';
 import type { Catalog, Table } from '../catalog/catalog.js';
-import { obstacleOf } from './resolved_select.js';
+import { obstacleOf } from './select_analysis.js';
 
 /** Full names of tables, sorted. */
 export type Named = readonly string[];

@@ -2,7 +2,7 @@ import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords
 import { CLOCK, type ColumnName } from '../../sql/select/evaluation.js';
 import type { Select } from '../../sql/select/select.js';
 import type { Catalog } from '../catalog/catalog.js';
-import type { TableReference } from './resolved_select.js';
+import type { TableReference } from './select_analysis.js';
 
 /**
  * Why a query may give something else while the tables that it names stay the same: it may call a function, operator or

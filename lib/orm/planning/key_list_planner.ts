@@ -4,10 +4,10 @@ import { type Key, type KeyList, withKeys } from '../../query/key_list.js';
 import { isReversible, isSortable, type KeyColumn, type RowOrder } from '../../query/key_rows.js';
 import { serialiseQuery } from '../../query/serialise.js';
 import type { Table } from '../catalog/catalog.js';
-import { scalarOf } from './guards.js';
 import type { NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT } from './relevant_options.js';
-import type { SelectAnalysis } from './resolved_select.js';
+import { scalarOf } from './result_bounds.js';
+import type { SelectAnalysis } from './select_analysis.js';
 
 /** A find that may be made with another condition. */
 export interface ListCall extends ReadCall {

@@ -1,19 +1,19 @@
 import type { Condition } from '../../query/condition.js';
 import type { Occurrence } from '../../query/dependencies.js';
-import { type GuardPlan, GuardPlanner, guardedBy } from './guard_plans.js';
-import { joinedRowsAmong } from './join_partners.js';
+import { type BoundPlan, BoundPlanner, guardedBy } from './bound_plans.js';
+import { joinedRowsAmong } from './joined_rows.js';
 import { RangeTable } from './range_table.js';
-import type { SelectAnalysis, TableReference } from './resolved_select.js';
+import type { SelectAnalysis, TableReference } from './select_analysis.js';
 
 export interface Occurrences {
   readonly all: readonly Occurrence[];
-  readonly guards: readonly PlacedGuard[];
+  readonly bounds: readonly PlacedBound[];
 }
 
-export interface PlacedGuard {
+export interface PlacedBound {
   /** index of the occurrence that it is for */
   readonly occurrence: number;
-  readonly plan: GuardPlan;
+  readonly plan: BoundPlan;
 }
 
 /**
@@ -23,9 +23,9 @@ export interface PlacedGuard {
  */
 export function occurrencesOf(reading: SelectAnalysis, condition: Condition, hasRows: boolean): Occurrences {
   const places = new RangeTable(reading, condition);
-  const planner = hasRows ? new GuardPlanner(places) : undefined;
+  const planner = hasRows ? new BoundPlanner(places) : undefined;
   const all: Occurrence[] = [];
-  const guards: PlacedGuard[] = [];
+  const bounds: PlacedBound[] = [];
   const certain = new Map<TableReference, number>();
   for (const [table, uses] of Map.groupBy(places.all, use => use.table)) {
     const sources = places.sourcesOf(table);
@@ -38,7 +38,7 @@ export function occurrencesOf(reading: SelectAnalysis, condition: Condition, has
     for (const use of uses) {
       const plan = planner?.planFor(use);
       if (plan) {
-        guards.push({ occurrence: all.length, plan });
+        bounds.push({ occurrence: all.length, plan });
       }
       if (places.isCertain(use)) {
         certain.set(use, all.length);
@@ -48,30 +48,30 @@ export function occurrencesOf(reading: SelectAnalysis, condition: Condition, has
         source: places.sourceOf(use),
         reads: readsOf(places, [use]),
         referenced: places.isReferenced(use),
-        ...(plan && { guarded: guardedBy(plan) }),
+        ...(plan && { bounded: guardedBy(plan) }),
       });
     }
   }
-  for (const { row, partner, on } of joinedRowsAmong(places, [...certain.keys()])) {
-    const [i, j] = [certain.get(row)!, certain.get(partner)!];
-    const { partners = [] } = all[i]!;
+  for (const { row, joinedRow, on } of joinedRowsAmong(places, [...certain.keys()])) {
+    const [i, j] = [certain.get(row)!, certain.get(joinedRow)!];
+    const { joinedRows = [] } = all[i]!;
     all[i] = {
-      ...guarding(
+      ...withBound(
         all[i]!,
         on.map(([own]) => own),
       ),
-      partners: [...partners, { occurrence: j, on }],
+      joinedRows: [...joinedRows, { occurrence: j, on }],
     };
-    all[j] = guarding(
+    all[j] = withBound(
       all[j]!,
       on.map(([, key]) => key),
     );
   }
-  return { all, guards };
+  return { all, bounds };
 }
 
-function guarding(occurrence: Occurrence, columns: readonly string[]): Occurrence {
-  return { ...occurrence, guarded: [...(occurrence.guarded ?? []), ...columns] };
+function withBound(occurrence: Occurrence, columns: readonly string[]): Occurrence {
+  return { ...occurrence, bounded: [...(occurrence.bounded ?? []), ...columns] };
 }
 
 /**

@@ -3,9 +3,9 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { ResolvedOptions, TableSources } from '../../config/index.js';
 import type { WatchedTable } from '../../query/watch.js';
 import type { EntryAddress } from '../../store/store.js';
-import type { PlacedGuard } from './occurrences.js';
+import type { PlacedBound } from './occurrences.js';
 import { IRRELEVANT } from './relevant_options.js';
-import type { SelectAnalysis } from './resolved_select.js';
+import type { SelectAnalysis } from './select_analysis.js';
 
 /** One call of the driver, as it arrives there. */
 export interface ReadCall {
@@ -28,7 +28,7 @@ export interface Planned {
   readonly cacheable: true;
   readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
   /** what can be told of the rows that matter, once the result is there */
-  readonly guards: readonly PlacedGuard[];
+  readonly bounds: readonly PlacedBound[];
   /** what its statements read; left out: its own text was not enough for a key */
   readonly reading?: SelectAnalysis;
   /** MikroORM changes the options that it is given, in place */

@@ -22,7 +22,7 @@ import { modelDefinitionOf } from './model_digest.js';
 import { occurrencesOf } from './occurrences.js';
 import type { Limits, NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT, relevant } from './relevant_options.js';
-import { analyseSelects, isSameAnalysis, type SelectAnalysis } from './resolved_select.js';
+import { analyseSelects, isSameAnalysis, type SelectAnalysis } from './select_analysis.js';
 import { volatilityObstacle } from './volatility.js';
 
 /** A call whose tables were found. */
@@ -191,11 +191,11 @@ export class Planner {
     if (mayReadClockIn(call.where) || mayReadClockIn(call.options)) {
       return this.#planBySql(call, session); // its shape tells nothing of its texts
     }
-    const sketch = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
-    let shape = this.#shapes.get(sketch);
+    const shapeKey = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    let shape = this.#shapes.get(shapeKey);
     if (!shape) {
       shape = await this.#shapeOf(call);
-      this.#shapes.set(sketch, shape);
+      this.#shapes.set(shapeKey, shape);
     }
     if ('reason' in shape) {
       return shape;
@@ -287,19 +287,19 @@ export class Planner {
     return obstacle === undefined ? (reading as SelectAnalysis) : { cacheable: false, reason: obstacle };
   }
 
-  #address(call: Call, identity: string, reading: SelectAnalysis): Pick<Planned, 'address' | 'guards'> {
+  #address(call: Call, identity: string, reading: SelectAnalysis): Pick<Planned, 'address' | 'bounds'> {
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     const key = `${call.meta.className}:${digest}`;
     const { named = [] } = call;
     if (reading.opaque || call.meta.virtual) {
       // what stands in it is not all there is to know of how it came about
       const all = reading.uses.map(({ table }) => table.fullName);
-      return { address: { key, tables: andWholly([], [...all, ...reading.others, ...named]) }, guards: [] };
+      return { address: { key, tables: andWholly([], [...all, ...reading.others, ...named]) }, bounds: [] };
     }
     const { granularity, maxConjunctions: limit, maxIn } = this.#limits;
     const columns = columnsOf(this.#catalog, this.#schemaOf(call));
     const condition = readCondition(call.meta, call.where, columns, maxIn);
-    const { all, guards } = occurrencesOf(reading, condition, call.kind === 'find');
+    const { all, bounds } = occurrencesOf(reading, condition, call.kind === 'find');
     const seen = dependenciesOf(condition.formula, all, { limit, granularity });
     const tables = andWholly(
       seen.map(each => ofKinds(each, columns)),
@@ -308,7 +308,7 @@ export class Planner {
     const tested = tables.some(({ dependencies }) => dependencies.some(({ watches }) => watches));
     return {
       address: { key, tables },
-      guards: tested ? guards : [],
+      bounds: tested ? bounds : [],
     };
   }
 }

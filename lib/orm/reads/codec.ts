@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import type { ResultBounds } from '../../query/steps.js';
+import type { ResultBounds } from '../../query/row_deltas.js';
 
 /**
  * Results as the driver gives them (rows in database form, or a count), as bytes.
@@ -16,13 +16,13 @@ const packr = new Packr({
 /**
  * Never throws: the database has answered by then, and whoever asked shall have the answer.
  *
- * @param guards looked at only when it has to be decided whether the result still holds
+ * @param bounds looked at only when it has to be decided whether the result still holds
  * @returns `undefined` if something in it would not come back the same
  */
-export function encodeResult(result: unknown, guards?: ResultBounds): Uint8Array | undefined {
+export function encodeResult(result: unknown, bounds?: ResultBounds): Uint8Array | undefined {
   try {
     const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
-    return encoded && guards ? withGuards(encoded, guards) : encoded;
+    return encoded && bounds ? withBounds(encoded, bounds) : encoded;
   } catch {
     return undefined; // too large, or something that its own methods break
   }
@@ -35,12 +35,12 @@ export function decodeResult(payload: Uint8Array): unknown {
 
 /** A payload without what was stored beside the result. */
 export function resultOf(payload: Uint8Array): Uint8Array {
-  return payload[0] === GUARDED ? payload.subarray(RESULT_AT, guardsAt(payload)) : payload;
+  return payload[0] === BOUNDED ? payload.subarray(RESULT_AT, boundsAt(payload)) : payload;
 }
 
 /** What was stored beside the result. */
-export function decodeGuards(payload: Uint8Array): ResultBounds {
-  return payload[0] === GUARDED ? packr.unpack(payload.subarray(guardsAt(payload))) : [];
+export function decodeBounds(payload: Uint8Array): ResultBounds {
+  return payload[0] === BOUNDED ? packr.unpack(payload.subarray(boundsAt(payload))) : [];
 }
 
 /*
@@ -48,23 +48,23 @@ export function decodeGuards(payload: Uint8Array): ResultBounds {
  *
  *   0  a byte that no result begins with
  *   1  length of the result
- *   5  the result, then the guards
+ *   5  the result, then the bounds
  */
-const GUARDED = 0xc1;
+const BOUNDED = 0xc1;
 const RESULT_AT = 5;
 
 /** @param result begins with another byte than {@link GUARDED} */
-export function withGuards(result: Uint8Array, guards: ResultBounds): Uint8Array {
-  const encoded = packr.pack(guards);
+export function withBounds(result: Uint8Array, bounds: ResultBounds): Uint8Array {
+  const encoded = packr.pack(bounds);
   const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
-  payload[0] = GUARDED;
+  payload[0] = BOUNDED;
   payload.writeUInt32LE(result.length, 1);
   payload.set(result, RESULT_AT);
   payload.set(encoded, RESULT_AT + result.length);
   return payload;
 }
 
-function guardsAt(payload: Uint8Array): number {
+function boundsAt(payload: Uint8Array): number {
   return RESULT_AT + new DataView(payload.buffer, payload.byteOffset).getUint32(1, true);
 }
 

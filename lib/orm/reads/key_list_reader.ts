@@ -5,9 +5,9 @@ import { withKeys } from '../../query/key_list.js';
 import { mergeInOrder, partitionByKey, placesOf } from '../../query/key_rows.js';
 import type { EntryAddress, Found, Store } from '../../store/store.js';
 import type { Session } from '../context/session.js';
-import { guardsOf } from '../planning/guards.js';
 import type { KeyPlans } from '../planning/key_list_planner.js';
 import type { Planned } from '../planning/plan.js';
+import { boundsOf } from '../planning/result_bounds.js';
 import { type LeaseParts, takeLeases } from '../protocol/lease.js';
 import type { DeferredFills } from './deferred_fills.js';
 import type { DatabaseAnswer, Request } from './request.js';
@@ -29,7 +29,7 @@ export interface KeyListParts extends LeaseParts {
     payload: Uint8Array,
     timeout: number,
   ) => unknown;
-  readonly leave: (request: Request, address: EntryAddress, unstorable?: Unstorable) => void;
+  readonly reportNotStored: (request: Request, address: EntryAddress, unstorable?: Unstorable) => void;
   readonly reseal: (request: Request, address: EntryAddress, found: Found) => void;
   /** may compare a hit with the database */
   readonly audit: (request: Request, plan: Planned, found: Found) => void;
@@ -168,15 +168,15 @@ export class KeyListReader {
         fills.sendNow(key);
       }
       const entries = await store.readMany(addresses);
-      return await Promise.all(indices.map((i, n) => this.#judge(plans[i]!, entries[n])));
+      return await Promise.all(indices.map((i, n) => this.#revalidate(plans[i]!, entries[n])));
     } catch (error) {
       events.reportError('read', error);
       return indices.map(() => MISS);
     }
   }
 
-  /** The database is not asked about partners: an entry is what it was at the moment at which all were read. */
-  #judge({ address }: Planned, found: Found | undefined): Looked | Promise<Looked> {
+  /** The database is not asked about joined rows: an entry is what it was at the moment at which all were read. */
+  #revalidate({ address }: Planned, found: Found | undefined): Looked | Promise<Looked> {
     if (!found || found.moved.length === 0) {
       return found ? { found } : MISS;
     }
@@ -244,7 +244,7 @@ export class KeyListReader {
     const answer = await this.#parts.ask(isAll ? request : onlyOf(request, list, asked), session);
     const parts = this.#deal(batch, asked, plans[0]!, answer);
     if ('reason' in parts) {
-      this.#parts.leave(request, plans[0]!.address, parts);
+      this.#parts.reportNotStored(request, plans[0]!.address, parts);
       return { result: answer.result, parts: undefined };
     }
     for (const [n, rows] of parts.entries()) {
@@ -286,18 +286,18 @@ export class KeyListReader {
     { statements }: DatabaseAnswer,
   ): void {
     if (seal === undefined) {
-      this.#parts.leave(request, plan.address);
+      this.#parts.reportNotStored(request, plan.address);
       return;
     }
     const { meta, surroundings } = request;
     const answer = { meta, result: rows, statements, reversed: false };
-    const guards =
-      surroundings?.isPlain && plan.guards.length > 0 ? guardsOf(plan.guards, answer) : undefined;
-    const payload = this.#parts.codec.encode('find', rows, guards);
+    const bounds =
+      surroundings?.isPlain && plan.bounds.length > 0 ? boundsOf(plan.bounds, answer) : undefined;
+    const payload = this.#parts.codec.encode('find', rows, bounds);
     if (payload instanceof Uint8Array) {
       this.#parts.fill(request, plan.address, seal, payload, timeout);
     } else {
-      this.#parts.leave(request, plan.address, payload);
+      this.#parts.reportNotStored(request, plan.address, payload);
     }
   }
 }

@@ -22,10 +22,10 @@ import { askerOf } from '../context/internal_query.js';
 import { currentCaller, currentScope, StatementRecorder, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
-import { guardsOf } from '../planning/guards.js';
 import type { Limits, Planned, ReadCall } from '../planning/plan.js';
 import { Planner } from '../planning/planner.js';
 import type { Profiles } from '../planning/profiles.js';
+import { boundsOf } from '../planning/result_bounds.js';
 import { type FillLock, FillLocks } from '../protocol/fill_lock.js';
 import { REFUSED, takeLease } from '../protocol/lease.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
@@ -33,8 +33,8 @@ import { Auditor } from './auditor.js';
 import { copyOf, isCopyOf } from './copy.js';
 import { DeferredFills } from './deferred_fills.js';
 import { EXISTS } from './exists.js';
+import { joinedRowLookup, type LookUpJoinedRows } from './joined_row_lookup.js';
 import { type KeyListRead, KeyListReader } from './key_list_reader.js';
-import { joinedRowLookup, type LookUpJoinedRows } from './partner_lookup.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import type { DatabaseAnswer, Noted, Options, Request } from './request.js';
 import type { ResultCodec, Unstorable } from './result_codec.js';
@@ -109,7 +109,7 @@ export class ReadInterceptor {
       flights: this.#flights,
       ask: (request, session) => this.#ask(request, session),
       fill: (...args) => this.#fill(...args),
-      leave: (...args) => this.#leave(...args),
+      reportNotStored: (...args) => this.#reportNotStored(...args),
       reseal: ({ counts }, address, found) => this.#reseal(address, found, counts),
       audit: (request, plan, found) => {
         if (this.#auditor?.isDue()) {
@@ -390,7 +390,7 @@ export class ReadInterceptor {
       if (payload && seal !== undefined) {
         filled = this.#fill(request, plan.address, seal, payload, timeout);
       } else {
-        this.#leave(request, plan.address, seal === undefined ? undefined : (made as Unstorable));
+        this.#reportNotStored(request, plan.address, seal === undefined ? undefined : (made as Unstorable));
       }
       return { result, shared: false };
     } finally {
@@ -507,10 +507,10 @@ export class ReadInterceptor {
     if (!plan.confirms(statements)) {
       return { reason: 'other statements than it was planned for' };
     }
-    const plans = surroundings?.isPlain ? plan.guards : [];
+    const plans = surroundings?.isPlain ? plan.bounds : [];
     const reversed = options.last !== undefined && !options.first;
-    const guards = plans.length > 0 ? guardsOf(plans, { meta, result, statements, reversed }) : undefined;
-    return this.#parts.codec.encode(kind, result, guards);
+    const bounds = plans.length > 0 ? boundsOf(plans, { meta, result, statements, reversed }) : undefined;
+    return this.#parts.codec.encode(kind, result, bounds);
   }
 
   /** Settles when it is stored. */
@@ -543,7 +543,7 @@ export class ReadInterceptor {
   }
 
   /** @param unstorable left out: there is no lease, which was counted when it was refused */
-  #leave({ subject, op, counts }: Request, { key }: EntryAddress, unstorable?: Unstorable): void {
+  #reportNotStored({ subject, op, counts }: Request, { key }: EntryAddress, unstorable?: Unstorable): void {
     if (unstorable) {
       counts.unstored++;
     }

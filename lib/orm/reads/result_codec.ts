@@ -1,14 +1,14 @@
 import { CacheopsError, type Serializer } from '../../config/index.js';
+import type { ResultBounds } from '../../query/row_deltas.js';
 import { isPlain } from '../../query/serialise.js';
-import type { ResultBounds } from '../../query/steps.js';
 import { findDifference } from '../../values/difference.js';
 import type { ReadCall } from '../planning/plan.js';
-import { decodeResult, encodeResult, resultOf, withGuards } from './codec.js';
+import { decodeResult, encodeResult, resultOf, withBounds } from './codec.js';
 
 /** How results of queries are written, and read again. */
 export interface ResultCodec {
   /** Never throws: the database has answered by then. */
-  encode(kind: ResultKind, result: unknown, guards?: ResultBounds): Uint8Array | Unstorable;
+  encode(kind: ResultKind, result: unknown, bounds?: ResultBounds): Uint8Array | Unstorable;
   /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
   decode(kind: ResultKind, payload: Uint8Array): unknown;
 }
@@ -25,9 +25,9 @@ export interface Unstorable {
 export function resultCodec(serializer: Serializer | undefined): ResultCodec {
   const codec: AnyCodec = serializer ? new UserCodec(serializer) : OWN;
   return {
-    encode: (kind, result, guards) =>
+    encode: (kind, result, bounds) =>
       hasForm(kind, result)
-        ? codec.encode(result, guards)
+        ? codec.encode(result, bounds)
         : { reason: `it has not the form that a ${kind} gives` },
     decode(kind, payload) {
       const result = codec.decode(payload);
@@ -53,13 +53,13 @@ function hasForm(kind: ResultKind, result: unknown): boolean {
 }
 
 interface AnyCodec {
-  encode(result: unknown, guards?: ResultBounds): Uint8Array | Unstorable;
+  encode(result: unknown, bounds?: ResultBounds): Uint8Array | Unstorable;
   decode(payload: Uint8Array): unknown;
 }
 
 const OWN: AnyCodec = {
-  encode: (result, guards) =>
-    encodeResult(result, guards) ?? { reason: 'something that would not come back the same' },
+  encode: (result, bounds) =>
+    encodeResult(result, bounds) ?? { reason: 'something that would not come back the same' },
   decode: decodeResult,
 };
 
@@ -83,7 +83,7 @@ class UserCodec implements AnyCodec {
     this.#serializer = serializer;
   }
 
-  encode(result: unknown, guards?: ResultBounds): Uint8Array | Unstorable {
+  encode(result: unknown, bounds?: ResultBounds): Uint8Array | Unstorable {
     try {
       const encoded = this.#serializer.encode(result);
       if (typeof encoded !== 'string' && !(encoded instanceof Uint8Array)) {
@@ -97,7 +97,7 @@ class UserCodec implements AnyCodec {
       if (difference !== undefined) {
         return { reason: `the serializer does not give it back as it was: ${difference}` };
       }
-      return guards ? withGuards(written, guards) : written;
+      return bounds ? withBounds(written, bounds) : written;
     } catch (error) {
       return { reason: `the serializer has thrown: ${error}` };
     }

@@ -1,7 +1,7 @@
-import { hasSatisfied } from '../../query/partner.js';
+import { hasSatisfied } from '../../query/joined_row.js';
 import type { JoinedRow, WatchedTable } from '../../query/watch.js';
 import type { EntryAddress, Found, Moved, Store } from '../../store/store.js';
-import { isKnownToFail, type LookUpJoinedRows } from './partner_lookup.js';
+import { isKnownToFail, type LookUpJoinedRows } from './joined_row_lookup.js';
 import { findCause } from './validity.js';
 
 type Address = EntryAddress & { readonly tables: readonly WatchedTable[] };
@@ -9,15 +9,15 @@ type Address = EntryAddress & { readonly tables: readonly WatchedTable[] };
 /** An entry that holds, or what has changed its result. */
 export type RevalidationResult = { readonly holds: Found } | { readonly cause: Moved };
 
-/** Asking about more partners would take longer than asking for the result. */
+/** Asking about more joined rows would take longer than asking for the result. */
 const MAX_ASKED = 100;
 
 /**
  * Does an entry still hold, after all that has happened since it was sealed?
  *
- * What the steps do not tell, the database may: whether a row's partner satisfies what the query asks of it. Then the
+ * What the steps do not tell, the database may: whether a row's joined row satisfies what the query asks of it. Then the
  * store is asked once more, *after* the database. Writers tell of their steps before they commit, so what the database
- * has seen is told by then: if no step shows the partner as one that satisfies, it is what the database said, and has
+ * has seen is told by then: if no step shows the joined row as one that satisfies, it is what the database said, and has
  * been that since the entry was sealed. Of an entry that was sealed only after the database had been asked, steps do not
  * tell that.
  *
@@ -31,11 +31,11 @@ export async function revalidate(
   ask?: LookUpJoinedRows,
 ): Promise<RevalidationResult | undefined> {
   const questions = new Map<JoinedRow, Set<string>>();
-  const cause = findCause(address.tables, found, (partner, key) => {
-    if (!ask || hasSatisfied(partner, key, address.tables, found.moved)) {
+  const cause = findCause(address.tables, found, (joinedRow, key) => {
+    if (!ask || hasSatisfied(joinedRow, key, address.tables, found.moved)) {
       return false;
     }
-    questions.set(partner, (questions.get(partner) ?? new Set()).add(key));
+    questions.set(joinedRow, (questions.get(joinedRow) ?? new Set()).add(key));
     return true;
   });
   const asked = [...questions.values()].reduce((sum, keys) => sum + keys.size, 0);
@@ -51,10 +51,10 @@ export async function revalidate(
   const reason = findCause(
     address.tables,
     again,
-    (partner, key) =>
+    (joinedRow, key) =>
       known !== undefined &&
-      isKnownToFail(known, partner, key) &&
-      !hasSatisfied(partner, key, address.tables, again.moved),
+      isKnownToFail(known, joinedRow, key) &&
+      !hasSatisfied(joinedRow, key, address.tables, again.moved),
   );
   return reason ? { cause: reason } : { holds: again };
 }

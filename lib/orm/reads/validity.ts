@@ -1,8 +1,8 @@
-import { type Fails, NOTHING_IS_KNOWN } from '../../query/partner.js';
-import { deltasMatter } from '../../query/steps.js';
+import { type Fails, NOTHING_IS_KNOWN } from '../../query/joined_row.js';
+import { deltasMatter } from '../../query/row_deltas.js';
 import type { WatchedTable } from '../../query/watch.js';
 import type { Found, Moved } from '../../store/store.js';
-import { decodeGuards } from './codec.js';
+import { decodeBounds } from './codec.js';
 
 /**
  * What of that which has happened since an entry was sealed may have changed its result.
@@ -17,11 +17,11 @@ export function findCause(
   if (moved.length === 0) {
     return undefined;
   }
-  const guards = decodeGuards(payload);
+  const bounds = decodeBounds(payload);
   return moved.find(({ table, dependency: { scheme, values }, steps }) => {
     const watched = tables
       .find(each => each.table === table)
       ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
-    return !watched || deltasMatter(watched, steps, guards, fails);
+    return !watched || deltasMatter(watched, steps, bounds, fails);
   });
 }

@@ -45,7 +45,7 @@ export class CommitProtocol {
     const { session } = connection;
     const { transaction } = session;
     if (transaction) {
-      this.#hearSecondWitness(transaction);
+      this.#checkAnnouncedEntities(transaction);
     }
     if (transaction?.ddl) {
       for (const table of await this.#firedOf(connection, transaction)) {
@@ -66,7 +66,7 @@ export class CommitProtocol {
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
     const [unheard] = await Promise.all([
-      this.#unheardOf(connection, transaction),
+      this.#changedBySchemaDrift(connection, transaction),
       store.mark(writer, transaction.journal.changes()),
     ]);
     if (unheard.length > 0) {
@@ -172,7 +172,7 @@ export class CommitProtocol {
    * him: so what is found now, after the last statement, is no less than what any of them has set off. (Above READ
    * COMMITTED a migration is not found that has ended since the transaction began.)
    */
-  async #unheardOf(
+  async #changedBySchemaDrift(
     connection: TrackedConnection,
     { catalog, tables }: TransactionState,
   ): Promise<readonly string[]> {
@@ -217,7 +217,7 @@ export class CommitProtocol {
   }
 
   /** Tables that the unit of work said it would write, and of which no statement was understood. */
-  #hearSecondWitness({ announced, journal, tables }: TransactionState): void {
+  #checkAnnouncedEntities({ announced, journal, tables }: TransactionState): void {
     const catalog = this.#parts.database.current;
     for (const name of [...announced.values()].flat()) {
       // without a schema of its own, an entity may be written in any

@@ -100,12 +100,12 @@ export class StatementInterceptor implements StatementObserver {
 
   async commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void> {
     await this.#parts.commits.commit(connection, commit);
-    await this.#settleDoubts(connection);
+    await this.#refreshSettings(connection);
   }
 
   async rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void> {
     await this.#parts.commits.rollback(connection.session, rollback);
-    await this.#settleDoubts(connection);
+    await this.#refreshSettings(connection);
   }
 
   async execute(
@@ -133,13 +133,13 @@ export class StatementInterceptor implements StatementObserver {
       case 'read': {
         const result = await send();
         session.apply(statement.effects, statement.onlyConfigures);
-        await this.#settleDoubts(connection);
+        await this.#refreshSettings(connection);
         return result;
       }
       case 'session': {
         const result = await send();
         session.apply(statement.effects, /^\s*set\s+(local|transaction)\b/i.test(query.sql));
-        await this.#settleDoubts(connection);
+        await this.#refreshSettings(connection);
         return result;
       }
       case 'transaction':
@@ -186,7 +186,7 @@ export class StatementInterceptor implements StatementObserver {
       yield* stream();
     } finally {
       if (statement.kind === 'other') {
-        await this.#learnFrom(statement, connection);
+        await this.#applySessionEffects(statement, connection);
       }
       await this.#parts.commits.settleAfter(announced);
     }
@@ -226,7 +226,7 @@ export class StatementInterceptor implements StatementObserver {
     } else if (statement.command === 'release') {
       journal?.release(statement.name!);
     }
-    await this.#settleDoubts(connection);
+    await this.#refreshSettings(connection);
     return result!;
   }
 
@@ -259,7 +259,7 @@ export class StatementInterceptor implements StatementObserver {
       const result = await send();
       // what is silenced is the invalidation: what is known of the database and of the session is to stay true
       if (statement.kind === 'other') {
-        await this.#learnFrom(statement, connection);
+        await this.#applySessionEffects(statement, connection);
       }
       return result;
     }
@@ -275,7 +275,7 @@ export class StatementInterceptor implements StatementObserver {
     }
     if (statement.kind === 'other' && !statement.writes && !statement.mayDefine) {
       const result = await send();
-      await this.#learnFrom(statement, connection);
+      await this.#applySessionEffects(statement, connection);
       return result;
     }
     if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
@@ -350,7 +350,7 @@ export class StatementInterceptor implements StatementObserver {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
     if (statement.kind === 'other') {
-      await this.#learnFrom(statement, connection);
+      await this.#applySessionEffects(statement, connection);
     }
     return result;
   }
@@ -370,7 +370,7 @@ export class StatementInterceptor implements StatementObserver {
     try {
       return await send();
     } finally {
-      await this.#learnFrom(statement, connection);
+      await this.#applySessionEffects(statement, connection);
       if (statement.controlsTransaction) {
         if (await isOpen(connection)) {
           // one that it has begun, or that was there before: what it has done so far may be committed later
@@ -399,7 +399,7 @@ export class StatementInterceptor implements StatementObserver {
     return this.#parts.commits.markBefore([...affected], catalog.obstacle ? undefined : askOver(connection));
   }
 
-  async #learnFrom(statement: Other, connection: TrackedConnection): Promise<void> {
+  async #applySessionEffects(statement: Other, connection: TrackedConnection): Promise<void> {
     const { session } = connection;
     session.apply(statement.effects);
     if (session.transaction) {
@@ -410,11 +410,11 @@ export class StatementInterceptor implements StatementObserver {
       // it may have dropped what was temporary
       session.settingsUnknown ||= session.changes.searchPath;
     }
-    await this.#settleDoubts(connection);
+    await this.#refreshSettings(connection);
   }
 
   /** Asks a session of which it is not known what has been done to its settings. */
-  async #settleDoubts(connection: TrackedConnection): Promise<void> {
+  async #refreshSettings(connection: TrackedConnection): Promise<void> {
     const { session } = connection;
     if (session.settingsUnknown) {
       try {

@@ -1,4 +1,4 @@
-import { decodeStep, type RowDelta } from '../../values/step.js';
+import { decodeStep, type RowDelta } from '../../values/row_delta.js';
 import { stepsBetween } from '../counted.js';
 import { MAX_STEPS, MAX_TRAIL } from '../limits.js';
 

@@ -1,4 +1,4 @@
-import { decodeStep } from '../../values/step.js';
+import { decodeStep } from '../../values/row_delta.js';
 import type { TableLease } from '../leases.js';
 import type { InFlight } from '../store.js';
 import type { TrailAnswer } from './found.js';

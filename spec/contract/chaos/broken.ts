@@ -19,16 +19,16 @@ export function breakRule(rule: Rule, store: RedisStore): void {
   BREAKING[rule](store, GuardedStore.prototype);
 }
 
-const BREAKING: Record<Rule, (store: RedisStore, guarded: GuardedStore) => void> = {
-  kept: (store, guarded) => {
-    guarded.mark = async (...args) => {
+const BREAKING: Record<Rule, (store: RedisStore, bounded: GuardedStore) => void> = {
+  kept: (store, bounded) => {
+    bounded.mark = async (...args) => {
       await store.mark(...args).catch(() => {});
     };
   },
-  'made up for': (store, guarded) => {
-    const [markOfStore, mark] = [store.mark, guarded.mark];
+  'made up for': (store, bounded) => {
+    const [markOfStore, mark] = [store.mark, bounded.mark];
     const marking = new Set<string>();
-    guarded.mark = async function (this: GuardedStore, writer, changes) {
+    bounded.mark = async function (this: GuardedStore, writer, changes) {
       marking.add(writer.id);
       await mark.call(this, writer, changes).finally(() => marking.delete(writer.id));
     };
@@ -38,12 +38,12 @@ const BREAKING: Record<Rule, (store: RedisStore, guarded: GuardedStore) => void>
       }
     };
   },
-  'not trusted': (store, guarded) => {
-    guarded.read = address => store.read(address).catch(() => undefined);
-    guarded.readMany = addresses => store.readMany(addresses).catch(() => addresses.map(() => undefined));
+  'not trusted': (store, bounded) => {
+    bounded.read = address => store.read(address).catch(() => undefined);
+    bounded.readMany = addresses => store.readMany(addresses).catch(() => addresses.map(() => undefined));
   },
-  'delivered at the end': (_store, guarded) => {
-    guarded.flush = async () => {};
+  'delivered at the end': (_store, bounded) => {
+    bounded.flush = async () => {};
   },
   quarantine: store => {
     const { lease } = store;

@@ -7,8 +7,8 @@ import { writeRows } from '../../../lib/orm/writes/row_capture.js';
 import { type Delete, type Insert, parseStatement, type Update } from '../../../lib/sql/statement.js';
 import { type Canonical, canonicalOfStored, storedExpression } from '../../../lib/values/comparable.js';
 import { encodeValues, schemeOf } from '../../../lib/values/encode.js';
+import type { RowDelta } from '../../../lib/values/row_delta.js';
 import type { Scheme } from '../../../lib/values/scheme.js';
-import type { RowDelta } from '../../../lib/values/step.js';
 import { anyWrite, type GeneratedWrite, THINGS } from '../../changes/generated_writes.js';
 import { connect, type Server } from '../../changes/server.js';
 

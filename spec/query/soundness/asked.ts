@@ -2,13 +2,13 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type Catalog, kindIn } from '../../../lib/orm/catalog/catalog.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
-import { keySetBound } from '../../../lib/query/contained.js';
 import { dependenciesOf, type Granularity, type Occurrence } from '../../../lib/query/dependencies.js';
-import type { OrderTerm, ResultBound } from '../../../lib/query/guard.js';
-import { deltasMatter } from '../../../lib/query/steps.js';
+import { keySetBound } from '../../../lib/query/key_set_bound.js';
+import type { OrderTerm, ResultBound } from '../../../lib/query/result_bound.js';
+import { deltasMatter } from '../../../lib/query/row_deltas.js';
 import { viewOf } from '../../../lib/query/view.js';
 import type { WatchedDependency, WatchedTable } from '../../../lib/query/watch.js';
-import { windowGuard } from '../../../lib/query/window.js';
+import { pageBound } from '../../../lib/query/window.js';
 import { readSelect, type Select } from '../../../lib/sql/select/select.js';
 import type { TableChange } from '../../../lib/store/store.js';
 import { pathOf } from '../../../lib/values/path.js';
@@ -87,7 +87,7 @@ export class Asker {
 }
 
 interface Role extends Occurrence {
-  /** it is about what the result contains, which its guard will tell */
+  /** it is about what the result contains, which its bound will tell */
   readonly contained?: boolean;
   readonly filters?: boolean;
 }
@@ -101,7 +101,7 @@ export class Asked {
   readonly #order: readonly OrderTerm[];
   readonly #condition: Condition;
   readonly #catalog: Catalog;
-  #guards: readonly (ResultBound | null)[] = [];
+  #bounds: readonly (ResultBound | null)[] = [];
 
   constructor(question: Question, call: Call, catalog: Catalog, granularity: Granularity) {
     this.question = question;
@@ -117,7 +117,7 @@ export class Asked {
   /** What its result tells. */
   learn({ rows }: Call): void {
     // as it is stored
-    this.#guards = JSON.parse(JSON.stringify(this.#occurrences.map(each => this.#guardOf(each, rows))));
+    this.#bounds = JSON.parse(JSON.stringify(this.#occurrences.map(each => this.#boundOf(each, rows))));
   }
 
   isChangedBy(changes: readonly TableChange[]): boolean {
@@ -133,7 +133,7 @@ export class Asked {
       return touched === undefined;
     }
     const steps = touched.get(dependency.values);
-    return !steps || deltasMatter(dependency, JSON.parse(JSON.stringify(steps)), this.#guards);
+    return !steps || deltasMatter(dependency, JSON.parse(JSON.stringify(steps)), this.#bounds);
   }
 
   #occurrencesOf({ sql, condition }: Call): readonly Role[] {
@@ -156,7 +156,7 @@ export class Asked {
             table,
             source,
             reads: reads && [...reads, ...decisive],
-            guarded: this.#order.map(({ column }) => column),
+            bounded: this.#order.map(({ column }) => column),
           },
         ];
       }
@@ -164,15 +164,15 @@ export class Asked {
       const isReferenced = key === 'id';
       const all = reads && [...reads, ...decisive];
       if (!key || !reads || sql.split('select').length > 2 || this.#isOrderedBy(table, sql)) {
-        return [{ table, source, reads: all, ...(isReferenced && { guarded: [key], referenced: true }) }];
+        return [{ table, source, reads: all, ...(isReferenced && { bounded: [key], referenced: true }) }];
       }
       const filters = where.size > 0 || !/left join/.test(sql);
-      const contained = { table, source, reads: all, guarded: [key], contained: true };
+      const contained = { table, source, reads: all, bounded: [key], contained: true };
       if (isReferenced && decisive.length === 0) {
         return [{ ...contained, referenced: true, filters }];
       }
       return filters
-        ? [{ table, source, reads: [...decisive, key], guarded: [key], referenced: isReferenced }, contained]
+        ? [{ table, source, reads: [...decisive, key], bounded: [key], referenced: isReferenced }, contained]
         : [contained];
     });
   }
@@ -223,18 +223,18 @@ export class Asked {
     return tables.some(({ name }) => KEYS[`${this.question.entity} ${name}`]?.many);
   }
 
-  #guardOf(
-    { table, contained, filters = false, guarded = [] }: Role,
+  #boundOf(
+    { table, contained, filters = false, bounded = [] }: Role,
     rows: readonly Record<string, any>[],
   ): ResultBound | null {
     const { options, entity, isCount } = this.question;
-    if (isCount || guarded.length === 0) {
+    if (isCount || bounded.length === 0) {
       return null;
     }
     if (table === this.#root) {
       const last = rows.at(-1);
       return rows.length === options.limit
-        ? windowGuard(
+        ? pageBound(
             this.#order,
             this.#order.map(({ column }) => last![column]),
           )

@@ -7,7 +7,7 @@ export interface Question {
   readonly where: Where;
   readonly options: Readonly<Record<string, unknown>>;
   readonly isCount: boolean;
-  /** how much of the order a window's guard may know */
+  /** how much of the order a window's bound may know */
   readonly terms: number;
   /** whether to make use of foreign keys that are enforced, and of the rows contained */
   readonly usesKeys: boolean;

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { EntryAddress, Found, Store } from '../../../lib/store/store.js';
+import type { RowDelta } from '../../../lib/values/row_delta.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { RowDelta } from '../../../lib/values/step.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {
   ARTICLE,

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryAddress, Found, Store, TableChange } from '../../../lib/store/store.js';
+import type { RowDelta } from '../../../lib/values/row_delta.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { RowDelta } from '../../../lib/values/step.js';
 import { ANY_TEXT } from '../any_text.js';
 import { type MakeSubject, subjects } from '../subject.js';
 import {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Redis } from 'ioredis';
+import type { RowDelta } from '../../../lib/values/row_delta.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
-import type { RowDelta } from '../../../lib/values/step.js';
 import { redisUrl } from '../../support/servers.js';
 import {
   ARTICLE,

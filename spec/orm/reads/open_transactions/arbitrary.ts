@@ -324,7 +324,7 @@ const remove = fc
   .tuple(table, key)
   .map(([name, value]) => `delete from ${name} where ${keyOf(name)} = ${value}`);
 
-/** Another row with the key of one that is gone, and somebody to whom it is a partner. */
+/** Another row with the key of one that is gone, and somebody to whom it is a joined row. */
 const replace: Arbitrary<Write> = fc.oneof(
   fc
     .tuple(key, quoted, quoted, key)

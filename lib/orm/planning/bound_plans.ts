@@ -1,12 +1,12 @@
-import type { OrderTerm } from '../../query/guard.js';
+import type { OrderTerm } from '../../query/result_bound.js';
 import type { Join } from '../../sql/select/select.js';
 import { tellsAll } from '../../values/comparable.js';
 import type { Table } from '../catalog/catalog.js';
 import { joinOf, type RangeTable } from './range_table.js';
-import type { TableReference } from './resolved_select.js';
+import type { TableReference } from './select_analysis.js';
 
-/** A guard that can be made of a result, once it is there. */
-export type GuardPlan =
+/** A bound that can be made of a result, once it is there. */
+export type BoundPlan =
   | { readonly type: 'window'; readonly order: readonly OrderTerm[] }
   | {
       readonly type: 'contained';
@@ -14,39 +14,39 @@ export type GuardPlan =
       readonly on: Join['on'];
       readonly table: Table;
       readonly filters: boolean;
-      readonly deciding: readonly string[];
+      readonly filterColumns: readonly string[];
     }
   | {
       /** the rows of the root themselves */
       readonly type: 'rows';
       readonly table: Table;
-      readonly deciding: readonly string[];
+      readonly filterColumns: readonly string[];
       readonly order: readonly OrderTerm[];
     };
 
 /** Plans what a result that consists of rows of the root will tell of the rows that matter to it. */
-export class GuardPlanner {
+export class BoundPlanner {
   readonly #places: RangeTable;
 
   constructor(places: RangeTable) {
     this.#places = places;
   }
 
-  /** The guard of the rows that stand in one place; `undefined` if there is none. */
-  planFor(use: TableReference): GuardPlan | undefined {
+  /** The bound of the rows that stand in one place; `undefined` if there is none. */
+  planFor(use: TableReference): BoundPlan | undefined {
     if (!this.#places.select?.plain) {
       return undefined;
     }
     return use === this.#places.root ? this.#ofRoot(use) : this.#containedOf(use);
   }
 
-  #ofRoot(root: TableReference): GuardPlan | undefined {
+  #ofRoot(root: TableReference): BoundPlan | undefined {
     const { select, arbitrary, joinsToOne } = this.#places;
     const order = this.#orderOf(root);
     const isPage = select!.limited && (arbitrary || !joinsToOne);
-    const deciding = this.#isSifted(root) && !isPage ? this.#decidingOf(root) : undefined;
-    if (deciding && root.table.key) {
-      return { type: 'rows', table: root.table, deciding, order };
+    const filterColumns = this.#isFiltered(root) && !isPage ? this.#filterColumnsOf(root) : undefined;
+    if (filterColumns && root.table.key) {
+      return { type: 'rows', table: root.table, filterColumns, order };
     }
     return order.length > 0 ? { type: 'window', order } : undefined;
   }
@@ -68,7 +68,7 @@ export class GuardPlanner {
   }
 
   /** Does anything decide about which rows of the root are in the result, beside what their own predicate tells? */
-  #isSifted(root: TableReference): boolean {
+  #isFiltered(root: TableReference): boolean {
     return (
       this.#places.inexactOf(root).length > 0 ||
       this.#places.all.some(
@@ -81,7 +81,7 @@ export class GuardPlanner {
    * All columns of it that are not just selected, and of which the formula does not say all. While they are what they
    * are, a row does what it did. `undefined` if that cannot be told.
    */
-  #decidingOf(use: TableReference): readonly string[] | undefined {
+  #filterColumnsOf(use: TableReference): readonly string[] | undefined {
     const { occurrence, table } = use;
     if (!occurrence.besides) {
       return undefined;
@@ -98,7 +98,7 @@ export class GuardPlanner {
    * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
    * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
    */
-  #containedOf(use: TableReference): GuardPlan | undefined {
+  #containedOf(use: TableReference): BoundPlan | undefined {
     const places = this.#places;
     const join = joinOf(use);
     const { root } = places;
@@ -116,7 +116,7 @@ export class GuardPlanner {
     // counted, those count that are passed over
     const isMany = join.kind === 'left' && !filters && !places.select!.limited && places.refersToKey(join);
     return (isOne || isMany) && this.#decidesAlone(use)
-      ? { type: 'contained', on: join.on, table: use.table, filters, deciding: [] }
+      ? { type: 'contained', on: join.on, table: use.table, filters, filterColumns: [] }
       : this.#manyOf(use, join);
   }
 
@@ -124,12 +124,12 @@ export class GuardPlanner {
    * Of rows that refer to the root, and must be there. One that goes does not bring in the row that it refers to, then:
    * NULL in its place would not do.
    */
-  #manyOf(use: TableReference, { kind, on }: Join): GuardPlan | undefined {
+  #manyOf(use: TableReference, { kind, on }: Join): BoundPlan | undefined {
     const places = this.#places;
-    const deciding = this.#decidingOf(use);
+    const filterColumns = this.#filterColumnsOf(use);
     const isNeeded = kind === 'inner' || [use, ...places.hangingFrom(use)].some(each => places.isAsked(each));
-    return deciding && isNeeded && !places.select!.limited && places.refersToKey({ kind, on })
-      ? { type: 'contained', on, table: use.table, filters: true, deciding }
+    return filterColumns && isNeeded && !places.select!.limited && places.refersToKey({ kind, on })
+      ? { type: 'contained', on, table: use.table, filters: true, filterColumns }
       : undefined;
   }
 
@@ -157,15 +157,15 @@ export class GuardPlanner {
 /** A step has all of them, before and after. */
 const MAX_DECIDING = 8;
 
-/** The columns that a guard looks at. */
-export function guardedBy(plan: GuardPlan): readonly string[] {
+/** The columns that a bound looks at. */
+export function guardedBy(plan: BoundPlan): readonly string[] {
   const order = plan.type === 'contained' ? [] : plan.order.map(({ column }) => column);
   switch (plan.type) {
     case 'window':
       return order;
     case 'rows':
-      return [...plan.table.key!, ...plan.deciding, ...order];
+      return [...plan.table.key!, ...plan.filterColumns, ...order];
     default:
-      return [...plan.on.map(({ own }) => own), ...plan.deciding];
+      return [...plan.on.map(({ own }) => own), ...plan.filterColumns];
   }
 }

@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { loadCatalog } from '../../../lib/orm/catalog/catalog.js';
-import { joinedRowLookup } from '../../../lib/orm/reads/partner_lookup.js';
+import { joinedRowLookup } from '../../../lib/orm/reads/joined_row_lookup.js';
 import type { JoinedRow } from '../../../lib/query/watch.js';
 import { freshDatabase } from '../../support/servers.js';
 

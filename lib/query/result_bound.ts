@@ -38,7 +38,7 @@ export interface KeySetBound {
    * Columns that decide, beside the predicate, whether such a row is in the result. One that is not in it does not get
    * into it while they stay what they are.
    */
-  readonly deciding?: readonly string[];
+  readonly filterColumns?: readonly string[];
   /** of the same rows, if the result is also full */
   readonly window?: PageBound;
 }
@@ -61,15 +61,15 @@ export function isContained({ columns, keys }: KeySetBound, row: Tested): boolea
   return keys.includes(encodeValues(columns.map(column => row.get(column)!)));
 }
 
-/** Does the guard speak of columns that are tested? */
-export function isUsable(guard: ResultBound, tests: readonly string[]): boolean {
-  return columnsOf(guard).every(column => tests.includes(column));
+/** Does the bound speak of columns that are tested? */
+export function isUsable(bound: ResultBound, tests: readonly string[]): boolean {
+  return columnsOf(bound).every(column => tests.includes(column));
 }
 
-function columnsOf(guard: ResultBound): readonly string[] {
-  return guard.type === 'window'
-    ? guard.order.map(term => term.column)
-    : [...guard.columns, ...(guard.deciding ?? []), ...(guard.window ? columnsOf(guard.window) : [])];
+function columnsOf(bound: ResultBound): readonly string[] {
+  return bound.type === 'window'
+    ? bound.order.map(term => term.column)
+    : [...bound.columns, ...(bound.filterColumns ?? []), ...(bound.window ? columnsOf(bound.window) : [])];
 }
 
 type Place = 'before' | 'beside' | 'behind' | 'unknown';

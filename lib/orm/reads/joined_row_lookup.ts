@@ -7,12 +7,12 @@ import type { Canonical } from '../../values/comparable.js';
 import { decodeValues, encodeValues } from '../../values/encode.js';
 import { storedColumn } from '../../values/path.js';
 import { type Catalog, kindIn, type Table } from '../catalog/catalog.js';
-import { TYPES } from '../planning/join_partners.js';
+import { TYPES } from '../planning/joined_rows.js';
 
-/** By partner, the keys that are asked for. */
+/** By joined row, the keys that are asked for. */
 export type Questions = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
-/** By partner, the keys of rows that are there, and do not satisfy what is asked of them. */
+/** By joined row, the keys of rows that are there, and do not satisfy what is asked of them. */
 export type Failing = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
 export type LookUpJoinedRows = (questions: Questions) => Promise<Failing>;
@@ -20,16 +20,19 @@ export type LookUpJoinedRows = (questions: Questions) => Promise<Failing>;
 /** Runs one statement, with `?` for each parameter and `\?` for a question mark, and gives its rows. */
 type Execute = (sql: string, parameters: readonly unknown[]) => Promise<Record<string, any>[]>;
 
-export function isKnownToFail(failing: Failing, partner: JoinedRow, key: string): boolean {
-  return failing.get(partner)?.has(key) ?? false;
+export function isKnownToFail(failing: Failing, joinedRow: JoinedRow, key: string): boolean {
+  return failing.get(joinedRow)?.has(key) ?? false;
 }
 
-/** Asks the database what partners are: one statement a table. */
+/** Asks the database what joined rows are: one statement a table. */
 export function joinedRowLookup(catalog: Catalog, execute: Execute): LookUpJoinedRows {
   return async questions => {
     const failing = new Map<JoinedRow, ReadonlySet<string>>();
-    for (const [partner, keys] of questions) {
-      failing.set(partner, await failingOf(catalog.tables.get(partner.table), partner, [...keys], execute));
+    for (const [joinedRow, keys] of questions) {
+      failing.set(
+        joinedRow,
+        await failingOf(catalog.tables.get(joinedRow.table), joinedRow, [...keys], execute),
+      );
     }
     return failing;
   };

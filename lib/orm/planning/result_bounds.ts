@@ -1,15 +1,15 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { keySetBound } from '../../query/contained.js';
-import type { OrderTerm, PageBound, ResultBound } from '../../query/guard.js';
-import type { ResultBounds } from '../../query/steps.js';
-import { windowGuard } from '../../query/window.js';
-import type { GuardPlan } from './guard_plans.js';
-import type { PlacedGuard } from './occurrences.js';
+import { keySetBound } from '../../query/key_set_bound.js';
+import type { OrderTerm, PageBound, ResultBound } from '../../query/result_bound.js';
+import type { ResultBounds } from '../../query/row_deltas.js';
+import { pageBound } from '../../query/window.js';
+import type { BoundPlan } from './bound_plans.js';
+import type { PlacedBound } from './occurrences.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** A result as the driver gave it, and how it came about. */
-export interface Answer {
+export interface SelectResult {
   readonly meta: EntityMetadata;
   readonly result: unknown;
   /** what was sent */
@@ -19,18 +19,18 @@ export interface Answer {
 }
 
 /** What a result tells of the rows that matter to it; `undefined` if nothing. */
-export function guardsOf(plans: readonly PlacedGuard[], answer: Answer): ResultBounds | undefined {
+export function boundsOf(plans: readonly PlacedBound[], answer: SelectResult): ResultBounds | undefined {
   if (!Array.isArray(answer.result)) {
     return undefined;
   }
-  const guards: (ResultBound | null)[] = [];
+  const bounds: (ResultBound | null)[] = [];
   for (const { occurrence, plan } of plans) {
-    guards[occurrence] = guardOf(plan, answer);
+    bounds[occurrence] = boundOf(plan, answer);
   }
-  return guards.some(guard => guard) ? Array.from(guards, guard => guard ?? null) : undefined;
+  return bounds.some(bound => bound) ? Array.from(bounds, bound => bound ?? null) : undefined;
 }
 
-function guardOf(plan: GuardPlan, answer: Answer): ResultBound | null {
+function boundOf(plan: BoundPlan, answer: SelectResult): ResultBound | null {
   switch (plan.type) {
     case 'window':
       return windowOf(plan.order, answer);
@@ -46,7 +46,7 @@ const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
 
 const OFFSET = /\boffset\b/i;
 
-function windowOf(order: readonly OrderTerm[], answer: Answer): PageBound | null {
+function windowOf(order: readonly OrderTerm[], answer: SelectResult): PageBound | null {
   const rows = answer.result as readonly Row[];
   const limit = Number(LIMIT.exec(answer.statements[0] ?? '')?.[1]);
   if (answer.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
@@ -54,15 +54,15 @@ function windowOf(order: readonly OrderTerm[], answer: Answer): PageBound | null
   }
   const last = rows.at(answer.reversed ? 0 : -1)!;
   const props = order.map(({ column }) => scalarOf(answer.meta, column));
-  return windowGuard(
+  return pageBound(
     order,
     props.map(prop => prop && last[prop.name]),
   );
 }
 
 function rowsOf(
-  { table, deciding, order }: GuardPlan & { type: 'rows' },
-  answer: Answer,
+  { table, filterColumns, order }: BoundPlan & { type: 'rows' },
+  answer: SelectResult,
 ): ResultBound | null {
   const window = order.length > 0 ? windowOf(order, answer) : null;
   if (answer.statements.length !== 1 || answer.statements.some(sql => OFFSET.test(sql))) {
@@ -71,13 +71,13 @@ function rowsOf(
   const columns = table.key!.map(name => ({ name, kind: table.kinds.get(name)! }));
   const props = columns.map(({ name }) => scalarOf(answer.meta, name));
   const keys = (answer.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
-  const contained = keySetBound(columns, keys, true, deciding);
+  const contained = keySetBound(columns, keys, true, filterColumns);
   return contained && window ? { ...contained, window } : (contained ?? window);
 }
 
 function containedOf(
-  { on, table, filters, deciding }: GuardPlan & { type: 'contained' },
-  answer: Answer,
+  { on, table, filters, filterColumns }: BoundPlan & { type: 'contained' },
+  answer: SelectResult,
 ): ResultBound | null {
   const { meta } = answer;
   const rows = answer.result as readonly Row[];
@@ -98,7 +98,7 @@ function containedOf(
     }
     keys.push(key);
   }
-  return keySetBound(columns, keys, filters, deciding);
+  return keySetBound(columns, keys, filters, filterColumns);
 
   /** of a row that others refer to */
   function ownKey(row: Row): unknown[] {
@@ -113,7 +113,7 @@ function containedOf(
 function referredKey(
   value: unknown,
   relation: EntityProperty,
-  on: (GuardPlan & { type: 'contained' })['on'],
+  on: (BoundPlan & { type: 'contained' })['on'],
 ): unknown[] | undefined {
   if (value === null) {
     return on.map(() => null);
@@ -130,7 +130,7 @@ function referredKey(
 /** The relation that these columns are the foreign key of. */
 function relationOf(
   meta: EntityMetadata,
-  on: (GuardPlan & { type: 'contained' })['on'],
+  on: (BoundPlan & { type: 'contained' })['on'],
 ): EntityProperty | undefined {
   return Object.values<EntityProperty>(meta.properties as never).find(
     prop =>

@@ -1,17 +1,17 @@
 import type { JoinedRowKey } from '../../query/watch.js';
 import type { Comparable } from '../../values/comparable.js';
 import { joinOf, type RangeTable } from './range_table.js';
-import type { TableReference } from './resolved_select.js';
+import type { TableReference } from './select_analysis.js';
 
-/** A place, and another whose rows are its rows' partners: see `Partner`. */
+/** A place, and another whose rows are its rows' joined rows: see `Partner`. */
 export interface JoinedPair {
   readonly row: TableReference;
-  readonly partner: TableReference;
+  readonly joinedRow: TableReference;
   readonly on: JoinedRowKey;
 }
 
 /**
- * Of two tables that are joined by the key of one, that one's rows are the partners of the other's. Where they share a key,
+ * Of two tables that are joined by the key of one, that one's rows are the joined rows of the other's. Where they share a key,
  * only the one's are the other's: of two rows that come to satisfy the query in two transactions, neither would matter as
  * long as the other is not committed.
  */
@@ -31,7 +31,7 @@ export function joinedRowsAmong(places: RangeTable, uses: readonly TableReferenc
       return [];
     }
     const found = [
-      partnersOf(
+      joinedPairOf(
         places,
         one,
         other,
@@ -41,7 +41,7 @@ export function joinedRowsAmong(places: RangeTable, uses: readonly TableReferenc
     // NOT IN looks for rows outside of whom nothing is found inside
     if (!within || other.occurrence.within) {
       found.push(
-        partnersOf(
+        joinedPairOf(
           places,
           other,
           one,
@@ -53,22 +53,22 @@ export function joinedRowsAmong(places: RangeTable, uses: readonly TableReferenc
   });
 }
 
-function partnersOf(
+function joinedPairOf(
   places: RangeTable,
   row: TableReference,
-  partner: TableReference,
+  joinedRow: TableReference,
   columns: JoinedRowKey,
 ): JoinedPair | undefined {
-  const { key, kinds, readable } = partner.table;
+  const { key, kinds, readable } = joinedRow.table;
   const on = key?.map(column => columns.find(([, own]) => own === column));
   const isFound = ([own, column]: JoinedRowKey[number]) =>
     isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
-  return places.isAsked(partner) && readable && on?.every(pair => pair !== undefined && isFound(pair))
-    ? { row, partner, on: on as JoinedRowKey }
+  return places.isAsked(joinedRow) && readable && on?.every(pair => pair !== undefined && isFound(pair))
+    ? { row, joinedRow, on: on as JoinedRowKey }
     : undefined;
 }
 
-/** Of kinds that partners are found by: a type of which their canonical form is a literal, and that an index takes. */
+/** Of kinds that joined rows are found by: a type of which their canonical form is a literal, and that an index takes. */
 export const TYPES: Readonly<Partial<Record<Comparable, string>>> = {
   integer: 'bigint',
   text: 'text',

@@ -4,16 +4,16 @@ import { decodeValues, encodeValues } from '../values/encode.js';
 import type { JoinedRow, Watch, WatchedTable } from './watch.js';
 
 /**
- * Is it known that in no state since the entry was sealed the partner with this key satisfied what is asked of it?
+ * Is it known that in no state since the entry was sealed the joined row with this key satisfied what is asked of it?
  *
  * @param key see {@link keyOfJoinedRow}
  */
-export type Fails = (partner: JoinedRow, key: string) => boolean;
+export type Fails = (joinedRow: JoinedRow, key: string) => boolean;
 
 export const NOTHING_IS_KNOWN: Fails = () => false;
 
 /**
- * The key of a row's partner, encoded in the order of `on`.
+ * The key of a row's joined row, encoded in the order of `on`.
  *
  * @param values of the row's `tests`
  * @returns `undefined` if it has none
@@ -30,18 +30,18 @@ export function keyOfJoinedRow(
 }
 
 /**
- * Do these steps show the partner with this key as one that satisfies what is asked of it, before or after them? Those
+ * Do these steps show the joined row with this key as one that satisfies what is asked of it, before or after them? Those
  * that do not tell whose they are may.
  */
 export function hasSatisfied(
-  partner: JoinedRow,
+  joinedRow: JoinedRow,
   key: string,
   tables: readonly WatchedTable[],
   moved: readonly Moved[],
 ): boolean {
-  const watched = tables.find(({ table }) => table === partner.table)?.dependencies;
+  const watched = tables.find(({ table }) => table === joinedRow.table)?.dependencies;
   return moved.some(({ table, dependency: { scheme, values }, steps }) => {
-    if (table !== partner.table) {
+    if (table !== joinedRow.table) {
       return false;
     }
     const dependency = watched?.find(each => each.scheme.id === scheme.id && each.values === values);
@@ -51,13 +51,13 @@ export function hasSatisfied(
     }
     const fixed = columns.length > 0 ? decodeValues(values) : [];
     const isIt = (image: readonly Canonical[]) => {
-      const own = partner.on.map(([, column]) =>
+      const own = joinedRow.on.map(([, column]) =>
         tests.includes(column) ? image[tests.indexOf(column)] : fixed[columns.indexOf(column)],
       );
       return own.includes(undefined) || encodeValues(own as Canonical[]) === key;
     };
     const satisfies = (image: readonly Canonical[], { occurrence, predicate }: Watch) =>
-      occurrence === partner.occurrence && predicate.matches(image);
+      occurrence === joinedRow.occurrence && predicate.matches(image);
     return steps.some(([old, now]) =>
       [old, now].some(
         image => image && isIt(image) && dependency.watches!.some(watch => satisfies(image, watch)),

@@ -1,14 +1,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { keySetBound } from '../../lib/query/contained.js';
 import { dependenciesOf, type Occurrence } from '../../lib/query/dependencies.js';
 import { ANYTHING, and, type Formula, type Source } from '../../lib/query/formula.js';
-import type { OrderTerm, ResultBound } from '../../lib/query/guard.js';
-import { deltasMatter } from '../../lib/query/steps.js';
+import { keySetBound } from '../../lib/query/key_set_bound.js';
+import type { OrderTerm, ResultBound } from '../../lib/query/result_bound.js';
+import { deltasMatter } from '../../lib/query/row_deltas.js';
 import type { WatchedDependency } from '../../lib/query/watch.js';
-import { windowGuard } from '../../lib/query/window.js';
+import { pageBound } from '../../lib/query/window.js';
 import type { Canonical } from '../../lib/values/comparable.js';
-import type { RowDelta } from '../../lib/values/step.js';
+import type { RowDelta } from '../../lib/values/row_delta.js';
 
 const article: Source = { table: 'article' };
 
@@ -24,9 +24,9 @@ function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): Wat
   return table!.dependencies[0]!;
 }
 
-function matters(on: WatchedDependency, step: RowDelta, guard: ResultBound | null = null): boolean {
+function matters(on: WatchedDependency, step: RowDelta, bound: ResultBound | null = null): boolean {
   // as they are stored
-  const [stored, kept] = JSON.parse(JSON.stringify([step, guard]));
+  const [stored, kept] = JSON.parse(JSON.stringify([step, bound]));
   return deltasMatter(on, [stored], [kept]);
 }
 
@@ -86,8 +86,8 @@ describe('a step', () => {
     function ofReferred(key: readonly string[]): WatchedDependency {
       const on = key.map((column): [string, string] => [`article_${column}`, column]);
       const occurrences: Occurrence[] = [
-        { table: 'comment', source: comment, reads: [], partners: [{ occurrence: 1, on }] },
-        { table: 'article', source: article, reads: [], referenced: true, guarded: key },
+        { table: 'comment', source: comment, reads: [], joinedRows: [{ occurrence: 1, on }] },
+        { table: 'article', source: article, reads: [], referenced: true, bounded: key },
       ];
       const tables = dependenciesOf(more('price', '10'), occurrences, { limit: 8, granularity: 'full' });
       const { dependencies } = tables.find(({ table }) => table === 'article')!;
@@ -167,7 +167,7 @@ describe('a window', () => {
     ...terms,
   });
   const id: OrderTerm = { column: 'id', kind: 'integer', desc: false, nullsFirst: false };
-  const rows = dependency(ANYTHING, { guarded: ['price', 'id'] });
+  const rows = dependency(ANYTHING, { bounded: ['price', 'id'] });
 
   /** Does a row with this price and id matter, as a new one, to a window that ends with that one? */
   function isIn(
@@ -175,7 +175,7 @@ describe('a window', () => {
     last: readonly unknown[],
     row: readonly [id: Canonical, price: Canonical],
   ): boolean {
-    return matters(rows, [null, row, 1], windowGuard(order, last));
+    return matters(rows, [null, row, 1], pageBound(order, last));
   }
 
   it('ends behind its last row, and what is equal to it', () => {
@@ -212,25 +212,25 @@ describe('a window', () => {
   });
 
   it('ends before a term whose value is not understood', () => {
-    expect(windowGuard([price(), id], ['1.5', {}])).to.deep.equal({
+    expect(pageBound([price(), id], ['1.5', {}])).to.deep.equal({
       type: 'window',
       order: [price()],
       bound: [['1.5', '1.5']],
     });
     for (const last of [[1.5, 7], [undefined, 7], [], ['abc']]) {
-      expect(windowGuard([price(), id], last), String(last)).to.equal(null);
+      expect(pageBound([price(), id], last), String(last)).to.equal(null);
     }
   });
 
   it('says nothing where its columns are not tested', () => {
-    const guard = windowGuard([{ ...price(), column: 'weight' }], ['1'])!;
-    expect(matters(rows, [null, ['9', '2'], 1], guard)).to.equal(true);
+    const bound = pageBound([{ ...price(), column: 'weight' }], ['1'])!;
+    expect(matters(rows, [null, ['9', '2'], 1], bound)).to.equal(true);
   });
 });
 
 describe('the rows contained', () => {
   const id = [{ name: 'id', kind: 'integer' as const }];
-  const author = dependency(ANYTHING, { guarded: ['id'] });
+  const author = dependency(ANYTHING, { bounded: ['id'] });
   const ANN = keySetBound(id, [[7], ['8'], [9n], [null], [7]], false)!;
 
   it('matter, and no others', () => {
@@ -242,7 +242,7 @@ describe('the rows contained', () => {
   });
 
   it('are joined by those that come to satisfy what is asked of them', () => {
-    const asked = dependency(more('age', '17'), { guarded: ['id'] });
+    const asked = dependency(more('age', '17'), { bounded: ['id'] });
     const filtering = keySetBound(id, [[7]], true)!;
     // age, id
     expect(matters(asked, [['17', '1'], ['18', '1'], 0], filtering)).to.equal(true);
@@ -252,7 +252,7 @@ describe('the rows contained', () => {
   });
 
   it('are joined by those that satisfy what is asked of them, and get another key', () => {
-    const asked = dependency(more('age', '17'), { guarded: ['id'] });
+    const asked = dependency(more('age', '17'), { bounded: ['id'] });
     const filtering = keySetBound(id, [[7]], true)!;
     // age, id
     expect(matters(asked, [['18', '1'], ['18', '2'], 0], filtering)).to.equal(true);
@@ -262,7 +262,7 @@ describe('the rows contained', () => {
   });
 
   it('are joined by those of which a column changes that decides', () => {
-    const asked = dependency(more('age', '17'), { guarded: ['id', 'city'] });
+    const asked = dependency(more('age', '17'), { bounded: ['id', 'city'] });
     const filtering = keySetBound(id, [[7]], true, ['city'])!;
     // age, city, id
     expect(matters(asked, [['18', 'a', '1'], ['18', 'b', '1'], 0], filtering)).to.equal(true);
@@ -285,10 +285,10 @@ describe('the rows contained', () => {
     const two = [...id, { name: 'lang', kind: 'text' as const }];
     fc.assert(
       fc.property(fc.tuple(fc.nat(20), fc.string()), fc.tuple(fc.nat(20), fc.string()), (a, b) => {
-        const guard = keySetBound(two, [a], false)!;
-        const on = dependency(ANYTHING, { guarded: ['id', 'lang'] });
+        const bound = keySetBound(two, [a], false)!;
+        const on = dependency(ANYTHING, { bounded: ['id', 'lang'] });
         const isSame = a[0] === b[0] && a[1] === b[1];
-        expect(matters(on, [null, [String(b[0]), b[1]], 1], guard)).to.equal(isSame);
+        expect(matters(on, [null, [String(b[0]), b[1]], 1], bound)).to.equal(isSame);
       }),
     );
   });
