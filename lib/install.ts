@@ -26,6 +26,7 @@ import { Environment } from './orm/context/environment.js';
 import { EXTENSION, FUNCTIONS, PROFILES, STORE } from './orm/context/extension_keys.js';
 import { askerOf, statementLog } from './orm/context/internal_query.js';
 import { contextOf, type FunctionParts, rememberOrm } from './orm/context/orm_registry.js';
+import { patch } from './orm/context/patches.js';
 import { PoolSettings } from './orm/context/pool_settings.js';
 import { currentScope } from './orm/context/scope.js';
 import { supportDryRuns } from './orm/planning/dry_run.js';
@@ -273,10 +274,11 @@ function textsIn(options: unknown): string[] {
 
 /** A function whose result is stored reads nothing that may lag behind. */
 function readFromPrimary(driver: AbstractSqlDriver): void {
-  const { getConnection } = driver;
-  driver.getConnection = function (this: AbstractSqlDriver, type) {
-    return getConnection.call(this, currentScope().computation?.readsPrimary ? 'write' : type);
-  } as typeof getConnection;
+  patch(driver, 'driver.getConnection for functions', getConnection => {
+    return function (type) {
+      return getConnection.call(this, currentScope().computation?.readsPrimary ? 'write' : type);
+    };
+  });
 }
 
 function keyPrefix(prefix: ResolvedOptions['prefix'], key: string, database: string): string {
@@ -284,7 +286,6 @@ function keyPrefix(prefix: ResolvedOptions['prefix'], key: string, database: str
 }
 
 interface DialectSource {
-  createKyselyDialect(options: unknown): Dialect | Promise<Dialect>;
   readonly options: { driverOptions?: unknown };
 }
 
@@ -309,12 +310,13 @@ function trackConnections(
   };
   const track = (i: number) => (dialect: Dialect) => trackedBy(dialect, i);
   for (const [i, connection] of (connections as unknown as DialectSource[]).entries()) {
-    const { createKyselyDialect } = connection;
     const tracked = track(i);
-    connection.createKyselyDialect = function (this: DialectSource, given: unknown) {
-      const dialect = createKyselyDialect.call(this, given);
-      return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
-    };
+    patch(connection, 'connection.createKyselyDialect', createKyselyDialect => {
+      return function (options) {
+        const dialect: Dialect | Promise<Dialect> = createKyselyDialect.call(this, options);
+        return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
+      };
+    });
     if (connection.options.driverOptions !== undefined) {
       connection.options.driverOptions = trackOptions(connection.options.driverOptions, tracked);
     }
@@ -334,27 +336,29 @@ function trackDumps(
   ask: Ask,
 ): void {
   for (const connection of connections) {
-    const { executeDump } = connection;
-    connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
-      const tables = [...(await database.get(ask)).tables.keys()];
-      const announced = await commits.markBefore(tables);
-      try {
-        await executeDump.call(this, dump);
-      } finally {
-        database.forget();
-        await commits.settleAfter(announced);
-      }
-    };
+    patch(connection, 'connection.executeDump', executeDump => {
+      return async function (dump) {
+        const tables = [...(await database.get(ask)).tables.keys()];
+        const marked = await commits.markBefore(tables);
+        try {
+          await executeDump.call(this, dump);
+        } finally {
+          database.forget();
+          await commits.settleAfter(marked);
+        }
+      };
+    });
   }
 }
 
 function useEntityManager(driver: AbstractSqlDriver): void {
-  const { createEntityManager } = driver;
-  driver.createEntityManager = function (this: AbstractSqlDriver, useContext?: boolean) {
-    const plain = createEntityManager.call(this, useContext) as unknown as object;
-    const EntityManager = cachedEntityManager(plain.constructor as never);
-    return new EntityManager(this.config, this, this.getMetadata(), useContext) as never;
-  } as typeof createEntityManager;
+  patch(driver, 'driver.createEntityManager', createEntityManager => {
+    return function (useContext) {
+      const plain: object = createEntityManager.call(this, useContext);
+      const EntityManager = cachedEntityManager(plain.constructor as never);
+      return new EntityManager(this.config, this, this.getMetadata(), useContext);
+    };
+  });
 }
 
 function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): void {
@@ -378,24 +382,29 @@ function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): vo
 
 /** The ORM has no hook for its end. Reconnecting closes the driver too, and goes on afterwards. */
 function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => void): void {
-  const { close: closeDriver, connect, reconnect } = driver;
   let reconnecting = false;
-  driver.connect = async function (this: AbstractSqlDriver, options?: never) {
-    lifetime.connects();
-    return (await connect.call(this, options)) as never;
-  };
-  driver.reconnect = async function (this: AbstractSqlDriver, options?: never) {
-    reconnecting = true;
-    try {
-      return (await reconnect.call(this, options)) as never;
-    } finally {
-      reconnecting = false;
-    }
-  };
-  driver.close = async function (this: AbstractSqlDriver, force?: boolean) {
-    const end = () => closeDriver.call(this, force);
-    await (reconnecting ? end() : lifetime.close(end));
-    lifetime.disconnected();
-    forget(); // what is connected next may be another database
-  };
+  patch(driver, 'driver.connect', connect => {
+    return async function (options) {
+      lifetime.connects();
+      return await connect.call(this, options);
+    };
+  });
+  patch(driver, 'driver.reconnect', reconnect => {
+    return async function (options) {
+      reconnecting = true;
+      try {
+        return await reconnect.call(this, options);
+      } finally {
+        reconnecting = false;
+      }
+    };
+  });
+  patch(driver, 'driver.close', close => {
+    return async function (force) {
+      const end = () => close.call(this, force);
+      await (reconnecting ? end() : lifetime.close(end));
+      lifetime.disconnected();
+      forget(); // what is connected next may be another database
+    };
+  });
 }

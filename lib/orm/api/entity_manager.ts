@@ -5,7 +5,7 @@ import { callingFor, currentScope, type Scope, withScope } from '../context/scop
 import { inheritContext, noteAddedFilter, noteFilterParams } from '../planning/added_filters.js';
 import { loaderOfScope } from '../reads/dataloaders.js';
 import { EXISTS } from '../reads/exists.js';
-import { tellWhenExecuted } from '../reads/query_builders.js';
+import { followExecution } from '../reads/query_builders.js';
 import { withRepositoryMethods } from './repository.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
@@ -60,7 +60,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
 
     override createQueryBuilder(...args: any[]): any {
       const builder = (super.createQueryBuilder as any)(...args);
-      tellWhenExecuted(builder, this);
+      followExecution(builder, this);
       return builder;
     }
 

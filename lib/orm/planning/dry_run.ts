@@ -1,5 +1,6 @@
 import type { EntityProperty } from '@mikro-orm/core';
 import type { AbstractSqlConnection, AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
+import { patch } from '../context/patches.js';
 import { currentScope, type DryRun, withScope } from '../context/scope.js';
 
 /**
@@ -21,44 +22,51 @@ export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
 /** Makes a driver's connections and query builders take part in dry runs. */
 export function supportDryRuns(driver: AbstractSqlDriver): void {
   // in place of the connections, and not in their methods: an application may have replaced those by its own
-  const { getConnection, execute } = driver;
-  driver.getConnection = function (this: AbstractSqlDriver, type) {
-    const connection = getConnection.call(this, type);
-    return currentScope().dryRun ? dryConnection(connection) : connection;
-  } as typeof getConnection;
-  driver.execute = function (this: AbstractSqlDriver, ...[query, params, method, ctx, logged, connection]) {
-    const used = connection ?? (currentScope().dryRun ? this.getConnection('write') : undefined);
-    return execute.call(this, query, params, method, ctx, logged, used) as never;
-  } as typeof execute;
+  patch(driver, 'driver.getConnection for dry runs', getConnection => {
+    return function (type) {
+      const connection = getConnection.call(this, type);
+      return currentScope().dryRun ? dryConnection(connection) : connection;
+    };
+  });
+  patch(driver, 'driver.execute for dry runs', execute => {
+    return function (query, params, method, ctx, logged, connection) {
+      const used = connection ?? (currentScope().dryRun ? this.getConnection('write') : undefined);
+      return execute.call(this, query, params, method, ctx, logged, used);
+    };
+  });
+  patch(driver, 'driver.wrapVirtualExpressionInSubquery for dry runs', wrap => {
+    return function (...args) {
+      const run = currentScope().dryRun;
+      if (run) {
+        run.wrapsExpression = true;
+      }
+      return wrap.apply(this, args);
+    };
+  });
+  patch(driver, 'driver.createQueryBuilder for dry runs', createQueryBuilder => {
+    return function (...args) {
+      const builder: QueryBuilder = createQueryBuilder.apply(this, args);
+      const run = currentScope().dryRun;
+      if (run) {
+        noteJoins(builder, run, driver);
+      }
+      return builder;
+    };
+  });
+}
 
-  const wrapping = driver as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
-  const { wrapVirtualExpressionInSubquery } = wrapping;
-  wrapping.wrapVirtualExpressionInSubquery = function (this: AbstractSqlDriver, ...args) {
-    const run = currentScope().dryRun;
-    if (run) {
-      run.wrapsExpression = true;
-    }
-    return wrapVirtualExpressionInSubquery!.apply(this, args);
-  };
-
-  const { createQueryBuilder } = driver;
-  driver.createQueryBuilder = function (this: AbstractSqlDriver, ...args: never[]) {
-    const builder = (createQueryBuilder as (...args: never[]) => QueryBuilder).apply(this, args);
-    const run = currentScope().dryRun;
-    if (run) {
-      const { applyJoinedFilters } = builder;
-      builder.applyJoinedFilters = function (this: QueryBuilder, ...filterArgs) {
-        const { state, getJoinForPath } = this as unknown as BuilderState;
-        const targets = state.autoJoinedPaths.map(path => getJoinForPath.call(this, path).prop.targetMeta);
-        run.joins ||= targets.length > 0;
-        run.filtersJoins ||= targets.some(
-          target => hasKeys(target?.filters) || hasKeys(driver.config.get('filters')),
-        );
-        return applyJoinedFilters.apply(this, filterArgs);
-      };
-    }
-    return builder as never;
-  } as typeof createQueryBuilder;
+function noteJoins(builder: QueryBuilder, run: DryRun, driver: AbstractSqlDriver): void {
+  patch(builder, 'builder.applyJoinedFilters for dry runs', applyJoinedFilters => {
+    return function (...args) {
+      const { state, getJoinForPath } = this as BuilderState;
+      const targets = state.autoJoinedPaths.map(path => getJoinForPath.call(this, path).prop.targetMeta);
+      run.joins ||= targets.length > 0;
+      run.filtersJoins ||= targets.some(
+        target => hasKeys(target?.filters) || hasKeys(driver.config.get('filters')),
+      );
+      return applyJoinedFilters.apply(this, args);
+    };
+  });
 }
 
 /** A connection that collects statements instead of sending them. */

@@ -7,6 +7,7 @@ import { anyOf } from '../../query/dependencies.js';
 import type { TableDependencies } from '../../values/scheme.js';
 import type { Catalog } from '../catalog/catalog.js';
 import type { Environment } from '../context/environment.js';
+import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { hasAddedFilters } from './added_filters.js';
 import { conditionOf } from './builder_condition.js';
@@ -80,17 +81,16 @@ export class Samples {
 
   /** Puts itself before everybody else who does so. */
   install(): void {
-    const driver = this.#parts.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
-    const { find } = driver;
-    driver.find = (entityName, where, options = {}) => {
+    const { driver } = this.#parts;
+    patch(driver, 'driver.find for samples', find => (entityName, where, options = {}) => {
       const { sampling, dryRun } = currentScope();
-      const run = () => find!.call(driver, entityName, where, options);
+      const run = () => find.call(driver, entityName, where, options);
       if (!sampling || dryRun) {
         return run();
       }
       sampling({ entityName, where, options, run });
       return Promise.resolve([]);
-    };
+    });
   }
 
   /**

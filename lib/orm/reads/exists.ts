@@ -1,5 +1,6 @@
 import { QueryFlag, raw } from '@mikro-orm/core';
 import type { AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
+import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 
 /** Marks the options of a count that is only asked whether there is anything to count. */
@@ -7,22 +8,22 @@ export const EXISTS = Symbol('exists');
 
 /** Makes a driver's count stop at the first row where that is all that is asked: it counts to one. */
 export function supportExists(driver: AbstractSqlDriver): void {
-  const { count, createQueryBuilder } = driver;
-  driver.count = (entityName, where, options = {}) => {
-    const run = () => count.call(driver, entityName as never, where as never, options as never);
+  patch(driver, 'driver.count for exists', count => (entityName, where, options = {}) => {
+    const run = () => count.call(driver, entityName, where, options);
     // joins that are populated may multiply rows or drop them: counting knows how
-    const isPlain =
-      !(options as { populate?: readonly unknown[] }).populate?.length && !options.groupBy && !options.having;
+    const isPlain = !options.populate?.length && !options.groupBy && !options.having;
     return EXISTS in options && isPlain ? withScope({ existing: true }, run) : run();
-  };
-  driver.createQueryBuilder = function (this: AbstractSqlDriver, ...args: never[]) {
-    const builder = (createQueryBuilder as (...args: never[]) => QueryBuilder).apply(this, args);
-    if (currentScope().existing) {
-      builder.getCount = async () => {
-        const query = builder.select(raw('1 as found')).limit(1).setFlag(QueryFlag.DISABLE_PAGINATE);
-        return (await query.execute('get', false)) ? 1 : 0;
-      };
-    }
-    return builder as never;
-  } as typeof createQueryBuilder;
+  });
+  patch(driver, 'driver.createQueryBuilder for exists', createQueryBuilder => {
+    return function (...args) {
+      const builder: QueryBuilder = createQueryBuilder.apply(this, args);
+      if (currentScope().existing) {
+        patch(builder, 'builder.getCount for exists', () => async () => {
+          const query = builder.select(raw('1 as found')).limit(1).setFlag(QueryFlag.DISABLE_PAGINATE);
+          return (await query.execute('get', false)) ? 1 : 0;
+        });
+      }
+      return builder;
+    };
+  });
 }

@@ -7,6 +7,7 @@ import {
   type SqlEntityManager,
 } from '@mikro-orm/sql';
 import { type CallOptions, type Op, parseCall } from '../../config/index.js';
+import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { conditionOf } from '../planning/builder_condition.js';
 
@@ -30,24 +31,21 @@ export interface BuiltRead {
  *
  * Those that the driver makes for itself are not among them: what they are for has been asked of the cache before.
  */
-export function tellWhenExecuted(builder: Builder, em: SqlEntityManager, call?: CallOptions): void {
-  const { execute, clone, getSingleResult } = builder;
-  let told = call;
+export function followExecution(builder: Builder, em: SqlEntityManager, call?: CallOptions): void {
+  let callOptions = call;
   let single = false;
-  const define = (name: string, value: (...args: any[]) => unknown) =>
-    Object.defineProperty(builder, name, { value, configurable: true, writable: true });
-
-  define('cacheops', (options: CallOptions = true) => {
+  const value = (options: CallOptions = true) => {
     parseCall(options, 'qb.cacheops()');
-    told = options;
+    callOptions = options;
     return builder;
-  });
-  define('clone', (...args) => {
-    const copy = (clone as (...args: unknown[]) => Builder).apply(builder, args);
-    tellWhenExecuted(copy, em, told);
+  };
+  Object.defineProperty(builder, 'cacheops', { value, configurable: true, writable: true });
+  patch(builder, 'builder.clone', clone => (...args) => {
+    const copy: Builder = clone.apply(builder, args);
+    followExecution(copy, em, callOptions);
     return copy;
   });
-  define('getSingleResult', async () => {
+  patch(builder, 'builder.getSingleResult', getSingleResult => async () => {
     single = true;
     try {
       return await getSingleResult.call(builder);
@@ -55,14 +53,14 @@ export function tellWhenExecuted(builder: Builder, em: SqlEntityManager, call?: 
       single = false;
     }
   });
-  define('execute', (...args) => {
-    const run = () => (execute as (...args: unknown[]) => Promise<unknown>).apply(builder, args);
+  patch(builder, 'builder.execute for query builders', execute => (...args) => {
+    const run = () => execute.apply(builder, args);
     const isRead = builder.type === QueryType.SELECT || builder.type === QueryType.COUNT;
     if (!isRead || !builder.mainAlias.meta || currentScope().dryRun) {
       return run();
     }
     const op = opOf(builder, single || args[0] === 'get');
-    return withScope({ building: { builder, em, op, call: told } }, run);
+    return withScope({ building: { builder, em, op, call: callOptions } }, run);
   });
 }
 
@@ -73,45 +71,51 @@ export function answerBuilders(
   answer: (read: BuiltRead) => Promise<unknown>,
 ): void {
   for (const connection of connections) {
-    const { execute } = connection;
-    connection.execute = function (query, params, method, ctx, loggerContext) {
-      const { building } = currentScope();
-      const send = (target: AbstractSqlConnection) =>
-        withScope({ building: undefined }, () =>
-          (target === this ? execute : target.execute).call(
-            target,
-            query,
-            params,
-            method,
-            ctx,
-            loggerContext,
-          ),
-        );
-      if (!building || method === 'run') {
-        return (
-          building ? send(this) : execute.call(this, query, params, method, ctx, loggerContext)
-        ) as never;
-      }
-      const { builder, em, op, call } = building;
-      const run: BuiltRead['run'] = change =>
-        // a dry run has a connection of its own
-        send(
-          change?.connectionType === 'write' || currentScope().dryRun ? driver.getConnection('write') : this,
-        );
-      return withScope({ building: undefined }, () =>
-        answer({
-          kind: method === 'get' ? 'row' : 'rows',
-          op,
-          meta: builder.mainAlias.meta as EntityMetadata,
-          where: conditionOf(builder),
-          options: optionsOf(builder, ctx, call),
-          em,
-          run,
-        }),
-      ) as never;
-    };
+    patch(connection, 'connection.execute for query builders', execute =>
+      executeBuilt(driver, execute, answer),
+    );
   }
 }
+
+function executeBuilt(
+  driver: AbstractSqlDriver,
+  execute: Execute,
+  answer: (read: BuiltRead) => Promise<unknown>,
+): Execute {
+  return function (this: AbstractSqlConnection, ...args) {
+    const [, , method, ctx] = args;
+    const { building } = currentScope();
+    const send = (target: AbstractSqlConnection) =>
+      withScope({ building: undefined }, () =>
+        (target === this ? execute : target.execute).apply(target, args),
+      );
+    if (!building || method === 'run') {
+      return building ? send(this) : execute.apply(this, args);
+    }
+    const { builder, em, op, call } = building;
+    const run: BuiltRead['run'] = change =>
+      // a dry run has a connection of its own
+      send(
+        change?.connectionType === 'write' || currentScope().dryRun ? driver.getConnection('write') : this,
+      );
+    return withScope({ building: undefined }, () =>
+      answer({
+        kind: method === 'get' ? 'row' : 'rows',
+        op,
+        meta: builder.mainAlias.meta as EntityMetadata,
+        where: conditionOf(builder),
+        options: optionsOf(builder, ctx, call),
+        em,
+        run,
+      }),
+    );
+  };
+}
+
+type Execute = (
+  this: AbstractSqlConnection,
+  ...args: Parameters<AbstractSqlConnection['execute']>
+) => Promise<unknown>;
 
 function optionsOf(builder: Builder, ctx: Transaction | undefined, call: CallOptions | undefined) {
   const { lockMode, schema } = builder.state;

@@ -19,6 +19,7 @@ import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, EnvironmentState } from '../context/environment.js';
 import { askerOf } from '../context/internal_query.js';
+import { patch } from '../context/patches.js';
 import { currentCaller, currentScope, StatementRecorder, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
@@ -121,24 +122,30 @@ export class ReadInterceptor {
 
   /** Puts itself between the driver and its callers. */
   install(connections: readonly AbstractSqlConnection[]): void {
-    answerBuilders(this.#parts.driver, connections, read => this.#serveBuilt(read));
-    const driver = this.#parts.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;
-    const { find, findOne, count, loadFromPivotTable } = driver;
-    driver.findOne = (entityName, where, options) =>
-      findOne!.call(driver, entityName, where, { ...options, [FIND_ONE]: true });
-    driver.find = (entityName, where, options = {}) => {
-      const ask: DriverRead = (where, options) => find!.call(driver, entityName, where, options);
+    const { driver } = this.#parts;
+    answerBuilders(driver, connections, read => this.#serveBuilt(read));
+    patch(
+      driver,
+      'driver.findOne for reads',
+      findOne => (entityName, where, options) =>
+        findOne.call(driver, entityName, where, { ...options, [FIND_ONE]: true }),
+    );
+    patch(driver, 'driver.find for reads', find => (entityName, where, options = {}) => {
+      const ask: DriverRead = (where, options) => find.call(driver, entityName, where, options);
       return this.#serve('find', options[FIND_ONE] ? 'get' : 'fetch', entityName, where, options, ask);
-    };
-    driver.count = (entityName, where, options = {}) => {
-      const ask: DriverRead = (where, options) => count!.call(driver, entityName, where, options);
+    });
+    patch(driver, 'driver.count for reads', count => (entityName, where, options = {}) => {
+      const ask: DriverRead = (where, options) => count.call(driver, entityName, where, options);
       const kind = EXISTS in options ? 'exists' : 'count';
       return this.#serve(kind, kind, entityName, where, options, ask);
-    };
-    driver.loadFromPivotTable = (prop, ...rest) =>
-      withScope({ pivot: prop.targetMeta, em: currentCaller() }, () =>
-        loadFromPivotTable!.call(driver, prop, ...rest),
-      );
+    });
+    patch(
+      driver,
+      'driver.loadFromPivotTable for reads',
+      load =>
+        (prop, ...rest) =>
+          withScope({ pivot: prop.targetMeta, em: currentCaller() }, () => load.call(driver, prop, ...rest)),
+    );
   }
 
   #serve(
