@@ -11,7 +11,7 @@ const DIST = join(import.meta.dirname, '..');
 const MAIN = join(DIST, 'demo', 'main.js');
 
 describe('the demo', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   describe('with nothing installed', () => {
     let run: Run;

@@ -158,13 +158,13 @@ describe('the cache of an ORM that is closed', () => {
       } finally {
         await orm.close();
       }
-    }).timeout(20_000);
+    }).timeout(120_000);
 
     it('is idle on a pool with one connection', async () => {
       const orm = await open({}, { pool: { max: 1 } });
       await idleInside(orm);
       expect(getCacheops(orm).stats().errors).to.equal(0);
-    }).timeout(20_000);
+    }).timeout(120_000);
 
     it('waits for what is stored all the same', async () => {
       class SlowStore extends MemoryStore {

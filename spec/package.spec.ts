@@ -30,7 +30,7 @@ const OF_THE_USERS_OF: Readonly<Record<string, readonly string[]>> = {
 };
 
 describe('the published package', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
 
   let project: TemporaryDirectory;
   let tarball: string;

@@ -35,7 +35,7 @@ const Note = defineEntity({
 const Secret = defineEntity({ name: 'Secret', properties: { id: p.integer().primary() } });
 
 describe('mikro-orm-cacheops, the program', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   let redis: RedisServer;
   let project: UserProject;
   let memory: UserProject;
@@ -98,7 +98,7 @@ describe('mikro-orm-cacheops, the program', function () {
   async function expectToDrop(args: readonly string[], dropped: readonly Name[], json: unknown) {
     const names = Object.keys(queries) as Name[];
     for (const name of names) {
-      await until(() => isHit(name), { timeout: 20_000, interval: 20 });
+      await until(() => isHit(name), { timeout: 60_000, interval: 20 });
     }
     const { code, stdout, stderr } = await project.run('invalidate', ...args, '--json');
     expect(stderr).to.equal('');
@@ -147,7 +147,7 @@ describe('mikro-orm-cacheops, the program', function () {
       expectToDrop(['all', '--yes'], ['seven', 'eight', 'german', 'french', 'notes'], [{ all: true }]));
 
     it('drops nothing if there is nobody who could be asked', async () => {
-      await until(() => isHit('seven'), { timeout: 20_000, interval: 20 });
+      await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stderr } = await project.run('invalidate', 'all');
       expect(code).to.equal(2);
       expect(stderr).to.contain('--yes');
@@ -155,7 +155,7 @@ describe('mikro-orm-cacheops, the program', function () {
     });
 
     it('drops nothing if one of several is wrong', async () => {
-      await until(() => isHit('seven'), { timeout: 20_000, interval: 20 });
+      await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stderr } = await project.run('invalidate', 'Article', 'Trnslation.1,de');
       expect(code).to.equal(2);
       expect(stderr).to.contain("Did you mean 'Translation.1,de'?");
@@ -197,7 +197,7 @@ describe('mikro-orm-cacheops, the program', function () {
   describe('explain', () => {
     it('tells what a query depends on, and whether it is cached now', async () => {
       await getCacheops(orm).invalidateAll();
-      await until(() => isHit('seven'), { timeout: 20_000, interval: 20 });
+      await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stdout } = await project.run('explain', 'Article', '{"category":7}', '--json');
       expect(code).to.equal(0);
       const { key, ...explained } = JSON.parse(stdout);
@@ -266,7 +266,7 @@ describe('mikro-orm-cacheops, the program', function () {
   describe('stats', () => {
     it('tells what is in the store', async () => {
       await getCacheops(orm).invalidateAll();
-      await until(() => isHit('seven'), { timeout: 20_000, interval: 20 });
+      await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stdout } = await project.run('stats', '--json');
       expect(code).to.equal(0);
       const { store, entries, stamps, tables } = JSON.parse(stdout);

@@ -1,17 +1,19 @@
 import { expect } from 'chai';
+import { SEED } from '../support/seed.js';
 import { RULES, type Rule } from './chaos/broken.js';
 import { faults } from './chaos/faults.js';
 import { randomFrom } from './chaos/random.js';
 import { head, row } from './chaos/table.js';
 
-const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
+/** How many times as long as usual a read may take here: other specs run at the same time, on a slow machine. */
+const PATIENCE = 5;
 
 // A little of what `npm run chaos` does at length. Rejections that nobody handles fail the test that runs at the time.
 describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and servers makes a read stale', () => {
   const lines: string[] = [];
 
   after(() => {
-    console.log([`seed ${SEED}`, head(), ...lines].map(text => text.replace(/^/gm, '      ')).join('\n'));
+    console.log([head(), ...lines].map(text => text.replace(/^/gm, '      ')).join('\n'));
   });
 
   for (const { name, tries, run, bound = Number.POSITIVE_INFINITY } of faults) {
@@ -19,13 +21,13 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
       it(name, async () => {
         const findings = await run(tries.short, randomFrom(SEED));
         lines.push(row(name, findings));
-        expect(findings.stale, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
-        expect(findings.lost, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
-        expect(findings.broken, `with CHAOS_SEED=${SEED}`).to.deep.equal([]);
+        expect(findings.stale, `with SEED=${SEED}`).to.deep.equal([]);
+        expect(findings.lost, `with SEED=${SEED}`).to.deep.equal([]);
+        expect(findings.broken, `with SEED=${SEED}`).to.deep.equal([]);
         // an answer that is never given is never stale
         expect(findings.hits).to.be.above(0);
-        expect(findings.slowest).to.be.below(bound);
-      }).timeout(120_000);
+        expect(findings.slowest).to.be.below(PATIENCE * bound);
+      }).timeout(600_000);
     }
   }
 
@@ -33,7 +35,7 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
     it(`finds lost invalidations unless ${RULES[rule]}`, async () => {
       const fault = faults.findLast(({ breakable }) => breakable?.includes(rule))!;
       const { lost } = await fault.run(1, randomFrom(SEED), rule);
-      expect(lost, `${fault.name}, with CHAOS_SEED=${SEED}`).not.to.deep.equal([]);
-    }).timeout(120_000);
+      expect(lost, `${fault.name}, with SEED=${SEED}`).not.to.deep.equal([]);
+    }).timeout(600_000);
   }
 });

@@ -70,7 +70,7 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
     expect(apart.flaw, tell(apart.flaw)).to.equal(undefined);
     expect(merged.interleavings).to.equal(apart.interleavings);
     expect(merged.hits).to.be.within(1, apart.hits - 1);
-  }).timeout(60_000);
+  }).timeout(600_000);
 
   for (const rule of Object.keys(RULES) as Rule[]) {
     it(`lead to a stale hit unless ${RULES[rule]}`, async () => {
@@ -79,7 +79,7 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
       );
 
       expect(flaw?.error, `${interleavings} interleavings, ${tell(flaw)}`).to.be.instanceOf(StaleHit);
-    }).timeout(60_000);
+    }).timeout(600_000);
   }
 });
 

@@ -104,7 +104,7 @@ const damaging: fc.Arbitrary<Meddling> = fc.tuple(fc.nat(), fc.option(bytes), fc
 );
 
 describe('C3 and C7, when another program writes to the keys of the cache', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   for (const onStoreFailure of ['throw', 'degrade'] as const) {
     it(`reads are right, writes commit, and results are cached again (${onStoreFailure})`, async () => {

@@ -25,7 +25,7 @@ const WRITING: readonly Step[] = ['mark', 'commit', 'settle'];
 
 // Rejections that nobody handles are errors of the test that runs at the time: Mocha sees to that.
 describe('C7, when the store fails', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let database: string;
   let line: Line;
   let prefix: string;

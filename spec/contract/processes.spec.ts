@@ -64,7 +64,7 @@ describe('C1, between processes: no stale read', function () {
 describe('C2, between processes: no stale read after a crash', function () {
   this.timeout(5 * MINUTE + 200 * CRASHES);
   /** They die together, with their process: so many real deaths as possible in a time that one may wait. */
-  const WRITERS = 5;
+  const WRITERS = 10;
   const kills = Math.ceil(CRASHES / WRITERS / MOMENTS.length);
   let setting: Setting;
   let reader: Child;

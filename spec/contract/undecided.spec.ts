@@ -17,7 +17,7 @@ use(chaiAsPromised);
 const WAIT = 300;
 
 describe('C1 and C7, while the database has not decided about a transaction, or nobody knows what', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
   let database: string;
   let line: Line;
   let prefix: string;
@@ -150,7 +150,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
             await orm.em.fork().findOneOrFail(Article, row);
             return getCacheops(orm).stats().refused > reads && (await other.look(row)).hit === false;
           },
-          { timeout: 20_000, interval: 20 },
+          { timeout: 60_000, interval: 20 },
         );
         await decide(other, 'commit', prepared);
         for (const { lookUntilHit } of [subject, other]) {

@@ -12,7 +12,7 @@ const names = globSync('*.md', { cwd: DOCS })
   .sort();
 
 describe('the documentation', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let project: PagesProject;
 
   before(async () => {
@@ -35,7 +35,7 @@ describe('the documentation', function () {
 });
 
 describe('a page that is wrong', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let project: PagesProject;
 
   const cache = `

@@ -109,7 +109,7 @@ function execute(
   options: { cwd: string; env: NodeJS.ProcessEnv },
 ): Promise<{ output: string; failed: boolean }> {
   return new Promise(resolve => {
-    execFile(program, args, { ...options, timeout: 60_000 }, (error, stdout, stderr) =>
+    execFile(program, args, { ...options, timeout: 240_000 }, (error, stdout, stderr) =>
       resolve({ output: `${stdout}${stderr}`, failed: error !== null }),
     );
   });

@@ -4,7 +4,7 @@ import { until } from '../support/until.js';
 import { type BlogProcess, blogServers, type Servers, startBlog } from './blog.js';
 
 describe('the example blog', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let servers: Servers;
   let database: MikroORM;
   let reader: BlogProcess;

@@ -78,7 +78,7 @@ export async function startBlog(servers: Servers): Promise<BlogProcess> {
           const page = await get(path);
           return page.isCached && page;
         },
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       ) as Promise<Page>,
     post: (path, fields) =>
       fetch(origin + path, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' }),

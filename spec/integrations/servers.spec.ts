@@ -60,7 +60,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
         await cache.idle();
         return rendered === before;
       },
-      { timeout: 15_000 },
+      { timeout: 60_000 },
     );
   });
 

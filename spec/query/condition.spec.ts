@@ -75,7 +75,7 @@ describe('what a query depends on', () => {
       { numRuns: 500 },
     );
     expect(narrowed, 'queries that depend on less than whole tables').to.be.above(100);
-  }).timeout(120_000);
+  }).timeout(600_000);
 
   /** Whether the ORM and the database understand the question, and answer it by one statement. */
   async function answered({ entity, where, options }: Question): Promise<boolean> {

@@ -76,7 +76,7 @@ describe('what a condition asks of a row', () => {
     );
     expect(exact, 'conditions that are understood').to.be.above(600);
     expect(narrowing, 'conditions that tell rows apart').to.be.above(600);
-  }).timeout(120_000);
+  }).timeout(600_000);
 
   for (const [name, { given, stored: values, ordered, patterns, array }] of Object.entries(COLUMNS)) {
     it(`is understood of ${name}`, async () => {

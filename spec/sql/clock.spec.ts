@@ -86,7 +86,7 @@ describe('A text for which PostgreSQL reads the clock', () => {
       { numRuns: 3000, endOnFailure: true },
     );
     expect(accepted).to.be.greaterThan(10);
-  }).timeout(120_000);
+  }).timeout(600_000);
 
   for (const text of [
     ...[

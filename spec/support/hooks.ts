@@ -1,11 +1,17 @@
+import fc from 'fast-check';
+import { SEED } from './seed.js';
 import { stopServers } from './servers.js';
 
 /** How long after the last test something may still be open, in milliseconds. */
 const GRACE = 10_000;
 
 process.setSourceMapsEnabled(true);
+fc.configureGlobal({ seed: SEED });
 
 export const mochaHooks = {
+  beforeAll(): void {
+    console.log(`\n  with SEED=${SEED}`);
+  },
   async afterAll(this: Mocha.Context): Promise<void> {
     // a server that is not ours may take its time to drop databases
     this.timeout(120_000);

@@ -1,11 +1,27 @@
 import mocha from 'mocha';
 
-/** Mocha's own report, and below it the outcome in one line that other programs can read. */
+/** What a run of Mocha has come to. */
+export interface Outcome {
+  readonly passes: number;
+  readonly failures: number;
+}
+
+/** Mocha's own report. The outcome goes to the process that has started this one, or is printed in one line below. */
 export default class extends mocha.reporters.Spec {
   constructor(runner: mocha.Runner, options: mocha.MochaOptions) {
     super(runner, options);
     runner.once(mocha.Runner.constants.EVENT_RUN_END, () => {
-      console.log(`${this.stats.passes} passed, ${this.stats.failures} failed`);
+      const { passes, failures } = this.stats;
+      if (process.send) {
+        process.send({ passes, failures } satisfies Outcome);
+      } else {
+        console.log(describeOutcome({ passes, failures }));
+      }
     });
   }
+}
+
+/** A line that other programs can read. */
+export function describeOutcome({ passes, failures }: Outcome): string {
+  return `${passes} passed, ${failures} failed`;
 }

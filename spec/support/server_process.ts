@@ -51,7 +51,7 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
   });
 
   const written = () => readFileSync(server.log, 'utf8');
-  await until(() => ended || written().includes(server.ready), { timeout: 30_000 });
+  await until(() => ended || written().includes(server.ready), { timeout: 120_000 });
   if (ended) {
     throw new Error(`${basename(server.command)} ended before it was ready:\n${written()}`);
   }

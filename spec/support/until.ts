@@ -5,12 +5,12 @@ const now = performance.now.bind(performance);
 /**
  * Polls until `condition` holds, and returns the truthy value that it gave. An error that it throws is passed on.
  *
- * @param options.timeout how long to wait before failing, in milliseconds (default 5000)
+ * @param options.timeout how long to wait before failing, in milliseconds (default 60,000)
  * @param options.interval milliseconds between two looks (default 5)
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeout = 5000, interval = 5 } = {},
+  { timeout = 60_000, interval = 5 } = {},
 ): Promise<T> {
   const deadline = now() + timeout;
   for (;;) {

@@ -21,7 +21,7 @@ import { loseAnswerOfCommit, portOf, type Relay, startRelay, through } from './r
  */
 
 const ROWS = [1, 2, 3, 4];
-const PATIENCE = { timeout: 20_000, interval: 20 };
+const PATIENCE = { timeout: 60_000, interval: 20 };
 
 /** How long the store is waited for, and how long it is left alone when it has failed, in milliseconds. */
 const STORE = { storeTimeout: 300, retryAfter: 1000 };

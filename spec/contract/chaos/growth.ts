@@ -82,7 +82,7 @@ async function open(options?: CacheopsOptions): Promise<World> {
     extensions: [cacheops(options ?? { redis: server!.url, storeTimeout: 10_000 })],
   });
   hearReads(orm);
-  await until(async () => (await audit(orm.em.fork(), [1])).hits > 0, { timeout: 20_000, interval: 50 });
+  await until(async () => (await audit(orm.em.fork(), [1])).hits > 0, { timeout: 60_000, interval: 50 });
   return {
     orm,
     async size() {

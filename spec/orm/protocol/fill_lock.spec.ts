@@ -149,7 +149,7 @@ describe('lock: true', () => {
 });
 
 describe('lock: true, with several processes on PostgreSQL and Redis', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const PROCESSES = 3;
   let orm: MikroORM;
   let children: ChildProcess[];

@@ -111,7 +111,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).writers.map(({ id }) => id)).to.deep.equal([last.id]);
     await store.settle(last.id, [ARTICLE]);
     await leaseGranted(store, articles(category('0 0'), category('24 0')));
-  }).timeout(60_000);
+  }).timeout(300_000);
 
   it('refuses limits that make no sense', async () => {
     for (const limits of [{ maxSchemes: 0 }, { maxTouched: 1.5 }, { maxSchemes: Number.NaN }]) {

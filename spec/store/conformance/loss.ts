@@ -69,7 +69,7 @@ export function describeLoss(makeSubject: MakeSubject): void {
       }
     };
     await Promise.all(Array.from({ length: 20 }, play));
-  }).timeout(60_000);
+  }).timeout(300_000);
 }
 
 /** In the order of their kinds above. */

@@ -67,7 +67,7 @@ function clusterSubject(options: RedisStoreOptions = {}): ClusterSubject {
 describe('On a Redis Cluster', () => {
   before(async () => {
     cluster = await startRedisCluster();
-  }).timeout(90_000);
+  }).timeout(300_000);
   after(() => cluster?.stop());
 
   describeStore('ClusterStore', async limits => clusterSubject(limits));
@@ -129,11 +129,11 @@ describe('On a Redis Cluster', () => {
         );
       await until(
         works(() => cache(subject.store, address, 'old')),
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       );
       await until(
         works(() => expectHit(subject.other, address, 'old')),
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       );
     });
 
@@ -151,7 +151,7 @@ describe('On a Redis Cluster', () => {
 
     async function isMaster(one: Redis, other: Redis): Promise<[Redis, Redis]> {
       await until(async () => (await one.role())[0] === 'master' && (await other.role())[0] === 'slave', {
-        timeout: 30_000,
+        timeout: 60_000,
       });
       return [one, other];
     }
@@ -159,7 +159,7 @@ describe('On a Redis Cluster', () => {
     async function isFollowed(one: Redis, other: Redis): Promise<void> {
       await isMaster(one, other);
       const isLinked = async () => (await other.info('replication')).includes('master_link_status:up');
-      await until(isLinked, { timeout: 30_000 });
+      await until(isLinked, { timeout: 60_000 });
     }
 
     /** The replica gets nothing more of what its master is told. */
@@ -187,7 +187,7 @@ describe('On a Redis Cluster', () => {
             },
             () => false,
           ),
-        { timeout: 30_000 },
+        { timeout: 60_000 },
       );
       return answer;
     }
@@ -198,7 +198,7 @@ describe('On a Redis Cluster', () => {
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
       await isMaster(replica, master);
       expect(await firstAnswer()).to.equal(undefined);
-    }).timeout(90_000);
+    }).timeout(300_000);
 
     it('believes nothing of a master that was replaced, lagged, and took over again', async () => {
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
@@ -221,7 +221,7 @@ describe('On a Redis Cluster', () => {
       } finally {
         later.restore();
       }
-    }).timeout(90_000);
+    }).timeout(300_000);
 
     it('is told who serves what by a replica, if it knows no other node', async () => {
       const port = cluster!.ports[cluster!.clients.indexOf(replica)]!;
@@ -303,25 +303,25 @@ describe('On a Redis Cluster', () => {
 
     it('serves nothing stale while slots move to and fro', async () => {
       const { tally, done } = load();
-      await until(() => tally.hits > 100, { timeout: 30_000 });
+      await until(() => tally.hits > 100, { timeout: 60_000 });
       const ids = await Promise.all(cluster!.clients.map(client => client.call('CLUSTER', 'MYID')));
       for (const target of [1, 2, 0]) {
         for (const table of tables) {
           await move(slotOf(`{${table}}`), target, ids.map(String));
         }
         const before = tally.hits;
-        await until(() => tally.hits > before + 100, { timeout: 30_000 });
+        await until(() => tally.hits > before + 100, { timeout: 60_000 });
       }
       tally.running = false;
       await done;
 
       expect(tally.stale).to.equal(0);
       expect(tally.writes).to.be.greaterThan(20);
-    }).timeout(180_000);
+    }).timeout(300_000);
 
     it('serves nothing stale while a master fails and its replica takes over', async () => {
       const { tally, done } = load();
-      await until(() => tally.hits > 100, { timeout: 30_000 });
+      await until(() => tally.hits > 100, { timeout: 60_000 });
       await cluster!.servers[0]!.kill9();
       await until(async () => (await cluster!.clients[3]!.info('replication')).includes('role:master'), {
         timeout: 60_000,
@@ -339,7 +339,7 @@ describe('On a Redis Cluster', () => {
         ),
       );
       await expectHit(subject.other, articles(category('7')), 'seven');
-    }).timeout(180_000);
+    }).timeout(300_000);
 
     /** As `redis-cli --cluster reshard` does it. */
     async function move(slot: number, target: number, ids: readonly string[]): Promise<void> {

@@ -296,7 +296,7 @@ describe('What Redis may lose', () => {
 async function follow(client: Redis, { port }: RedisServer): Promise<void> {
   await client.replicaof('127.0.0.1', port);
   await until(async () => (await client.info('replication')).includes('master_link_status:up'), {
-    timeout: 15_000,
+    timeout: 60_000,
   });
 }
 
