@@ -103,6 +103,7 @@ export type Answer<T> =
 
 /** What is known of a request before it is looked for. */
 interface Plan {
+  readonly catalog: Catalog;
   readonly surroundings: Surroundings;
   readonly address: EntryAddress;
   readonly timeout: number;
@@ -287,6 +288,7 @@ export class Answers {
     ]);
     const key = `${prefix}${request.kind}:${request.name}:${hash('sha256', identity, 'base64url')}`;
     return {
+      catalog,
       surroundings,
       timeout,
       managers,
@@ -306,15 +308,16 @@ export class Answers {
     if (ctx && !session) {
       return { obstacle: 'a transaction that cannot be seen' };
     }
+    // what is read in it of the catalog has to be what everybody finds
+    const obstacle = session?.whyNotCached(false);
+    if (obstacle) {
+      return { obstacle };
+    }
     const loaded = await this.#load(ctx);
     if (typeof loaded === 'string') {
       return { obstacle: loaded };
     }
     const { catalog, surroundings } = loaded;
-    const obstacle = session?.whyNotCached(catalog.readCommitted);
-    if (obstacle) {
-      return { obstacle };
-    }
     if (session?.hasOwnSettings(settingsInKey(em))) {
       return { obstacle: PECULIAR };
     }
@@ -339,7 +342,7 @@ export class Answers {
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { address, timeout, managers, surroundings }: Plan,
+    { catalog, address, timeout, managers, surroundings }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
@@ -354,6 +357,7 @@ export class Answers {
       timeout,
       session !== undefined,
       this.#countsOf(request),
+      catalog,
     );
     const { own: store } = this.#parts;
     const computation = new Computation({

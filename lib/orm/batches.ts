@@ -232,6 +232,7 @@ export class Batches {
       timeout,
       session !== undefined,
       request.counts,
+      request.catalog!,
     );
     if (flight) {
       this.#parts.flights.send(flight, undefined);

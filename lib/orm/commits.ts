@@ -8,6 +8,7 @@ import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from './catalog.js'
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
+import { CATALOG, definedIn } from './pseudo_tables.js';
 import { isRefusal } from './rights.js';
 import type { Session, TransactionState } from './session.js';
 import type { TrackedConnection } from './tracked_dialect.js';
@@ -61,6 +62,10 @@ export class Commits {
       return;
     }
     const { store, arbiter, background } = this.#parts;
+    if (transaction.ddl && !transaction.catalog?.obstacle) {
+      // others see by it that the mark on what is defined is of somebody who has not ended, if the mark is lost
+      await light(sql => connection.ask(sql), true);
+    }
     const xid =
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
@@ -186,13 +191,18 @@ export class Commits {
         `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
       );
       if (now!.definitions !== catalog.definitionsAs) {
-        return [...(await database.refreshed(sql => connection.askApart(sql))).tables.keys()];
+        const { tables } = await database.refreshed(
+          sql => connection.askApart(sql),
+          connection.session.seesCommitted,
+        );
+        return [...tables.keys(), ...definedIn(catalog)];
       }
       const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
-      if (others.length > 0) {
-        database.forget();
+      if (others.length === 0) {
+        return [];
       }
-      return [...allAffected(catalog, others)];
+      database.forget();
+      return [...allAffected(catalog, others), ...definedIn(catalog)];
     };
     try {
       return await noneIfFailed(ask);
@@ -255,7 +265,7 @@ export class Commits {
     entities: readonly string[],
   ): void {
     this.#parts.events.announceInvalidation(() => ({
-      tables: summaries.map(({ wide, table, ...counts }) => ({
+      tables: summaries.filter(isOfRows).map(({ wide, table, ...counts }) => ({
         table: shortName(table),
         ...counts,
         all: wide,
@@ -263,6 +273,11 @@ export class Commits {
       entities,
     }));
   }
+}
+
+/** And not of what is defined. */
+function isOfRows({ table }: { readonly table: string }): boolean {
+  return !table.endsWith(`/${CATALOG}`);
 }
 
 /** PostgreSQL's code for whatever is asked in a transaction that has failed. */

@@ -28,10 +28,12 @@ import { contextOf, FUNCTIONS, type FunctionParts, rememberOrm } from './functio
 import { Cacheops, EXTENSION, STORE } from './handle.js';
 import { embeddedIdentity } from './identity.js';
 import { Invalidation } from './invalidation.js';
+import { leaseCatalog } from './lease.js';
 import { Lifetime } from './lifetime.js';
 import { askerOf, statementLog } from './own_statements.js';
 import { PoolSettings } from './pool_settings.js';
 import { Profiles } from './profiles.js';
+import { definedIn } from './pseudo_tables.js';
 import { Reads } from './reads.js';
 import { CachedRepository, PROFILES } from './repository.js';
 import { resultCodec } from './result_codec.js';
@@ -77,8 +79,9 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
         new CacheopsError(`The database may not be asked about itself: ${reason}`),
       );
     },
+    (name, ask) => leaseCatalog({ store: guarded, arbiter, events }, name, ask),
   );
-  const arbiter = new Arbiter(guarded, database, ask, events, background.add);
+  const arbiter: Arbiter = new Arbiter(guarded, database, ask, events, background.add);
   const commits = new Commits({ store: guarded, arbiter, database, events, background: background.add });
   const limits = { rows: options.maxRows, characters: MAX_CHARACTERS };
   const pool = new PoolSettings(() => database.forget());
@@ -148,9 +151,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     own: store,
     isShared: !(store instanceof MemoryStore),
     em: () => orm.em,
-    database: async () => {
+    database,
+    databaseName: async () => {
       const ctx = contextOf(orm.em).getTransactionContext();
-      return (database.current ?? (await database.get(askerOf(driver, ctx)))).database;
+      return (await database.get(askerOf(driver, ctx), ctx === undefined)).database;
     },
     arbiter,
     events,
@@ -192,7 +196,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       }
     },
   });
-  closeWith(driver, lifetime, () => database.forget());
+  closeWith(driver, lifetime, () => database.disconnected());
   const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
   config.registerExtension(EXTENSION, () => handle);
   const functions: FunctionParts = {
@@ -329,7 +333,8 @@ function trackDumps(
   for (const connection of connections) {
     const { executeDump } = connection;
     connection.executeDump = async function (this: AbstractSqlConnection, dump: string) {
-      const tables = [...(await database.get(ask)).tables.keys()];
+      const catalog = await database.get(ask);
+      const tables = [...catalog.tables.keys(), ...definedIn(catalog)];
       const announced = await commits.announce(tables);
       try {
         await executeDump.call(this, dump);
@@ -389,6 +394,6 @@ function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => 
     const end = () => closeDriver.call(this, force);
     await (reconnecting ? end() : lifetime.close(end));
     lifetime.disconnected();
-    forget(); // what is connected next may be another database
+    forget();
   };
 }

@@ -17,6 +17,7 @@ import { newWriterId } from './commits.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { shortName } from './explain.js';
+import { catalogOf } from './pseudo_tables.js';
 
 /** Invalidation by hand, for changes that were made elsewhere. */
 export class Invalidation {
@@ -76,7 +77,9 @@ export class Invalidation {
   }
 
   async all(): Promise<void> {
-    await this.#store.clear();
+    const { name } = this.#database;
+    // what is known of the database stays true, and no row is in it
+    await this.#store.clear(name === undefined ? [] : [catalogOf(name)]);
     this.#events.announceInvalidation(() => ({ everything: true }));
   }
 

@@ -1,7 +1,20 @@
-import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../store/store.js';
+import type {
+  EntryAddress,
+  InFlight,
+  Lease,
+  Quarantine,
+  Refusal,
+  Seal,
+  Store,
+  TableDependencies,
+} from '../store/store.js';
+import { WHOLE_TABLE } from '../store/store.js';
 import type { Arbiter } from './arbiter.js';
 import type { AddBackground } from './background.js';
+import type { Ask, Catalog } from './catalog.js';
+import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
+import { catalogOf } from './pseudo_tables.js';
 import type { ReadCounts } from './stats.js';
 
 /** Why there is none. */
@@ -9,6 +22,7 @@ export const REFUSED = 'refused';
 
 export interface LeaseParts {
   readonly store: Store;
+  readonly database: CatalogSource;
   readonly arbiter: Arbiter;
   readonly events: CacheopsEvents;
   readonly background: AddBackground;
@@ -20,26 +34,28 @@ export interface LeaseParts {
  *
  * @param timeout seconds
  * @param counts where a refusal is counted
+ * @param catalog by which it was planned; left out: by none
  */
 export async function takeLease(
-  { store, arbiter, events, background }: LeaseParts,
+  { store, database, arbiter, events, background }: LeaseParts,
   address: EntryAddress,
   timeout: number,
   inTransaction: boolean,
   counts: ReadCounts,
+  catalog?: Catalog,
 ): Promise<Seal | undefined> {
+  const asked = catalog ? withCatalog(address, catalog.database) : address;
   try {
-    let lease: Lease = await store.lease(address, timeout);
+    let lease: Lease = await store.lease(asked, timeout);
     if (!lease.granted && inTransaction) {
       // the arbiter's connection may be the one that the transaction holds: it is for others, and later
       background(arbiter.resolve(lease), 'a connection');
     } else if (!lease.granted && (await arbiter.resolve(lease))) {
-      lease = await store.lease(address, timeout);
+      lease = await store.lease(asked, timeout);
     }
-    if (lease.granted) {
-      return lease.seal;
-    }
-    counts.refused++;
+    const seal = lease.granted && catalog ? database.confirm(catalog, lease.seal) : sealOf(lease);
+    counts.refused += Number(seal === undefined);
+    return seal;
   } catch (error) {
     events.reportError('lease', error);
   }
@@ -51,12 +67,17 @@ export async function takeLease(
  * be as many quarantines of the same table as there are addresses.
  */
 export async function takeLeases(
-  { store, arbiter, events, background }: LeaseParts,
+  parts: LeaseParts,
   addresses: readonly EntryAddress[],
   timeout: number,
   inTransaction: boolean,
   counts: ReadCounts,
+  catalog: Catalog,
 ): Promise<(Seal | undefined)[]> {
+  const { store, database, arbiter, events, background } = parts;
+  if (addresses.length === 1) {
+    return [await takeLease(parts, addresses[0]!, timeout, inTransaction, counts, catalog)];
+  }
   const take = (indices: readonly number[]) =>
     Promise.all(indices.map(i => store.lease(addresses[i]!, timeout)));
   try {
@@ -70,14 +91,55 @@ export async function takeLeases(
         leases[refused[n]!] = lease;
       }
     }
+    // after all of them
+    const last = await store.lease({ key: '', tables: [dependencyOn(catalog.database)] }, timeout);
+    const isCurrent = last.granted && database.confirm(catalog, `,${last.seal}`) !== undefined;
     return leases.map(lease => {
-      counts.refused += Number(!lease.granted);
-      return lease.granted ? lease.seal : undefined;
+      const seal = isCurrent ? sealOf(lease) : undefined;
+      counts.refused += Number(seal === undefined);
+      return seal;
     });
   } catch (error) {
     events.reportError('lease', error);
     return addresses.map(() => undefined);
   }
+}
+
+/** A lease on what is defined in a database, to be taken before that is read. Never rejects. */
+export async function leaseCatalog(
+  { store, arbiter, events }: Pick<LeaseParts, 'store' | 'arbiter' | 'events'>,
+  database: string,
+  ask: Ask,
+): Promise<Seal | undefined> {
+  const address = { key: '', tables: [dependencyOn(database)] };
+  try {
+    let lease = await store.lease(address, LIFE_OF_CATALOGS);
+    if (!lease.granted && (await arbiter.resolve(lease, ask))) {
+      lease = await store.lease(address, LIFE_OF_CATALOGS);
+    }
+    return sealOf(lease);
+  } catch (error) {
+    events.reportError('lease', error);
+    return undefined;
+  }
+}
+
+/**
+ * A catalog is read anew when nobody has missed for so long, in seconds: then its stamp is gone.
+ */
+const LIFE_OF_CATALOGS = 24 * 3600;
+
+/** As the last: a definer that is not found by then has not begun to mark, and so marks what was leased before. */
+function withCatalog({ key, tables }: EntryAddress, database: string): EntryAddress {
+  return { key, tables: [...tables, dependencyOn(database)] };
+}
+
+function dependencyOn(database: string): TableDependencies {
+  return { table: catalogOf(database), dependencies: [{ scheme: WHOLE_TABLE, values: '' }] };
+}
+
+function sealOf(lease: Lease): Seal | undefined {
+  return lease.granted ? lease.seal : undefined;
 }
 
 function joinRefusals(leases: readonly Lease[]): Refusal {

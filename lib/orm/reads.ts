@@ -99,6 +99,8 @@ export interface Request {
   readonly scope: Scope;
   /** for which it was planned */
   surroundings?: Surroundings;
+  /** by which it was planned */
+  catalog?: Catalog;
   /** names of the user's own settings that are in the key, if the result may depend on any: the query is not looked into */
   ownSettings?: ReadonlySet<string>;
   /** when it began, by the clock of the flights */
@@ -267,6 +269,7 @@ export class Reads {
     }
     const { planner } = current;
     request.surroundings = current.surroundings;
+    request.catalog = current.catalog;
     const { tables, lock } = decision;
     if (tables) {
       request.ownSettings = settingsInKey(request.em);
@@ -369,8 +372,8 @@ export class Reads {
   }
 
   async #transactionObstacle(session: Session, ctx: Context): Promise<string | undefined> {
-    const catalog = await this.#parts.database.get(this.#asker(ctx));
-    return catalog.obstacle ?? session.whyNotCached(catalog.readCommitted);
+    // what is read in it of the catalog has to be what everybody finds
+    return session.whyNotCached(false) ?? (await this.#parts.database.get(this.#asker(ctx))).obstacle;
   }
 
   /** Asks the database, or waits for another read that is about to: see {@link Flights}. */
@@ -408,7 +411,14 @@ export class Reads {
         lock = taken;
       }
       // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-      const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined, request.counts);
+      const seal = await takeLease(
+        this.#parts,
+        plan.address,
+        timeout,
+        session !== undefined,
+        request.counts,
+        request.catalog,
+      );
       const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
       if (other) {
         if (flight) {
