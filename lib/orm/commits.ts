@@ -62,9 +62,10 @@ export class Commits {
       return;
     }
     const { store, arbiter, background } = this.#parts;
-    if (transaction.ddl && !transaction.catalog?.obstacle) {
-      // others see by it that the mark on what is defined is of somebody who has not ended, if the mark is lost
-      await light(sql => connection.ask(sql), true);
+    if (transaction.ddl) {
+      // if the mark on what is defined is lost, others see by it that not all have ended who had one
+      const mayFail = transaction.catalog?.obstacle !== undefined;
+      await light(sql => (mayFail ? connection.askApart(sql) : connection.ask(sql)), true);
     }
     const xid =
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));

@@ -15,6 +15,7 @@ import type { Ask, Catalog } from './catalog.js';
 import type { CatalogSource } from './database.js';
 import type { CacheopsEvents } from './events.js';
 import { catalogOf } from './pseudo_tables.js';
+import { isRefusal } from './rights.js';
 import type { ReadCounts } from './stats.js';
 
 /** Why there is none. */
@@ -119,7 +120,9 @@ export async function leaseCatalog(
     }
     return sealOf(lease);
   } catch (error) {
-    events.reportError('lease', error);
+    if (!isRefusal(error)) {
+      events.reportError('lease', error);
+    } // else the catalog's own questions will be refused, too, and tell of it
     return undefined;
   }
 }
