@@ -32,6 +32,8 @@ import { currentScope } from './orm/context/scope.js';
 import { supportDryRuns } from './orm/planning/dry_run.js';
 import { Profiles } from './orm/planning/profiles.js';
 import { Samples } from './orm/planning/samples.js';
+import { leaseCatalog } from './orm/protocol/lease.js';
+import { definedIn } from './orm/protocol/virtual_tables.js';
 import { WriterFates } from './orm/protocol/writer_fate.js';
 import { supportExists } from './orm/reads/exists.js';
 import { ReadInterceptor } from './orm/reads/read_interceptor.js';
@@ -79,8 +81,9 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
         new CacheopsError(`The database may not be asked about itself: ${reason}`),
       );
     },
+    (name, ask) => leaseCatalog({ store: guarded, writerFates, events }, name, ask),
   );
-  const writerFates = new WriterFates(guarded, database, ask, events, background.add);
+  const writerFates: WriterFates = new WriterFates(guarded, database, ask, events, background.add);
   const commits = new CommitProtocol({
     store: guarded,
     writerFates,
@@ -156,9 +159,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     own: store,
     isShared: !(store instanceof MemoryStore),
     em: () => orm.em,
-    database: async () => {
+    database,
+    databaseName: async () => {
       const ctx = contextOf(orm.em).getTransactionContext();
-      return (database.current ?? (await database.get(askerOf(driver, ctx)))).database;
+      return (await database.get(askerOf(driver, ctx), ctx === undefined)).database;
     },
     writerFates,
     events,
@@ -200,7 +204,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       }
     },
   });
-  closeWith(driver, lifetime, () => database.forget());
+  closeWith(driver, lifetime, () => database.disconnected());
   const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
   config.registerExtension(EXTENSION, () => handle);
   const functions: FunctionParts = {
@@ -338,7 +342,8 @@ function trackDumps(
   for (const connection of connections) {
     patch(connection, 'connection.executeDump', executeDump => {
       return async function (dump) {
-        const tables = [...(await database.get(ask)).tables.keys()];
+        const catalog = await database.get(ask);
+        const tables = [...catalog.tables.keys(), ...definedIn(catalog)];
         const marked = await commits.markBefore(tables);
         try {
           await executeDump.call(this, dump);

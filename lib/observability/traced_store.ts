@@ -101,11 +101,11 @@ export class TracedStore implements Store {
     );
   }
 
-  clear(): Promise<void> {
+  clear(kept?: readonly string[]): Promise<void> {
     return this.#maybe(
       'clear',
       () => ({}),
-      () => this.#store.clear(),
+      () => this.#store.clear(kept),
     );
   }
 

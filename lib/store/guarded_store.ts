@@ -145,8 +145,8 @@ export class GuardedStore implements Store {
   }
 
   /** @throws the store's error */
-  async clear(): Promise<void> {
-    await this.#store.clear();
+  async clear(kept?: readonly string[]): Promise<void> {
+    await this.#store.clear(kept);
   }
 
   /**

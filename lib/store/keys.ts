@@ -82,6 +82,12 @@ export class Keys {
     return keys;
   }
 
+  /** Of which keys it is known that they are of one of these tables. */
+  filterOf(tables: readonly string[]): (key: string) => boolean {
+    const begins = tables.flatMap(table => Object.values(this.of(table)) as string[]);
+    return key => begins.some(begin => key.startsWith(begin));
+  }
+
   /** Everything that decides about an entry: itself, then for each table its stamp and those of its dependencies. */
   ofAddress(address: EntryAddress): readonly string[] {
     let keys = this.#addresses.get(address);

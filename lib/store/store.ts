@@ -50,6 +50,8 @@ export interface Store {
    * Takes a lease after a miss, *before* the database is asked: registers missing schemes, creates missing
    * stamps, and tells whether the result may be stored at all.
    *
+   * The last of the tables is leased after all others have been.
+   *
    * @param ttl how long the stamps must outlive this moment, in seconds (the longest timeout of the entry)
    */
   lease(address: EntryAddress, ttl: number): Promise<Lease>;
@@ -84,8 +86,12 @@ export interface Store {
   /** Drops everything that depends on these tables. */
   drop(tables: readonly string[]): Promise<void>;
 
-  /** Drops everything that this store has written, and nothing else. */
-  clear(): Promise<void>;
+  /**
+   * Drops everything that this store has written, and nothing else.
+   *
+   * @param kept tables whose stamps and registries stay as they are
+   */
+  clear(kept?: readonly string[]): Promise<void>;
 
   close(): Promise<void>;
 }

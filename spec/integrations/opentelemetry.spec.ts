@@ -296,6 +296,9 @@ describe('instrument()', () => {
     expect(
       found.map(({ attributes, count }) => [attributes['cacheops.store.operation'], count]),
     ).to.deep.equal([
+      // of the catalog, which is read for the first time
+      ['lease', 2],
+      ['lift', 1],
       ['mark', 1],
       ['settle', 1],
     ]);

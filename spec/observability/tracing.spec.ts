@@ -154,6 +154,7 @@ describe('channels', () => {
   });
 
   it('tell of what is asked of the store, by readers and by writers', async () => {
+    await blog.cache.invalidateModel(Tag); // once the catalog is known
     const told = await heard<StoreMessage>('mikro-orm-cacheops:store', async () => {
       await fork().find(Tag, {});
       await blog.cache.idle();

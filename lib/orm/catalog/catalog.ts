@@ -1,5 +1,6 @@
 import { ANY_TABLE, type Routine, Routines } from '../../sql/routines.js';
 import type { TableName } from '../../sql/select/select.js';
+import type { Seal } from '../../store/store.js';
 import { type Comparable, comparableOf, isArray } from '../../values/comparable.js';
 import { isOrderable } from '../../values/order.js';
 import { pathOf } from '../../values/path.js';
@@ -114,6 +115,8 @@ export interface Catalog {
   readonly obstacle?: string;
   /** names the database, however it is reached: cluster and database name */
   readonly database: string;
+  /** the stamp of what is defined there, as it was before anything was read; `undefined` if what was read is not for storing by */
+  readonly stamp?: Seal | undefined;
   readonly user: string;
   /** the schemas in which tables are looked for, without those that are there anyway */
   readonly path: readonly string[];
@@ -156,10 +159,20 @@ export function pathColumn(table: Table, name: string): ComparableColumn[] {
   return kind ? [{ name, kind }] : [];
 }
 
+/** What the database is called, however it is reached. */
+export async function askDatabaseName(ask: Ask, identity: string | undefined): Promise<string> {
+  const [row] = await ask(`select current_database() as name, ${SYSTEM} as system`);
+  return databaseName(row!, identity);
+}
+
+function databaseName({ name, system }: Record<string, any>, identity: string | undefined): string {
+  return `${name}@${identity ?? BigInt(system).toString(36)}`;
+}
+
 export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {
   const [server] = await ask(SERVER);
   checkRights(server!.lacking, server!.user);
-  const database = `${server!.name}@${identity ?? BigInt(server!.system).toString(36)}`;
+  const database = databaseName(server!, identity);
   // what is temporary is of one session, which may be this one
   const path = (server!.path as string[]).filter(schema => !schema.startsWith('pg_temp'));
   const rows = await ask(TABLES);
@@ -407,6 +420,8 @@ export function columnsNow(tables: readonly Table[]): string {
     where a.attrelid = any ('{${tables.map(({ oid }) => oid)}}') and a.attnum > 0 and not a.attisdropped group by 1) as t)`;
 }
 
+const SYSTEM = '(select system_identifier::text from pg_control_system())';
+
 const SERVER = `
   with recursive ${KINDS_OF_TYPES}
   select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
@@ -419,7 +434,7 @@ const SERVER = `
               or coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' and d.datcollate in ('C', 'POSIX')
             from pg_database d where d.datname = current_database()) as points,
          ${LACKING} as lacking,
-         (select system_identifier::text from pg_control_system()) as system`;
+         ${SYSTEM} as system`;
 
 /**
  * One statement, so that it is of one moment. Everything is collected once and joined, since looked up for each table it

@@ -34,6 +34,7 @@ const FUNCTIONS = [
   'pg_show_all_settings()',
   'pg_snapshot_xmax(pg_snapshot)',
   'pg_try_advisory_lock_shared(integer, integer)',
+  'pg_try_advisory_xact_lock_shared(integer, integer)',
   'pg_typeof("any")',
   'pg_xact_status(xid8)',
   'statement_timestamp()',

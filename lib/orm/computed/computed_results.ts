@@ -111,6 +111,7 @@ export type Answer<T> =
 
 /** What is known of a request before it is looked for. */
 interface Plan {
+  readonly catalog: Catalog;
   readonly surroundings: EnvironmentState;
   readonly address: EntryAddress;
   readonly timeout: number;
@@ -295,6 +296,7 @@ export class ComputedResults {
     ]);
     const key = `${prefix}${request.kind}:${request.name}:${hash('sha256', identity, 'base64url')}`;
     return {
+      catalog,
       surroundings,
       timeout,
       managers,
@@ -314,15 +316,16 @@ export class ComputedResults {
     if (ctx && !session) {
       return { obstacle: 'a transaction that cannot be seen' };
     }
+    // what is read in it of the catalog has to be what everybody finds
+    const obstacle = session?.whyNotCached(false);
+    if (obstacle) {
+      return { obstacle };
+    }
     const loaded = await this.#load(ctx);
     if (typeof loaded === 'string') {
       return { obstacle: loaded };
     }
     const { catalog, surroundings } = loaded;
-    const obstacle = session?.whyNotCached(catalog.readCommitted);
-    if (obstacle) {
-      return { obstacle };
-    }
     if (session?.hasOwnSettings(settingsInKey(em))) {
       return { obstacle: NON_DEFAULT_SETTINGS };
     }
@@ -347,7 +350,7 @@ export class ComputedResults {
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { address, timeout, managers, surroundings }: Plan,
+    { catalog, address, timeout, managers, surroundings }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
@@ -362,6 +365,7 @@ export class ComputedResults {
       timeout,
       session !== undefined,
       this.#countsOf(request),
+      catalog,
     );
     const { own: store } = this.#parts;
     const computation = new Computation({

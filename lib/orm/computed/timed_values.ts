@@ -22,7 +22,7 @@ export interface StoreCacheParts extends LeaseParts {
   /** the global one of its ORM */
   readonly em: () => EntityManager;
   /** tells the database from others; it is asked for that once */
-  readonly database: () => Promise<string>;
+  readonly databaseName: () => Promise<string>;
   readonly enabled: boolean;
   readonly serializer: Serializer | undefined;
   /** what a key gets before it: by tenant, say */
@@ -116,7 +116,7 @@ export class StoreCache implements TimedCache {
       return;
     }
     await dropNamed(this.#parts.store, KEYS, 'key', [
-      this.#nameOf(key, await this.#parts.database(), variant),
+      this.#nameOf(key, await this.#parts.databaseName(), variant),
     ]);
     const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
     if (seal !== undefined) {
@@ -216,7 +216,7 @@ export class StoreCache implements TimedCache {
   async #addressOf(key: string, variant: ValueVariant): Promise<EntryAddress | undefined> {
     let database: string;
     try {
-      database = await this.#parts.database();
+      database = await this.#parts.databaseName();
     } catch (error) {
       this.#parts.events.reportError('read', error);
       return undefined;

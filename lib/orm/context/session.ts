@@ -166,6 +166,11 @@ export class Session {
     return !this.changes.own.every(name => known.has(name));
   }
 
+  /** Whether what is asked here now is answered by what is committed by now, and by nothing else. */
+  get seesCommitted(): boolean {
+    return !this.transaction || (!this.transaction.ddl && this.isReadCommitted(false));
+  }
+
   /**
    * Whether each statement of the transaction that is open here sees what is committed by then.
    *

@@ -14,11 +14,16 @@ import type { Ask } from '../catalog/catalog.js';
 /** The first key of all beacons: what tells them from other advisory locks. */
 export const LOCK_CLASS = 1_667_329_136;
 
-/** @returns its name; `undefined` if the database would not have it, as in a transaction that has failed */
-export async function acquireLock(ask: Ask): Promise<string | undefined> {
+/**
+ * @param untilEnd it goes out with the transaction in which it is lit, or that is prepared
+ * @returns its name; `undefined` if the database would not have it, as in a transaction that has failed
+ */
+export async function acquireLock(ask: Ask, untilEnd = false): Promise<string | undefined> {
   const number = randomInt(1, 2 ** 31);
   try {
-    const [row] = await ask(`select pg_try_advisory_lock_shared(${LOCK_CLASS}, ${number}) as lit`);
+    const [row] = await ask(
+      `select pg_try_advisory_${untilEnd ? 'xact_' : ''}lock_shared(${LOCK_CLASS}, ${number}) as lit`,
+    );
     return row?.lit ? `${PREFIX}${number}` : undefined;
   } catch {
     return undefined; // what follows will fail by itself, or end that transaction

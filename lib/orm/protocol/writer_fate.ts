@@ -5,7 +5,7 @@ import type { Ask } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { AddBackground } from '../context/background.js';
 import { LOCK_CLASS, lockNumberOf } from './advisory_lock.js';
-import { isPseudoTable } from './virtual_tables.js';
+import { CATALOG, isPseudoTable } from './virtual_tables.js';
 
 /** A writer in flight for longer than this, in milliseconds, is asked about. */
 const OVERDUE_MS = 1000;
@@ -48,15 +48,16 @@ export class WriterFates {
    * After a lease was refused: settles for writers that have ended without doing so, and ends quarantines that are
    * over.
    *
+   * @param ask where another connection is not to be had
    * @returns whether it is worth asking for a lease again
    */
-  async resolve(refusal: Refusal): Promise<boolean> {
+  async resolve(refusal: Refusal, ask = this.#ask): Promise<boolean> {
     if (this.#closed) {
       return false; // to ask the database would connect it again
     }
     const [settled, lifted] = await Promise.all([
-      this.#settleOverdue(refusal),
-      refusal.quarantines.length > 0 ? this.#liftQuarantines(refusal.quarantines) : false,
+      this.#settleOverdue(refusal, ask),
+      refusal.quarantines.length > 0 ? this.#liftQuarantines(refusal.quarantines, ask) : false,
     ]);
     return settled || lifted;
   }
@@ -68,7 +69,7 @@ export class WriterFates {
    */
   async settleWhenEnded(writer: Writer, tables: readonly string[], pause = RETRY_MS.first): Promise<void> {
     try {
-      if (writer.xid === undefined || (await this.#hasEnded([writer.xid])).has(writer.xid)) {
+      if (writer.xid === undefined || (await this.#hasEnded([writer.xid], this.#ask)).has(writer.xid)) {
         await this.#store.settle(writer.id, tables);
         return;
       }
@@ -100,13 +101,13 @@ export class WriterFates {
     this.#closed = false;
   }
 
-  async #settleOverdue({ writers }: Refusal): Promise<boolean> {
+  async #settleOverdue({ writers }: Refusal, ask: Ask): Promise<boolean> {
     const overdue = writers.filter(writer => writer.age >= (writer.xid === undefined ? LOST_MS : OVERDUE_MS));
     if (overdue.length === 0) {
       return false;
     }
     const xids = overdue.flatMap(writer => writer.xid ?? []);
-    const ended = xids.length > 0 ? await this.#hasEnded(xids) : new Set<string>();
+    const ended = xids.length > 0 ? await this.#hasEnded(xids, ask) : new Set<string>();
     const over = overdue.filter(writer => writer.xid === undefined || ended.has(writer.xid));
     await Promise.all(over.map(writer => this.#store.settle(writer.id, writer.tables)));
     return over.length > 0;
@@ -120,16 +121,16 @@ export class WriterFates {
    * later one is running, its lock tells: a transaction holds it from when it gets its id until after it has ended
    * for all others. (To ask for the status of an id that was not given out would be an error.)
    */
-  async #hasEnded(xids: readonly string[]): Promise<Set<string>> {
+  async #hasEnded(xids: readonly string[], ask: Ask): Promise<Set<string>> {
     const known = xids.filter(xid => /^\d{1,18}$/.test(xid)); // they come from the store
     const ended = new Set(xids.filter(xid => !known.includes(xid)));
     const beacons = xids.filter(xid => lockNumberOf(xid) !== undefined);
-    for (const beacon of beacons.length > 0 ? await this.#lit(beacons) : []) {
+    for (const beacon of beacons.length > 0 ? await this.#lit(beacons, ask) : []) {
       ended.delete(beacon);
     }
     if (known.length > 0) {
       const list = known.map(xid => `('${xid}')`).join(', ');
-      const rows = await this.#ask(`
+      const rows = await ask(`
         select xid from (values ${list}) as v (xid)
         where case when xid::xid8 < pg_snapshot_xmax(pg_current_snapshot())
           then pg_xact_status(xid::xid8) is distinct from 'in progress'
@@ -143,8 +144,8 @@ export class WriterFates {
   }
 
   /** Which of these are lit: their statements are being executed. */
-  async #lit(beacons: readonly string[]): Promise<string[]> {
-    const rows = await this.#ask(`select objid::text as number ${FROM_BEACONS}`);
+  async #lit(beacons: readonly string[], ask: Ask): Promise<string[]> {
+    const rows = await ask(`select objid::text as number ${FROM_BEACONS}`);
     const lit = new Set(rows.map(({ number }) => Number(number)));
     return beacons.filter(beacon => lit.has(lockNumberOf(beacon)!));
   }
@@ -156,13 +157,15 @@ export class WriterFates {
    *
    * The locks are on oids, and a table may be another than the one of the catalog by now, so its name is looked up
    * with them. Between the two it may be made anew once more: by somebody who had to wait for all who wrote to it.
+   *
+   * Whoever defines something has a beacon lit, in a transaction too.
    */
-  async #liftQuarantines(quarantines: readonly Quarantine[]): Promise<boolean> {
-    const { database } = await this.#database.get(this.#ask);
+  async #liftQuarantines(quarantines: readonly Quarantine[], ask: Ask): Promise<boolean> {
+    const database = this.#database.name ?? (await this.#database.get(ask)).database;
     const known = (table: string) => table.startsWith(`${database}/`) || isPseudoTable(table);
     const ours = quarantines.filter(({ table }) => known(table));
     const nameOf = ({ table }: Quarantine) => table.slice(database.length + 1);
-    const holders = await this.#holders(ours.filter(({ table }) => !isPseudoTable(table)).map(nameOf));
+    const holders = await this.#holders(ours.filter(({ table }) => !isPseudoTable(table)).map(nameOf), ask);
     const over = ours.filter(quarantine => {
       const found = isPseudoTable(quarantine.table) ? [] : holders.get(nameOf(quarantine));
       const now = found ?? [];
@@ -180,15 +183,16 @@ export class WriterFates {
    * Who may have changed rows of these tables and has not ended, by the tables' names with their schemas. A table that
    * does not exist is not among them.
    */
-  async #holders(names: readonly string[]): Promise<Map<string, string[]>> {
+  async #holders(names: readonly string[], ask: Ask): Promise<Map<string, string[]>> {
     const rows =
       names.length === 0
         ? []
-        : await this.#ask(`
+        : await ask(`
       with recursive family (name, oid) as (
         select v.name, c.oid from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
         join pg_class c on true join pg_namespace n on n.oid = c.relnamespace
         where n.nspname || '.' || c.relname = v.name and c.relkind in ('r', 'p', 'v', 'm', 'f')
+        ${names.includes(CATALOG) ? `union select '${CATALOG}', 0::oid` : ''}
         union select f.name, i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid)
       select f.name, l.virtualtransaction as holder from family f
       left join pg_locks l on l.locktype = 'relation' and l.relation = f.oid

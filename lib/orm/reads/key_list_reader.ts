@@ -236,6 +236,7 @@ export class KeyListReader {
       timeout,
       session !== undefined,
       request.counts,
+      request.catalog!,
     );
     if (flight) {
       this.#parts.flights.send(flight, undefined);

@@ -232,6 +232,7 @@ export class ReadInterceptor {
     }
     const { planner } = current;
     request.surroundings = current.surroundings;
+    request.catalog = current.catalog;
     const { tables, lock } = decision;
     if (tables) {
       request.ownSettings = settingsInKey(request.em);
@@ -334,8 +335,8 @@ export class ReadInterceptor {
   }
 
   async #transactionObstacle(session: Session, ctx: Context): Promise<string | undefined> {
-    const catalog = await this.#parts.database.get(this.#asker(ctx));
-    return catalog.obstacle ?? session.whyNotCached(catalog.readCommitted);
+    // what is read in it of the catalog has to be what everybody finds
+    return session.whyNotCached(false) ?? (await this.#parts.database.get(this.#asker(ctx))).obstacle;
   }
 
   /** Asks the database, or waits for another read that is about to: see {@link SingleFlights}. */
@@ -373,7 +374,14 @@ export class ReadInterceptor {
         lock = taken;
       }
       // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-      const seal = await takeLease(this.#parts, plan.address, timeout, session !== undefined, request.counts);
+      const seal = await takeLease(
+        this.#parts,
+        plan.address,
+        timeout,
+        session !== undefined,
+        request.counts,
+        request.catalog,
+      );
       const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
       if (other) {
         if (flight) {

@@ -3,6 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Op } from '../../config/index.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { ReadMessage } from '../../observability/tracing.js';
+import type { Catalog } from '../catalog/catalog.js';
 import type { EnvironmentState } from '../context/environment.js';
 import type { Scope } from '../context/scope.js';
 import type { ReadCall } from '../planning/plan.js';
@@ -29,6 +30,8 @@ export interface Request {
   readonly scope: Scope;
   /** for which it was planned */
   surroundings?: EnvironmentState;
+  /** by which it was planned */
+  catalog?: Catalog;
   /** names of the user's own settings that are in the key, if the result may depend on any: the query is not looked into */
   ownSettings?: ReadonlySet<string>;
   /** when it began, by the clock of the flights */

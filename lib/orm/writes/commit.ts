@@ -8,6 +8,7 @@ import { isRefusal } from '../catalog/rights.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
+import { CATALOG, definedIn } from '../protocol/virtual_tables.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
 import type { TrackedConnection } from './tracked_connection.js';
@@ -61,6 +62,11 @@ export class CommitProtocol {
       return;
     }
     const { store, writerFates, background } = this.#parts;
+    if (transaction.ddl) {
+      // if the mark on what is defined is lost, others see by it that not all have ended who had one
+      const mayFail = transaction.catalog?.obstacle !== undefined;
+      await acquireLock(sql => (mayFail ? connection.askApart(sql) : connection.ask(sql)), true);
+    }
     const xid =
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
@@ -186,13 +192,18 @@ export class CommitProtocol {
         `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
       );
       if (now!.definitions !== catalog.definitionsAs) {
-        return [...(await database.refreshed(sql => connection.askApart(sql))).tables.keys()];
+        const { tables } = await database.refreshed(
+          sql => connection.askApart(sql),
+          connection.session.seesCommitted,
+        );
+        return [...tables.keys(), ...definedIn(catalog)];
       }
       const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
-      if (others.length > 0) {
-        database.forget();
+      if (others.length === 0) {
+        return [];
       }
-      return [...allAffected(catalog, others)];
+      database.forget();
+      return [...allAffected(catalog, others), ...definedIn(catalog)];
     };
     try {
       return await noneIfFailed(ask);
@@ -255,7 +266,7 @@ export class CommitProtocol {
     entities: readonly string[],
   ): void {
     this.#parts.events.announceInvalidation(() => ({
-      tables: summaries.map(({ wide, table, ...counts }) => ({
+      tables: summaries.filter(isOfRows).map(({ wide, table, ...counts }) => ({
         table: shortName(table),
         ...counts,
         all: wide,
@@ -263,6 +274,11 @@ export class CommitProtocol {
       entities,
     }));
   }
+}
+
+/** And not of what is defined. */
+function isOfRows({ table }: { readonly table: string }): boolean {
+  return !table.endsWith(`/${CATALOG}`);
 }
 
 /** PostgreSQL's code for whatever is asked in a transaction that has failed. */

@@ -17,6 +17,7 @@ import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
 import type { Ask, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import { catalogOf } from '../protocol/virtual_tables.js';
 import { newWriterId } from '../protocol/writer.js';
 
 /** Invalidation by hand, for changes that were made elsewhere. */
@@ -77,7 +78,9 @@ export class Invalidation {
   }
 
   async all(): Promise<void> {
-    await this.#store.clear();
+    const { name } = this.#database;
+    // what is known of the database stays true, and no row is in it
+    await this.#store.clear(name === undefined ? [] : [catalogOf(name)]);
     this.#events.announceInvalidation(() => ({ everything: true }));
   }
 

@@ -21,6 +21,7 @@ import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
 import { Session, type TransactionState } from '../context/session.js';
+import { definedIn } from '../protocol/virtual_tables.js';
 import type { CommitProtocol, MarkedWrite } from './commit.js';
 import { writeRows } from './row_capture.js';
 import { callOf, sideEffectsOf } from './side_effects.js';
@@ -177,6 +178,7 @@ export class StatementInterceptor implements StatementObserver {
       transaction.catalog ??= catalog;
       widen(transaction, affectedBy(statement, catalog, tables));
       widen(transaction, sideEffectsOf(catalog, tables, statement, query.sql));
+      widen(transaction, definedBy(statement, catalog));
       transaction.ddl ||= mayDefine(statement);
       yield* stream();
       return;
@@ -253,11 +255,17 @@ export class StatementInterceptor implements StatementObserver {
           suppressedTables.add(table);
         }
       }
-      if (statement.kind === 'other' && statement.controlsTransaction) {
+      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
+      const isApart = mayDefine(statement) && !transaction;
+      if (statement.kind === 'other' && (statement.controlsTransaction || isApart)) {
         return this.#alone(connection, statement, query.sql, send);
       }
+      if (transaction && mayDefine(statement)) {
+        const { catalog } = await this.#tablesOf(connection, statement);
+        transaction.catalog ??= catalog;
+        widen(transaction, definedBy(statement, catalog));
+      }
       const result = await send();
-      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
       if (statement.kind === 'other') {
         await this.#applySessionEffects(statement, connection);
       }
@@ -313,6 +321,7 @@ export class StatementInterceptor implements StatementObserver {
       transaction.tables.add(table.fullName);
     }
     widen(transaction, sideEffectsOf(catalog, tables, statement, query.sql));
+    widen(transaction, definedBy(statement, catalog));
     if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
       // event triggers are fired, and heirs dropped, that its snapshot does not show
       widen(transaction, catalog.tables.keys());
@@ -393,6 +402,7 @@ export class StatementInterceptor implements StatementObserver {
       ...(invalidationSuppressed ? [] : sideEffectsOf(catalog, tables, statement, sql)),
       // no transaction is there in which it could be asked afterwards which event triggers there are
       ...(!invalidationSuppressed && mayDefine(statement) ? catalog.tables.keys() : []),
+      ...definedBy(statement, catalog),
       // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
@@ -443,7 +453,9 @@ export class StatementInterceptor implements StatementObserver {
 
   #catalog(connection: TrackedConnection): Promise<Catalog> {
     const { database, askPrimary } = this.#parts;
-    return database.get(askPrimary ?? askApart(connection));
+    return askPrimary
+      ? database.get(askPrimary)
+      : database.get(askApart(connection), connection.session.seesCommitted);
   }
 
   /** The tables that a statement names, as far as they are known. */
@@ -460,7 +472,9 @@ export class StatementInterceptor implements StatementObserver {
         return { catalog, tables };
       }
     }
-    const refreshed = await database.refreshed(askPrimary ?? askApart(connection));
+    const refreshed = askPrimary
+      ? await database.refreshed(askPrimary)
+      : await database.refreshed(askApart(connection), connection.session.seesCommitted);
     return { catalog: refreshed, tables: find(refreshed) };
   }
 }
@@ -496,6 +510,11 @@ function hasChangedNothing(statement: Write, tables: readonly Table[], result: R
 
 function mayDefine(statement: Write): boolean {
   return statement.kind === 'other' && statement.mayDefine;
+}
+
+/** Others read the catalog anew once it is committed. */
+function definedBy(statement: Write, catalog: Catalog): string[] {
+  return mayDefine(statement) ? definedIn(catalog) : [];
 }
 
 function affectedBy(statement: Write, catalog: Catalog, tables: readonly Table[]): Set<string> {

@@ -211,10 +211,14 @@ export class MemoryStore implements Store {
     }
   }
 
-  async clear(): Promise<void> {
+  async clear(kept: readonly string[] = []): Promise<void> {
     this.#check('clear');
-    this.#kept.clear();
-    this.#registries.clear();
+    const stays = this.#keys.filterOf(kept);
+    for (const key of [...this.#kept.keys(), ...this.#registries.keys()]) {
+      if (!stays(key)) {
+        this.evict(key);
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Scheme } from '../../values/scheme.js';
+import type { Scheme, TableDependencies } from '../../values/scheme.js';
 import { idOf, Keys, rootOf } from '../keys.js';
 import { limitsFrom } from '../limits.js';
 import type {
@@ -135,12 +135,10 @@ export class ClusterStore implements Store {
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
-    const leases = await Promise.all(
-      address.tables.map(each =>
-        this.#onTable(each.table, 'lease', node => node.lease({ key: address.key, tables: [each] }, ttl)),
-      ),
-    );
-    return join(leases);
+    const take = (each: TableDependencies) =>
+      this.#onTable(each.table, 'lease', node => node.lease({ key: address.key, tables: [each] }, ttl));
+    const leases = await Promise.all(address.tables.slice(0, -1).map(take));
+    return join([...leases, ...(await Promise.all(address.tables.slice(-1).map(take)))]);
   }
 
   fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
@@ -168,10 +166,10 @@ export class ClusterStore implements Store {
     await all(tables, table => this.#onTable(table, 'drop', node => node.drop([table])));
   }
 
-  async clear(): Promise<void> {
+  async clear(kept?: readonly string[]): Promise<void> {
     const topology = await this.#learn('clear');
     const places = new Set(topology.filter(place => place !== undefined));
-    await all([...places], place => this.#node(place).clear());
+    await all([...places], place => this.#node(place).clear(kept));
   }
 
   async close(): Promise<void> {

@@ -268,13 +268,16 @@ export class RedisStore implements Store {
     });
   }
 
-  clear(): Promise<void> {
+  clear(kept: readonly string[] = []): Promise<void> {
+    const stays = this.#keys.filterOf(kept);
     return this.#do('clear', async ({ client, wait }) => {
       for await (const keys of ownKeys({ client, wait }, this.#keys.root)) {
         // one by one, because in a cluster they are of several slots
         const pipeline = client.pipeline();
         for (const key of keys) {
-          pipeline.unlink(key);
+          if (!stays(key.toString())) {
+            pipeline.unlink(key);
+          }
         }
         const failed = (await wait(pipeline.exec()))?.find(([error]) => error);
         if (failed) {

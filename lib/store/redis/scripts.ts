@@ -25,24 +25,18 @@ export const TRAIL = script('trail', '');
 export const RESEAL = script('reseal', '');
 
 /**
- * Runs all of them in one round trip, or in a second one those that the server does not have. It keeps them until
- * it restarts or somebody flushes them. Not `defineCommand`, because that takes up a call later on whatever
+ * Runs all of them in one round trip, in their order; or in a second one from the first on that the server does not
+ * have. It keeps them until it restarts or somebody flushes them. Not `defineCommand`, because that takes up a call later on whatever
  * connection there is then.
  *
  * @throws the first error that the server answered
  */
 export async function run(session: Session, calls: readonly Call[]): Promise<unknown[]> {
   const replies = await send(session, calls, ({ script }) => ['evalsha', script.sha]);
-  const unknown = [...replies.keys()].filter(i => isNoScript(replies[i]));
-  const again = await send(
-    session,
-    unknown.map(i => calls[i]!),
-    ({ script }) => ['eval', script.source],
-  );
-  for (const [i, reply] of again.entries()) {
-    replies[unknown[i]!] = reply;
-  }
-  return replies.map(reply => {
+  const from = replies.findIndex(isNoScript);
+  const again =
+    from < 0 ? [] : await send(session, calls.slice(from), ({ script }) => ['eval', script.source]);
+  return [...replies.slice(0, replies.length - again.length), ...again].map(reply => {
     if (reply instanceof Error) {
       throw reply;
     }

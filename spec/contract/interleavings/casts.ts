@@ -1,7 +1,7 @@
 import type { Cast } from './cast.js';
 import type { Row } from './database.js';
 import type { Kept } from './loss.js';
-import { count, where } from './query.js';
+import { count, DEFINITION, redefined, where } from './query.js';
 import type { WriterPart } from './writer.js';
 
 const rows: readonly Row[] = [
@@ -21,6 +21,10 @@ const MOVE_ON: WriterPart = { id: 'a', to: { category: '3', title: 'moved on' } 
 const RENAME: WriterPart = { id: 'b', to: { category: '2', title: 'renamed' } };
 const INSERT: WriterPart = { id: 'c', to: { category: '1', title: 'new' } };
 const DELETE: WriterPart = { id: 'b', to: undefined };
+
+/** Is for those of another category, too, once it is redefined. */
+const ONE_AT_FIRST = redefined(ONE, { category: '2' });
+const DEFINE: WriterPart = { id: DEFINITION.id, to: DEFINITION, defines: true };
 
 const titles: readonly Row[] = [
   { id: 'a', category: '1', title: 'old' },
@@ -144,6 +148,31 @@ export const CASTS = {
     cached: [OLD_ONES, NEW_ONES],
     writers: [{ ...RETITLE, vague: true }, UNRELATED],
     readers: [OLD_ONES],
+  },
+  'a definer, a writer, a reader and a crash': {
+    rows,
+    cached: [ONE_AT_FIRST],
+    writers: [DEFINE, RENAME],
+    readers: [ONE_AT_FIRST],
+    crashes: 1,
+  },
+  'a definer, a writer, and two readers, beginning with nothing': {
+    rows,
+    writers: [DEFINE, RENAME],
+    readers: [ONE_AT_FIRST, TWO],
+  },
+  'a definer that rolls back, a writer and a reader': {
+    rows,
+    cached: [ONE_AT_FIRST],
+    writers: [{ ...DEFINE, rollsBack: true }, RENAME],
+    readers: [ONE_AT_FIRST],
+  },
+  'a definer, a writer, a reader and the loss of anything': {
+    rows,
+    cached: [ONE_AT_FIRST],
+    writers: [DEFINE, RENAME],
+    readers: [ONE_AT_FIRST],
+    losses: { of: ANYTHING, count: 1 },
   },
 } as const satisfies Record<string, Cast>;
 

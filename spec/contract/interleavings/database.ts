@@ -1,4 +1,4 @@
-import type { Query } from './query.js';
+import { DEFINITION, type Query } from './query.js';
 
 export interface Row {
   readonly id: string;
@@ -30,10 +30,16 @@ export class TinyDatabase {
     return this.#rows.get(id);
   }
 
+  /** What the catalog says now. */
+  get isDefined(): boolean {
+    return this.#rows.has(DEFINITION.id);
+  }
+
   /** What a statement that starts now gives. */
-  select({ anyOf, tested, counts }: Pick<Query, 'anyOf' | 'tested' | 'counts'>): string {
+  select({ anyOf, tested, counts, redefined }: Omit<Query, 'address'>): string {
+    const meant = redefined && this.isDefined ? redefined.anyOf : anyOf;
     const rows = [...this.#rows.values()].filter(row =>
-      anyOf.some(wanted => matches(row, { ...wanted, ...tested })),
+      meant.some(wanted => matches(row, { ...wanted, ...tested })),
     );
     return JSON.stringify(counts ? rows.length : rows.sort((x, y) => x.id.localeCompare(y.id)));
   }

@@ -1,7 +1,7 @@
 import { idOf, Keys } from '../../../lib/store/keys.js';
+import type { EntryAddress } from '../../../lib/store/store.js';
 import { isCounted } from '../../../lib/store/touched.js';
 import type { Actor, Scene, Step } from './actor.js';
-import type { Query } from './query.js';
 
 export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'trail' | 'registry';
 
@@ -11,18 +11,18 @@ export class Loss implements Actor {
   #left: number;
 
   /**
-   * @param queries whose entries and stamps may be lost
+   * @param addresses whose entries and stamps may be lost
    * @param kinds of things that may be lost
    * @param count of losses
    */
   constructor(
-    queries: readonly Query[],
+    addresses: readonly EntryAddress[],
     kinds: readonly Kept[],
     count: number,
     readonly scene: Scene,
   ) {
     const keys = new Keys('');
-    const found = queries.flatMap(({ address }): [string, Kept][] => {
+    const found = addresses.flatMap((address): [string, Kept][] => {
       const [entry, tableStamp, ...dependencyStamps] = keys.ofAddress(address);
       return [
         [entry!, 'entry'],

@@ -2,7 +2,7 @@ import type { EntryAddress, Found } from '../../../lib/store/store.js';
 import { schemeOf } from '../../../lib/values/encode.js';
 import type { Dependency } from '../../../lib/values/scheme.js';
 import { matters, valuesOf } from '../../store/steps.js';
-import { articles } from '../../store/words.js';
+import { ALL, articles, on, query } from '../../store/words.js';
 import type { Row } from './database.js';
 import type { Keeps } from './rules.js';
 
@@ -14,6 +14,31 @@ export interface Query {
   /** it asks how many they are, and not for what is in them */
   readonly counts: boolean;
   readonly address: EntryAddress;
+  /** once {@link DEFINITION} is there, it means something else, and depends on something else */
+  readonly redefined?: { readonly anyOf: readonly Partial<Row>[]; readonly address: EntryAddress };
+}
+
+/** Stands for a function that the query calls, say. It is a row, because what defines it is a transaction like others. */
+export const DEFINITION: Row = { id: 'definition', category: '', title: '' };
+
+export const CATALOG = 'blog/#catalog';
+
+/** What a reader leases before it reads the catalog, and once more after what its query depends on. */
+export const CATALOG_ADDRESS: EntryAddress = query(on(CATALOG, ALL));
+
+/** The same query, which is for others as well once it is redefined. */
+export function redefined(before: Query, ...anyOf: readonly Partial<Row>[]): Query {
+  const { address } = where(...before.anyOf, ...anyOf);
+  const { key } = before.address;
+  return {
+    ...before,
+    redefined: { anyOf: [...before.anyOf, ...anyOf], address: { ...address, key } },
+  };
+}
+
+/** By whatever catalog it may be looked for. */
+export function addressesOf({ address, redefined }: Query): EntryAddress[] {
+  return redefined ? [address, redefined.address] : [address];
 }
 
 export function where(...anyOf: readonly Partial<Row>[]): Query {

@@ -1,9 +1,17 @@
-import type { Refusal, Seal } from '../../../lib/store/store.js';
+import type { EntryAddress, Refusal, Seal } from '../../../lib/store/store.js';
 import { type Actor, type Scene, type Step, TIMEOUT } from './actor.js';
 import { judge, type Verdict } from './arbiter.js';
-import type { Query } from './query.js';
+import { CATALOG_ADDRESS, type Query } from './query.js';
 
-type Stage = 'leases' | 'asks for their fate' | 'settles and lifts' | 'selects' | 'fills';
+type Stage =
+  | 'leases the catalog'
+  | 'reads the catalog'
+  | 'compares the catalog'
+  | 'leases'
+  | 'asks for their fate'
+  | 'settles and lifts'
+  | 'selects'
+  | 'fills';
 
 /**
  * After a miss takes a lease, asks the database, and fills.
@@ -15,9 +23,15 @@ export class Reader implements Actor {
   #stage: Stage | undefined;
   #wasRefused = false;
   #refusal: Refusal | undefined;
+  /** what is tried once more */
+  #refused: Stage | undefined;
   #verdict: Verdict | undefined;
   #seal: Seal | undefined;
   #result: string | undefined;
+  /** of the catalog, before it was read */
+  #stamp: Seal | undefined;
+  /** by the catalog that was read */
+  #address: EntryAddress | undefined;
 
   constructor(
     readonly name: string,
@@ -25,6 +39,9 @@ export class Reader implements Actor {
     readonly scene: Scene,
   ) {
     this.#stage = scene.keeps('lease first') ? 'leases' : 'selects';
+    if (query.redefined) {
+      this.#stage = scene.keeps('catalog leased first') ? 'leases the catalog' : 'reads the catalog';
+    }
   }
 
   steps(): readonly Step[] {
@@ -40,17 +57,50 @@ export class Reader implements Actor {
       this.query.address.key,
       this.#stage,
       this.#wasRefused,
+      this.#refused,
       this.#refusal,
       this.#verdict,
       this.#seal,
       this.#result,
+      this.#stamp,
+      this.#address?.tables,
     ];
   }
 
   async #take(stage: Stage): Promise<void> {
+    const { keeps } = this.scene;
     switch (stage) {
+      case 'leases the catalog':
+        return this.#lease(CATALOG_ADDRESS, seal => {
+          this.#stamp = seal;
+          this.#stage = keeps('catalog leased first') ? 'reads the catalog' : 'leases';
+        });
+      case 'reads the catalog': {
+        const { address, redefined } = this.query;
+        this.#address = this.scene.database.isDefined ? redefined!.address : address;
+        this.#stage = !keeps('catalog leased first')
+          ? 'leases the catalog'
+          : keeps('catalog compared last')
+            ? 'leases'
+            : 'compares the catalog';
+        return;
+      }
+      case 'compares the catalog': {
+        const lease = await this.scene.store.lease(CATALOG_ADDRESS, TIMEOUT);
+        if (!lease.granted || lease.seal !== this.#stamp) {
+          return this.#end();
+        }
+        this.#stage = keeps('catalog compared last') ? 'selects' : 'leases';
+        return;
+      }
       case 'leases':
-        return this.#lease();
+        return this.#lease(this.#address ?? this.query.address, seal => {
+          this.#seal = seal;
+          this.#stage = this.#result === undefined ? 'selects' : 'fills';
+          if (this.#address && keeps('catalog compared') && keeps('catalog compared last')) {
+            this.#stage = 'compares the catalog';
+          }
+        });
       case 'asks for their fate':
         return this.#ask();
       case 'settles and lifts':
@@ -62,17 +112,17 @@ export class Reader implements Actor {
     }
   }
 
-  async #lease(): Promise<void> {
-    const lease = await this.scene.store.lease(this.query.address, TIMEOUT);
+  async #lease(address: EntryAddress, goOn: (seal: Seal) => void): Promise<void> {
+    const lease = await this.scene.store.lease(address, TIMEOUT);
     if (lease.granted) {
-      this.#seal = lease.seal;
       this.#wasRefused = false;
-      this.#stage = this.#result === undefined ? 'selects' : 'fills';
+      goOn(lease.seal);
     } else if (this.#wasRefused) {
       this.#end(); // what the database gives goes to the reader and nowhere else
     } else {
       this.#wasRefused = true;
       this.#refusal = lease;
+      this.#refused = this.#stage;
       this.#stage = 'asks for their fate';
     }
   }
@@ -95,7 +145,8 @@ export class Reader implements Actor {
       await this.scene.store.lift(quarantine);
     }
     this.#verdict = undefined;
-    this.#stage = 'leases';
+    this.#stage = this.#refused;
+    this.#refused = undefined;
   }
 
   #select(): void {
@@ -107,7 +158,7 @@ export class Reader implements Actor {
     const { store, keeps } = this.scene;
     const now = keeps('seal of the lease') ? undefined : await store.lease(this.query.address, TIMEOUT);
     const seal = now?.granted ? now.seal : this.#seal!;
-    await store.fill(this.query.address, seal, Buffer.from(this.#result!), TIMEOUT);
+    await store.fill(this.#address ?? this.query.address, seal, Buffer.from(this.#result!), TIMEOUT);
     this.#end();
   }
 
@@ -116,8 +167,11 @@ export class Reader implements Actor {
     this.#stage = undefined;
     this.#wasRefused = false;
     this.#refusal = undefined;
+    this.#refused = undefined;
     this.#verdict = undefined;
     this.#seal = undefined;
     this.#result = undefined;
+    this.#stamp = undefined;
+    this.#address = undefined;
   }
 }

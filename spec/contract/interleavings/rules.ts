@@ -9,6 +9,11 @@ export const RULES = {
   'mark before COMMIT': 'a writer marks before COMMIT',
   'settle after COMMIT': 'a writer settles after COMMIT',
 
+  'definer marks': 'who defines something marks the catalog with the tables',
+  'catalog leased first': 'a reader leases the catalog before it reads it',
+  'catalog compared': 'a reader compares the catalog that its query was planned by with that of a lease',
+  'catalog compared last': 'a reader leases the catalog after what its query depends on',
+
   'missing is a miss': 'a stamp that is missing makes a miss',
   'unique stamps': 'a stamp that is made again differs from all before it',
   'mark deletes': 'a mark deletes the stamps of what it touches',

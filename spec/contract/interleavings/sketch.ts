@@ -56,6 +56,9 @@ export class Sketch implements ExploredStore {
       return undefined;
     }
     const earlier = entry.seal.split(',');
+    if (earlier.length !== stampKeys.length) {
+      return undefined; // of the same query, planned by another catalog
+    }
     const later = stampKeys.map(stampKey => this.#stamps.get(stampKey));
     const moved: Moved[] = [];
     for (const [i, on] of dependenciesOf(address).entries()) {

@@ -1,10 +1,11 @@
+import type { EntryAddress, Found } from '../../../lib/store/store.js';
 import type { Actor, Scene, Step } from './actor.js';
 import type { Cast } from './cast.js';
 import { TinyDatabase } from './database.js';
 import type { ExploredStore } from './explored_store.js';
 import { StaleHit } from './flaw.js';
 import { Loss } from './loss.js';
-import { holds, type Query } from './query.js';
+import { addressesOf, CATALOG_ADDRESS, holds, type Query } from './query.js';
 import { Reader } from './reader.js';
 import { Resealer } from './resealer.js';
 import type { Keeps } from './rules.js';
@@ -40,7 +41,7 @@ export class World {
       ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
       ...resealers.map((query, i) => new Resealer(`S${i + 1}`, query, scene)),
       ...(losses
-        ? [new Loss(distinct([...readers, ...(cached ?? [])]), losses.of, losses.count, scene)]
+        ? [new Loss(addressesOfAll([...readers, ...(cached ?? [])]), losses.of, losses.count, scene)]
         : []),
     ]);
     for (const query of cached ?? []) {
@@ -68,8 +69,7 @@ export class World {
       return;
     }
     for (const query of this.#queries) {
-      const found = await this.scene.store.read(query.address);
-      if (holds(query, found, this.scene.keeps)) {
+      for (const found of await this.#find(query)) {
         this.hits++;
         const now = this.scene.database.select(query);
         if (String(found.payload) !== now) {
@@ -77,6 +77,19 @@ export class World {
         }
       }
     }
+  }
+
+  /** The answers of the cache, to processes with whatever catalog. */
+  async #find(query: Query): Promise<Found[]> {
+    const { store, keeps } = this.scene;
+    const found: Found[] = [];
+    for (const address of addressesOf(query)) {
+      const each = await store.read(address);
+      if (holds(query, each, keeps)) {
+        found.push(each);
+      }
+    }
+    return found;
   }
 
   /**
@@ -89,7 +102,10 @@ export class World {
       // who ends a quarantine may still meet writers that have died
       await this.#answer(query);
       await this.#answer(query);
-      if (!holds(query, await this.scene.store.read(query.address), this.scene.keeps)) {
+      if (query.redefined) {
+        await this.#answer(query); // the catalog was read before
+      }
+      if ((await this.#find(query)).length === 0) {
         throw new Error(`${nameOf(query)} is not cached any more, though everybody is done`);
       }
       await this.check();
@@ -97,11 +113,11 @@ export class World {
   }
 
   async #notice(): Promise<void> {
-    const { store, missed, keeps } = this.scene;
+    const { missed } = this.scene;
     for (const query of this.#queries) {
       const { key } = query.address;
-      if (!missed.has(key) && !holds(query, await store.read(query.address), keeps)) {
-        missed.add(key);
+      if (!missed.has(key) && (query.redefined || (await this.#find(query)).length === 0)) {
+        missed.add(key); // by one of two catalogs, at least
       }
     }
   }
@@ -135,6 +151,11 @@ export class World {
       await steps[0]!.take();
     }
   }
+}
+
+function addressesOfAll(queries: readonly Query[]): EntryAddress[] {
+  const isRedefined = queries.some(query => query.redefined);
+  return [...distinct(queries).flatMap(addressesOf), ...(isRedefined ? [CATALOG_ADDRESS] : [])];
 }
 
 function nameOf({ address }: Query): string {

@@ -3,6 +3,7 @@ import { touchedBy } from '../../store/steps.js';
 import { ARTICLE } from '../../store/words.js';
 import type { Actor, Scene, Step } from './actor.js';
 import type { Row, Transaction } from './database.js';
+import { CATALOG } from './query.js';
 import type { Keeps } from './rules.js';
 
 export interface WriterPart {
@@ -17,6 +18,8 @@ export interface WriterPart {
   readonly vague?: boolean;
   /** the store is away when it marks: it is told later, once the transaction has ended or before */
   readonly unheard?: boolean;
+  /** it writes to the catalog, and to what rows may mean something else by it */
+  readonly defines?: boolean;
 }
 
 type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles' | 'fails to mark' | 'drops';
@@ -117,11 +120,14 @@ export class Writer implements Actor {
         }
         return;
       case 'marks':
-        return store.mark({ id: this.name, xid: String(this.#transaction!.xid) }, [this.#change()]);
+        return store.mark({ id: this.name, xid: String(this.#transaction!.xid) }, this.#changes());
       case 'ends':
         return rollsBack ? database.abort(this.#transaction!) : database.commit(this.#transaction!);
       case 'settles':
-        return store.settle(this.name, [ARTICLE]);
+        return store.settle(
+          this.name,
+          this.#changes().map(({ table }) => table),
+        );
       case 'fails to mark':
         if (keeps('kept when not taken')) {
           this.scene.owed.add(this.name);
@@ -145,15 +151,21 @@ export class Writer implements Actor {
     }
   }
 
-  #change(): TableChange {
+  #changes(): TableChange[] {
     const { keeps } = this.scene;
-    const { wide, vague = false } = this.part;
+    const { wide, vague = false, defines } = this.part;
+    if (defines) {
+      const tables = keeps('definer marks') ? [ARTICLE, CATALOG] : [ARTICLE];
+      return tables.map(table => ({ table, touched: () => undefined }));
+    }
     const before = keeps('old row') ? this.#before : undefined;
     const after = keeps('new row') ? this.#transaction!.after : undefined;
-    return {
-      table: ARTICLE,
-      touched: asked => (wide ? undefined : touchedBy(asked, [{ before, after, vague }])),
-    };
+    return [
+      {
+        table: ARTICLE,
+        touched: asked => (wide ? undefined : touchedBy(asked, [{ before, after, vague }])),
+      },
+    ];
   }
 }
 
