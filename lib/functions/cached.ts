@@ -15,6 +15,7 @@ import { FileCache } from './file_cache.js';
 import { fingerprint } from './fingerprint.js';
 import { type Identity, identityOf, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';
+import { copyArguments } from './storable.js';
 import { StoreCache, type ValueVariant } from './store_cache.js';
 
 export interface TimedOptions {
@@ -131,6 +132,8 @@ function isTimedCache(value: unknown): value is TimedCache {
 interface Target {
   readonly cache: TimedCache;
   readonly key: string;
+  /** a copy of the arguments, as they are in the key */
+  readonly args: readonly unknown[];
   readonly identity: Identity;
   readonly managers: CallManagers;
 }
@@ -170,14 +173,15 @@ export function timed<F extends AnyFunction>(
     if (cache instanceof StoreCache) {
       managers.addAmbientOf(cache.em);
     }
-    return { cache, managers, identity: own, key: `${own.name}:${hash('sha256', text, 'base64url')}` };
+    const key = `${own.name}:${hash('sha256', text, 'base64url')}`;
+    return { cache, managers, identity: own, key, args: copyArguments(args) };
   };
   const made = async function (this: unknown, ...args: unknown[]) {
     const { cache, key, ...target } = targetOf(this, args);
     if (!(cache instanceof StoreCache) || cache.isShared) {
       warnIfPrivate(fn, target.identity);
     }
-    const compute = async () => fn.apply(this as never, args);
+    const compute = async () => fn.apply(this as never, target.args as never);
     const variant = await variantOf(target);
     if (typeof variant === 'string') {
       const conclude = currentScope().computation?.enter();
