@@ -283,12 +283,10 @@ async function variantOf({
 
 /** One variant of a value. Caches of this package keep variants apart, and delete them together. */
 function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
-  const own = cache instanceof StoreCache || cache instanceof FileCache ? cache : undefined;
-  const other = `${key}:${hash('sha256', variant.text, 'base64url')}`;
+  const own = isOwn(cache) ? cache : undefined;
+  const other = keyOf(key, variant);
   return {
     get: () => (own ? own.get(key, variant) : cache.get(other)),
-    set: (value: unknown, timeout: number) =>
-      own ? own.set(key, value, { timeout }, variant) : cache.set(other, value, { timeout }),
     delete: () => cache.delete(own ? key : other),
     through<T>(compute: () => Promise<T>, timeout: number): Promise<T> {
       if (own) {
@@ -300,6 +298,15 @@ function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
   };
 }
 
+function isOwn(cache: TimedCache): cache is StoreCache | FileCache {
+  return cache instanceof StoreCache || cache instanceof FileCache;
+}
+
+/** The key of a variant in a cache that does not know of variants. */
+function keyOf(key: string, { text }: ValueVariant): string {
+  return `${key}:${hash('sha256', text, 'base64url')}`;
+}
+
 function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> {
   const { targetOf, timeout } = known.get(fn)!;
   const find = async (args: unknown[]) => {
@@ -309,7 +316,7 @@ function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> 
   };
   const forget = async (args: unknown[]) => {
     const { cache, key } = targetOf(self, args);
-    if (cache instanceof StoreCache || cache instanceof FileCache) {
+    if (isOwn(cache)) {
       await cache.delete(key);
     } else {
       await (await find(args))?.delete();
@@ -328,7 +335,15 @@ function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> 
           return found.get();
         },
         async set(value) {
-          await (await find(args))?.set(value, timeout);
+          const { cache, key, ...target } = targetOf(self, args);
+          const variant = variantOf(target);
+          if (isOwn(cache)) {
+            return cache.set(key, value, { timeout }, variant);
+          }
+          const known = await variant;
+          if (typeof known !== 'string') {
+            await cache.set(keyOf(key, known), value, { timeout });
+          }
         },
         delete: () => forget(args),
       };

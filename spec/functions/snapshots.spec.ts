@@ -97,6 +97,17 @@ describe('what a cached function is given', () => {
     });
   }
 
+  it('does not reach a value that is set by key: that is stored as it was when it was set', async () => {
+    const fn = cached({ timeout: 60, name: 'set' })(async (_em: Em, _given: object) => ({ of: 'nobody' }));
+    const [value, given] = [{ of: 'a' }, { key: 'a' }];
+    const setting = fn.key(fork(), given).set(value);
+    value.of = 'b';
+    given.key = 'b';
+    await setting;
+    expect(await fn(fork(), { key: 'a' })).to.deep.equal({ of: 'a' });
+    expect(await fn(fork(), { key: 'b' })).to.deep.equal({ of: 'nobody' });
+  });
+
   it('are entities as they were when it was called', async () => {
     const fn = cachedAs(Tag, { name: 'entities' })(async (_em: Em, { article }: { article: Article }) => {
       await new Promise(resolve => setImmediate(resolve));
