@@ -4,22 +4,26 @@
  */
 const HARMLESS = namesIn(
   // about the connection, and about what the client has already
-  `:method :path connection keep-alive proxy-connection te content-length priority cache-control pragma if-none-match
-  if-modified-since`,
+  `:method :path alt-used cache-control connection content-length if-modified-since if-none-match keep-alive
+  max-forwards pragma priority proxy-connection te`,
   // HTTP asks every answer that depends on these to say so in `Vary`
-  `accept accept-charset accept-encoding accept-language origin referer user-agent sec-ch-ua sec-ch-ua-mobile
-  sec-ch-ua-platform sec-fetch-mode sec-fetch-site sec-fetch-user upgrade-insecure-requests`,
+  `accept accept-charset accept-encoding accept-language from origin referer sec-ch-ua sec-ch-ua-mobile
+  sec-ch-ua-platform sec-fetch-mode sec-fetch-site sec-fetch-storage-access sec-fetch-user upgrade-insecure-requests
+  user-agent`,
   // the address of the client, and the way of the request through proxies
-  `forwarded via x-forwarded-for x-forwarded-server x-forwarded-tlsversion x-original-forwarded-for x-real-ip x-client-ip
-  true-client-ip cf-connecting-ip cf-connecting-ipv6 fastly-client-ip fly-client-ip x-azure-clientip x-azure-socketip
-  x-envoy-external-address cloudfront-viewer-address cdn-loop cf-ew-via fastly-ff fly-region x-azure-fdid
-  x-azure-requestchain x-varnish connect-time total-route-time x-request-start x-envoy-attempt-count
-  x-envoy-decorator-operation x-envoy-expected-rq-timeout-ms x-envoy-internal`,
+  `akamai-origin-hop cdn-loop cf-connecting-ip cf-connecting-ipv6 cf-ew-via cf-pseudo-ipv4 client-ip
+  cloudfront-viewer-address connect-time do-connecting-ip fastly-client fastly-client-ip fastly-ff
+  fastly-orig-accept-encoding fastly-temp-xff fly-client-ip fly-region forwarded render-proxy-ttl total-route-time
+  true-client-ip via x-azure-clientip x-azure-fdid x-azure-requestchain x-azure-socketip x-client-ip x-client-port
+  x-envoy-attempt-count x-envoy-decorator-operation x-envoy-expected-rq-timeout-ms x-envoy-external-address
+  x-envoy-internal x-envoy-peer-metadata x-envoy-peer-metadata-id x-forwarded-for x-forwarded-server
+  x-forwarded-tlsversion x-original-forwarded-for x-railway-edge x-real-ip x-request-start x-site-deployment-id
+  x-timer x-varnish`,
   // names of one request
-  `b3 cf-ray elastic-apm-traceparent fly-request-id newrelic request-id sentry-trace traceparent tracestate uber-trace-id
-  x-amz-cf-id x-amzn-trace-id x-arr-log-id x-azure-ref x-b3-flags x-b3-parentspanid x-b3-sampled x-b3-spanid x-b3-traceid
-  x-cloud-trace-context x-correlation-id x-datadog-origin x-datadog-parent-id x-datadog-sampling-priority x-datadog-tags
-  x-datadog-trace-id x-request-id x-vercel-id`,
+  `b3 cf-ray elastic-apm-traceparent fly-request-id newrelic request-id rndr-id sentry-trace traceparent tracestate
+  uber-trace-id x-amz-cf-id x-amzn-trace-id x-appgw-trace-id x-arr-log-id x-azure-ref x-b3-flags x-b3-parentspanid
+  x-b3-sampled x-b3-spanid x-b3-traceid x-cloud-trace-context x-correlation-id x-datadog-origin x-datadog-parent-id
+  x-datadog-sampling-priority x-datadog-tags x-datadog-trace-id x-railway-request-id x-request-id x-vercel-id`,
 );
 
 /**
@@ -27,11 +31,12 @@ const HARMLESS = namesIn(
  * what they answer. They are in the key.
  */
 const IN_KEY = namesIn(
-  `host :authority :scheme x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-scheme
-  x-forwarded-ssl x-scheme x-url-scheme front-end-https cloudfront-forwarded-proto fly-forwarded-port cf-visitor x-arr-ssl
-  x-appservice-proto x-original-url x-rewrite-url x-envoy-original-path x-http-method-override accept-version`,
-  `content-type dnt save-data sec-gpc sec-fetch-dest purpose sec-purpose x-requested-with cf-ipcountry
-  cloudfront-viewer-country x-vercel-ip-country`,
+  `:authority :scheme accept-version cf-visitor cloudfront-forwarded-proto disguised-host fastly-ssl
+  fly-forwarded-port front-end-https host was-default-hostname x-appservice-proto x-arr-ssl x-envoy-original-path
+  x-forwarded-host x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-scheme x-forwarded-ssl
+  x-http-method-override x-original-host x-original-url x-rewrite-url x-scheme x-url-scheme x-waws-unencoded-url`,
+  `cf-ipcountry cloudfront-viewer-country content-type dnt purpose save-data sec-fetch-dest sec-gpc sec-purpose
+  x-requested-with x-vercel-ip-country`,
 );
 
 function namesIn(...lists: readonly string[]): ReadonlySet<string> {
