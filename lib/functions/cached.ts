@@ -6,6 +6,8 @@ import { CacheopsError } from '../config/error.js';
 import { getCacheops } from '../orm/api/handle.js';
 import { describeManagers, describeUsed } from '../orm/computed/computed_results.js';
 import { entityKey } from '../orm/computed/entity_graph.js';
+import { fingerprint } from '../orm/computed/fingerprint.js';
+import { copyArguments } from '../orm/computed/storable.js';
 import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
 import { StoreCache, type ValueVariant } from '../orm/computed/timed_values.js';
 import { functionPartsIn, onlyOrm } from '../orm/context/orm_registry.js';
@@ -13,7 +15,6 @@ import { Computation, currentScope, withScope } from '../orm/context/scope.js';
 import { settingsInKey } from '../orm/context/session.js';
 import type { AnyFunction, CachedFunction, Extra } from './cached_as.js';
 import { FileCache } from './file_cache.js';
-import { fingerprint } from './fingerprint.js';
 import { type Identity, identityOf, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';
 
@@ -131,6 +132,8 @@ function isTimedCache(value: unknown): value is TimedCache {
 interface Target {
   readonly cache: TimedCache;
   readonly key: string;
+  /** a copy of the arguments, as they are in the key */
+  readonly args: readonly unknown[];
   readonly identity: Identity;
   readonly managers: CallManagers;
 }
@@ -170,14 +173,15 @@ export function timed<F extends AnyFunction>(
     if (cache instanceof StoreCache) {
       managers.addAmbientOf(cache.em);
     }
-    return { cache, managers, identity: own, key: `${own.name}:${hash('sha256', text, 'base64url')}` };
+    const key = `${own.name}:${hash('sha256', text, 'base64url')}`;
+    return { cache, managers, identity: own, key, args: copyArguments(args) };
   };
   const made = async function (this: unknown, ...args: unknown[]) {
     const { cache, key, ...target } = targetOf(this, args);
     if (!(cache instanceof StoreCache) || cache.isShared) {
       warnIfPrivate(fn, target.identity);
     }
-    const compute = async () => fn.apply(this as never, args);
+    const compute = async () => fn.apply(this as never, target.args as never);
     const variant = await variantOf(target);
     if (typeof variant === 'string') {
       const conclude = currentScope().computation?.enter();
@@ -279,12 +283,10 @@ async function variantOf({
 
 /** One variant of a value. Caches of this package keep variants apart, and delete them together. */
 function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
-  const own = cache instanceof StoreCache || cache instanceof FileCache ? cache : undefined;
-  const other = `${key}:${hash('sha256', variant.text, 'base64url')}`;
+  const own = isOwn(cache) ? cache : undefined;
+  const other = keyOf(key, variant);
   return {
     get: () => (own ? own.get(key, variant) : cache.get(other)),
-    set: (value: unknown, timeout: number) =>
-      own ? own.set(key, value, { timeout }, variant) : cache.set(other, value, { timeout }),
     delete: () => cache.delete(own ? key : other),
     through<T>(compute: () => Promise<T>, timeout: number): Promise<T> {
       if (own) {
@@ -296,6 +298,15 @@ function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
   };
 }
 
+function isOwn(cache: TimedCache): cache is StoreCache | FileCache {
+  return cache instanceof StoreCache || cache instanceof FileCache;
+}
+
+/** The key of a variant in a cache that does not know of variants. */
+function keyOf(key: string, { text }: ValueVariant): string {
+  return `${key}:${hash('sha256', text, 'base64url')}`;
+}
+
 function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> {
   const { targetOf, timeout } = known.get(fn)!;
   const find = async (args: unknown[]) => {
@@ -305,7 +316,7 @@ function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> 
   };
   const forget = async (args: unknown[]) => {
     const { cache, key } = targetOf(self, args);
-    if (cache instanceof StoreCache || cache instanceof FileCache) {
+    if (isOwn(cache)) {
       await cache.delete(key);
     } else {
       await (await find(args))?.delete();
@@ -324,7 +335,15 @@ function controlsOf(fn: AnyFunction, self: unknown): TimedControls<AnyFunction> 
           return found.get();
         },
         async set(value) {
-          await (await find(args))?.set(value, timeout);
+          const { cache, key, ...target } = targetOf(self, args);
+          const variant = variantOf(target);
+          if (isOwn(cache)) {
+            return cache.set(key, value, { timeout }, variant);
+          }
+          const known = await variant;
+          if (typeof known !== 'string') {
+            await cache.set(keyOf(key, known), value, { timeout });
+          }
         },
         delete: () => forget(args),
       };

@@ -114,19 +114,25 @@ export class FileCache implements TimedCache {
   }
 
   /**
-   * @param variant @internal
+   * The value is stored as it is now.
+   *
+   * @param pending @internal a reason why nothing is to be stored, or what tells it from others
    * @throws the error of the file system, if an older value can be neither replaced nor removed
    */
   async set(
     key: string,
     value: unknown,
     options: { timeout?: number } = {},
-    variant?: ValueVariant,
+    pending?: ValueVariant | Promise<ValueVariant | string>,
   ): Promise<void> {
     currentScope().computation?.noteWrite();
     const timeout = this.#timeoutOf(options);
-    const slot = this.#slotOf(key, variant);
     const payload = encodeValue(value, this.#serializer);
+    const variant = await pending;
+    if (typeof variant === 'string') {
+      return;
+    }
+    const slot = this.#slotOf(key, variant);
     if (!(await this.#write(slot, payload, timeout))) {
       await remove(slot.file);
     }

@@ -1,8 +1,8 @@
 import { types } from 'node:util';
-import { EntityManager, EntityRepository } from '@mikro-orm/core';
 import { type EntityGraph, isEntity, recordEntities, UnflushedError } from '../orm/computed/entity_graph.js';
-import { assemble, checkStorable, dissect } from '../orm/computed/storable.js';
-import { fingerprint } from './fingerprint.js';
+import { fingerprint } from '../orm/computed/fingerprint.js';
+import { structured } from '../orm/computed/serializer.js';
+import { checkStorable, copyArguments } from '../orm/computed/storable.js';
 import type { CallManagers } from './managers.js';
 
 /** What a cached function is given, as far as it decides about the result. */
@@ -12,7 +12,7 @@ export interface Given {
   /** why what is made of it must not be stored */
   readonly obstacle: string | undefined;
   /**
-   * The arguments, with entities of another EntityManager in the place of those that they were.
+   * A copy of the arguments as they were, with entities of another EntityManager in the place of theirs.
    *
    * @param restore makes that one manage them
    */
@@ -42,7 +42,7 @@ export function describeArguments(
     ...(isAnyEntity(self) && { this: self }),
     samples: samples.flat(Number.POSITIVE_INFINITY).filter(isAnyEntity),
   };
-  const found: { readonly entity: object; readonly path: string }[] = [];
+  const found: Found[] = [];
   const text = fingerprint(
     whole,
     (value, path) => {
@@ -58,16 +58,19 @@ export function describeArguments(
     },
     '',
   );
+  // as they are now: the function may run after its caller has changed them
+  const copied = copyArguments(args);
   if (found.length === 0) {
-    return { key: text, obstacle: undefined, through: async () => args };
+    return { key: text, obstacle: undefined, through: async () => copied };
   }
+  const inArguments = found.filter(({ path }) => path.startsWith('arguments'));
   let graph: EntityGraph;
+  let graphOfArguments: EntityGraph;
   try {
-    graph = recordEntities(
-      found.map(({ entity }) => entity),
-      i => found[i]!.path,
-      checkStorable,
-    );
+    graph = record(found);
+    graphOfArguments = structured.decode(
+      structured.encode(inArguments.length === found.length ? graph : record(inArguments)),
+    ) as EntityGraph;
   } catch (error) {
     if (error instanceof UnflushedError) {
       return { key: text, obstacle: error.message, through: async () => args };
@@ -76,38 +79,28 @@ export function describeArguments(
   }
   const rows = graph.records.map(({ context: _, original: __, loaded: ___, ...row }) => row);
   const key = `${text} ${fingerprint([graph.roots, rows], () => undefined, 'entities')}`;
-  return { key, obstacle: undefined, through: restore => replaced(args, restore) };
+  return {
+    key,
+    obstacle: undefined,
+    async through(restore) {
+      const restored = inArguments.length > 0 ? await restore(graphOfArguments) : [];
+      return copyArguments(copied, new Map(inArguments.map(({ entity }, i) => [entity, restored[i]!])));
+    },
+  };
 }
 
-async function replaced(
-  args: unknown[],
-  restore: (graph: EntityGraph) => Promise<object[]>,
-): Promise<unknown[]> {
-  const parts = args.map((arg, i) =>
-    arg instanceof EntityManager || arg instanceof EntityRepository
-      ? undefined
-      : dissect(arg, isEntity, `arguments[${i}]`, true),
-  );
-  const found = parts.flatMap(part => part?.entities ?? []);
-  if (found.length === 0) {
-    return args;
-  }
-  const graph = recordEntities(
+/** An entity, and where it stands. */
+interface Found {
+  readonly entity: object;
+  readonly path: string;
+}
+
+function record(found: readonly Found[]): EntityGraph {
+  return recordEntities(
     found.map(({ entity }) => entity),
-    () => 'arguments',
+    i => found[i]!.path,
     checkStorable,
   );
-  const restored = await restore(graph);
-  let next = 0;
-  return args.map((arg, i) => {
-    const part = parts[i];
-    return part && part.entities.length > 0
-      ? assemble(
-          part.plain,
-          part.entities.map(({ place }) => ({ place, entity: restored[next++]! })),
-        )
-      : arg;
-  });
 }
 
 function isAnyEntity(value: unknown): value is object {

@@ -56,7 +56,7 @@ const framework: Framework = {
 function prepare({ role, before, late }: Route): RequestHandler {
   return (request, response, next) => {
     const field = (name: string) => request.get(name);
-    if (role !== undefined && field('x-role') !== role) {
+    if (role !== undefined && field('user-agent') !== role) {
       next('route');
       return;
     }
@@ -100,7 +100,7 @@ describe('views of Express in their place', () => {
   const only =
     (role: string, exit: 'route' | 'router'): RequestHandler =>
     (request, _response, next) =>
-      request.get('x-role') === role ? next() : next(exit);
+      request.get('user-agent') === role ? next() : next(exit);
 
   /** Asks as several, twice each, in every order; returns how often pages were made. */
   async function askAll(make: () => Express, expected: Record<string, string>): Promise<number> {
@@ -111,7 +111,7 @@ describe('views of Express in their place', () => {
       site = await listen(createServer(make()));
       runs = 0;
       for (const role of [...order, ...order]) {
-        const { body } = await ask(`${site.origin}/page`, { 'x-role': role });
+        const { body } = await ask(`${site.origin}/page`, { 'user-agent': role });
         expect(body.toString()).to.equal(expected[role]);
         await started.cache.idle();
       }
@@ -182,7 +182,7 @@ describe('views of Express in their place', () => {
       Object.keys(all).map(role => [role, appOf(role)]),
     );
     const make = () =>
-      express().use((request, response, next) => apps[request.get('x-role')!]!(request, response, next));
+      express().use((request, response, next) => apps[request.get('user-agent')!]!(request, response, next));
     expect(await askAll(make, all)).to.be.oneOf([3, 4]);
   });
 
@@ -190,7 +190,7 @@ describe('views of Express in their place', () => {
     const [admin, guest] = [view(), view()];
     const make = () =>
       express().get('/page', (request, response, next) =>
-        request.get('x-role') === 'admin'
+        request.get('user-agent') === 'admin'
           ? admin(request, response, () => page('for admin')(request, response, next))
           : guest(request, response, () => page('for guest')(request, response, next)),
       );

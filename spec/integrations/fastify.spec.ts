@@ -24,7 +24,7 @@ const role = {
     };
   },
   validate() {},
-  deriveConstraint: (request: IncomingMessage) => request.headers['x-role'] as string,
+  deriveConstraint: (request: IncomingMessage) => request.headers['user-agent'] as string,
 };
 
 const framework: Framework = {

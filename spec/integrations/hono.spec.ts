@@ -19,7 +19,7 @@ const framework: Framework = {
       app: applicationOf(routes.filter(route => route.role === role)),
     }));
     const fetch = (request: Request, env: object) => {
-      const asked = request.headers.get('x-role');
+      const asked = request.headers.get('user-agent');
       const { app } = applications.find(({ role }) => role === asked) ?? applications.at(-1)!;
       return app.fetch(request, env);
     };

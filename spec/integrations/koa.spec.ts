@@ -20,7 +20,7 @@ const framework: Framework = {
       const view = viewOf(route);
       app.use(async (context, next) => {
         const field = (name: string) => context.get(name) || undefined;
-        if (context.path !== route.path || (route.role ?? field('x-role')) !== field('x-role')) {
+        if (context.path !== route.path || (route.role ?? field('user-agent')) !== field('user-agent')) {
           return next();
         }
         context.set((route.before?.(field) ?? {}) as Record<string, string>);
@@ -83,12 +83,14 @@ describe('views of Koa in their place', () => {
     ];
     const handlers = sites.map(([app]) => app.callback());
     const site = await listen(
-      createServer((request, response) => handlers[Number(request.headers['x-site'])]!(request, response)),
+      createServer((request, response) =>
+        handlers[Number(request.headers['user-agent'])]!(request, response),
+      ),
     );
     try {
       for (const _ of [1, 2, 3]) {
         for (const [i, [, body]] of sites.entries()) {
-          const got = await ask(`${site.origin}/page`, { 'x-site': String(i) });
+          const got = await ask(`${site.origin}/page`, { 'user-agent': String(i) });
           expect(got.body.toString()).to.match(new RegExp(`^${body} `));
           await cache.idle();
         }

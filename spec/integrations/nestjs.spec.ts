@@ -40,7 +40,7 @@ import {
   Cacheops,
   CacheopsModule,
 } from '../../lib/integrations/nestjs/index.js';
-import { createBlog } from '../orm/support/blog.js';
+import { createBlog, startBlog } from '../orm/support/blog.js';
 import { embedded } from '../orm/support/embedded.js';
 import {
   ask,
@@ -119,7 +119,9 @@ const PLATFORMS: readonly Platform[] = [
 ];
 
 function routeOf(routes: readonly Route[], path: string, field: Field): Route | undefined {
-  return routes.find(route => route.path === path && (route.role ?? field('x-role')) === field('x-role'));
+  return routes.find(
+    route => route.path === path && (route.role ?? field('user-agent')) === field('user-agent'),
+  );
 }
 
 const frameworkOn = (platform: Platform): Framework => ({
@@ -139,7 +141,7 @@ const frameworkOn = (platform: Platform): Framework => ({
     class Site {}
     const module = { module: Site, global: true };
     return start(module as never, platform, app => {
-      app.enableVersioning({ type: VersioningType.HEADER, header: 'x-role' });
+      app.enableVersioning({ type: VersioningType.HEADER, header: 'user-agent' });
       platform.surround(app, routes);
     });
   },
@@ -162,6 +164,57 @@ async function start(
       return app.close();
     },
   };
+}
+
+for (const platform of PLATFORMS) {
+  describe(`applications of NestJS on ${platform.name} in one process`, () => {
+    it('share no answers of a controller behind which other services stand', async () => {
+      const { orm, cache } = await startBlog();
+      class Greeting {
+        constructor(readonly text: string) {}
+      }
+
+      @Controller('greeting')
+      class GreetingController {
+        constructor(@Inject(Greeting) private readonly greeting: Greeting) {}
+
+        @Get()
+        @CachedView({ timeout: 60 })
+        greet() {
+          return `${this.greeting.text} ${++runs}`;
+        }
+      }
+      let runs = 0;
+      const applications: Awaited<ReturnType<typeof start>>[] = [];
+      for (const text of ['Hallo', 'Hello']) {
+        @Module({
+          imports: [CacheopsModule.forRoot()],
+          controllers: [GreetingController],
+          providers: [
+            { provide: MikroORM, useValue: orm },
+            { provide: EntityManager, useValue: orm.em },
+            { provide: Greeting, useValue: new Greeting(text) },
+          ],
+          exports: [MikroORM, EntityManager],
+        })
+        class Site {}
+        applications.push(await start({ module: Site, global: true } as never, platform));
+      }
+      const greet = async (i: number) => {
+        const { body } = await ask(`${applications[i]!.origin}/greeting`, { host: 'shop.example' });
+        await cache.idle();
+        return body.toString();
+      };
+      try {
+        const found = [await greet(0), await greet(1), await greet(0), await greet(1)];
+        expect(found.map(text => text.split(' ')[0])).to.deep.equal(['Hallo', 'Hello', 'Hallo', 'Hello']);
+        expect([await greet(0), await greet(1)]).to.deep.equal(found.slice(2));
+      } finally {
+        await Promise.all(applications.map(application => application.close()));
+        await orm.close(true);
+      }
+    });
+  });
 }
 
 function controllerOf(

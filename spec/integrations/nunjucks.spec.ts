@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import nunjucks from 'nunjucks';
@@ -12,6 +14,7 @@ import {
 import { restoreBlog, startBlog } from '../orm/support/blog.js';
 import type { Started } from '../orm/support/start.js';
 import { gate } from '../support/gate.js';
+import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary_directory.js';
 
 use(chaiAsPromised);
 
@@ -138,15 +141,14 @@ describe('cached tags of Nunjucks', () => {
       options: nunjucks.ConfigureOptions,
       prepare: (env: nunjucks.Environment) => void = () => {},
     ) {
-      class Files extends nunjucks.Loader {
-        getSource(path: string) {
-          return { src: PAGE, path, noCache: true };
-        }
-      }
-      const env = new nunjucks.Environment(new Files() as never, options);
+      const env = new nunjucks.Environment(new nunjucks.FileSystemLoader(folder.path), options);
       addCachedTags(env, { orm: started.orm });
       env.addFilter('own', ownFilter);
       prepare(env);
+      return rendererOf(env);
+    }
+
+    function rendererOf(env: nunjucks.Environment) {
       return async (value: string): Promise<string> => {
         const html = await new Promise<string>((resolve, reject) => {
           env.render('page.njk', { value }, (error, text) => (error ? reject(error) : resolve(text!)));
@@ -155,6 +157,79 @@ describe('cached tags of Nunjucks', () => {
         return html;
       };
     }
+
+    let folder: TemporaryDirectory;
+
+    before(() => {
+      folder = temporaryDirectory('templates');
+      writeFileSync(join(folder.path, 'page.njk'), PAGE);
+    });
+
+    after(() => folder.remove());
+
+    const INCLUDING = "{% cached timeout=60, name='including' %}{% include 'part.njk' %}{% endcached %}";
+
+    class Parts extends nunjucks.Loader {
+      readonly #part: string;
+
+      constructor(part: string) {
+        super();
+        this.#part = part;
+      }
+
+      getSource(path: string) {
+        return { src: path === 'part.njk' ? this.#part : INCLUDING, path, noCache: true };
+      }
+    }
+
+    it('are told apart by what a loader of their own finds', async () => {
+      const renderers = ['a', 'b'].map(part => {
+        const env = new nunjucks.Environment(new Parts(part) as never);
+        addCachedTags(env, { orm: started.orm });
+        return [part, rendererOf(env)] as const;
+      });
+      for (const [part, render] of [...renderers, ...renderers]) {
+        expect(await render('')).to.equal(part);
+      }
+    });
+
+    it('are told apart by the folders in which templates are looked for', async () => {
+      const folders = ['a', 'b'].map(part => {
+        const { path } = temporaryDirectory('parts');
+        writeFileSync(join(path, 'part.njk'), part);
+        writeFileSync(join(path, 'page.njk'), INCLUDING);
+        return path;
+      });
+      const render = (folder: string) => {
+        const env = new nunjucks.Environment(new nunjucks.FileSystemLoader([folder]));
+        addCachedTags(env, { orm: started.orm });
+        return rendererOf(env)('');
+      };
+      for (const _ of [1, 2]) {
+        expect([await render(folders[0]!), await render(folders[1]!)]).to.deep.equal(['a', 'b']);
+      }
+      // what is kept of the first is for another environment of the same folder as well
+      writeFileSync(join(folders[0]!, 'part.njk'), 'changed');
+      expect(await render(folders[0]!)).to.equal('a');
+    });
+
+    it('are told apart by what is changed in a loader or an environment itself', async () => {
+      const folderOf = (part: string) => {
+        const loader = new nunjucks.FileSystemLoader(folder.path);
+        return Object.assign(loader, { getSource: new Parts(part).getSource.bind(new Parts(part)) });
+      };
+      class Shop extends nunjucks.Environment {}
+      const renderers = [
+        ...['c', 'd'].map(part => [part, new nunjucks.Environment(folderOf(part) as never)] as const),
+        ...['e', 'f'].map(part => [part, new Shop(new Parts(part) as never)] as const),
+      ].map(([part, env]) => {
+        addCachedTags(env, { orm: started.orm });
+        return [part, rendererOf(env)] as const;
+      });
+      for (const [part, render] of [...renderers, ...renderers]) {
+        expect(await render('')).to.equal(part);
+      }
+    });
 
     const ownFilter = (text: string) => text;
     const makeFilter = (word: string) => () => word;

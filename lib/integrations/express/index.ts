@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Samples } from '../answers.js';
 import { fieldsOf } from '../http/head.js';
 import { serveView } from '../http/serve.js';
-import { hasBody } from '../views/address.js';
+import { hasMore } from '../views/address.js';
 import type { ViewOptions } from '../views/options.js';
 import type { Place } from '../views/place.js';
 import { View, type Visit } from '../views/view.js';
@@ -55,7 +55,7 @@ export function visitOf(request: Request, response: Response, place: Place | und
     method,
     headers: { ...headers },
     address: { scheme: protocol, host: host ?? '', target: originalUrl },
-    hasBody: hasBody(request, request.body),
+    hasMore: hasMore(request, request.body),
     present: fieldsOf(response),
     place,
     request,

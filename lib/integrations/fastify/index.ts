@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest, onSendHookHandler, preHandlerHookHan
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
 import { headOf, messageOf, setMessage } from '../http/head.js';
-import { hasBody } from '../views/address.js';
+import { hasMore } from '../views/address.js';
 import type { Answer } from '../views/answer.js';
 import { type HeaderFields, normaliseFields, ofThisBody } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
@@ -139,7 +139,7 @@ export function visitOf(
     method,
     headers: { ...headers },
     address: { scheme: protocol, host: host ?? '', target: originalUrl },
-    hasBody: hasBody(request.raw, request.body),
+    hasMore: hasMore(request.raw, request.body),
     present,
     place,
     request,

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import type { Samples } from '../answers.js';
 import { headOf } from '../http/head.js';
-import { hasBody } from '../views/address.js';
+import { hasMore } from '../views/address.js';
 import type { Answer } from '../views/answer.js';
 import type { HeaderFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
@@ -97,7 +97,7 @@ function visitOf(context: Context, present: HeaderFields, place: Place): Visit<C
     method: req.method,
     headers,
     address: { scheme: protocol.slice(0, -1), host, target },
-    hasBody: hasBody(incoming ?? { headers }),
+    hasMore: hasMore(incoming ?? { headers }),
     present,
     place,
     request: context,

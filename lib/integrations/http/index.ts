@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Samples } from '../answers.js';
-import { hasBody } from '../views/address.js';
+import { hasMore } from '../views/address.js';
 import type { ViewOptions } from '../views/options.js';
 import { claimPlace, textOf } from '../views/place.js';
 import { View } from '../views/view.js';
@@ -46,7 +46,7 @@ function wrap(view: View<IncomingMessage>): (handler: Handler) => Handler {
         method,
         headers: { ...headers },
         address: addressOf(request),
-        hasBody: hasBody(request),
+        hasMore: hasMore(request),
         present: fieldsOf(response),
         place,
         request,

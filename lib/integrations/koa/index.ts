@@ -3,7 +3,7 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
 import { headOf, messageOf, setMessage } from '../http/head.js';
-import { hasBody } from '../views/address.js';
+import { hasMore } from '../views/address.js';
 import type { Answer } from '../views/answer.js';
 import { fieldOf, type HeaderFields, normaliseFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
@@ -83,7 +83,7 @@ function visitOf(context: Context, place: Place | undefined): Visit<Context> {
     method,
     headers: { ...context.headers },
     address: { scheme: protocol, host, target },
-    hasBody: hasBody(req, (context.request as { body?: unknown }).body),
+    hasMore: hasMore(req, (context.request as { body?: unknown }).body),
     present: normaliseFields(context.response.headers),
     place,
     request: context,

@@ -38,8 +38,8 @@ export class CachedViewInterceptor implements NestInterceptor {
       throw new CacheopsError('@CachedView() is for controllers of HTTP, on Express or Fastify.');
     }
     const visit = exchange.visit(placeOf(context, this.#modules));
-    const chosen = versionOf(request, this.#modules);
-    const entered = exchange.headersSent ? undefined : view.enter({ ...visit, chosen });
+    const version = versionOf(request, this.#modules);
+    const entered = exchange.headersSent ? undefined : view.enter({ ...visit, ...version });
     if (!entered) {
       return next.handle();
     }

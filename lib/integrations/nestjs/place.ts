@@ -2,6 +2,7 @@ import { type ExecutionContext, type Type, type VersioningOptions, VersioningTyp
 import { HOST_METADATA, METHOD_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
 import { type ModuleRef, ModulesContainer } from '@nestjs/core';
 import { claimPlace, type Place, textOf } from '../views/place.js';
+import type { Visit } from '../views/view.js';
 import { VIEW } from './view_of.js';
 
 /** Applications whose views are known. */
@@ -14,7 +15,7 @@ export function placeOf(context: ExecutionContext, modules: ModuleRef): Place {
     looked.add(container);
     claimAll(container);
   }
-  return placeIn(context.getClass(), context.getHandler() as Method);
+  return placeIn(container, context.getClass(), context.getHandler() as Method);
 }
 
 /** Makes all views of an application known: two methods of the same text are found before a request comes to both. */
@@ -23,7 +24,7 @@ function claimAll(container: ModulesContainer): void {
   for (const { metatype } of controllers) {
     for (const method of metatype ? methodsOf(metatype as Type) : []) {
       if (hasView(metatype as Type) || hasView(method)) {
-        claimPlace(placeIn(metatype as Type, method));
+        claimPlace(placeIn(container, metatype as Type, method));
       }
     }
   }
@@ -51,8 +52,9 @@ function hasView(target: object): boolean {
   return Reflect.getMetadata(VIEW, target) !== undefined;
 }
 
-function placeIn(controller: Type, method: Method): Place {
-  return { parts: [method, controller], describe: () => `Nest ${describe(controller, method)}` };
+/** In two applications of one process, other services may stand behind one controller. */
+function placeIn(container: ModulesContainer, controller: Type, method: Method): Place {
+  return { parts: [method, controller, container], describe: () => `Nest ${describe(controller, method)}` };
 }
 
 function describe(controller: Type, method: Method): string {
@@ -63,20 +65,19 @@ function describe(controller: Type, method: Method): string {
   return JSON.stringify([controller.name, routeOf(controller), routeOf(method), textOf(method)]);
 }
 
-/** The version that a request asks for, in applications with versions: several may lead to one method. */
-export function versionOf(request: object, modules: ModuleRef): unknown {
+/** By what a request asks for a version, in applications with versions: several may lead to one method. */
+export function versionOf(request: object, modules: ModuleRef): Pick<Visit<unknown>, 'chosen' | 'choosing'> {
   const { container } = modules as unknown as { container?: Versioned };
   const versioning = container?.applicationConfig?.getVersioning();
-  const { headers } = request as { headers: Readonly<Record<string, unknown>> };
   switch (versioning?.type) {
     case VersioningType.HEADER:
-      return headers[versioning.header.toLowerCase()];
+      return { choosing: [versioning.header.toLowerCase()] };
     case VersioningType.MEDIA_TYPE:
-      return headers.accept;
+      return { choosing: ['accept'] };
     case VersioningType.CUSTOM:
-      return versioning.extractor(request);
+      return { chosen: versioning.extractor(request) };
     default:
-      return undefined; // it is in the path
+      return {}; // it is in the path
   }
 }
 

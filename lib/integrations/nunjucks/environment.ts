@@ -1,9 +1,12 @@
+import { resolve } from 'node:path';
 import nunjucks, { type Environment } from 'nunjucks';
+import { fingerprint } from '../../orm/computed/fingerprint.js';
 import { nameOfPlace } from '../views/place.js';
 
 /** What of an environment decides what a template's output is. */
 interface Inside {
   readonly opts: Readonly<Record<string, unknown>>;
+  readonly loaders: readonly object[];
   readonly filters: Readonly<Record<string, unknown>>;
   readonly tests: Readonly<Record<string, unknown>>;
   readonly globals: Readonly<Record<string, unknown>>;
@@ -11,11 +14,13 @@ interface Inside {
   readonly asyncFilters: readonly string[];
 }
 
-/** Options that change no output, or only where templates come from. */
+/** Options that change no output. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['dev', 'noCache', 'watch', 'express', 'web']);
 
 /** Nunjucks' own filters, tests and globals. */
 const PLAIN = new nunjucks.Environment([]) as unknown as Inside;
+
+const PLAIN_LOADER = new nunjucks.FileSystemLoader([]);
 
 /** All environments with cached tags. */
 const environments = new Set<WeakRef<Environment>>();
@@ -28,8 +33,8 @@ export function addEnvironment(env: Environment): void {
 }
 
 /**
- * Tells environments apart that may make different output of one template: by their options, and by the filters, tests,
- * globals and extensions that were added.
+ * Tells environments apart that may make different output of one template: by their options, by where their templates come
+ * from, and by the filters, tests, globals and extensions that were added.
  *
  * Functions count by their source text. Two of the same text may have captured different things, and an object may
  * hold anything: environments with such ones share fragments with no other, and not with other processes.
@@ -53,9 +58,11 @@ export function environmentKey(env: Environment, isOwn: (extension: object) => b
 }
 
 function keyOf(env: Environment, isOwn: (extension: object) => boolean): string {
-  const { opts, filters, tests, globals, extensions, asyncFilters } = env as unknown as Inside;
+  const { opts, loaders, filters, tests, globals, extensions, asyncFilters } = env as unknown as Inside;
   const added = [
     ...Object.entries(opts).filter(([name]) => !WITHOUT_EFFECT.has(name)),
+    ...loaders.map((loader, i): [string, unknown] => [`loader ${i}`, foldersOf(loader) ?? loader]),
+    ...(isLike(env, PLAIN) ? [] : [['environment', env] satisfies [string, unknown]]),
     ...addedTo(filters, PLAIN.filters),
     ...addedTo(tests, PLAIN.tests),
     ...addedTo(globals, PLAIN.globals),
@@ -72,6 +79,21 @@ function keyOf(env: Environment, isOwn: (extension: object) => boolean): string 
         : undefined,
   });
   return JSON.stringify([names, asyncFilters, place]);
+}
+
+/** Where a loader of Nunjucks' own finds templates; `undefined` of any other, which may find anything. */
+function foldersOf(loader: object): string[] | undefined {
+  return isLike(loader, PLAIN_LOADER)
+    ? (loader as { searchPaths: string[] }).searchPaths.map(path => resolve(path))
+    : undefined;
+}
+
+/** Is it an instance of the same class, to which nothing was added? */
+function isLike(value: object, plain: object): boolean {
+  return (
+    Object.getPrototypeOf(value) === Object.getPrototypeOf(plain) &&
+    Reflect.ownKeys(value).every(key => key === 'cache' || Object.hasOwn(plain, key))
+  );
 }
 
 function isReferable(value: unknown): value is object {
@@ -95,20 +117,9 @@ function isSame(value: unknown, plain: unknown): boolean {
 
 /** Plain data as text, as it is at the moment; `undefined` of what is none. */
 function textOf(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) {
-    return typeof value === 'function' || typeof value === 'symbol'
-      ? undefined
-      : `${typeof value} ${String(value)}`;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== Array.prototype) {
+  try {
+    return fingerprint(value, () => undefined, 'value');
+  } catch {
     return undefined;
   }
-  const parts = Object.entries(value).map(([name, part]) => [
-    name,
-    part === value ? undefined : textOf(part),
-  ]);
-  return parts.every(([, text]) => text !== undefined)
-    ? JSON.stringify([Array.isArray(value), parts])
-    : undefined;
 }

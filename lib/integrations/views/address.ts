@@ -1,4 +1,6 @@
+import type { TLSSocket } from 'node:tls';
 import { CacheopsError } from '../../config/index.js';
+import { fieldsInKey, type RequestFields } from './request_fields.js';
 
 /** Where a request went. */
 export interface Address {
@@ -9,56 +11,40 @@ export interface Address {
   readonly target: string;
 }
 
-/** By what else than its target servers, proxies and frameworks choose the handler of a request, or make links. */
-const CHOOSING = [
-  'host',
-  ':authority',
-  ':scheme',
-  'x-forwarded-host',
-  'x-forwarded-port',
-  'x-forwarded-prefix',
-  'x-forwarded-proto',
-  'x-original-url',
-  'x-rewrite-url',
-  'x-http-method-override',
-  'accept-version',
-];
-
 /**
  * Tells addresses apart. Only scheme and host are put in order: of two paths or queries that are written differently,
  * nobody but the application knows whether they mean the same.
  */
-export function addressKey(
-  { scheme, host, target }: Address,
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-): readonly unknown[] {
-  const chosen = CHOOSING.filter(name => headers[name] !== undefined).map(name => [
-    name,
-    String(headers[name]).toLowerCase(),
-  ]);
-  const forwarded = String(headers.forwarded ?? '').match(/\b(host|proto)=("[^"]*"|[^;,]*)/gi) ?? [];
-  return [scheme.toLowerCase(), host.toLowerCase(), target, chosen, forwarded];
+export function addressKey({ scheme, host, target }: Address, headers: RequestFields): readonly unknown[] {
+  return [scheme.toLowerCase(), host.toLowerCase(), target, ...fieldsInKey(headers)];
 }
 
 /** A request as `node:http` has it, over HTTP/1 or HTTP/2. */
 interface Incoming {
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly headers: RequestFields;
   readonly stream?: { readonly endAfterHeaders?: boolean };
+  readonly socket?: object;
 }
 
 /**
- * Whether a request has a body, of which the key would know nothing.
+ * Has a request what a handler may read, and the key knows nothing of: a body, or a certificate of the client?
  *
- * @param parsed what a parser has made of it, if there was one
+ * @param parsed what a parser has made of the body, if there was one
  */
-export function hasBody({ headers, stream }: Incoming, parsed?: unknown): boolean {
+export function hasMore({ headers, stream, socket }: Incoming, parsed?: unknown): boolean {
   return (
     (headers['content-length'] ?? '0') !== '0' ||
     headers['transfer-encoding'] !== undefined ||
     headers.expect !== undefined ||
     stream?.endAfterHeaders === false ||
-    !isNothing(parsed)
+    !isNothing(parsed) ||
+    hasCertificate(socket as Partial<TLSSocket> | undefined)
   );
+}
+
+/** Handlers may look at one that no authority has signed, too. */
+function hasCertificate(socket: Partial<TLSSocket> | undefined): boolean {
+  return socket?.encrypted === true && Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0;
 }
 
 function isNothing(parsed: unknown): boolean {

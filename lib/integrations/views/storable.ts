@@ -21,6 +21,9 @@ const FOR_ONE = [
 /** Fields with the syntax of `Cache-Control` (RFC 9213). */
 const CONTROLS = ['cache-control', 'cdn-cache-control', 'surrogate-control'];
 
+/** A nonce of theirs is for one answer. */
+const POLICIES = ['content-security-policy', 'content-security-policy-report-only'];
+
 /** The directives with which a shared cache may store an answer. A directive that is not known here forbids it. */
 const SHAREABLE =
   /^(public|(max-age|s-maxage)="?0*[1-9]\d*"?|(stale-while-revalidate|stale-if-error)="?\d+"?|must-revalidate|proxy-revalidate|immutable|no-transform)$/;
@@ -48,6 +51,10 @@ export function whyNotShared(
     if (forbidden !== undefined) {
       return `${name}: ${forbidden}`;
     }
+  }
+  const policy = POLICIES.find(name => /'nonce-/i.test(fieldOf(fields, name) ?? ''));
+  if (policy !== undefined) {
+    return `${policy}: nonce`;
   }
   const expires = fieldOf(fields, 'expires');
   if (expires !== undefined && !(Date.parse(expires) > Date.now())) {

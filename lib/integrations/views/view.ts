@@ -14,18 +14,22 @@ import { type Asked, answerFor, etagOf, fieldsNow, published } from './condition
 import { changesOf, fieldOf, type HeaderFields, itemsOf } from './fields.js';
 import { type ResolvedViewOptions, resolveViewOptions, type ViewOptions } from './options.js';
 import { nameOfPlace, type Place } from './place.js';
+import { hasUnknownFields } from './request_fields.js';
 import { whyNotRepeated, whyNotShared } from './storable.js';
 
 /** A request, as far as views look at it. */
 export interface Visit<R> extends Asked {
   readonly address: Address;
-  readonly hasBody: boolean;
+  /** it has a body, or a certificate of the client */
+  readonly hasMore: boolean;
   /** the fields that stand on the response before the view runs */
   readonly present: HeaderFields;
   /** which handler it is that answers; `undefined` if that is not certain: then nothing is cached */
   readonly place: Place | undefined;
   /** what else of the request has chosen the handler, beside its address */
   readonly chosen?: unknown;
+  /** names of the request's fields that have chosen the handler */
+  readonly choosing?: readonly string[];
   /** what the user's functions are given */
   readonly request: R;
 }
@@ -96,20 +100,17 @@ export class View<R> {
 
   /** Lets a request in; `undefined` if such a one does not use the cache at all. */
   enter(visit: Visit<R>): Entered<R> | undefined {
-    const { method, headers, present, hasBody } = visit;
+    const { method, headers, present, hasMore, choosing = [] } = visit;
     const passes =
       (method !== 'GET' && method !== 'HEAD') ||
-      hasBody ||
+      hasMore ||
       CONDITIONS_OF_OTHERS.some(name => headers[name] !== undefined) ||
       itemsOf(String(headers['cache-control'] ?? '')).includes('no-store') ||
       CREDENTIALS.some(name => headers[name] !== undefined && !this.vary.has(name));
     if (passes) {
       return undefined;
     }
-    const keyed = new Set([...this.vary, ...this.learned]);
-    for (const name of this.#learnable(present)) {
-      keyed.add(name);
-    }
+    const keyed = new Set([...this.vary, ...this.learned, ...choosing, ...this.#learnable(present)]);
     // what is known to be for this client alone comes from the handler
     return whyNotShared(200, present, keyed) === undefined ? new Entered(this, visit, keyed) : undefined;
   }
@@ -153,14 +154,14 @@ export class Entered<R> {
     em?: EntityManager,
   ): Promise<StoredAnswer | undefined> {
     const { options, samples, what } = this.#view;
-    const { address, place, request } = this.#visit;
+    const { address, request } = this.#visit;
     const { timeout } = options;
     const wanted = {
       kind: 'view' as const,
       name: `GET ${address.target}`, // a HEAD is answered from what a GET has left
       key: this.#key(),
       tags: [['url', targetName(address.target)]] as const,
-      obstacle: place ? undefined : 'a view at several places',
+      obstacle: this.#obstacle(),
       ...(samples !== undefined && { samples: resolveSamples(samples, [request], what) }),
       ...(timeout !== undefined && { timeout }),
     };
@@ -230,7 +231,7 @@ export class Entered<R> {
         status,
         message,
         changes: { ...changes, set: { ...changes.set, ...etag } },
-        body,
+        body: Buffer.from(body), // a copy, because the handler may use its own again
         made: Date.now(),
       },
     };
@@ -265,6 +266,16 @@ export class Entered<R> {
     const { status, message, body } = stored;
     const headers = published(fieldsNow(stored, present, Date.now()), this.#view.vary);
     return answerFor(this.#visit, { status, message, headers, body });
+  }
+
+  #obstacle(): string | undefined {
+    const { headers, place } = this.#visit;
+    if (!place) {
+      return 'a view at several places';
+    }
+    return hasUnknownFields(headers, this.#keyed)
+      ? 'a field of the request that is not in the key'
+      : undefined;
   }
 
   #key(): string {

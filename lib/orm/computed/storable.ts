@@ -1,4 +1,6 @@
 import { CacheopsError } from '../../config/error.js';
+import { itemsOf, pathTo, propertiesOf, shapeOf } from './fingerprint.js';
+import { structured } from './serializer.js';
 
 /** The way to a value from a result, as keys and indices. */
 export type Place = readonly (string | number)[];
@@ -12,18 +14,13 @@ export interface Dissected {
 
 /**
  * Takes the entities out of a result, and makes sure that the rest can be stored as it is: plain objects, arrays,
- * Map, Set, Date, bytes, and everything primitive but symbols.
+ * Map, Set, Date, bytes, and everything primitive but symbols, without anything that would be lost, but for the lack of a
+ * prototype.
  *
  * @param root what the result is called in messages
- * @param lenient it need not be stored: instances of classes stay what they are
  * @throws CacheopsError that names the path of what cannot be stored
  */
-export function dissect(
-  value: unknown,
-  isEntity: (value: object) => boolean,
-  root: string,
-  lenient = false,
-): Dissected {
+export function dissect(value: unknown, isEntity: (value: object) => boolean, root: string): Dissected {
   const entities: { place: Place; entity: object }[] = [];
   // what is in a result twice is one object in the copy, too
   const copies = new Map<object, unknown>();
@@ -31,7 +28,7 @@ export function dissect(
 
   const copy = (part: unknown, place: Place, path: string, canHoldEntities: boolean): unknown => {
     if (part === null || typeof part !== 'object') {
-      if (!lenient && (typeof part === 'function' || typeof part === 'symbol')) {
+      if (typeof part === 'function' || typeof part === 'symbol') {
         throw refusal(path, `a ${typeof part}`);
       }
       return part;
@@ -50,9 +47,6 @@ export function dissect(
     if (known !== undefined) {
       return known;
     }
-    if (part instanceof Date || isBytes(part)) {
-      return part;
-    }
     const before = entities.length;
     open.add(part);
     const made = copyContainer(part, place, path, canHoldEntities);
@@ -64,42 +58,43 @@ export function dissect(
   };
 
   const copyContainer = (part: object, place: Place, path: string, canHoldEntities: boolean): unknown => {
-    if (Array.isArray(part) && Object.getPrototypeOf(part) === Array.prototype) {
-      checkSymbols(part, path);
-      return part.map((item, i) => copy(item, [...place, i], `${path}[${i}]`, canHoldEntities));
-    }
-    if (part instanceof Map && Object.getPrototypeOf(part) === Map.prototype) {
-      const entries = [...part].map(
-        ([key, item], i) =>
-          [
-            copy(key, place, `${path}.keys()[${i}]`, false),
-            copy(item, place, `${path}.values()[${i}]`, false),
-          ] as const,
-      );
-      return new Map(entries);
-    }
-    if (part instanceof Set && Object.getPrototypeOf(part) === Set.prototype) {
-      return new Set([...part].map((item, i) => copy(item, place, `${path}.values()[${i}]`, false)));
-    }
-    const prototype = Object.getPrototypeOf(part);
-    if (prototype !== Object.prototype && prototype !== null) {
-      if (lenient) {
-        return part;
+    const shape = shapeOf(part, path, refusal);
+    if (shape === 'array') {
+      const made = new Array((part as unknown[]).length);
+      for (const [i, item] of itemsOf(part as unknown[], path, refusal)) {
+        made[i] = copy(item, [...place, i], `${path}[${i}]`, canHoldEntities);
       }
-      throw refusal(path, `an instance of ${prototype.constructor?.name || 'a class'}`);
+      return made;
     }
-    checkSymbols(part, path);
-    const made: Record<string, unknown> = Object.create(prototype);
-    for (const [key, item] of Object.entries(part)) {
-      const copied = copy(item, [...place, key], pathTo(path, key), canHoldEntities);
-      Object.defineProperty(made, key, {
-        value: copied,
-        enumerable: true,
-        configurable: true,
-        writable: true,
-      });
+    if (shape !== 'plain') {
+      return copyOfKind(part, shape.name, place, path);
+    }
+    const made: Record<string, unknown> = {};
+    for (const [key, item] of propertiesOf(part, path, refusal)) {
+      define(made, key, copy(item, [...place, key], pathTo(path, key), canHoldEntities));
     }
     return made;
+  };
+
+  const copyOfKind = (part: object, kind: string, place: Place, path: string): unknown => {
+    switch (kind) {
+      case 'Map':
+        return new Map(
+          Array.from(part as Map<unknown, unknown>, ([key, item], i) => [
+            copy(key, place, `${path}.keys()[${i}]`, false),
+            copy(item, place, `${path}.values()[${i}]`, false),
+          ]),
+        );
+      case 'Set':
+        return new Set(
+          Array.from(part as Set<unknown>, (item, i) => copy(item, place, `${path}.values()[${i}]`, false)),
+        );
+      case 'RegExp':
+      case 'URL':
+        throw refusal(path, `an instance of ${kind}`);
+      default:
+        return part;
+    }
   };
 
   return { plain: copy(value, [], root, true), entities };
@@ -108,6 +103,54 @@ export function dissect(
 /** @throws CacheopsError that names the path of what cannot be stored */
 export function checkStorable(value: unknown, path: string): void {
   dissect(value, () => false, path);
+}
+
+/**
+ * A copy of arguments, as `fingerprint()` accepts them: what is changed later is not changed in it. Entities,
+ * EntityManagers and repositories are not copied.
+ *
+ * @param others what stands in the place of some of them in the copy
+ */
+export function copyArguments(args: readonly unknown[], others?: ReadonlyMap<object, object>): unknown[] {
+  const copies = new Map<object, object>();
+  const copy = (part: unknown): unknown => {
+    if (typeof part !== 'object' || part === null) {
+      return part;
+    }
+    const made = others?.get(part) ?? copies.get(part) ?? copyObject(part);
+    copies.set(part, made);
+    return made;
+  };
+  const copyObject = (part: object): object => {
+    const prototype = Object.getPrototypeOf(part);
+    if (prototype === Array.prototype) {
+      return (part as unknown[]).map(copy);
+    }
+    if (prototype === Map.prototype) {
+      return new Map(Array.from(part as Map<unknown, unknown>, ([key, item]) => [copy(key), copy(item)]));
+    }
+    if (prototype === Set.prototype) {
+      return new Set(Array.from(part as Set<unknown>, copy));
+    }
+    if (prototype === RegExp.prototype) {
+      return Object.assign(new RegExp(part as RegExp), { lastIndex: (part as RegExp).lastIndex });
+    }
+    if (prototype === URL.prototype) {
+      return new URL(part as URL);
+    }
+    if (prototype === Date.prototype || ArrayBuffer.isView(part) || part instanceof ArrayBuffer) {
+      return structured.decode(structured.encode(part)) as object;
+    }
+    if (prototype !== Object.prototype && prototype !== null) {
+      return part;
+    }
+    const made = Object.create(prototype);
+    for (const [key, item] of Object.entries(part)) {
+      define(made, key, copy(item));
+    }
+    return made;
+  };
+  return args.map(copy);
 }
 
 /** Puts entities back where they stood. */
@@ -131,23 +174,8 @@ export function assemble(
   return whole;
 }
 
-/** `result.title`, `result['a b']` */
-export function pathTo(path: string, key: string): string {
-  if (path === '') {
-    return key;
-  }
-  return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
-}
-
-function isBytes(value: object): boolean {
-  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
-}
-
-function checkSymbols(value: object, path: string): void {
-  const [symbol] = Object.getOwnPropertySymbols(value);
-  if (symbol) {
-    throw refusal(`${path}[${String(symbol)}]`, 'under a key that is a symbol');
-  }
+function define(made: object, key: string, value: unknown): void {
+  Object.defineProperty(made, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 function refusal(path: string, what: string, advice = 'Give back plain data, or entities.'): CacheopsError {

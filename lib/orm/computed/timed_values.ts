@@ -95,20 +95,21 @@ export class StoreCache implements TimedCache {
   }
 
   /**
-   * Also drops what was made of the value that was there before.
+   * Also drops what was made of the value that was there before. The value is stored as it is now.
    *
-   * @param variant @internal
+   * @param pending @internal a reason why nothing is to be stored, or what tells it from others
    */
   async set(
     key: string,
     value: unknown,
     options: { timeout?: number } = {},
-    variant: ValueVariant = NO_VARIANT,
+    pending: ValueVariant | Promise<ValueVariant | string> = NO_VARIANT,
   ): Promise<void> {
     const timeout = timeoutOf(options);
     const payload = this.#encode(value);
     currentScope().computation?.noteWrite();
-    if (this.#isOff()) {
+    const variant = await pending;
+    if (this.#isOff() || typeof variant === 'string') {
       return;
     }
     const address = await this.#addressOf(key, variant);

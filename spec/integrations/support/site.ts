@@ -17,7 +17,7 @@ export interface Route {
   readonly path: string;
   /** left out: kept for some time */
   readonly samples?: unknown;
-  /** the value of the request's field `x-role` by which this route is chosen among those of its path; put it first */
+  /** the value of the request's field `user-agent` by which this route is chosen among those of its path; put it first */
   readonly role?: string;
   /** fields that middleware sets before the view runs */
   readonly before?: (field: Field) => Fields;

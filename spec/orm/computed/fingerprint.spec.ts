@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { fingerprint } from '../../lib/functions/fingerprint.js';
-import { CacheopsError } from '../../lib/index.js';
+import { CacheopsError } from '../../../lib/index.js';
+import { fingerprint } from '../../../lib/orm/computed/fingerprint.js';
 
 const textOf = (value: unknown) => fingerprint(value, () => undefined, 'arguments');
 

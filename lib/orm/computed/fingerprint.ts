@@ -1,6 +1,5 @@
 import { inspect, types } from 'node:util';
-import { CacheopsError } from '../config/error.js';
-import { pathTo } from '../orm/computed/storable.js';
+import { CacheopsError } from '../../config/error.js';
 
 /**
  * Values as text, such that two with the same text are the same: every value carries its type, and nothing is left
@@ -51,9 +50,6 @@ export function fingerprint(
     if (described !== undefined) {
       return `<${described}>`;
     }
-    if (types.isProxy(part)) {
-      throw refusal(path, 'a Proxy');
-    }
     const number = numbers.get(part);
     if (number !== undefined) {
       return `^${number}`;
@@ -66,47 +62,29 @@ export function fingerprint(
   };
 
   const writeContainer = (part: object, path: string): string => {
-    const prototype = Object.getPrototypeOf(part);
-    const kind = KINDS.get(prototype);
-    if (kind) {
-      if (!kind.is(part)) {
-        throw refusal(path, `no real ${kind.name}`);
-      }
-      checkKeys(ownKeys(part), kind.keys ?? NO_KEYS, path);
-      return `${kind.name}(${kind.write(part as never, path, write)})`;
+    const shape = shapeOf(part, path, refusal);
+    if (shape === 'array') {
+      return writeArray(part as readonly unknown[], path);
     }
-    if (prototype === Array.prototype && Array.isArray(part)) {
-      return writeArray(part, path);
-    }
-    if ((prototype === Object.prototype || prototype === null) && isPlain(part)) {
-      const mark = prototype === null ? 'null' : '';
+    if (shape === 'plain') {
+      const mark = Object.getPrototypeOf(part) === null ? 'null' : '';
       // the order of keys means nothing to most functions, and something to some
-      const entries = Reflect.ownKeys(part).map(
-        key => `${JSON.stringify(key)}:${write(dataOf(part, key, path), pathTo(path, String(key)))}`,
+      const entries = propertiesOf(part, path, refusal).map(
+        ([key, item]) => `${JSON.stringify(key)}:${write(item, pathTo(path, key))}`,
       );
       return `${mark}{${entries.join(',')}}`;
     }
-    throw refusal(path, nameOf(part, prototype));
+    return `${shape.name}(${shape.write(part as never, path, write)})`;
   };
 
   const writeArray = (part: readonly unknown[], path: string): string => {
-    const keys = Reflect.ownKeys(part);
     const items: string[] = [];
     let expected = 0;
-    for (const key of keys) {
-      if (key === 'length') {
-        continue;
-      }
-      const index = typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : -1;
-      if (index < expected || index >= part.length || String(index) !== key) {
-        throw typeof key === 'symbol'
-          ? symbolRefusal(path, key)
-          : refusal(pathTo(path, key), 'a property of an array');
-      }
+    for (const [index, item] of itemsOf(part, path, refusal)) {
       if (index > expected) {
         items.push(`-${index - expected}`); // holes
       }
-      items.push(`=${write(dataOf(part, key, path), `${path}[${index}]`)}`);
+      items.push(`=${write(item, `${path}[${index}]`)}`);
       expected = index + 1;
     }
     if (part.length > expected) {
@@ -118,25 +96,94 @@ export function fingerprint(
   return write(value, root);
 }
 
+/** An error that says what stands where, and that it cannot be used. */
+export type Refuse = (path: string, what: string) => CacheopsError;
+
+/**
+ * What an object is, if it is known to be that and nothing more.
+ *
+ * @throws what `refuse` gives
+ */
+export function shapeOf(part: object, path: string, refuse: Refuse): Kind | 'array' | 'plain' {
+  if (types.isProxy(part)) {
+    throw refuse(path, 'a Proxy');
+  }
+  const prototype = Object.getPrototypeOf(part);
+  const kind = KINDS.get(prototype);
+  if (kind) {
+    if (!kind.is(part)) {
+      throw refuse(path, `no real ${kind.name}`);
+    }
+    checkKeys(ownKeys(part), kind.keys ?? NO_KEYS, path, refuse);
+    return kind;
+  }
+  if (prototype === Array.prototype && Array.isArray(part)) {
+    return 'array';
+  }
+  if ((prototype === Object.prototype || prototype === null) && isPlain(part)) {
+    return 'plain';
+  }
+  throw refuse(path, nameOf(part, prototype));
+}
+
+/** What a plain object holds. @throws what `refuse` gives, for what not everybody sees, and sees the same */
+export function propertiesOf(part: object, path: string, refuse: Refuse): [key: string, value: unknown][] {
+  return Reflect.ownKeys(part).map(key => [key as string, dataOf(part, key, path, refuse)]);
+}
+
+/** The items of an array, without its holes. @throws what `refuse` gives, if it has other properties */
+export function itemsOf(
+  part: readonly unknown[],
+  path: string,
+  refuse: Refuse,
+): [index: number, item: unknown][] {
+  const items: [number, unknown][] = [];
+  for (const key of Reflect.ownKeys(part)) {
+    if (key === 'length') {
+      continue;
+    }
+    const index = typeof key === 'string' && /^\d+$/.test(key) ? Number(key) : -1;
+    if (index < 0 || index >= part.length || String(index) !== key) {
+      throw refuse(pathToAny(path, key), typeof key === 'symbol' ? A_SYMBOL : 'a property of an array');
+    }
+    items.push([index, dataOf(part, key, path, refuse)]);
+  }
+  return items;
+}
+
 /** The value of a property, if it is one that everybody sees, and sees the same. */
-function dataOf(part: object, key: string | symbol, path: string): unknown {
+function dataOf(part: object, key: string | symbol, path: string, refuse: Refuse): unknown {
   if (typeof key === 'symbol') {
-    throw symbolRefusal(path, key);
+    throw refuse(pathToAny(path, key), A_SYMBOL);
   }
   const { enumerable, ...property } = Reflect.getOwnPropertyDescriptor(part, key)!;
   if (!('value' in property)) {
-    throw refusal(pathTo(path, key), 'an accessor');
+    throw refuse(pathTo(path, key), 'an accessor');
   }
   if (!enumerable) {
-    throw refusal(pathTo(path, key), 'not enumerable');
+    throw refuse(pathTo(path, key), 'not enumerable');
   }
   return property.value;
+}
+
+const A_SYMBOL = 'under a key that is a symbol';
+
+function pathToAny(path: string, key: string | symbol): string {
+  return typeof key === 'symbol' ? `${path}[${String(key)}]` : pathTo(path, key);
+}
+
+/** `result.title`, `result['a b']` */
+export function pathTo(path: string, key: string): string {
+  if (path === '') {
+    return key;
+  }
+  return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 }
 
 type Write = (part: unknown, path: string) => string;
 
 /** What has slots of its own: its prototype alone does not tell that it has them. */
-interface Kind {
+export interface Kind {
   readonly name: string;
   is(value: unknown): boolean;
   /** the properties that each of them has */
@@ -260,13 +307,12 @@ function checkKeys(
   keys: readonly (string | symbol)[],
   expected: ReadonlySet<string | symbol>,
   path: string,
+  refuse: Refuse,
 ): void {
   const extra = keys.find(key => !expected.has(key));
-  if (typeof extra === 'symbol') {
-    throw symbolRefusal(path, extra);
-  }
   if (extra !== undefined) {
-    throw refusal(pathTo(path, extra), 'a property that its like do not have');
+    const what = typeof extra === 'symbol' ? A_SYMBOL : 'a property that its like do not have';
+    throw refuse(pathToAny(path, extra), what);
   }
 }
 
@@ -289,10 +335,6 @@ function nameOf(
 ): string {
   const name = prototype === Object.prototype || prototype === null ? undefined : prototype.constructor?.name;
   return name ? `an instance of ${name}` : Array.isArray(part) ? 'no real array' : 'an instance of a class';
-}
-
-function symbolRefusal(path: string, key: symbol): CacheopsError {
-  return refusal(`${path}[${String(key)}]`, 'under a key that is a symbol');
 }
 
 function refusal(path: string, what: string): CacheopsError {
