@@ -38,7 +38,7 @@ export function constantMayReadClock(sql: string): boolean {
     return mayReadClock(sql);
   }
   const isEscaped = /^e/i.test(prefix);
-  const text = sql.slice(prefix.length, -1).replaceAll("''", '');
+  const text = sql.slice(prefix.length, -1).replaceAll("''", ' ');
   const decoded = isEscaped ? text.replace(ESCAPE, (_, char: string) => ESCAPED[char] ?? char) : text;
   return (
     /^u/i.test(prefix) ||

@@ -29,6 +29,13 @@ export const RESERVED = words(
    only or order outer right select similar some symmetric then trailing true union when where window with`,
 );
 
+/** The others that no table or alias can be called without quotes, beside functions of the session and of the clock. */
+export const NO_TABLE = words(
+  `analyse analyze asymmetric authorization binary check collation concurrently constraint create default deferrable do
+   fetch foreign freeze grant initially natural overlaps placing primary references returning to unique using variadic
+   verbose`,
+);
+
 /**
  * Keywords that may stand by themselves in a query without giving a value. A word that is none of them, and neither a
  * column nor an alias, may be a function that is called without parentheses (`system_user`).
@@ -46,7 +53,7 @@ export const KEYWORDS = new Set([
 
 /** Words after which a constant is of no type of that name, since none can have it or clauses begin so. */
 export const NAMES_NO_TYPE_BEFORE_CONSTANT = new Set([
-  ...RESERVED,
+  ...[...RESERVED].filter(word => !/^(?:cross|full|inner|isnull|join|left|notnull|outer|right)$/.test(word)),
   ...words('between by escape zone placing to for'),
 ]);
 

@@ -117,34 +117,22 @@ export class Routines {
  * catalog is known, which can answer it.
  */
 export function mayCallRoutine(sql: string): boolean {
-  for (const [, name] of sql.matchAll(CALL)) {
-    if (!WELL_KNOWN.has(name!.toLowerCase())) {
+  if (COMMENT.test(sql)) {
+    return true; // it may stand between a name and its arguments
+  }
+  for (const [, dot, name] of sql.matchAll(CALL)) {
+    if (dot || !WELL_KNOWN.has(name!.toLowerCase())) {
       return true;
     }
   }
   return false;
 }
 
-const CALL = /([\w\u0080-\uffff"]+)\s*\(/g;
+const COMMENT = /--|\/\*/;
+const CALL = /(\.\s*)?([\w$\u0080-\uffff"]+)\s*\(/g;
 
 const WELL_KNOWN: ReadonlySet<string> = new Set([
-  ...[
-    'all',
-    'and',
-    'any',
-    'as',
-    'by',
-    'else',
-    'exists',
-    'from',
-    'having',
-    'in',
-    'join',
-    'not',
-    'on',
-    'or',
-    'over',
-  ],
+  ...['all', 'and', 'any', 'as', 'else', 'exists', 'from', 'having', 'in', 'not', 'on', 'or'],
   ...['select', 'then', 'using', 'values', 'when', 'where', 'with'],
   ...[
     'avg',

@@ -188,6 +188,14 @@ export function parseStatement(sql: string, parameters: readonly unknown[] = [])
   return statements[0] ?? { kind: 'read', effects: undefined };
 }
 
+/**
+ * The quick answer to whether a statement is worth parsing: nearly all are not. Without a semicolon it is one
+ * statement, however its strings are read.
+ */
+export function isPlainSelect(sql: string): boolean {
+  return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config|u&"/i.test(sql);
+}
+
 /** `undefined` if its form is not understood. */
 function parseSingle(
   sql: string,

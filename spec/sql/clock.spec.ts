@@ -130,6 +130,7 @@ describe('A text for which PostgreSQL reads the clock', () => {
     `'no'\n'w'`,
     `'no' -- part\n 'w'`,
     `N'now'`,
+    `'at''now'`,
   ]) {
     it(`is one of, as a constant: ${constant}`, () => expect(constantMayReadClock(constant)).to.equal(true));
   }

@@ -64,7 +64,16 @@ describe('what routines may write to', () => {
 });
 
 describe('mayCallRoutine', () => {
-  for (const sql of ['select f()', 'select s.f (1)', 'select "f"(1)', 'select lower(f(1))']) {
+  for (const sql of [
+    'select f()',
+    'select s.f (1)',
+    'select "f"(1)',
+    'select lower(f(1))',
+    'select f /* it writes */ (1)',
+    'select f$(1)',
+    'select s.count(1)',
+    'select over(1)',
+  ]) {
     it(`thinks so of ${sql}`, () => {
       expect(mayCallRoutine(sql)).to.equal(true);
     });

@@ -297,7 +297,13 @@ describe('readSelect', () => {
       ['select 1 from a; select 2', 'several statements'],
       ['with q as (delete from a returning id) select * from q', 'delete in a query'],
       ['select * into b from a', 'into in a query'],
-      ['select (1 from a))', 'SQL that is not understood'],
+      ['select (1) from a)', 'SQL that is not understood'],
+      ['select (1 from a)', 'a FROM that is not understood'],
+      ['select 1 from user', 'a FROM item that is not a table'],
+      ['select 1 from (table tag) as q', 'a FROM item that is not a table'],
+      ['select a.t is distinct from user from a', 'user, which is not the same at every time'],
+      ['select a.id from a for key share', 'a lock in a query'],
+      ['delete from a', 'a statement that is no query'],
       [`select 'a from b`, 'SQL that is not understood'],
     ] as const) {
       it(sql, () => expect(readSelect(sql)).to.deep.equal({ reason }));

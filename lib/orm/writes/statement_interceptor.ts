@@ -6,6 +6,7 @@ import {
   type Delete,
   type Insert,
   type IsolationLevel,
+  isPlainSelect,
   type Other,
   parseStatement,
   type Transaction,
@@ -535,14 +536,6 @@ function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): vo
       `cacheops: this statement may write to tables that it does not name, and onUnknownWrite is 'refuse': ${text}. Write it as statements that name their tables, or send it in noInvalidation() and drop what it changes with invalidateModel().`,
     );
   }
-}
-
-/**
- * The quick answer to whether a statement is worth parsing: nearly all are not. Without a semicolon it is one
- * statement, however its strings are read.
- */
-function isPlainSelect(sql: string): boolean {
-  return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config/i.test(sql);
 }
 
 /**

@@ -2,7 +2,6 @@
 
 const MAX_BYTES = 63;
 const ASCII = /^[\0-\x7f]*$/;
-const UNICODE_ESCAPE = /\\(?:(\\)|([\dA-Fa-f]{4})|\+([\dA-Fa-f]{6})|)/g;
 
 /** The name that an unquoted word stands for: only the letters A to Z are folded. */
 export function foldWord(word: string): string {
@@ -16,21 +15,6 @@ export function foldWord(word: string): string {
 export function unquoteName(quoted: string): string | undefined {
   const name = quoted.slice(1, -1).replaceAll('""', '"');
   return name === '' ? undefined : truncate(name);
-}
-
-/** @param quoted `U&"…"`; `undefined` if it is no name, or an escape in it is malformed */
-export function unquoteUnicodeName(quoted: string): string | undefined {
-  let malformed = false;
-  const name = quoted
-    .slice(3, -1)
-    .replaceAll('""', '"')
-    .replace(UNICODE_ESCAPE, (_, backslash?: string, short?: string, long?: string) => {
-      const code = Number.parseInt(short ?? long ?? '', 16);
-      const valid = backslash !== undefined || (code > 0 && code <= 0x10ffff);
-      malformed ||= !valid;
-      return valid ? (backslash ?? String.fromCodePoint(code)) : '';
-    });
-  return malformed || name === '' ? undefined : truncate(name);
 }
 
 export function quoteName(name: string): string {

@@ -1,4 +1,4 @@
-import { foldWord, unquoteName, unquoteUnicodeName } from './names.js';
+import { foldWord, unquoteName } from './names.js';
 import {
   endOfBlockComment,
   endOfDollarString,
@@ -49,7 +49,7 @@ export function tokenize(sql: string): Token[] | undefined {
   const tokens: Token[] = [];
   for (let at = endOfGaps(sql, 0); at !== sql.length; at = endOfGaps(sql, tokens.at(-1)!.end)) {
     const token = at < 0 ? undefined : tokenAt(sql, at);
-    if (!token || token.end <= at || isCustomEscape(sql, tokens.at(-1), token)) {
+    if (!token || token.end <= at) {
       return undefined;
     }
     tokens.push(token);
@@ -85,7 +85,7 @@ function tokenAt(sql: string, at: number): Token | undefined {
     case "'":
       return constant('string', at, endOfString(sql, at, false));
     case '"':
-      return nameToken(at, endOfQuotedName(sql, at), end => unquoteName(sql.slice(at, end)));
+      return nameToken(sql, at, endOfQuotedName(sql, at));
     case '$':
       return isDigit(next)
         ? constant('parameter', at, unlessWordFollows(sql, endOfParameter(sql, at)))
@@ -123,8 +123,6 @@ function wordToken(sql: string, at: number, start: string): Token | undefined {
     case "B'":
     case "x'":
     case "X'":
-    case "n'":
-    case "N'":
       return constant('string', at, endOfString(sql, at + 1, false));
     case 'u&':
     case 'U&':
@@ -132,19 +130,15 @@ function wordToken(sql: string, at: number, start: string): Token | undefined {
         return constant('string', at, endOfString(sql, at + 2, false));
       }
       if (sql[at + 2] === '"') {
-        return nameToken(at, endOfQuotedName(sql, at + 2), end => unquoteUnicodeName(sql.slice(at, end)));
+        return undefined; // a name that is written with escapes
       }
   }
   const end = endOfWord(sql, at);
   return { kind: 'word', start: at, end, text: foldWord(sql.slice(at, end)) };
 }
 
-function nameToken(
-  start: number,
-  end: number,
-  nameUpTo: (end: number) => string | undefined,
-): Token | undefined {
-  const text = end < 0 ? undefined : nameUpTo(end);
+function nameToken(sql: string, start: number, end: number): Token | undefined {
+  const text = end < 0 ? undefined : unquoteName(sql.slice(start, end));
   return text === undefined ? undefined : { kind: 'name', start, end, text };
 }
 
@@ -160,13 +154,6 @@ function constant(kind: TokenKind, start: number, end: number): Token {
 /** `1returning` is two tokens up to PostgreSQL 14, and an error since. */
 function unlessWordFollows(sql: string, end: number): number {
   return end < sql.length && startsWord(sql[end]!) ? -1 : end;
-}
-
-/** `U&"d!0061t" uescape '!'`: the name is another than it seemed. */
-function isCustomEscape(sql: string, previous: Token | undefined, token: Token): boolean {
-  return token.text === 'uescape' && token.kind === 'word' && previous !== undefined
-    ? /^u&/i.test(sql.slice(previous.start, previous.start + 2))
-    : false;
 }
 
 function isDigit(char: string): boolean {

@@ -83,15 +83,15 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
         operators.add(token.text);
         break;
       case 'string':
-        obstacle ??= obstacleOfConstant(sql, tokens, i, clocked);
+        object(obstacleOfConstant(sql, tokens, i, clocked));
         casts ||= before?.kind === 'word' && CAST_TARGETS.has(before.text);
         break;
       case 'mark':
         if (token.text === '::') {
           casts = true;
-          obstacle ??= readCast(tokens, i + 1, operandBefore(tokens, i - 1), types, timed);
+          object(readCast(tokens, i + 1, operandBefore(tokens, i - 1), types, timed));
         } else if (token.text === '.' && before?.kind !== 'word' && before?.kind !== 'name') {
-          obstacle ??= 'a field of an expression, which may be a function';
+          object('a field of an expression, which may be a function');
         }
         break;
       case 'word':
@@ -122,10 +122,11 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
         if (token.kind === 'word' && token.text === 'cast' && isMark(next, '(')) {
           casts = true;
           const as = wordAt(tokens, i + 2, 'as');
-          obstacle ??=
+          object(
             as < 0
               ? 'a cast that is not understood'
-              : readCast(tokens, as + 1, operandOf(tokens.slice(i + 2, as)), types, timed);
+              : readCast(tokens, as + 1, operandOf(tokens.slice(i + 2, as)), types, timed),
+          );
         }
         if (isMark(isWord(before, 'as') ? tokens[i - 2] : before, ')')) {
           derived.add(token.text);
@@ -146,6 +147,11 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
     ...{ calls, keywords, operators, casts, types, timed, clocked, inZone, ofDay, composed },
     ...{ bare, given, derived, hasWith, obstacle },
   };
+
+  /** Tables that are named are no answer to the clock, so it comes before other reasons. */
+  function object(reason: string | undefined): void {
+    obstacle = reason === CLOCK ? CLOCK : (obstacle ?? reason);
+  }
 }
 
 /** Does what stands between these two stand there by itself, in a list of a SELECT or of arguments? */

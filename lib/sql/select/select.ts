@@ -3,6 +3,7 @@ import {
   ENDS_WHERE,
   FORBIDDEN,
   isUnstable,
+  NO_TABLE,
   NOT_DETERMINED,
   ORDINAL,
   PURE,
@@ -10,6 +11,7 @@ import {
 } from '../keywords.js';
 import { isMark } from '../lexer/cursor.js';
 import { type Token, tokenize } from '../lexer/tokens.js';
+import { startsQuery } from '../statements/query.js';
 import { type Clause, ColumnReferences } from './column_references.js';
 import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
 
@@ -91,8 +93,12 @@ interface Frame {
   inWhere: boolean;
   /** Is it the list of a SELECT? */
   inList: boolean;
+  /** how many joins in it wait for their conditions */
+  joins: number;
+  /** index of its opening parenthesis */
+  readonly start: number;
   /** what is looked for in it, if it is a subquery that selects just that: see {@link Occurrence.again} */
-  readonly again?: ColumnName | undefined;
+  again?: ColumnName | undefined;
 }
 
 interface ColumnName {
@@ -113,10 +119,15 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
   if (!tokens) {
     return { reason: 'SQL that is not understood' };
   }
+  if (!startsQuery(tokens[0])) {
+    return { reason: 'a statement that is no query' };
+  }
   const mentions = new ColumnReferences();
-  const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false }];
+  const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false, joins: 0, start: 0 }];
+  /** May an item of a FROM list begin with this token? */
+  let opensItem = false;
   let limited = false;
-  let plain = true;
+  let plain = !isMark(tokens[0], '(');
   let nested = false;
   let ordinal = false;
   let windowed = false;
@@ -126,12 +137,15 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
     const token = tokens[i]!;
     const frame = frames.at(-1)!;
     let expectsItem = false;
+    // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
+    const inFrom: boolean = opensItem;
+    opensItem = inFrom && isWord(token, '(', 'lateral');
     if (token.kind === 'mark') {
       if (token.text === '(') {
-        // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
-        const inFrom = frame.inFrom && opensItem(tokens[i - 1]);
         frames.push({
           inFrom,
+          joins: 0,
+          start: i,
           inWhere: frame.inWhere,
           inList: false,
           again: frame.inWhere ? lookedForAgain(tokens, i) : undefined,
@@ -147,14 +161,27 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
       } else {
         expectsItem = token.text === ',' && frame.inFrom;
       }
-    } else if (token.kind === 'word' && tokens[i - 1]?.text !== '.') {
+    } else if (token.kind === 'word' && !isMark(tokens[i - 1], '.')) {
       if (NOT_DETERMINED.has(token.text)) {
         return { reason: `${token.text}, which is not the same at every time` };
+      }
+      if (token.text === 'where' && isWord(tokens[i - 1], 'as')) {
+        return { reason: 'where as a name' };
       }
       if (FORBIDDEN.has(token.text)) {
         return { reason: `${token.text} in a query` };
       }
-      expectsItem = enterClause(token.text, frame, frames.length === 1, mentions);
+      if (token.text === 'for' && isWord(tokens[i + 1], 'share', 'key')) {
+        return { reason: 'a lock in a query' };
+      }
+      if (token.text !== 'from' || (frame.inList && !isDistinctFrom(tokens, i))) {
+        expectsItem = enterClause(tokens, i, frame, frames.length === 1, mentions);
+      } else if (!isDistinctFrom(tokens, i) && !isWord(tokens[frame.start - 1], ...FROM_IN_CALL)) {
+        if (!vouched) {
+          return { reason: 'a FROM that is not understood' };
+        }
+        opaque = true;
+      }
       if (frames.length === 1) {
         limited ||= LIMITS.has(token.text);
         plain &&= !COLLAPSES.has(token.text);
@@ -170,6 +197,7 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
     ordinal ||= token.kind === 'name' && ORDINAL.has(token.text) && isMark(tokens[i + 1], '(');
     if (expectsItem) {
       const item = readItem(tokens, i + 1);
+      opensItem = item === SUBQUERY;
       if (item === undefined && !vouched) {
         return { reason: 'a FROM item that is not a table' };
       }
@@ -239,8 +267,24 @@ function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' |
   }
 }
 
+/** Functions whose arguments FROM may separate. */
+const FROM_IN_CALL = ['extract', 'substring', 'trim'];
+
+/** `is distinct from`, `is not distinct from`. */
+function isDistinctFrom(tokens: readonly Token[], at: number): boolean {
+  const is = isWord(tokens[at - 2], 'not') ? at - 3 : at - 2;
+  return isWord(tokens[at - 1], 'distinct') && isWord(tokens[is], 'is') && !isMark(tokens[is - 1], '.');
+}
+
 /** @returns whether an item of a FROM list comes next */
-function enterClause(word: string, frame: Frame, outermost: boolean, mentions: ColumnReferences): boolean {
+function enterClause(
+  tokens: readonly Token[],
+  at: number,
+  frame: Frame,
+  outermost: boolean,
+  mentions: ColumnReferences,
+): boolean {
+  const word = tokens[at]!.text;
   if (word === 'where') {
     // in parentheses: that of a subquery, or of an aggregate's FILTER
     frame.inWhere = outermost;
@@ -249,13 +293,17 @@ function enterClause(word: string, frame: Frame, outermost: boolean, mentions: C
   }
   frame.inList ||= word === 'select';
   if (SET_OPERATIONS.has(word) || word === 'with') {
+    frame.again = undefined;
     mentions.severalSelects();
   }
   if (word === 'from' || word === 'join') {
     frame.inFrom = true;
     frame.inList = false;
+    const waits = word === 'join' && !isWord(tokens[at - 1], 'cross', 'natural');
+    frame.joins = word === 'from' ? 0 : frame.joins + (waits ? 1 : 0);
     return true;
   }
+  frame.joins -= word === 'on' || word === 'using' ? 1 : 0;
   if (ENDS_FROM.has(word)) {
     frame.inFrom = false;
   }
@@ -271,10 +319,11 @@ function whereabouts(
   tokens: readonly Token[],
   at: number,
   item: Item,
-  { again }: Frame,
+  { again, joins }: Frame,
   outermost: boolean,
 ): Whereabouts {
-  const place = outermost || again ? placeOf(tokens, at, item) : undefined;
+  // a join between another and its condition is part of what that one joins
+  const place = (outermost || again) && joins <= 1 ? placeOf(tokens, at, item) : undefined;
   if (!place) {
     return {};
   }
@@ -371,11 +420,8 @@ function readItem(tokens: readonly Token[], at: number): Item | typeof SUBQUERY 
   if (isMark(first, '(')) {
     return isWord(tokens[i - 1], 'only') ? undefined : SUBQUERY;
   }
-  if (
-    first?.kind !== 'name' &&
-    (first?.kind !== 'word' || RESERVED.has(first.text) || FORBIDDEN.has(first.text))
-  ) {
-    return undefined; // `(table t)` is short for a SELECT
+  if (!isNameOfTable(first)) {
+    return undefined; // `(table t)` is short for a SELECT, `user` a function
   }
   if (!isMark(tokens[i + 1], '.')) {
     return isMark(tokens[i + 1], '(')
@@ -390,21 +436,23 @@ function readItem(tokens: readonly Token[], at: number): Item | typeof SUBQUERY 
 }
 
 /** @param last index of the last token of the table's name */
-function withAlias(table: TableName, tokens: readonly Token[], last: number): Item {
+function withAlias(table: TableName, tokens: readonly Token[], last: number): Item | undefined {
+  if (tokens[last + 1]?.kind === 'operator') {
+    return undefined; // `t * as x`
+  }
   const as = isWord(tokens[last + 1], 'as') ? 1 : 0;
   const token = tokens[last + 1 + as];
-  return token?.kind === 'name' ||
-    (token?.kind === 'word' && !RESERVED.has(token.text) && !NOT_ALIAS.has(token.text))
+  return isNameOfTable(token)
     ? { table, alias: token.text, last: last + 1 + as }
     : { table, alias: table.name, last };
 }
 
-/** Words that may follow a table, and are read for what they are. */
-const NOT_ALIAS: ReadonlySet<string> = new Set(['tablesample', 'natural', 'using', 'fetch']);
-
-/** Does what follows this token begin an item of a FROM list? */
-function opensItem(token: Token | undefined): boolean {
-  return isWord(token, 'from', 'join', 'lateral') || isMark(token, ',') || isMark(token, '(');
+function isNameOfTable(token: Token | undefined): token is Token {
+  return (
+    token?.kind === 'name' ||
+    (token?.kind === 'word' &&
+      ![RESERVED, FORBIDDEN, NOT_DETERMINED, NO_TABLE].some(words => words.has(token.text)))
+  );
 }
 
 function isWord(token: Token | undefined, ...words: readonly string[]): boolean {

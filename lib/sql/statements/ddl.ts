@@ -59,8 +59,8 @@ export function mayRedefineOthers(code: string): boolean {
 
 /** CASCADE, but not that of `on delete cascade`. */
 function cascades(tokens: readonly Token[], at: number): boolean {
-  const before = tokens[at - 1];
-  return isWord(tokens[at]!, 'cascade') && !(before && isWord(before, 'delete', 'update'));
+  const isOfForeignKey = isWord(tokens[at - 2], 'on') && isWord(tokens[at - 1], 'delete', 'update');
+  return isWord(tokens[at], 'cascade') && !isOfForeignKey;
 }
 
 /** Whether CREATE, ALTER or DROP can run in a transaction; in doubt not. */

@@ -85,7 +85,9 @@ export function severalStatements(sql: string, tokens: readonly Token[], parts: 
   return {
     kind: 'other',
     names: namesIn(sql, tokens),
-    opaque: others.some(part => part.opaque),
+    opaque: parts.some(part =>
+      part.kind === 'truncate' ? part.cascade : part.kind === 'other' && part.opaque,
+    ),
     writes: parts.some(part => (part.kind === 'other' ? part.writes : CHANGES_ROWS.includes(part.kind))),
     ddl: others.some(part => part.ddl),
     mayDefine: others.some(part => part.mayDefine),
@@ -121,9 +123,11 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
     case 'create':
     case 'alter':
     case 'drop':
-      return namesItsTables(tokens);
+      return namesItsTables(tokens) && !names.has('execute');
     case 'explain':
       return !names.has('execute');
+    case 'truncate':
+      return !names.has('cascade');
     case 'do':
       return (
         !names.has('execute') &&
