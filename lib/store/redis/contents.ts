@@ -11,7 +11,7 @@ export interface Contents {
   readonly entries: Share;
   /** with what is remembered of their changes */
   readonly stamps: Share;
-  /** those of which results were stored */
+  /** those of which results were stored, and what is defined in each database */
   readonly tables: Share;
 }
 

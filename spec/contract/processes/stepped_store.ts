@@ -88,8 +88,8 @@ export class SteppedStore implements Store {
     return this.#store.drop(tables);
   }
 
-  clear(): Promise<void> {
-    return this.#store.clear();
+  clear(kept?: readonly string[]): Promise<void> {
+    return this.#store.clear(kept);
   }
 
   close(): Promise<void> {

@@ -65,7 +65,7 @@ const DEFINED: Record<string, readonly [definitions: string, expression: string]
      create view thing as select id, n + ${LEDGER} as n, name, mood, number from things;`,
     't.n',
   ],
-  'a table in place of a view, behind another view': [
+  'a new view of a new view': [
     `create view summary as select ${LEDGER} as total; create view report as select total from summary;`,
     '(select r.total from report as r)',
   ],
@@ -223,6 +223,46 @@ for (const [where, open] of Object.entries(STORES)) {
       await values(reader);
       await em.rollback();
       await expectFresh(reader, plain);
+    });
+
+    it('reads what is true, if the definition is prepared, and its mark is lost before it is committed', async () => {
+      const plain = await start(OVERLOAD[1], false);
+      const em = definer.em.fork();
+      await em.begin();
+      await em.execute(OVERLOAD[0]);
+      await em.execute(`prepare transaction 'defined'`);
+      await em.commit(); // its connection goes back to the pool
+      await stores[0]!.clear();
+      const reader = await start(OVERLOAD[1]);
+      await names(reader);
+      await getCacheops(reader).idle();
+      await names(reader);
+      await definer.em.execute(`commit prepared 'defined'`);
+      await expectFresh(reader, plain);
+    });
+
+    it('reads what is true, if values of a column are equal now that were not', async () => {
+      const reader = await startReader('t.n');
+      const plain = await start('t.n', false);
+      const idsOf = async (orm: MikroORM, name: string) =>
+        (await orm.em.fork().find('Thing' as never, { name } as never)).map(
+          row => (row as { id: number }).id,
+        );
+      await definer.em.execute(`
+        create collation careless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        alter table thing alter column name type text collate careless`);
+      for (const [now, ids] of [
+        ['OTHER', []],
+        ['ONE', [1]],
+      ] as const) {
+        await idsOf(reader, 'one');
+        await getCacheops(reader).idle();
+        await definer.em.execute(`update thing set name = '${now}' where id = 1`);
+        await getCacheops(definer).idle();
+        expect(await idsOf(plain, 'one')).to.deep.equal(ids);
+        expect(await idsOf(reader, 'one')).to.deep.equal(ids);
+        await getCacheops(reader).idle();
+      }
     });
 
     it('reads what is true, if the definition is silenced', async () => {

@@ -97,6 +97,7 @@ describe('a statement that no transaction of ours is around', () => {
     });
     expect(await names()).to.deep.equal(['crimson', 'lime']);
     await cache.idle();
+    await sources(); // it may have defined something: so the catalog is read anew
     expect(await sources()).to.deep.equal(['cache']);
   });
 
@@ -172,6 +173,7 @@ describe('a statement that no transaction of ours is around', () => {
     await writer.commit();
     expect(await names()).to.deep.equal(['blue']);
     await cache.idle();
+    await sources(); // the stamp of the catalog was cleared: so it is read anew
     expect(await sources()).to.deep.equal(['cache']);
   });
 });

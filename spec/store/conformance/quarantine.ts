@@ -14,6 +14,7 @@ import {
   on,
   query,
   touching,
+  touchingEverything,
   trust,
   writer,
 } from '../words.js';
@@ -132,5 +133,24 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
 
     await expectMiss(store, joined);
     expect((await leaseRefused(store, joined)).quarantines).to.have.lengthOf(2);
+  });
+
+  it('does not begin for tables that are to be kept when everything else is cleared', async () => {
+    const { store, other } = await make();
+    const authors = query(on(AUTHOR, ALL));
+    await cache(store, joined, 'joined');
+    const seal = await leaseGranted(store, authors);
+    await store.mark(writer('7'), [touching(ARTICLE, category('8'))]);
+    await other.clear([AUTHOR]);
+
+    await expectMiss(store, joined);
+    expect(await leaseGranted(store, authors)).to.equal(seal);
+    expect((await leaseRefused(store, joined)).quarantines.map(({ table }) => table)).to.deep.equal([
+      ARTICLE,
+    ]);
+
+    await store.mark(writer('8'), [touchingEverything(AUTHOR)]);
+    await other.clear([AUTHOR]);
+    expect((await leaseRefused(store, authors)).writers.map(({ xid }) => xid)).to.deep.equal(['8']);
   });
 }
