@@ -1,6 +1,6 @@
 import { ANY_TABLE } from '../changes/routines.js';
-import type { Other, Read, Statement } from '../changes/statement.js';
-import { effectsOn } from '../changes/statements/effects.js';
+import type { Other, Read, SessionEffects, Statement } from '../changes/statement.js';
+import { effectsOn, eitherEffects } from '../changes/statements/effects.js';
 import { effectsOfTemporary } from '../changes/statements/other.js';
 import { allAffected, triggered } from './affected.js';
 import type { Catalog, Fate, Table } from './catalog.js';
@@ -47,6 +47,22 @@ export function besides(
     }
   }
   return affected;
+}
+
+/** What triggers and functions do to the settings of the session. */
+export function effectsBesides(
+  catalog: Catalog,
+  tables: readonly Table[],
+  statement: Statement,
+  sql: string,
+): SessionEffects | undefined {
+  const affected = catalog.configures ? [...allAffected(catalog, tables)] : [];
+  const isDefinition = statement.kind === 'other' && statement.mayDefine;
+  return [
+    catalog.routines.effectsIn(sql),
+    isDefinition ? catalog.effectsOnDefinition : undefined,
+    ...affected.map(name => catalog.tables.get(name)?.effects),
+  ].reduce(eitherEffects, undefined);
 }
 
 /** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */

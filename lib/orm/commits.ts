@@ -160,7 +160,9 @@ export class Commits {
     if (session.transaction?.ddl) {
       this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
     }
+    const effects = session.transaction?.effects;
     session.transaction = undefined;
+    session.apply(effects);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { UNNAMED } from '../changes/routines.js';
 import { namesInText } from '../changes/statements/mentioned.js';
 import { mayReadClock } from '../query/clock.js';
 import { CLOCK } from '../query/evaluation.js';
@@ -15,12 +16,15 @@ export function hiddenObstacle(
   if (statements.some(sql => routines.namesReachedIn(sql).size > 0)) {
     return 'a call of a function that writes';
   }
-  const reached = new Set(statements.flatMap(sql => definedIn(sql, definitions)));
+  if (statements.some(sql => routines.effectsIn(sql))) {
+    return 'a call of a function that changes settings';
+  }
+  const reached = new Set([UNNAMED, ...statements.flatMap(sql => definedIn(sql, definitions))]);
   for (const name of reached) {
-    const text = definitions.get(name)!;
+    const text = definitions.get(name) ?? '';
     const word = unstableIn(text, defined.volatile) ?? (mayReadClock(text) ? CLOCK : undefined);
     if (word !== undefined) {
-      return `${name}, in which there is ${word}`;
+      return `${name === UNNAMED ? 'an operator, cast or type' : name}, in which there is ${word}`;
     }
     for (const other of definedIn(text, definitions)) {
       reached.add(other);
