@@ -1,5 +1,8 @@
 import { namesInText } from './identifiers.js';
+import { effectsOfCode } from './session_effects_of_code.js';
+import type { SessionEffects } from './statement.js';
 import { mayRedefineOthers } from './statements/ddl.js';
+import { effectsOn, eitherEffects } from './statements/session_effects.js';
 
 /** A function, procedure or view that somebody wrote for this database, as its catalog tells it. */
 export interface Routine {
@@ -16,6 +19,12 @@ export interface Routine {
   readonly events?: readonly string[];
 }
 
+/**
+ * The name of a routine that every statement may call without naming it. Its text lists the functions of operators,
+ * casts, types, checks of domains, and operator classes.
+ */
+export const UNNAMED = '';
+
 /** Among names of tables: it may be any. No name in a text is written like that. */
 export const ANY_TABLE = '*';
 
@@ -30,7 +39,9 @@ export const ANY_TABLE = '*';
 export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
   readonly #callable: ReadonlySet<string>;
-  readonly #called: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
+  readonly #calledOn: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
+  /** those that change settings, or call one that does, with what each of them does itself and what it names */
+  readonly #configuring = new Map<string, Configuring>();
 
   constructor(routines: readonly Routine[]) {
     // several may share a name
@@ -51,14 +62,13 @@ export class Routines {
     for (const name of defining) {
       named.set(name, new Set([...named.get(name)!, ...onDefinition]));
     }
-    const writing = namesOf(writes);
-    for (let size = -1; size !== writing.size; ) {
-      size = writing.size;
-      for (const [name, names] of named) {
-        if ([...names].some(other => writing.has(other))) {
-          writing.add(name);
-        }
-      }
+    const writing = withCallers(namesOf(writes), named);
+    const effects = new Map(
+      [...texts].map(([name, group]) => [name, group.map(effectsOf).reduce(eitherEffects, undefined)]),
+    );
+    for (const name of withCallers(new Set([...effects.keys()].filter(each => effects.get(each))), named)) {
+      const callable = texts.get(name)!.some(routine => routine.callable);
+      this.#configuring.set(name, { effects: effects.get(name), names: named.get(name)!, callable });
     }
     for (const start of writing) {
       const routes = new Set([start]);
@@ -78,10 +88,7 @@ export class Routines {
       }
       this.#reached.set(start, reached);
     }
-    this.#called = isCalled => {
-      const called = [...namesOf(({ events = [] }) => events.some(isCalled))];
-      return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
-    };
+    this.#calledOn = isCalled => namesOf(({ events = [] }) => events.some(isCalled));
     this.#callable = new Set(
       routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
     );
@@ -94,12 +101,21 @@ export class Routines {
 
   /** The same for what event triggers call where something is defined. */
   get namesReachedByDefinitions(): ReadonlySet<string> {
-    return this.#called(isOfDefinitions);
+    return this.#reachedOn(isOfDefinitions);
   }
 
   /** The same for what event triggers call when a session begins. */
   get namesReachedByLogin(): ReadonlySet<string> {
-    return this.#called(event => !isOfDefinitions(event));
+    return this.#reachedOn(event => !isOfDefinitions(event));
+  }
+
+  #reachedOn(isCalled: (event: string) => boolean): ReadonlySet<string> {
+    return new Set([...this.#calledOn(isCalled)].flatMap(name => [...this.namesReachedBy(name)]));
+  }
+
+  /** What event triggers do to the settings of the session where something is defined. */
+  get effectsOnDefinition(): SessionEffects | undefined {
+    return this.effectsBy(this.#calledOn(isOfDefinitions));
   }
 
   /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
@@ -107,9 +123,58 @@ export class Routines {
     if (this.#callable.size === 0) {
       return NONE;
     }
-    const called = [...namesInText(sql)].filter(name => this.#callable.has(name));
+    const called = [UNNAMED, ...namesInText(sql)].filter(name => this.#callable.has(name));
     return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
   }
+
+  /** What a statement does to the settings of the session by the routines that it calls. */
+  effectsIn(sql: string): SessionEffects | undefined {
+    if (this.#configuring.size === 0) {
+      return undefined;
+    }
+    const called = [UNNAMED, ...namesInText(sql)];
+    return this.effectsBy(called.filter(name => this.#configuring.get(name)?.callable));
+  }
+
+  /** What these routines, and those that they call, do to the settings of the session. */
+  effectsBy(routines: Iterable<string>): SessionEffects | undefined {
+    let effects: SessionEffects | undefined;
+    const called = new Set(routines);
+    for (const routine of called) {
+      const known = this.#configuring.get(routine);
+      effects = eitherEffects(effects, known?.effects);
+      for (const name of known?.names ?? []) {
+        called.add(name);
+      }
+    }
+    return effects;
+  }
+}
+
+interface Configuring {
+  readonly effects: SessionEffects | undefined;
+  readonly names: ReadonlySet<string>;
+  readonly callable: boolean;
+}
+
+/** These routines, and all those that call one of them, however far. */
+function withCallers(
+  routines: Set<string>,
+  named: ReadonlyMap<string, ReadonlySet<string>>,
+): ReadonlySet<string> {
+  for (let size = -1; size !== routines.size; ) {
+    size = routines.size;
+    for (const [name, names] of named) {
+      if ([...names].some(other => routines.has(other))) {
+        routines.add(name);
+      }
+    }
+  }
+  return routines;
+}
+
+function effectsOf(routine: Routine): SessionEffects | undefined {
+  return hidesNames(routine) ? effectsOn(undefined) : effectsOfCode(routine.source, routine.query ?? false);
 }
 
 /**

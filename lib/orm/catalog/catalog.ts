@@ -1,10 +1,18 @@
 import { ANY_TABLE, type Routine, Routines } from '../../sql/routines.js';
 import type { TableName } from '../../sql/select/select.js';
+import type { SessionEffects } from '../../sql/statement.js';
 import type { Seal } from '../../store/store.js';
 import { type Comparable, comparableOf, isArray } from '../../values/comparable.js';
 import { isOrderable } from '../../values/order.js';
 import { pathOf } from '../../values/path.js';
-import { DEFINED, type Definitions, FIRST_OWN_OID, KINDS_OF_TYPES, readDefinitions } from './definitions.js';
+import {
+  DEFINED,
+  type Definitions,
+  FIRST_OWN_OID,
+  INDIRECT_ROUTINES,
+  KINDS_OF_TYPES,
+  readDefinitions,
+} from './definitions.js';
 import { allAffected } from './propagation.js';
 import { checkRights, LACKING } from './rights.js';
 
@@ -65,6 +73,8 @@ export interface Table {
    * writes to the tables behind a view counts as well.
    */
   readonly triggers: readonly Trigger[];
+  /** what these do to the settings of the session */
+  readonly effects: SessionEffects | undefined;
   readonly onDelete: readonly ForeignKey[];
   readonly onUpdate: readonly ForeignKey[];
   /** foreign keys of its own that hold in every state that anybody can see: enforced, validated, not deferrable */
@@ -136,6 +146,10 @@ export interface Catalog {
   readonly routines: Routines;
   /** full names of the tables that event triggers may write to where something is defined */
   readonly onDefinition: readonly string[];
+  /** what event triggers do to the settings of the session where something is defined */
+  readonly effectsOnDefinition: SessionEffects | undefined;
+  /** Is there a table whose writers may change settings by {@link Table.effects}? */
+  readonly configures: boolean;
   /** texts of functions, procedures and views, by name */
   readonly definitions: ReadonlyMap<string, string>;
   readonly defined: Definitions;
@@ -287,7 +301,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
       ancestors: closure(row.oid, oid => byOid.get(oid)?.parents ?? []).flatMap(oid => nameOf(oid) ?? []),
       descendants: heirs.map(fullName),
       referencedBy: row.references.flatMap((key: any) => nameOf(key.from) ?? []),
-      triggers: heirs.flatMap(({ kind, triggers, rules, defaults }) => [
+      triggers: heirs.flatMap(({ kind, triggers, rules, evaluated }) => [
         // which table a foreign table stands for is not known here: it may be one of this database
         ...triggerFrom(ANY_FATE, kind === 'f' ? everything : []),
         ...rules.flatMap((rule: any) =>
@@ -302,11 +316,17 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
             tablesNamed(routines.namesReachedBy(trigger.routine)),
           ),
         ),
-        // an update may ask for a default, and so may a foreign key
-        ...defaults.flatMap((routine: string) =>
-          triggerFrom(['insert', 'update'], tablesNamed(routines.namesReachedBy(routine))),
+        ...evaluated.flatMap((routine: string) =>
+          triggerFrom(ANY_FATE, tablesNamed(routines.namesReachedBy(routine))),
         ),
       ]),
+      effects: routines.effectsBy(
+        heirs.flatMap(({ triggers, rules, evaluated }) => [
+          ...triggers.map((trigger: any) => trigger.routine),
+          ...rules.flatMap((rule: any) => rule.routines),
+          ...evaluated,
+        ]),
+      ),
       onDelete: foreignKeys(referring, 'd'),
       onUpdate: foreignKeys(referring, 'u'),
       references: row.trusted.flatMap((key: any) => {
@@ -339,6 +359,8 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     routines,
     onDefinition: tablesNamed(routines.namesReachedByDefinitions),
     definitions,
+    effectsOnDefinition: routines.effectsOnDefinition,
+    configures: [...tables.values()].some(({ effects }) => effects !== undefined),
     defined: readDefinitions(server!.defined),
     isShadowed: path[0] !== 'pg_catalog',
     resolve({ schema, name }) {
@@ -440,7 +462,8 @@ const SERVER = `
  * One statement, so that it is of one moment. Everything is collected once and joined, since looked up for each table it
  * took seconds where there are hundreds of them.
  *
- * - The routines of defaults, and of columns that are computed, come from what is recorded of dependencies: since
+ * - The routines of defaults, computed columns, checks, indexes and conditions of triggers come from what is recorded of
+ *   dependencies: since
  *   PostgreSQL 18 `pg_get_expr` waits for whoever holds the table's lock, so that no process could start while another
  *   one migrates.
  * - NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing.
@@ -482,11 +505,16 @@ const TABLES = `
     select g.tgrelid as oid, bool_or(g.tgtype & 3 = 3 and g.tgtype & 16 = 16) as rewritten,
       json_agg(json_build_object('type', g.tgtype, 'routine', p.proname)) filter (where g.tgenabled <> 'D') as triggers
     from pg_trigger g join pg_proc p on p.oid = g.tgfoid where not g.tgisinternal group by 1),
-  defaults as (
-    select d.adrelid as oid, json_agg(p.proname) as defaults
-    from pg_attrdef d join pg_depend e on e.classid = 'pg_attrdef'::regclass and e.objid = d.oid
-    left join pg_operator o on e.refclassid = 'pg_operator'::regclass and o.oid = e.refobjid
-    join pg_proc p on p.oid = case e.refclassid when 'pg_proc'::regclass then e.refobjid else o.oprcode end group by 1),
+  expressions as (
+    select adrelid as table, 'pg_attrdef'::regclass as class, oid, 0 as routine from pg_attrdef
+    union all select conrelid, 'pg_constraint'::regclass, oid, 0 from pg_constraint where conrelid <> 0 and contype in ('c', 'x')
+    union all select indrelid, 'pg_class'::regclass, indexrelid, 0 from pg_index where indexprs is not null or indpred is not null
+    union all select partrelid, 'pg_class'::regclass, partrelid, 0 from pg_partitioned_table
+    union all select tgrelid, 'pg_trigger'::regclass, oid, tgfoid from pg_trigger where tgqual is not null),
+  evaluated as (
+    select e.table as oid, json_agg(distinct p.proname) as evaluated
+    from expressions e join pg_depend d on d.classid = e.class and d.objid = e.oid
+    join pg_proc p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid and p.oid <> e.routine group by 1),
   parents as (select inhrelid as oid, json_agg(inhparent::text) as parents from pg_inherits group by 1),
   children as (select inhparent as oid, json_agg(inhrelid::text) as children from pg_inherits group by 1),
   idle as (
@@ -509,17 +537,18 @@ const TABLES = `
     case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
-    coalesce(triggers, '[]') as triggers, coalesce(defaults, '[]') as defaults, coalesce(parents, '[]') as parents,
+    coalesce(triggers, '[]') as triggers, coalesce(evaluated, '[]') as evaluated, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
     coalesce(trusted, '[]') as trusted, settled, zoned, of_day
   from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
-  left join triggers using (oid) left join defaults using (oid) left join parents using (oid)
+  left join triggers using (oid) left join evaluated using (oid) left join parents using (oid)
   left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;
 
-/** Bodies in SQL that were parsed when the routine was made are kept apart from texts. */
+/** Bodies in SQL that were parsed when the routine was made are kept apart from texts, and so are defaults of parameters. */
 const ROUTINES = `
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
-         case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end as source, false as query,
+         concat_ws(' ', case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end,
+           pg_get_expr(p.proargdefaults, 0)) as source, false as query,
          l.lanname as language, coalesce(events, '[]') as events
   from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
   left join (select evtfoid, json_agg(evtevent) as events from pg_event_trigger where evtenabled <> 'D' group by 1) as e
@@ -529,4 +558,5 @@ const ROUTINES = `
   union all
   select c.relname, true, pg_get_viewdef(c.oid), true, 'sql', '[]'
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')`;
+  where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+  union all ${INDIRECT_ROUTINES}`;

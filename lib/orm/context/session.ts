@@ -240,6 +240,8 @@ export class TransactionState {
   changes: Changes | undefined;
   /** by which its statements were understood, the first at least */
   catalog: Catalog | undefined;
+  /** what triggers of its statements do to settings, also those that are deferred until COMMIT */
+  effects: SessionEffects | undefined;
   /** it has changed the schema */
   ddl = false;
   /** it has sent something that is not a plain query */

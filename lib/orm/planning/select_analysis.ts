@@ -60,11 +60,14 @@ export function analyseSelects(
         return { reason: `${occurrence.name}, which is not a table` };
       }
     }
+    const volatile = [...select.evaluation.calls].find(name => catalog.defined.volatile.has(name));
+    if (volatile !== undefined) {
+      return { reason: `a call of ${volatile}()` };
+    }
     const obstacle = evaluationObstacle(select, uses.slice(before), catalog);
     if (obstacle !== undefined) {
-      const volatile = [...select.evaluation.calls].find(name => catalog.defined.volatile.has(name));
-      if (!vouched || obstacle === CLOCK || volatile !== undefined) {
-        return { reason: volatile === undefined ? obstacle : `a call of ${volatile}()` };
+      if (!vouched || obstacle === CLOCK) {
+        return { reason: obstacle };
       }
       opaque = true;
     }

@@ -1,6 +1,7 @@
 import { mayReadClock } from '../../sql/clock.js';
 import { namesInText } from '../../sql/identifiers.js';
 import { isUnstable, NOT_DETERMINED } from '../../sql/keywords.js';
+import { UNNAMED } from '../../sql/routines.js';
 import { CLOCK } from '../../sql/select/evaluation.js';
 import type { Catalog } from '../catalog/catalog.js';
 
@@ -15,12 +16,15 @@ export function volatilityObstacle(
   if (statements.some(sql => routines.namesReachedIn(sql).size > 0)) {
     return 'a call of a function that writes';
   }
-  const reached = new Set(statements.flatMap(sql => definedIn(sql, definitions)));
+  if (statements.some(sql => routines.effectsIn(sql))) {
+    return 'a call of a function that changes settings';
+  }
+  const reached = new Set([UNNAMED, ...statements.flatMap(sql => definedIn(sql, definitions))]);
   for (const name of reached) {
-    const text = definitions.get(name)!;
+    const text = definitions.get(name) ?? '';
     const word = unstableIn(text, defined.volatile) ?? (mayReadClock(text) ? CLOCK : undefined);
     if (word !== undefined) {
-      return `${name}, in which there is ${word}`;
+      return `${name === UNNAMED ? 'an operator, cast or type' : name}, in which there is ${word}`;
     }
     for (const other of definedIn(text, definitions)) {
       reached.add(other);

@@ -166,7 +166,9 @@ export class CommitProtocol {
     if (session.transaction?.ddl) {
       this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
     }
+    const effects = session.transaction?.effects;
     session.transaction = undefined;
+    session.apply(effects);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { ANY_TABLE } from '../../sql/routines.js';
-import type { Other, Read, Statement } from '../../sql/statement.js';
+import type { Other, Read, SessionEffects, Statement } from '../../sql/statement.js';
 import { effectsOfTemporary } from '../../sql/statements/other.js';
-import { effectsOn } from '../../sql/statements/session_effects.js';
+import { effectsOn, eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Catalog, Table, TriggerEvent } from '../catalog/catalog.js';
 import { allAffected, triggered } from '../catalog/propagation.js';
 
@@ -47,6 +47,22 @@ export function sideEffectsOf(
     }
   }
   return affected;
+}
+
+/** What triggers and functions do to the settings of the session. */
+export function effectsBesides(
+  catalog: Catalog,
+  tables: readonly Table[],
+  statement: Statement,
+  sql: string,
+): SessionEffects | undefined {
+  const affected = catalog.configures ? [...allAffected(catalog, tables)] : [];
+  const isDefinition = statement.kind === 'other' && statement.mayDefine;
+  return [
+    catalog.routines.effectsIn(sql),
+    isDefinition ? catalog.effectsOnDefinition : undefined,
+    ...affected.map(name => catalog.tables.get(name)?.effects),
+  ].reduce(eitherEffects, undefined);
 }
 
 /** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */

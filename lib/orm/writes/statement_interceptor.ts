@@ -9,10 +9,13 @@ import {
   isPlainSelect,
   type Other,
   parseStatement,
+  type Read,
+  type SessionEffects,
   type Transaction,
   type Truncate,
   type Update,
 } from '../../sql/statement.js';
+import { eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Store } from '../../store/store.js';
 import type { Ask, Catalog, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
@@ -25,7 +28,7 @@ import { Session, type TransactionState } from '../context/session.js';
 import { definedIn } from '../protocol/virtual_tables.js';
 import type { CommitProtocol, MarkedWrite } from './commit.js';
 import { writeRows } from './row_capture.js';
-import { callOf, sideEffectsOf } from './side_effects.js';
+import { callOf, effectsBesides, sideEffectsOf } from './side_effects.js';
 import type { StatementObserver, StatementOptions, TrackedConnection } from './tracked_connection.js';
 
 export interface InterceptorParts {
@@ -119,14 +122,13 @@ export class StatementInterceptor implements StatementObserver {
     const { recorder, computation } = currentScope();
     computation?.noteStatement(session);
     const send = () => connection.inner.executeQuery(query, options);
-    const reached = this.#reachedByRoutines(connection, query.sql);
-    const names = reached instanceof Promise ? await reached : reached;
-    if (isPlainSelect(query.sql) && names.size === 0) {
+    const called = this.#calledIn(connection, query.sql);
+    const { names, effects } = called instanceof Promise ? await called : called;
+    if (isPlainSelect(query.sql) && names.size === 0 && !effects) {
       recorder?.record(query.sql, session);
       return send();
     }
-    const parsed = session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
-    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
+    const statement = understood(session, query, { names, effects });
     if (statement.kind !== 'read' || !statement.onlyConfigures) {
       // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
       recorder?.record(query.sql, session);
@@ -159,9 +161,8 @@ export class StatementInterceptor implements StatementObserver {
   ): AsyncIterableIterator<T> {
     const { computation } = currentScope();
     computation?.noteStatement(connection.session);
-    const names = await this.#reachedByRoutines(connection, query.sql);
-    const parsed = connection.session.isReadable ? parseStatement(query.sql, query.parameters) : UNREADABLE;
-    const statement = parsed.kind === 'read' && names.size > 0 ? callOf(names, parsed) : parsed;
+    const called = await this.#calledIn(connection, query.sql);
+    const statement = understood(connection.session, query, called);
     if (statement.kind === 'session' || statement.kind === 'transaction') {
       yield (await this.execute(connection, query)) as T; // there is nothing to stream
       return;
@@ -182,15 +183,18 @@ export class StatementInterceptor implements StatementObserver {
       widen(transaction, definedBy(statement, catalog));
       transaction.ddl ||= mayDefine(statement);
       yield* stream();
+      await this.#applySessionEffects(
+        statement,
+        connection,
+        effectsBesides(catalog, tables, statement, query.sql),
+      );
       return;
     }
     const announced = await this.#announce(connection, statement, query.sql);
     try {
       yield* stream();
     } finally {
-      if (statement.kind === 'other') {
-        await this.#applySessionEffects(statement, connection);
-      }
+      await this.#applySessionEffects(statement, connection, announced.effects);
       await this.#parts.commits.settleAfter(announced);
     }
   }
@@ -261,15 +265,15 @@ export class StatementInterceptor implements StatementObserver {
       if (statement.kind === 'other' && (statement.controlsTransaction || isApart)) {
         return this.#alone(connection, statement, query.sql, send);
       }
-      if (transaction && mayDefine(statement)) {
-        const { catalog } = await this.#tablesOf(connection, statement);
-        transaction.catalog ??= catalog;
-        widen(transaction, definedBy(statement, catalog));
-      }
+      const catalog = await this.#catalog(connection);
+      const named = findTables(catalog, statement, connection.session);
       const result = await send();
-      if (statement.kind === 'other') {
-        await this.#applySessionEffects(statement, connection);
-      }
+      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
+      await this.#applySessionEffects(
+        statement,
+        connection,
+        effectsBesides(catalog, named, statement, query.sql),
+      );
       return result;
     }
     if (this.#parts.onUnknownWrite === 'refuse' && statement.kind === 'other') {
@@ -317,7 +321,9 @@ export class StatementInterceptor implements StatementObserver {
   ): Promise<Result> {
     const { session } = connection;
     const { catalog, tables } = await this.#tablesOf(connection, statement);
+    const effects = effectsBesides(catalog, tables, statement, query.sql);
     transaction.catalog ??= catalog;
+    transaction.effects = eitherEffects(transaction.effects, effects);
     for (const table of tables) {
       transaction.tables.add(table.fullName);
     }
@@ -346,22 +352,22 @@ export class StatementInterceptor implements StatementObserver {
           maxRows,
           isExact: !session.hasNonDefaultSettings && session.isReadCommitted(catalog.readCommitted),
         });
-        return written.catch(error => {
+        const result = await written.catch(error => {
           // what was asked for beside may be there no more: another program has changed the schema
           if (isDefinitionError(error)) {
             this.#parts.database.forget();
           }
           throw error;
         });
+        await this.#applySessionEffects(statement, connection, effects);
+        return result;
       }
     }
     const result = await send();
     if (!hasChangedNothing(statement, tables, result)) {
       widen(transaction, affectedBy(statement, catalog, tables));
     }
-    if (statement.kind === 'other') {
-      await this.#applySessionEffects(statement, connection);
-    }
+    await this.#applySessionEffects(statement, connection, effects);
     return result;
   }
 
@@ -380,7 +386,7 @@ export class StatementInterceptor implements StatementObserver {
     try {
       return await send();
     } finally {
-      await this.#applySessionEffects(statement, connection);
+      await this.#applySessionEffects(statement, connection, announced.effects);
       if (statement.controlsTransaction) {
         if (await isOpen(connection)) {
           // one that it has begun, or that was there before: what it has done so far may be committed later
@@ -394,7 +400,11 @@ export class StatementInterceptor implements StatementObserver {
     }
   }
 
-  async #announce(connection: TrackedConnection, statement: Write, sql: string): Promise<MarkedWrite> {
+  async #announce(
+    connection: TrackedConnection,
+    statement: Write,
+    sql: string,
+  ): Promise<MarkedWrite & { readonly effects: SessionEffects | undefined }> {
     const { catalog, tables } = await this.#tablesOf(connection, statement);
     const { transaction } = connection.session;
     const { invalidationSuppressed } = currentScope();
@@ -407,16 +417,23 @@ export class StatementInterceptor implements StatementObserver {
       // it may commit what was done before
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
-    return this.#parts.commits.markBefore([...affected], catalog.obstacle ? undefined : askOver(connection));
+    const ask = catalog.obstacle ? undefined : askOver(connection);
+    const announced = await this.#parts.commits.markBefore([...affected], ask);
+    return { ...announced, effects: effectsBesides(catalog, tables, statement, sql) };
   }
 
-  async #applySessionEffects(statement: Other, connection: TrackedConnection): Promise<void> {
+  /** @param besides what functions and triggers did to the settings of the session */
+  async #applySessionEffects(
+    statement: Write,
+    connection: TrackedConnection,
+    besides?: SessionEffects,
+  ): Promise<void> {
     const { session } = connection;
-    session.apply(statement.effects);
+    session.apply(statement.kind === 'other' ? eitherEffects(statement.effects, besides) : besides);
     if (session.transaction) {
-      session.transaction.ddl ||= statement.mayDefine;
+      session.transaction.ddl ||= mayDefine(statement);
     }
-    if (statement.mayDefine) {
+    if (mayDefine(statement)) {
       this.#parts.database.forget();
       // it may have dropped what was temporary
       session.settingsUnknown ||= session.changes.searchPath;
@@ -439,17 +456,18 @@ export class StatementInterceptor implements StatementObserver {
     }
   }
 
-  /** Names of what is written to by functions that a statement calls. */
-  #reachedByRoutines(
-    connection: TrackedConnection,
-    sql: string,
-  ): ReadonlySet<string> | Promise<ReadonlySet<string>> {
+  /** What functions do that a statement calls. */
+  #calledIn(connection: TrackedConnection, sql: string): Called | Promise<Called> {
     const { database } = this.#parts;
-    // a view may call them, too
-    if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql))) {
-      return database.current?.routines.namesReachedIn(sql) ?? NO_NAMES;
+    const calledBy = ({ routines }: Catalog): Called => ({
+      names: routines.namesReachedIn(sql),
+      effects: routines.effectsIn(sql),
+    });
+    // a view may call them, too, and so may an operator or cast
+    if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql) || mayEvaluate(sql))) {
+      return database.current ? calledBy(database.current) : NOTHING_CALLED;
     }
-    return this.#catalog(connection).then(({ routines }) => routines.namesReachedIn(sql));
+    return this.#catalog(connection).then(calledBy);
   }
 
   #catalog(connection: TrackedConnection): Promise<Catalog> {
@@ -478,6 +496,29 @@ export class StatementInterceptor implements StatementObserver {
       : await database.refreshed(askApart(connection), connection.session.seesCommitted);
     return { catalog: refreshed, tables: find(refreshed) };
   }
+}
+
+interface Called {
+  /** names of what they write to */
+  readonly names: ReadonlySet<string>;
+  /** what they do to the settings of the session */
+  readonly effects: SessionEffects | undefined;
+}
+
+const NOTHING_CALLED: Called = { names: new Set(), effects: undefined };
+
+function understood(session: Session, { sql, parameters }: CompiledQuery, { names, effects }: Called) {
+  const parsed = session.isReadable ? parseStatement(sql, parameters) : UNREADABLE;
+  if (parsed.kind !== 'read' || (names.size === 0 && !effects)) {
+    return parsed;
+  }
+  const read: Read = { kind: 'read', effects: eitherEffects(parsed.effects, effects) };
+  return names.size > 0 ? callOf(names, read) : read;
+}
+
+/** Whether a query without FROM is more than names and numbers. */
+function mayEvaluate(sql: string): boolean {
+  return /\bselect\b/i.test(sql) && !/^\s*select [\w\s,]*$/i.test(sql);
 }
 
 function findTables(catalog: Catalog, statement: Write, session: Session): Table[] {
@@ -557,8 +598,6 @@ async function isOpen(connection: TrackedConnection): Promise<boolean> {
 function isDefinitionError(error: { code?: unknown }): boolean {
   return typeof error.code === 'string' && error.code.startsWith('42');
 }
-
-const NO_NAMES: ReadonlySet<string> = new Set();
 
 function askOver(connection: TrackedConnection): Ask {
   return sql => connection.ask(sql);
