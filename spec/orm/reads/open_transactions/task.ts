@@ -60,7 +60,8 @@ export class Task<T> {
   }
 
   async stop(): Promise<void> {
-    if (this.#isFree) {
+    // work that a stop would keep from being done is what it waits for
+    if (this.#isFree || this.#works.size > 0) {
       return;
     }
     const gate = deferred();

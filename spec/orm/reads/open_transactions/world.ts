@@ -180,7 +180,6 @@ export class World {
 
   async #do(deed: Deed): Promise<void> {
     this.#log.push(JSON.stringify(deed));
-    if (process.env.DBG) console.log(JSON.stringify(deed).slice(0, 150));
     switch (deed.type) {
       case 'slow':
         return this.#read(deed.reader, deed.question);
