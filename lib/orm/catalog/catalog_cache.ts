@@ -1,6 +1,7 @@
 import type { Seal } from '../../store/store.js';
-import { type Ask, askDatabaseName, type Catalog, loadCatalog } from './catalog.js';
+import { askDatabaseName, loadCatalog } from './catalog.js';
 import { isRefusal, reasonOf, unreadableCatalog } from './rights.js';
+import type { Ask, Catalog } from './table.js';
 
 /** Takes a lease on what is defined in a database; `undefined` if there is none to be had. */
 export type LeaseCatalog = (database: string, ask: Ask) => Promise<Seal | undefined>;

@@ -1,7 +1,7 @@
 import { mayCallRoutine, Routines } from '../../sql/routines.js';
 import { EVERYTHING } from '../../store/store.js';
-import type { Ask, Catalog, Table } from './catalog.js';
 import { readDefinitions } from './definitions.js';
+import type { Ask, Catalog, Table } from './table.js';
 
 /** Why nothing is cached where the database may not be asked about itself. */
 export const UNREADABLE = 'a role that lacks rights on the catalog';

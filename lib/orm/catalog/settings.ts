@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Ask } from './catalog.js';
+import type { Ask } from './table.js';
 
 /**
  * Names of settings, in lower case, that change how a query is executed, logged or paid for, and not what it gives.

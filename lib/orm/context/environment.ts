@@ -1,7 +1,7 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
-import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Settings } from '../catalog/settings.js';
+import type { Ask, Catalog } from '../catalog/table.js';
 import type { PoolSettings } from './pool_settings.js';
 import { NON_DEFAULT_SETTINGS } from './session.js';
 import { describeParsers } from './type_parsers.js';

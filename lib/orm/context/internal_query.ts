@@ -1,7 +1,7 @@
 import type { Configuration, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CompiledQuery, Kysely } from 'kysely';
-import type { Ask } from '../catalog/catalog.js';
+import type { Ask } from '../catalog/table.js';
 
 /** The namespace under which the ORM's logger is told of the extension's own statements. */
 const NAMESPACE = 'cacheops';

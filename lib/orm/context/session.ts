@@ -4,8 +4,8 @@ import type { DatabaseConnection } from 'kysely';
 import { Journal, type JournalLimits } from '../../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../../sql/statement.js';
 import type { Writer } from '../../store/store.js';
-import type { Catalog } from '../catalog/catalog.js';
 import { isHarmless, type Settings } from '../catalog/settings.js';
+import type { Catalog } from '../catalog/table.js';
 import type { PoolSettings } from './pool_settings.js';
 
 /** Which settings of a session are not those that the catalog was read with. */

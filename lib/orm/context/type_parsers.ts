@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { type AbstractSqlDriver, createPostgreSqlTypeParsers } from '@mikro-orm/sql';
-import type { Catalog } from '../catalog/catalog.js';
 import { FIRST_OWN_OID } from '../catalog/definitions.js';
+import type { Catalog } from '../catalog/table.js';
 import { identityOf, isFirst, mayCapture } from './unknown_code.js';
 
 type Parser = (value: string) => unknown;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Ask } from '../catalog/catalog.js';
+import type { Ask } from '../catalog/table.js';
 
 /**
  * A beacon shows others that a statement is still being executed for which the database has no transaction to ask

@@ -1,4 +1,4 @@
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 
 /**
  * Names that no table has, under which entries are kept that depend on something else than rows: so that they are

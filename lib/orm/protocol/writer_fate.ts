@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Quarantine, Refusal, Store, Writer } from '../../store/store.js';
-import type { Ask } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import { LOCK_CLASS, lockNumberOf } from './advisory_lock.js';
 import { CATALOG, isPseudoTable } from './virtual_tables.js';

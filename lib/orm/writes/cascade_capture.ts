@@ -2,7 +2,7 @@ import type { Image, ImageFormat } from '../../changes/row_image.js';
 import { quoteName } from '../../sql/lexer/names.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, type Query } from '../../sql/rewrite.js';
 import { mayCallRoutine } from '../../sql/routines.js';
-import type { ForeignKey, Table } from '../catalog/catalog.js';
+import type { ForeignKey, Table } from '../catalog/table.js';
 import { fieldOf, formatOf, SYSTEM_COLUMNS } from './row_capture_statement.js';
 import type { RowWrite } from './row_write.js';
 

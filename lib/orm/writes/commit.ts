@@ -1,10 +1,11 @@
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Store, Writer } from '../../store/store.js';
-import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import { columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
 import { allAffected } from '../catalog/propagation.js';
 import { isRefusal } from '../catalog/rights.js';
+import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';

@@ -15,8 +15,8 @@ import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
-import type { Ask, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import type { Ask, Table } from '../catalog/table.js';
 import { catalogOf } from '../protocol/virtual_tables.js';
 import { newWriterId } from '../protocol/writer.js';
 

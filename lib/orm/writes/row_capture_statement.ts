@@ -11,7 +11,7 @@ import {
 } from '../../sql/rewrite.js';
 import { storedColumn } from '../../values/path.js';
 import type { Scheme } from '../../values/scheme.js';
-import { type ComparableColumn, pathColumn, type Table } from '../catalog/catalog.js';
+import { type ComparableColumn, pathColumn, type Table } from '../catalog/table.js';
 import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;

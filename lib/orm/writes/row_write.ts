@@ -2,7 +2,7 @@ import type { CompiledQuery, QueryResult } from 'kysely';
 import type { Journal } from '../../changes/journal.js';
 import type { Delete, Insert, Update } from '../../sql/statement.js';
 import type { Scheme } from '../../values/scheme.js';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Catalog, Table } from '../catalog/table.js';
 
 /** A statement that writes rows of one table. */
 export interface RowWrite {

@@ -2,8 +2,8 @@ import { ANY_TABLE } from '../../sql/routines.js';
 import type { Other, Read, SessionEffects, Statement } from '../../sql/statement.js';
 import { effectsOfTemporary } from '../../sql/statements/other.js';
 import { effectsOn, eitherEffects } from '../../sql/statements/session_effects.js';
-import type { Catalog, Table, TriggerEvent } from '../catalog/catalog.js';
 import { allAffected, triggered } from '../catalog/propagation.js';
+import type { Catalog, Table, TriggerEvent } from '../catalog/table.js';
 
 /** A query that calls functions which write. */
 export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {

@@ -17,10 +17,10 @@ import {
 } from '../../sql/statement.js';
 import { eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Store } from '../../store/store.js';
-import type { Ask, Catalog, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
+import type { Ask, Catalog, Table } from '../catalog/table.js';
 import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
