@@ -28,12 +28,8 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   const written = (await ask(ROUTINES)) as unknown as Routine[];
   const routines = new Routines(written);
   const definitions = new Map<string, string>();
-  const views = rows.filter(row => row.definition !== null) as { name: string; definition: string }[];
-  for (const [name, text] of [
-    ...written.map(({ name, source }) => [name, source] as const),
-    ...views.map(({ name, definition }) => [name, definition] as const),
-  ]) {
-    definitions.set(name, `${definitions.get(name) ?? ''}\n${text}`);
+  for (const { name, source } of written) {
+    definitions.set(name, `${definitions.get(name) ?? ''}\n${source}`);
   }
   const tables = new Map<string, Table>();
   const byOid = new Map(rows.map(row => [row.oid as string, row]));

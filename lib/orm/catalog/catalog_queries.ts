@@ -1,22 +1,29 @@
-import { DEFINED, FIRST_OWN_OID, INDIRECT_ROUTINES, KINDS_OF_TYPES } from './definitions.js';
+import {
+  DEFINED,
+  FIRST_OWN_OID,
+  INDIRECT_ROUTINES,
+  KINDS_OF_TYPES,
+  UNSETTLED_FUNCTIONS,
+  UNSETTLED_TYPES,
+} from './definitions.js';
 import { LACKING } from './rights.js';
 import type { Table } from './table.js';
 
 /**
- * Is another if something was defined since by which a statement changes rows that it does not name: the triggers of
- * which foreign keys consist, and those that users make; heirs; rules; event triggers. All are found by their indexes, or are few.
+ * Differs if something was defined since that lets a statement change rows that it does not name: triggers (also those
+ * of foreign keys), inheritance children, rules, event triggers. All are found by an index, or are few.
  */
 export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
   (select max(oid) from pg_rewrite where ev_type <> '1'), (select max(oid) from pg_event_trigger))`;
 
-/** Is another if an event trigger, or the function that one calls, is another. */
+/** Differs if an event trigger, or the function that it calls, was replaced. */
 export const EVENT_TRIGGERS = `(select coalesce(string_agg(concat_ws(' ', e.oid, e.xmin, p.xmin), ',' order by e.oid), '')
   from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid)`;
 
 /** How a column `a` is stored and compared. */
 const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
 
-/** An expression in SQL: by oid, of those of these tables that are there. */
+/** An expression in SQL: the columns of these tables by oid, as far as the tables exist. */
 export function columnsNow(tables: readonly Table[]): string {
   return `(select json_object_agg(t.oid, t.columns) from (
     select a.attrelid as oid, string_agg(${COLUMN_AS}, ',' order by a.attnum) as columns from pg_attribute a
@@ -26,13 +33,13 @@ export function columnsNow(tables: readonly Table[]): string {
 export const SYSTEM = '(select system_identifier::text from pg_control_system())';
 
 export const SERVER = `
-  with recursive ${KINDS_OF_TYPES}
+  with ${UNSETTLED_FUNCTIONS}, ${UNSETTLED_TYPES}
   select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
          current_setting('default_transaction_isolation') as isolation,
          current_setting('server_version_num') as version, ${DEFINED} as defined,
          getdatabaseencoding() = 'UTF8' as unicode,
-         -- does the default collation sort strings by their code points? The provider is told since PostgreSQL 15
+         -- whether the default collation sorts by code points; the provider is known since PostgreSQL 15
          (select coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'b'
               or coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' and d.datcollate in ('C', 'POSIX')
             from pg_database d where d.datname = current_database()) as points,
@@ -40,17 +47,15 @@ export const SERVER = `
          ${SYSTEM} as system`;
 
 /**
- * One statement, so that it is of one moment. Everything is collected once and joined, since looked up for each table it
- * took seconds where there are hundreds of them.
+ * One statement, so that all tables are read at one moment. Everything is collected once and joined, because subqueries
+ * for each table took seconds with hundreds of tables.
  *
- * - The routines of defaults, computed columns, checks, indexes and conditions of triggers come from what is recorded of
- *   dependencies: since
- *   PostgreSQL 18 `pg_get_expr` waits for whoever holds the table's lock, so that no process could start while another
- *   one migrates.
- * - NOT ENFORCED is known since PostgreSQL 18; triggers that are switched off enforce nothing.
+ * - The functions in defaults, generated columns, checks, indexes and conditions of triggers come from `pg_depend`,
+ *   because since PostgreSQL 18 `pg_get_expr` waits for the table's lock: no process could start during a migration.
+ * - NOT ENFORCED is known since PostgreSQL 18; disabled triggers enforce nothing.
  */
 export const TABLES = `
-  with recursive ${KINDS_OF_TYPES},
+  with recursive ${UNSETTLED_FUNCTIONS}, ${UNSETTLED_TYPES}, ${KINDS_OF_TYPES},
   tables as materialized (
     select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
       c.reltype not in (select oid from kinds_of_types where kind = 'unsettled') as settled,
@@ -115,7 +120,7 @@ export const TABLES = `
     select conrelid as oid, json_agg(json_build_object('to', confrelid::text, 'columns', columns)) as trusted
     from foreign_keys where convalidated and checked group by 1)
   select oid::text as oid, nspname as schema, relname as name, relkind::text as kind, relpersistence::text as persistence,
-    case relkind when 'v' then pg_get_viewdef(oid) end as definition, relrowsecurity as security,
+    relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
     coalesce(triggers, '[]') as triggers, coalesce(evaluated, '[]') as evaluated, coalesce(parents, '[]') as parents,
@@ -125,8 +130,9 @@ export const TABLES = `
   left join triggers using (oid) left join evaluated using (oid) left join parents using (oid)
   left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;
 
-/** Bodies in SQL that were parsed when the routine was made are kept apart from texts, and so are defaults of parameters. */
+/** Bodies in standard SQL are stored as parse trees, and so are defaults of parameters. Views count as routines. */
 export const ROUTINES = `
+  with ${UNSETTLED_FUNCTIONS}
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
          concat_ws(' ', case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end,
            pg_get_expr(p.proargdefaults, 0)) as source, false as query,

@@ -12,9 +12,9 @@ export interface RowWrite {
   readonly journal: Journal;
   readonly query: CompiledQuery;
   readonly ask: (sql: string, parameters: readonly unknown[]) => Promise<QueryResult<any>>;
-  /** the schemes that readers of a table use, as far as this process knows */
+  /** the schemes that readers of a table use, as far as known to this process */
   readonly schemes: (table: string) => Promise<readonly Scheme[]>;
   readonly maxRows: number;
-  /** the session is as others are, and the transaction READ COMMITTED: what cascades can be told exactly */
+  /** the session has default settings, and the transaction is READ COMMITTED: cascades can be captured exactly */
   readonly isExact: boolean;
 }
