@@ -1,7 +1,8 @@
 import { EntitySchema, MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import type { Catalog } from '../../lib/orm/catalog/table.js';
 import type { Key } from '../../lib/query/key_list.js';
 import {
   isReversible,

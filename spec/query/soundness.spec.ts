@@ -1,7 +1,8 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import type { Catalog } from '../../lib/orm/catalog/table.js';
 import type { Scheme } from '../../lib/values/scheme.js';
 import { freshDatabase } from '../support/servers.js';
 import { Asked, Asker } from './soundness/asked.js';

@@ -1,7 +1,8 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Catalog, loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
+import type { Catalog } from '../../lib/orm/catalog/table.js';
 import { type Comparable, canonicalOfStored, storedExpression } from '../../lib/values/comparable.js';
 import { compareCanonical, isOrderable } from '../../lib/values/order.js';
 import { canonicalOfParameter } from '../../lib/values/parameter.js';

@@ -1,19 +1,18 @@
 import type { Seal } from '../../store/store.js';
-import { type Ask, askDatabaseName, type Catalog, loadCatalog } from './catalog.js';
+import { askDatabaseName, loadCatalog } from './catalog.js';
 import { isRefusal, reasonOf, unreadableCatalog } from './rights.js';
+import type { Ask, Catalog } from './table.js';
 
-/** Takes a lease on what is defined in a database; `undefined` if there is none to be had. */
+/** Takes a lease on the definitions of a database; `undefined` if none is granted. */
 export type LeaseCatalog = (database: string, ask: Ask) => Promise<Seal | undefined>;
 
 /**
- * The catalog as it was last read.
+ * The catalog as it was last read, with the stamp of the definitions, leased *before* they were read.
  *
- * It goes with the stamp of what is defined in the database, leased *before* anything was read. Who defines something
- * marks and settles that as any writer does its tables. A reader that leases what its query depends on leases it once
- * more, as the last (see {@link confirm}): so it stores nothing by a catalog that another process has outdated.
+ * DDL marks and settles the definitions as a writer does its tables. A reader leases them again with its query, as the
+ * last dependency (see {@link confirm}), so it stores nothing by a catalog that another process has outdated.
  *
- * Whoever reads it anew does so on a connection of its own, because in a
- * single-connection database (PGlite) a second one would wait for the first forever.
+ * Callers pass their own connection, because in a single-connection database (PGlite) a second one would wait forever.
  */
 export class CatalogCache {
   #catalog: Catalog | undefined;
@@ -25,8 +24,8 @@ export class CatalogCache {
   #hasWarned = false;
 
   /**
-   * @param identity names the database where the server's own identifier does not tell it from others
-   * @param warn is told once what the role lacks, if it may not ask what has to be asked
+   * @param identity identifies the database if the server's own identifier does not
+   * @param warn called once with the rights that the role lacks
    */
   constructor(
     identity: () => Promise<string | undefined>,
@@ -42,25 +41,26 @@ export class CatalogCache {
     return this.#catalog;
   }
 
-  /** What the database is called, as soon as that is known. */
+  /** The name of the database, once it is known. */
   get name(): string | undefined {
     return this.#catalog?.database ?? this.#name;
   }
 
-  /** @param isCommitted what is read is what everybody finds now, and not only the transaction in which it is asked for */
+  /** @param isCommitted the connection sees committed definitions only, not those of an open transaction */
   async get(ask: Ask, isCommitted = true): Promise<Catalog> {
     return this.#catalog ?? this.#load(ask, isCommitted);
   }
 
-  /** For a name that the catalog does not have: the table may be newer than it. */
+  /** Reads the catalog again, for example for a name that it lacks: the table may be newer. */
   async refreshed(ask: Ask, isCommitted = true): Promise<Catalog> {
     this.forget();
     return this.#load(ask, isCommitted);
   }
 
   /**
-   * After a lease that ends with the stamp of what is defined in the database: the rest of its seal, if that is the
-   * stamp of this catalog. If not, the catalog is out of date.
+   * Splits a seal that ends with the stamp of the definitions.
+   *
+   * @returns the rest of the seal; `undefined` if the stamp is not the catalog's, which is then out of date
    */
   confirm(catalog: Catalog, seal: Seal): Seal | undefined {
     const end = `,${catalog.stamp}`;
@@ -79,7 +79,7 @@ export class CatalogCache {
     this.#loading = undefined;
   }
 
-  /** What is connected next may be another database. */
+  /** The next connection may be to another database. */
   disconnected(): void {
     this.forget();
     this.#name = undefined;
@@ -89,7 +89,7 @@ export class CatalogCache {
     const loading = this.#read(ask, isCommitted);
     this.#loading = loading;
     const catalog = await loading;
-    // forgotten meanwhile: good enough for who asked, but not for those who come later
+    // if it was forgotten meanwhile, it is good enough for this caller, but not for later ones
     if (this.#loading === loading) {
       this.#catalog = catalog;
     }

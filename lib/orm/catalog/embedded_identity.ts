@@ -4,15 +4,17 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 const instances = new WeakMap<object, string>();
 
 /**
- * What tells a database from others of the same name, where its system identifier does not: every PGlite is made from
- * one image and has the same. Its instance is the database, then; no other process has it open.
+ * Identifies an embedded database: every PGlite is made from one image and has the same system identifier. Its instance
+ * stands for the database, because no other process can open it.
+ *
+ * @returns `undefined` for a server
  */
 export async function embeddedIdentity(driver: AbstractSqlDriver): Promise<string | undefined> {
   const connection = driver.getConnection() as unknown as { getNativeClient?: () => Promise<object> };
   if (driver.constructor.name !== 'PgliteDriver' || !connection.getNativeClient) {
     return undefined;
   }
-  // with a dialect of the user's own there is no such client; then the connection has to do
+  // a custom dialect has no such client; then the connection stands for the database
   const client = (await connection.getNativeClient().catch(() => undefined)) ?? driver.getConnection();
   let identity = instances.get(client);
   if (!identity) {

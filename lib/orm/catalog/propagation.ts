@@ -1,17 +1,17 @@
-import type { Catalog, ForeignKey, Table, TriggerEvent } from './catalog.js';
+import type { Catalog, ForeignKey, Table, TriggerEvent } from './table.js';
 
 type Tables = Pick<Catalog, 'tables'>;
 
 /**
- * The tables that the database itself changes when rows of a table are changed: by the actions of foreign keys
- * (CASCADE, SET NULL, SET DEFAULT), by the functions of triggers and by rules, and on from there.
+ * The tables that the database changes when rows of a table change: by actions of foreign keys (CASCADE, SET NULL,
+ * SET DEFAULT), functions of triggers and rules, transitively.
  *
- * @param set the columns that an update sets; left out, any
+ * @param set the columns that an update sets; `undefined`: any
  */
 export function cascades(
   catalog: Tables,
   table: Table,
-  fate: TriggerEvent,
+  event: TriggerEvent,
   set?: ReadonlySet<string>,
 ): Set<string> {
   const affected = new Set<string>();
@@ -27,35 +27,35 @@ export function cascades(
     }
     for (const key of keysWithActions(visited, what)) {
       if (!columns || key.referenced.some(column => columns.has(column))) {
-        addWithKin(catalog, key.from, affected);
+        addHierarchy(catalog, key.from, affected);
         visit(key.from, key.deletes ? 'delete' : 'update');
       }
     }
     for (const reached of firedBy(visited, what)) {
-      addWithKin(catalog, reached, affected);
+      addHierarchy(catalog, reached, affected);
       for (const any of ANY_CHANGE) {
         visit(reached, any);
       }
     }
   };
   for (const name of table.ancestors) {
-    visit(name, fate, set);
+    visit(name, event, set);
   }
   return affected;
 }
 
-/** A row of an heir is also a row of the tables that it inherits from. */
-function addWithKin(catalog: Tables, name: string, to: Set<string>): void {
+/** A row of an inheritance child is also a row of its ancestors. */
+function addHierarchy(catalog: Tables, name: string, to: Set<string>): void {
   const table = catalog.tables.get(name);
   for (const each of table ? [...table.ancestors, ...table.descendants] : [name]) {
     to.add(each);
   }
 }
 
-/** The same, but only what triggers and rules of the table itself do. They may act even if no row was changed. */
-export function triggered(catalog: Tables, table: Table, fate: TriggerEvent): Set<string> {
+/** The same, but only by triggers and rules of the table itself, which may act even if no row changes. */
+export function triggered(catalog: Tables, table: Table, event: TriggerEvent): Set<string> {
   const affected = new Set<string>();
-  for (const name of firedBy(table, fate)) {
+  for (const name of firedBy(table, event)) {
     const reached = catalog.tables.get(name);
     for (const each of reached ? allAffected(catalog, [reached]) : []) {
       affected.add(each);
@@ -66,15 +66,15 @@ export function triggered(catalog: Tables, table: Table, fate: TriggerEvent): Se
 
 const ANY_CHANGE: readonly TriggerEvent[] = ['insert', 'update', 'delete'];
 
-function keysWithActions(table: Table, fate: TriggerEvent): readonly ForeignKey[] {
-  return fate === 'delete' ? table.onDelete : fate === 'update' ? table.onUpdate : [];
+function keysWithActions(table: Table, event: TriggerEvent): readonly ForeignKey[] {
+  return event === 'delete' ? table.onDelete : event === 'update' ? table.onUpdate : [];
 }
 
-function firedBy({ triggers }: Table, fate: TriggerEvent): string[] {
-  return triggers.filter(({ fates }) => fates.includes(fate)).flatMap(({ reached }) => reached);
+function firedBy({ triggers }: Table, event: TriggerEvent): string[] {
+  return triggers.filter(({ events }) => events.includes(event)).flatMap(({ reached }) => reached);
 }
 
-/** What TRUNCATE may empty: with CASCADE, all that refers to these tables, and on from there. */
+/** The tables that TRUNCATE may empty: with CASCADE, also all that reference these tables, transitively. */
 export function truncated(catalog: Tables, tables: Iterable<Table>): Set<string> {
   const emptied = new Set([...tables].map(table => table.fullName));
   for (const name of emptied) {
@@ -92,15 +92,15 @@ export function truncated(catalog: Tables, tables: Iterable<Table>): Set<string>
   return emptied;
 }
 
-/** Everything that a statement may change of which only the tables are known. */
+/** All tables that any change of rows of these tables may change. */
 export function allAffected(catalog: Tables, tables: Iterable<Table>): Set<string> {
   const affected = new Set<string>();
   for (const table of tables) {
     for (const name of [...table.ancestors, ...table.descendants]) {
       affected.add(name);
     }
-    for (const fate of ANY_CHANGE) {
-      for (const name of cascades(catalog, table, fate)) {
+    for (const event of ANY_CHANGE) {
+      for (const name of cascades(catalog, table, event)) {
         affected.add(name);
       }
     }

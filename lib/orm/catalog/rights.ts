@@ -1,17 +1,17 @@
 import { mayCallRoutine, Routines } from '../../sql/routines.js';
 import { EVERYTHING } from '../../store/store.js';
-import type { Ask, Catalog, Table } from './catalog.js';
 import { readDefinitions } from './definitions.js';
+import type { Ask, Catalog, Table } from './table.js';
 
-/** Why nothing is cached where the database may not be asked about itself. */
+/** The reason in events. */
 export const UNREADABLE = 'a role that lacks rights on the catalog';
 
-/** PostgreSQL's code for what a role may not do. */
+/** PostgreSQL's error code. */
 const INSUFFICIENT_PRIVILEGE = '42501';
 
 /**
- * The functions that the extension calls once the catalog is known: inside transactions, where a refusal would end
- * them. What the catalog's own questions call is found out by asking them.
+ * The functions that the extension calls inside transactions, where a refusal would end the transaction. A missing right
+ * on a function of the catalog queries shows when they are sent.
  */
 const FUNCTIONS = [
   'array_to_json(anyarray)',
@@ -43,14 +43,13 @@ const FUNCTIONS = [
 ];
 const VIEWS = ['pg_locks', 'pg_settings'];
 
-/** An expression in SQL: the GRANTs that the role lacks, as an array of texts. Names that a version lacks are none. */
+/** An expression in SQL: the GRANTs that the role lacks, as an array of texts. Names that a version lacks are ignored. */
 export const LACKING = `array(
   select 'EXECUTE ON FUNCTION ' || f from unnest(${textArray(FUNCTIONS)}) as f
   where not has_function_privilege(to_regprocedure('pg_catalog.' || f), 'execute')
   union all select 'SELECT ON ' || v from unnest(${textArray(VIEWS)}) as v
   where not has_table_privilege('pg_catalog.' || v, 'select'))`;
 
-/** The role may not ask what has to be asked. */
 class RightsError extends Error {
   readonly code = INSUFFICIENT_PRIVILEGE;
 }
@@ -66,7 +65,7 @@ export function isRefusal(error: unknown): error is Error {
   return (error as { code?: unknown } | undefined)?.code === INSUFFICIENT_PRIVILEGE;
 }
 
-/** What the role lacks, in words, as far as that may be asked. */
+/** @returns the rights that the role lacks, or else the message of the error */
 export async function reasonOf(error: Error, ask: Ask): Promise<string> {
   if (error instanceof RightsError) {
     return error.message;
@@ -88,7 +87,7 @@ function textArray(texts: readonly string[]): string {
   return `array[${texts.map(text => `'${text}'`).join(', ')}]`;
 }
 
-/** What is known of a database that may not be asked: nothing, so that whatever writes may have changed everything. */
+/** A catalog with one table that stands for all: every write drops everything. */
 export function unreadableCatalog(): Catalog {
   const names = [EVERYTHING];
   const table: Table = {
@@ -148,7 +147,7 @@ export function unreadableCatalog(): Catalog {
   };
 }
 
-/** Any function that is not one of the best known may write to anything. */
+/** Any function that is not well known may write to everything. */
 class UnknownRoutines extends Routines {
   override namesReachedIn(sql: string): ReadonlySet<string> {
     return mayCallRoutine(sql) ? new Set([EVERYTHING]) : new Set();

@@ -1,13 +1,13 @@
 import { hash } from 'node:crypto';
-import type { Ask } from './catalog.js';
+import type { Ask } from './table.js';
 
 /**
- * Names of settings, in lower case, that change how a query is executed, logged or paid for, and not what it gives.
- * Every other setting belongs to the key. JavaScript and PostgreSQL both read this pattern; it
- * has no backslash, whose meaning depends on a setting.
+ * Names of settings, in lower case, that change how a query is executed or logged, but not its result. Every other
+ * setting belongs to the key. JavaScript and PostgreSQL both read this pattern; it has no backslash, because the meaning
+ * of a backslash depends on a setting.
  *
- * Of the planner's settings, those change in which order rows come that no ORDER BY orders, which is promised to be of
- * any order. What is set a transaction is followed with it, and what it is by default is told by `default_*`.
+ * Settings of the planner change only the order of rows without ORDER BY, which is unspecified. Settings of a
+ * transaction (`transaction_*`) are followed with the transaction, and their defaults are in the key.
  */
 const HARMLESS = [
   'application_name|client_min_messages|client_connection_check_interval|[a-z0-9_]+_timeout|cluster_name|update_process_title',
@@ -33,25 +33,25 @@ export function isHarmless(name: string): boolean {
   return IS_HARMLESS.test(name);
 }
 
-/** What a session tells of itself. */
+/** The settings that a session reports. */
 export interface Settings {
-  /** of everything that may change what a query gives */
+  /** digest of all settings that may change a result */
   readonly digest: string;
-  /** the role that it acts in */
+  /** the current role */
   readonly user: string;
-  /** the schemas in which tables are looked for */
+  /** the search path */
   readonly path: string;
-  /** how isolated its transactions are by default */
+  /** the default isolation of transactions */
   readonly isolation: string;
-  /** string constants are read as the standard says: statements can be understood */
+  /** string constants are read as in standard SQL: statements can be analysed */
   readonly isStandard: boolean;
-  /** conditions mean what this package takes them for, and names what they mean to others */
+  /** the same, and no other setting or temporary table changes the meaning of conditions and names */
   readonly isUnderstood: boolean;
-  /** when the server has read its configuration: every session may be another since then */
+  /** when the server last read its configuration: after that, every session may have other settings */
   readonly loaded: string;
 }
 
-/** @param own names of settings with a dot that may be set: PostgreSQL does not list those that no library defines */
+/** @param own names of custom settings: PostgreSQL does not list those that no library defines */
 export async function readSettings(ask: Ask, own: readonly string[]): Promise<Settings> {
   const [row] = await ask(question(own));
   const { settings, users, path, temporary, loaded } = row as {
@@ -70,7 +70,7 @@ export async function readSettings(ask: Ask, own: readonly string[]): Promise<Se
     path: path.join(),
     isolation: isolation!,
     isStandard,
-    // temporary tables come before others of their names
+    // a temporary table hides other tables of its name
     isUnderstood: isStandard && settings.transform_null_equals === 'off' && !temporary,
     loaded,
   };
@@ -81,10 +81,10 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 }
 
 /**
- * Settings with a dot are listed once a library is loaded that defines them, which any statement may do: so they count
- * where they are not what they are by default. Those that ALTER ROLE and ALTER DATABASE have set are asked for by name.
+ * Custom settings are listed once a library that defines them is loaded, which any statement may do, so only those that
+ * differ from their default count. Settings of ALTER ROLE and ALTER DATABASE are read by name.
  *
- * Functions are named with their schema, because the session's path may have others of their names before.
+ * Functions are named with their schema, because the search path may have others of the same names before.
  */
 function question(own: readonly string[]): string {
   const names = own.map(name => `'${name}'`).join();
@@ -104,7 +104,7 @@ function question(own: readonly string[]): string {
          extract(epoch from pg_catalog.pg_conf_load_time())::text as loaded`;
 }
 
-/** Every name with a dot in it that stands in a text. Those that are of no setting do no harm. */
+/** All names with a dot in these texts. Names that are not of a setting do no harm. */
 export function namesOfOwnSettings(texts: readonly string[]): string[] {
   const names = texts.flatMap(text => text.match(/[a-z_]\w*(?:\.[a-z_]\w*)+/gi) ?? []);
   return [...new Set(names.map(name => name.toLowerCase()))].sort();

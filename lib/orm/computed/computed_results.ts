@@ -10,8 +10,8 @@ import { channels, conclude, type ReadMessage, traced } from '../../observabilit
 import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import type { TableDependencies } from '../../values/scheme.js';
-import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import type { Ask, Catalog } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, EnvironmentState, Loaded } from '../context/environment.js';
 import { askerOf } from '../context/internal_query.js';

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Whether the work asks the database, for which it needs a connection. */
+/** `a connection`: the work asks the database. */
 export type Needs = 'a connection' | 'the store';
 
 export type AddBackground = (work: Promise<unknown>, needs?: Needs) => void;
 
-/** How often it is looked whether a connection can be had, in milliseconds. */
+/** How often the pool is checked for a free connection, in milliseconds. */
 const INTERVAL = 10;
 
-/** Work that goes on after its caller was answered, so that closing can wait for it. Never rejects. */
+/** Work that continues after its caller got an answer. Closing waits for it. */
 export class Background {
   readonly #underway = new Map<Promise<unknown>, Needs>();
   readonly #report: (error: unknown) => void;
@@ -23,10 +23,9 @@ export class Background {
   };
 
   /**
-   * Resolves when nothing is under way.
+   * Resolves when no work is under way. Never rejects.
    *
-   * @param isExhausted whether no connection to the database can be had for now: then work that needs one is not
-   *   waited for
+   * @param isExhausted no connection can be acquired for now: then work that needs one is not waited for
    */
   async idle(isExhausted = () => false): Promise<void> {
     for (;;) {

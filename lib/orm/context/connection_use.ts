@@ -1,22 +1,22 @@
 import type { DialectAdapter } from 'kysely';
 import type { Session } from './session.js';
 
-/** Which connections of a pool are in use, so that work which can get none is not waited for. */
+/** Tracks which connections of a pool are in use, so that closing does not wait for work that can get none. */
 export class ConnectionUse {
   readonly #held = new Set<Session>();
   readonly #onAcquire: () => void;
   #waiting = 0;
   #isSingle = false;
 
-  /** @param onAcquire called whenever a connection is asked for */
+  /** @param onAcquire called when a connection is requested */
   constructor(onAcquire: () => void) {
     this.#onAcquire = onAcquire;
   }
 
-  /** A new pool takes the place of one that was closed. */
+  /** Called for a new pool, which replaces a closed one. */
   reset({ supportsMultipleConnections }: DialectAdapter): void {
     this.#held.clear();
-    // then others wait before the driver is asked
+    // a single connection is waited for outside of the driver
     this.#isSingle = supportsMultipleConnections === false;
   }
 
@@ -37,8 +37,8 @@ export class ConnectionUse {
   }
 
   /**
-   * Whether no connection can be had before one of the transactions that are open ends. The caller may be in one of
-   * them, which does not end while the caller waits.
+   * Whether no connection is free before an open transaction ends. The caller may be in that transaction, which does not
+   * end while the caller waits.
    */
   get isExhaustedByTransactions(): boolean {
     return (

@@ -1,20 +1,18 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
-import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Settings } from '../catalog/settings.js';
+import type { Ask, Catalog } from '../catalog/table.js';
 import type { PoolSettings } from './pool_settings.js';
 import { NON_DEFAULT_SETTINGS } from './session.js';
 import { describeParsers } from './type_parsers.js';
 
 /**
- * What decides about the result of a query beside the query, the database and the entities: the settings of the sessions
- * that answer it, and what the process makes of their answers.
- *
- * Each change makes a new object. As long as it is the same object, nothing has changed meanwhile.
+ * What a result depends on apart from query, database and entities: the settings of the sessions, and how the process
+ * parses values. Each change makes a new object.
  */
 export interface EnvironmentState {
   readonly text: string;
-  /** values are parsed as node-postgres and the ORM do it: what a result holds is what the database does */
+  /** values are parsed by node-postgres and the ORM without changes, so a result holds the database's values */
   readonly isPlain: boolean;
 }
 
@@ -23,15 +21,15 @@ export interface Loaded {
   readonly surroundings: EnvironmentState;
 }
 
-/** How long it is not looked again for a session as they come up, where there was none. */
+/** The pause before the catalog is read again in search of a session with default settings, in milliseconds. */
 const RETRY_MS = 1000;
 
-/** Keeps track of it, without asking the database. */
+/** Tracks the environment without asking the database. */
 export class Environment {
   readonly #driver: AbstractSqlDriver;
   readonly #pool: PoolSettings;
   #parsers: string | undefined;
-  /** for which they were looked at */
+  /** the catalog that {@link #parsers} belongs to */
   #catalog: Catalog | undefined;
   #nextTry = 0;
   #changes = 0;
@@ -43,7 +41,7 @@ export class Environment {
     this.#pool = pool;
   }
 
-  /** `undefined` as long as no session has told what it is like */
+  /** `undefined` until the settings of a session are known */
   get current(): EnvironmentState | undefined {
     const { current: settings, changes } = this.#pool;
     const zone = process.env.TZ;
@@ -57,11 +55,9 @@ export class Environment {
   }
 
   /**
-   * The catalog, read by a session as they come up and not by one whose role or search path was changed, and what else
-   * decides.
+   * The environment and the catalog, read by a session with the pool's role and search path.
    *
-   * @returns a reason if there is no such session at hand, if its answers are not understood, or if the catalog cannot be
-   *   read
+   * @returns a reason if there is no such session, if its settings are not supported, or if the catalog cannot be read
    */
   async load(database: CatalogCache, ask: Ask): Promise<Loaded | string> {
     let catalog = await database.get(ask);
@@ -85,7 +81,7 @@ export class Environment {
       }
     }
     const surroundings = this.current;
-    // another session may have come up meanwhile
+    // another session may have been opened meanwhile
     return surroundings && isOf(catalog, this.#pool.current!)
       ? { catalog, surroundings }
       : NON_DEFAULT_SETTINGS;

@@ -1,11 +1,11 @@
-/** The name under which an ORM's configuration keeps its handle. */
+/** The key of the handle among the extensions of an ORM's configuration. */
 export const EXTENSION = 'cacheops';
 
-/** The name under which it keeps the store, as it was made or given. */
+/** The key of the store. */
 export const STORE = `${EXTENSION} store`;
 
-/** The name under which an ORM's configuration keeps its profiles. */
+/** The key of the profiles. */
 export const PROFILES = `${EXTENSION} profiles`;
 
-/** The name under which an ORM's configuration keeps what functions need. */
+/** The key of what cached functions need. */
 export const FUNCTIONS = `${EXTENSION} functions`;

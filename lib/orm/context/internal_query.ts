@@ -1,15 +1,15 @@
 import type { Configuration, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CompiledQuery, Kysely } from 'kysely';
-import type { Ask } from '../catalog/catalog.js';
+import type { Ask } from '../catalog/table.js';
 
-/** The namespace under which the ORM's logger is told of the extension's own statements. */
+/** The logger namespace of the extension's own statements. */
 const NAMESPACE = 'cacheops';
 
-/** Takes an own statement when it has ended, and how long it took, in milliseconds. */
+/** @param took milliseconds */
 export type LogStatement = (sql: string, took: number) => void;
 
-/** A statement of the extension's own. */
+/** One of the extension's own statements. */
 export function plainQuery(sql: string): CompiledQuery {
   const query = { kind: 'RawNode', sqlFragments: [sql], parameters: [] };
   return {
@@ -21,10 +21,10 @@ export function plainQuery(sql: string): CompiledQuery {
 }
 
 /**
- * Sends own statements over a connection of the ORM's pool, below everything that the application can watch or replace:
- * its query log, `onQuery`, and `connection.execute`.
+ * Sends own statements over a connection of the ORM's pool, below the query log, `onQuery` and `connection.execute`, so
+ * that the application neither sees nor replaces them.
  *
- * @param ctx the transaction in which to ask; left out, a connection is taken from the pool
+ * @param ctx the transaction to ask in; without it, a connection is taken from the pool
  */
 export function askerOf(driver: AbstractSqlDriver, ctx?: Transaction): Ask {
   return async sql => {
@@ -38,8 +38,8 @@ export function askerOf(driver: AbstractSqlDriver, ctx?: Transaction): Ask {
 }
 
 /**
- * Logs own statements where the namespace `cacheops` was asked for by name (`debug: ['cacheops']`). `debug: true` asks
- * for all of the ORM's namespaces, and not for this one.
+ * Logs own statements if the namespace `cacheops` is enabled by name (`debug: ['cacheops']`): `debug: true` enables only
+ * the ORM's namespaces.
  */
 export function statementLog(config: Configuration): LogStatement {
   return (sql, took) => {

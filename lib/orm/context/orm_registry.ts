@@ -4,17 +4,17 @@ import { CacheopsError, type Serializer } from '../../config/index.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import { FUNCTIONS } from './extension_keys.js';
 
-/** Tells EntityManagers apart: results that depend on one are kept under its description. */
+/** Describes EntityManagers as text for the keys of results that depend on one. */
 export interface ManagerDescriptions {
   describeManager(em: SqlEntityManager): Promise<{ readonly text?: string; readonly obstacle?: string }>;
   describeUsedManager(em: SqlEntityManager): string | undefined;
 }
 
-/** What cached functions need of an ORM. `Results` is `Answers`, which stands in a later room. */
+/** What cached functions need of an ORM. `Results` is a class of a later room. */
 export interface FunctionParts<Results extends ManagerDescriptions = ManagerDescriptions> {
   readonly results: Results;
   readonly events: CacheopsEvents;
-  /** the store serves other processes, too */
+  /** the store serves other processes too */
   readonly isShared: boolean;
   /** `undefined`: the default */
   readonly serializer: Serializer | undefined;
@@ -39,7 +39,7 @@ export function functionPartsOf<Results extends ManagerDescriptions>(
 
 const open = new Set<MikroORM<any>>();
 
-/** @returns what forgets it */
+/** @returns a function that forgets the ORM */
 export function rememberOrm(orm: MikroORM<any>): () => void {
   open.add(orm);
   return () => open.delete(orm);
@@ -50,12 +50,12 @@ export function onlyOrm(): MikroORM<any> | undefined {
   return open.size === 1 ? [...open][0] : undefined;
 }
 
-/** The EntityManager that this one stands for here: that of the request, of the transaction … */
+/** The EntityManager that this one resolves to here: that of the request, of the transaction … */
 export function contextOf(em: EntityManager): SqlEntityManager {
   return em.getContext(false) as SqlEntityManager;
 }
 
-/** One that may manage entities: the global one must not. */
+/** An EntityManager that may manage entities; the global one must not. */
 export function managing(em: SqlEntityManager): SqlEntityManager {
   return mayManage(em) ? em : (em.fork() as SqlEntityManager);
 }
@@ -64,7 +64,7 @@ export function mayManage(em: SqlEntityManager): boolean {
   return !em.global || em.config.get('allowGlobalContext');
 }
 
-/** What the global EntityManager of an EntityManager's ORM stands for here, if that ORM has a cache. */
+/** The EntityManager that the global one of the same ORM resolves to here, if that ORM has a cache. */
 export function ambientManagerOf(em: EntityManager): SqlEntityManager | undefined {
   for (const orm of open) {
     if (orm.config === em.config) {

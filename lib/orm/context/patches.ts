@@ -38,17 +38,17 @@ export const PATCHES = [
   {
     name: 'driver.wrapVirtualExpressionInSubquery for dry runs',
     arity: 5,
-    reason: 'Tells that the SQL of a virtual entity is part of the statement.',
+    reason: 'Records that the SQL of a virtual entity is part of the statement.',
   },
   {
     name: 'driver.createQueryBuilder for dry runs',
     arity: 7,
-    reason: 'Lets the builder tell which entities its condition joins.',
+    reason: 'Lets the builder record which entities its condition joins.',
   },
   {
     name: 'builder.applyJoinedFilters for dry runs',
     arity: 2,
-    reason: 'Tells which entities the condition joins, and whether their filters are applied.',
+    reason: 'Records which entities the condition joins, and whether their filters are applied.',
   },
   {
     name: 'driver.count for exists',
@@ -128,12 +128,12 @@ export const PATCHES = [
   {
     name: 'builder.getSingleResult',
     arity: 0,
-    reason: 'Tells that one row is wanted: a `get`.',
+    reason: 'Records that one row is requested: a `get`.',
   },
   {
     name: 'builder.execute for query builders',
     arity: 2,
-    reason: 'Tells the connection which builder a statement is of.',
+    reason: 'Hands the builder of a statement to the connection.',
   },
 ] as const satisfies readonly Patch[];
 

@@ -1,30 +1,30 @@
 import type { Settings } from '../catalog/settings.js';
 
 /**
- * The settings with which the sessions of a pool come up: those of the newest one. A session that has others, because
- * it was opened before ALTER ROLE or by another hook, answers for itself only.
+ * The settings that new sessions of a pool have: those of the newest session. A session with others, because it was opened
+ * before ALTER ROLE or by another hook, fills nothing.
  */
 export class PoolSettings {
   #current: Settings | undefined;
   #changes = 0;
   readonly #onChange: () => void;
 
-  /** @param onChange user, search path and whatever else the catalog was read with may be another */
+  /** @param onChange called when the settings that the catalog was read with may have changed */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
   }
 
-  /** `undefined`: not known yet, or never */
+  /** `undefined` until a session has reported its settings */
   get current(): Settings | undefined {
     return this.#current;
   }
 
-  /** How often they have become others. */
+  /** The number of changes so far. */
   get changes(): number {
     return this.#changes;
   }
 
-  /** A session has come up. */
+  /** Called with the settings of a new session. */
   learn(settings: Settings): void {
     const before = this.#current;
     this.#current = settings;

@@ -5,37 +5,82 @@ import type { CallOptions, Op, ParsedCall } from '../../config/index.js';
 import type { Sealed } from '../../store/seals.js';
 import { NON_DEFAULT_SETTINGS, type Session } from './session.js';
 
-/** What holds for everything that is called from here, however deep: it follows async context. */
+/**
+ * What holds for all calls below, through async context. A field stands here only if code that cannot pass it on lies
+ * between its setter and its readers: MikroORM, kysely or the application.
+ */
 export interface Scope {
-  /** options of the call, which also reach the queries that populate its result */
+  /**
+   * Options of a call (`cacheops: …`). Set by methods of the EntityManager, read by the read interceptor and the
+   * dataloaders. No parameter: MikroORM does not hand them on to the queries that populate the result.
+   */
   readonly call?: ParsedCall | undefined;
-  /** options of a repository's scope */
+  /**
+   * Options of `repository.cache()` and `nocache()`. Set by the repository that these return, read as {@link call}. No
+   * parameter: the repository's methods call the EntityManager without them.
+   */
   readonly repository?: ParsedCall | undefined;
-  /** nothing is read from the cache nor stored in it */
+  /**
+   * Nothing is read from the cache or stored. Set by `Cacheops.disabled()`, read by all kinds of reads. No parameter: the
+   * application's function lies between.
+   */
   readonly disabled?: boolean;
-  /** a reference is loaded for the first time: the ORM calls that a refresh, too */
+  /**
+   * A reference is loaded for the first time. Set by methods of the EntityManager, read by the read interceptor. No
+   * parameter: MikroORM calls such a read a refresh too.
+   */
   readonly loading?: boolean;
-  /** writes are not told to the store */
+  /**
+   * Writes do not invalidate. Set by `Cacheops.noInvalidation()`, read by the statement interceptor and the flush
+   * subscriber. No parameter: the application's function lies between.
+   */
   readonly invalidationSuppressed?: boolean;
-  /** of silent writes: full names of the tables that they touched, or may have */
+  /**
+   * Collects the full names of the tables that such writes may have changed. Set and filled as
+   * {@link invalidationSuppressed}, read by `SkippedInvalidations`.
+   */
   readonly suppressedTables?: Set<string> | undefined;
-  /** statements are collected instead of sent: see `dry_run.ts` */
+  /**
+   * Statements are collected instead of sent. Set by `dry_run.ts`, read by its patches and by the read interceptor. No
+   * parameter: MikroORM builds and sends the statements.
+   */
   readonly dryRun?: DryRun | undefined;
-  /** a pivot table is read for the sake of this entity */
+  /**
+   * The entity behind a pivot table that is read. Set by the patch of `loadFromPivotTable`, read by the read interceptor.
+   * No parameter: MikroORM's find on the pivot table does not name it.
+   */
   readonly pivot?: EntityMetadata | undefined;
-  /** whose session it is, for reads that do not say so */
+  /**
+   * The EntityManager of reads that have none in their options. Set by `withSessionContext` and for pivot tables, read by
+   * {@link currentCaller}. No parameter: MikroORM's driver calls itself without it.
+   */
   readonly em?: SqlEntityManager | undefined;
-  /** a count may stop at the first row: see `exists.ts` */
+  /** A count stops at the first row. Set and read in `exists.ts`, where MikroORM makes a query builder in between. */
   readonly existing?: boolean;
-  /** a query builder is being executed */
+  /**
+   * The query builder that is executed. Set and read in `query_builders.ts`. No parameter: the builder gives the connection
+   * only its SQL.
+   */
   readonly building?: Building | undefined;
-  /** sees the statements that a read sends */
+  /**
+   * Records the statements that a read sends. Set by the read interceptor and the auditor, filled by the statement
+   * interceptor. No parameter: MikroORM and kysely lie between.
+   */
   readonly recorder?: StatementRecorder | undefined;
-  /** a function is at work whose result may be stored */
+  /**
+   * The function whose result may be stored. Set by `cached()` and by computed results, read by whatever it calls:
+   * statements, reads, other caches. No parameter: the application's function lies between.
+   */
   readonly computation?: Computation | undefined;
-  /** EntityManagers that others take the place of */
+  /**
+   * EntityManagers that replace others. Set by `isolation.ts` around a computed function, read by
+   * `EntityManager.getContext`. No parameter: the application's function uses its own EntityManager.
+   */
   readonly standIns?: ReadonlyMap<object, SqlEntityManager> | undefined;
-  /** queries are looked at instead of asked: see `samples.ts` */
+  /**
+   * Takes queries instead of executing them. Set and read in `samples.ts`. No parameter: the application's sample makes
+   * the query.
+   */
   readonly sampling?: Sampling | undefined;
 }
 
@@ -47,14 +92,14 @@ export type Sampling = (query: {
   readonly run: () => Promise<unknown>;
 }) => void;
 
-/** Sees which statements are really sent, and over what sessions. */
+/** Records which statements are sent, and whether a session had settings of its own. */
 export class StatementRecorder {
   readonly statements: string[] = [];
-  /** a session was not like the others, so that neither is what it answered */
+  /** a session had settings of its own, so its answers may differ from those of others */
   hasNonDefaultSettings = false;
   readonly #ownSettings: ReadonlySet<string> | undefined;
 
-  /** @param ownSettings of which settings the result may depend, if the user's own matter to it */
+  /** @param ownSettings names of custom settings in the key; `undefined` if the result depends on none */
   constructor(ownSettings?: ReadonlySet<string>) {
     this.#ownSettings = ownSettings;
   }
@@ -67,45 +112,45 @@ export class StatementRecorder {
   }
 }
 
-/** What a result was made of that is cached in its own right: the result of another function, a fragment, a value. */
+/** A result that another result was made of and that is cached itself: of another function, a fragment, a value. */
 export interface Ingredient extends Sealed {
   /** how long it may be used, in seconds */
   readonly timeout: number;
   /** the store whose stamps these are */
   readonly store: object;
-  /** the EntityManagers that tell it from others, each as text */
+  /** the EntityManagers in its key, each as text */
   readonly managers: readonly string[];
 }
 
 export interface ComputationParts {
   readonly key: string;
-  /** whether that is what transactions are by default */
+  /** transactions are READ COMMITTED by default */
   readonly readCommitted: boolean;
   readonly outer: Computation | undefined;
-  /** names of the settings of sessions that are in the key */
+  /** names of the custom settings in the key */
   readonly ownSettings: ReadonlySet<string>;
   readonly store: object | undefined;
   /** the EntityManagers that are in the key, each as text */
   readonly managers: readonly string[];
-  /** whether its result depends on its ingredients; one that depends on nothing but time leaves them to what is around it */
+  /** its result depends on its ingredients; a result that depends only on time leaves them to the outer computation */
   readonly collects: boolean;
-  /** what it writes is no reason against storing its result for some time */
+  /** its result may be stored for some time even if it writes */
   readonly mayWrite?: boolean;
 }
 
 /**
- * A function at work: hears of every statement that it sends, however deep, and whether one of them makes its result
- * unfit to be stored. It collects what the result depends on beside its samples, each dependency with the stamp that it
- * had before it was read: a stamp of later would hide what has changed between.
+ * A running function whose result may be stored. It is notified of every statement that the function sends, and vetoes
+ * storing where one requires it. It collects ingredients with the stamps that they had before they were read, because
+ * later stamps would hide changes in between.
  */
 export class Computation {
-  /** why what it gives must not be stored */
+  /** why the result must not be stored */
   obstacle: string | undefined;
   readonly #parts: ComputationParts;
   readonly #ingredients: Ingredient[] = [];
-  /** EntityManagers that were asked for anything: what they add to queries decides about the result */
+  /** EntityManagers that the function uses: their filters and contexts decide about the result */
   readonly used = new Set<SqlEntityManager>();
-  /** ingredients that are being read or computed */
+  /** number of ingredients that are being read or computed */
   #open = 0;
   #hasEnded = false;
 
@@ -117,12 +162,11 @@ export class Computation {
     return this.#parts.key;
   }
 
-  /** Its reads must not come from a replica, which may lag behind the lease. */
+  /** Its reads must not use a replica, which may lag behind the lease. */
   get readsPrimary(): boolean {
     return !this.#parts.mayWrite || this.#parts.outer?.readsPrimary === true;
   }
 
-  /** A statement is sent over this session. */
   noteStatement(session: {
     readonly hasNonDefaultSettings: boolean;
     readonly transaction: unknown;
@@ -139,7 +183,6 @@ export class Computation {
     outer?.noteStatement(session);
   }
 
-  /** An EntityManager is asked for something, whichever way the function has come to it. */
   noteManager(em: SqlEntityManager): void {
     if (this.#hasEnded) {
       this.#parts.outer?.noteManager(em);
@@ -151,7 +194,7 @@ export class Computation {
   /**
    * Compares the EntityManagers that were used with those in the key.
    *
-   * @param used each as text; `undefined`: it cannot be told from others
+   * @param used each as text; `undefined` if it cannot be distinguished from others
    */
   compareManagers(used: readonly (string | undefined)[]): void {
     if (!used.every(text => text !== undefined && this.#parts.managers.includes(text))) {
@@ -159,7 +202,7 @@ export class Computation {
     }
   }
 
-  /** It writes: whoever is given the result without the function being run would not. */
+  /** The function writes, and a caller that gets its stored result would not write. */
   noteWrite(): void {
     if (!this.#parts.mayWrite) {
       this.veto('a function that writes');
@@ -172,12 +215,12 @@ export class Computation {
   }
 
   /**
-   * An ingredient begins to be read or computed. What is returned must be called once, with the ingredient or with the
-   * reason why it was not stored: then neither is what is made of it.
+   * Called when an ingredient begins to be read or computed. The returned function must be called once, with the
+   * ingredient or with the reason why it was not stored: then the result is not stored either.
    */
   enter(): ((outcome: Ingredient | string) => void) | undefined {
     if (!this.#parts.collects || this.#hasEnded) {
-      // what began late may still be awaited further out
+      // an ingredient that begins late may still be awaited by the outer computation
       return this.#parts.outer?.enter();
     }
     this.#open++;
@@ -201,7 +244,7 @@ export class Computation {
       : 'it uses an EntityManager that is not in the key';
   }
 
-  /** The result is there: what comes later has no part in it. */
+  /** Called with the result: ingredients that begin later do not belong to it. */
   end(): readonly Ingredient[] {
     if (this.#open > 0) {
       this.veto('made of something that was not awaited');
@@ -213,13 +256,13 @@ export class Computation {
 
 export interface DryRun {
   readonly statements: string[];
-  /** a condition joins other entities */
+  /** the condition joins other entities */
   joins: boolean;
-  /** and brings their filters with them, which no option tells of */
+  /** these joins apply filters, which no option mentions */
   filtersJoins: boolean;
-  /** what a virtual entity stands for is SQL, and part of the statement */
+  /** the SQL of a virtual entity is part of the statement */
   wrapsExpression: boolean;
-  /** MikroORM changes the options that it is given, in place */
+  /** MikroORM changes its options in place */
   changesOptions: boolean;
 }
 
@@ -237,7 +280,7 @@ export function withScope<T>(change: Scope, run: () => T): T {
 
 let caller: SqlEntityManager | undefined;
 
-/** As `withScope({ em })`, but only for what is called at once: it costs nothing. */
+/** As `withScope({ em })`, but only for the synchronous part of the call, which costs nothing. */
 export function callingFor<T>(em: SqlEntityManager, run: () => T): T {
   const outer = caller;
   caller = em;
@@ -248,18 +291,18 @@ export function callingFor<T>(em: SqlEntityManager, run: () => T): T {
   }
 }
 
-/** Who calls, for reads that do not say so. */
+/** The EntityManager of reads that have none in their options. */
 export function currentCaller(): SqlEntityManager | undefined {
   return caller ?? currentScope().em;
 }
 
-/** Told of what a result depends on, or why it is not stored, if something else is made of it. */
+/** Takes a result as an ingredient, or the reason why it is not stored; `undefined` without an outer computation. */
 export type Note = ((outcome: Ingredient | string) => void) | undefined;
 
-/** Runs what may be an ingredient of what is being computed around it, and tells that of the outcome. */
+/** Runs a read that may be an ingredient of the current computation, and reports the outcome to it. */
 export async function noting<T>(run: (note: Note) => Promise<T>): Promise<T> {
-  const conclude = currentScope().computation?.enter();
-  if (!conclude) {
+  const leave = currentScope().computation?.enter();
+  if (!leave) {
     return run(undefined);
   }
   let outcome: Ingredient | string = 'it has thrown';
@@ -268,15 +311,14 @@ export async function noting<T>(run: (note: Note) => Promise<T>): Promise<T> {
       outcome = noted;
     });
   } finally {
-    conclude(outcome);
+    leave(outcome);
   }
 }
 
-/** A query builder that is being executed. */
 export interface Building {
   readonly builder: QueryBuilder<any, any, any, any, any, any, any>;
   readonly em: SqlEntityManager;
   readonly op: Op;
-  /** what it was told by `cacheops()` */
+  /** options of `builder.cacheops()` */
   readonly call: CallOptions | undefined;
 }

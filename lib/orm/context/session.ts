@@ -4,25 +4,25 @@ import type { DatabaseConnection } from 'kysely';
 import { Journal, type JournalLimits } from '../../changes/journal.js';
 import type { IsolationLevel, SessionEffects, TableName } from '../../sql/statement.js';
 import type { Writer } from '../../store/store.js';
-import type { Catalog } from '../catalog/catalog.js';
 import { isHarmless, type Settings } from '../catalog/settings.js';
+import type { Catalog } from '../catalog/table.js';
 import type { PoolSettings } from './pool_settings.js';
 
-/** Which settings of a session are not those that the catalog was read with. */
+/** Which settings of a session differ from those that the catalog was read with. */
 export interface Changes {
   readonly role: boolean;
   readonly searchPath: boolean;
-  /** how isolated its transactions are by default */
+  /** the default isolation of its transactions */
   readonly isolation: boolean;
-  /** how string constants are read: no statement is understood */
+  /** how string constants are read; then no statement can be analysed */
   readonly syntax: boolean;
-  /** what the same query is answered: time zone, formats … */
+  /** settings that change results: time zone, formats … */
   readonly answers: boolean;
-  /** the user's own (`app.tenant`), by name: plain queries do not see them, but functions may */
+  /** names of custom settings (`app.tenant`), which functions and policies may read */
   readonly own: readonly string[];
 }
 
-/** Why it is not like others. */
+/** The reason in events. */
 export const NON_DEFAULT_SETTINGS = 'a session with settings of its own';
 
 const NO_CHANGES: Changes = {
@@ -34,24 +34,24 @@ const NO_CHANGES: Changes = {
   own: [],
 };
 
-/** Settings of which more is said than that they change answers. What is named with a dot is the user's own. */
-const TOLD_APART =
+/** Settings with a field of their own in {@link Changes}. A name with a dot is a custom setting. */
+const WITH_OWN_FIELD =
   /\.|^(role|session_authorization|search_path|default_transaction_isolation|transaction_\w+|set_config)$/;
 
-/** What is known of one physical connection to the database. */
+/** The state of one physical connection to the database. */
 export class Session {
   transaction: TransactionState | undefined;
-  /** whether it is worth asking the session itself what its settings are */
+  /** a statement may have changed its settings: they must be read again */
   settingsUnknown = false;
   readonly #pool: PoolSettings;
   readonly #always: Changes;
-  /** with which it came up; `undefined`: not known */
+  /** as they were when it was opened; `undefined` if unknown */
   #settings: Settings | undefined;
   #changes: Changes;
 
   /**
-   * @param pool what the sessions of its pool are like
-   * @param always what may change at any time, without a statement that is seen
+   * @param pool the settings of other sessions of the pool
+   * @param always what may change at any time without a statement that is seen
    */
   constructor(pool: PoolSettings, always: Partial<Changes> = {}) {
     this.#pool = pool;
@@ -63,18 +63,18 @@ export class Session {
     return this.#settings;
   }
 
-  /** Whether it is as it came up, as far as that is known. */
+  /** Whether no statement is known to have changed its settings, and no transaction is open. */
   get isUnchanged(): boolean {
     return this.#changes === this.#always && this.transaction === undefined;
   }
 
-  /** It has told what it is like, before a statement of the user's could change it. */
+  /** Called with the settings of the new session, before any statement of the application. */
   open(settings: Settings): void {
     this.#settings = settings;
     this.#changes = this.#always;
   }
 
-  /** Those of the session, and those that last until the end of the transaction. */
+  /** The changes of the session and of the open transaction. */
   get changes(): Changes {
     const { transaction } = this;
     return transaction?.changes ? both(this.#changes, transaction.changes) : this.#changes;
@@ -85,8 +85,8 @@ export class Session {
   }
 
   /**
-   * A transaction is open after statements that have controlled it without being seen one by one. It may be the one
-   * that was open before, or another one, of any isolation.
+   * Called if a transaction is open after a statement that contains several. It may be the same transaction as before or
+   * another one, with any isolation.
    */
   continue(limits: JournalLimits): void {
     this.transaction ??= new TransactionState(undefined, limits);
@@ -95,7 +95,7 @@ export class Session {
     this.transaction.journal.loseSavepoints();
   }
 
-  /** @param local until the end of the transaction; else for good, for whether a rollback undoes it is not followed */
+  /** @param local until the end of the transaction; otherwise for good, because a rollback that undoes it is not followed */
   apply(effects: SessionEffects | undefined, local = false): void {
     if (!effects) {
       return;
@@ -105,32 +105,32 @@ export class Session {
       this.transaction.changes = both(this.transaction.changes ?? NO_CHANGES, changes);
     } else if (!isNothing(changes)) {
       this.#changes = both(this.#changes, changes);
-      // what varies anyway need not be asked for
+      // settings that may change at any time are not worth reading
       this.settingsUnknown = isChanged(this.#changes) && !this.#always.role;
     }
   }
 
-  /** The session has told what its settings are now. */
-  settle(now: Settings): void {
+  /** Called with the present settings of the session. */
+  refresh(now: Settings): void {
     const { own, isolation } = this.#changes;
     const before = this.#settings;
     const isIn = this.transaction !== undefined;
     const changes = {
       role: now.user !== before?.user,
       searchPath: now.path !== before?.path || !now.isUnderstood,
-      // that of the open transaction may have been set, and not the default
+      // the isolation of the open transaction may have changed instead of the default
       isolation: now.isolation !== before?.isolation || (isIn && isolation),
       syntax: !now.isStandard,
       answers: now.digest !== before?.digest,
-      // the user's own settings it does not list
+      // the digest lacks custom settings that the session has set
       own,
     };
     this.#changes = isNothing(changes) ? this.#always : both(this.#always, changes);
-    // what lasts until the end of a transaction may be among it
+    // a setting may be local to the transaction, which cannot be seen: they are read again after its end
     this.settingsUnknown = isChanged(this.#changes) && isIn;
   }
 
-  /** Whether what it answers may be other than what another session would be answered. */
+  /** Whether it may answer a query differently than other sessions of the pool. */
   get hasNonDefaultSettings(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;
     return role || searchPath || syntax || answers || !this.#isOfPool;
@@ -146,35 +146,35 @@ export class Session {
     );
   }
 
-  /** Whether its statements can be understood: they are when string constants are read as the standard says. */
+  /** Whether its statements can be analysed: string constants are read as in standard SQL. */
   get isReadable(): boolean {
     return !this.changes.syntax && (this.#settings ? this.#settings.isStandard : this.#always.answers);
   }
 
-  /** Whether a name without a schema means the same table to it as to whoever has read the catalog. */
+  /** Whether a name without a schema resolves to the same table as in the catalog. */
   resolvesBy(catalog: Catalog): boolean {
     return !this.changes.searchPath && !this.changes.role && this.#settings?.path === catalog.path.join();
   }
 
   /**
-   * Whether it has settings of the user's own, of which others do not know: what a function, or a query that nobody
-   * looks into, finds by them (`current_setting('app.tenant')`, row-level security) is for nobody else.
+   * Whether it has custom settings that are not in the key. A result of a function or policy that reads them
+   * (`current_setting('app.tenant')`) must not be shared.
    *
-   * @param known names, in lower case, of those that are in the key
+   * @param known names in the key, in lower case
    */
   hasOwnSettings(known: ReadonlySet<string>): boolean {
     return !this.changes.own.every(name => known.has(name));
   }
 
-  /** Whether what is asked here now is answered by what is committed by now, and by nothing else. */
+  /** Whether a query here sees exactly what is committed now. */
   get seesCommitted(): boolean {
     return !this.transaction || (!this.transaction.ddl && this.isReadCommitted(false));
   }
 
   /**
-   * Whether each statement of the transaction that is open here sees what is committed by then.
+   * Whether each statement of the open transaction has a snapshot of its own.
    *
-   * @param byDefault whether transactions do
+   * @param byDefault used if the default isolation of the session is unknown
    */
   isReadCommitted(byDefault: boolean): boolean {
     const isDefault = this.#settings?.isolation.startsWith('read') ?? byDefault;
@@ -182,9 +182,9 @@ export class Session {
   }
 
   /**
-   * Why the transaction that is open here may not use the shared cache, if it may not.
+   * Why the open transaction may not use the shared cache, if it may not.
    *
-   * @param readCommitted whether that is what transactions are by default
+   * @param readCommitted transactions are READ COMMITTED by default
    */
   whyNotCached(readCommitted: boolean): string | undefined {
     if (this.hasNonDefaultSettings) {
@@ -207,7 +207,7 @@ export function changesBy(effects: SessionEffects): Changes {
     searchPath: effects.changesSearchPath,
     isolation: effects.changesIsolation,
     syntax: effects.changesSyntax,
-    answers: !effects.settings?.every(name => isHarmless(name) || TOLD_APART.test(name)),
+    answers: !effects.settings?.every(name => isHarmless(name) || WITH_OWN_FIELD.test(name)),
     own: effects.settings?.filter(name => name.includes('.')) ?? [],
   };
 }
@@ -234,23 +234,23 @@ function both(a: Changes, b: Changes): Changes {
 /** One transaction, from BEGIN to its end. */
 export class TransactionState {
   readonly journal: Journal;
-  /** where it is not known, the highest */
+  /** `undefined`: the default. Where it is not known, the highest */
   isolation: IsolationLevel | undefined;
   /** settings that last until its end */
   changes: Changes | undefined;
-  /** by which its statements were understood, the first at least */
+  /** the catalog that its first statement was analysed by */
   catalog: Catalog | undefined;
-  /** what triggers of its statements do to settings, also those that are deferred until COMMIT */
+  /** what triggers of its statements, also deferred ones, change in the settings of the session */
   effects: SessionEffects | undefined;
   /** it has changed the schema */
   ddl = false;
-  /** it has sent something that is not a plain query */
+  /** it has sent a statement that is not a plain query */
   wrote = false;
-  /** full names of the tables that its statements wrote to, or tried to */
+  /** full names of the tables that its statements wrote to, or tried to write to */
   readonly tables = new Set<string>();
-  /** the entities that the unit of work said it would write, by name, with their tables */
+  /** names of the entities that the unit of work announced, with their tables */
   readonly announced = new Map<string, readonly TableName[]>();
-  /** what it was marked as, once it was */
+  /** the writer of its marks, once it has marked */
   writer: Writer | undefined;
 
   constructor(isolation: IsolationLevel | undefined, limits: JournalLimits) {
@@ -266,7 +266,7 @@ export function registerSession(connection: DatabaseConnection, session: Session
   sessions.set(connection, session);
 }
 
-/** The session behind a transaction context of the ORM, or `undefined` if it is none of this extension's. */
+/** The session behind a transaction context of the ORM; `undefined` if its connection is not tracked. */
 export async function sessionOf(ctx: Transaction): Promise<Session | undefined> {
   const context = ctx as unknown as TransactionContext;
   let session = sessionsByContext.get(context);
@@ -279,13 +279,13 @@ export async function sessionOf(ctx: Transaction): Promise<Session | undefined> 
   return session;
 }
 
-/** Names of the settings that the ORM makes of the session context, which is in the key. */
+/** Names of the custom settings that the ORM sets from the session context, which is in the key. */
 export function settingsInKey(em: SqlEntityManager): ReadonlySet<string> {
   const { variables = {} } = em.getSessionContext() ?? {};
   return new Set(Object.keys(variables).map(name => name.toLowerCase()));
 }
 
-/** A controlled transaction of kysely, as far as it is looked at. */
+/** The part of kysely's controlled transaction that is used. */
 interface TransactionContext {
   getExecutor(): {
     provideConnection<T>(consumer: (connection: DatabaseConnection) => Promise<T>): Promise<T>;

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { type AbstractSqlDriver, createPostgreSqlTypeParsers } from '@mikro-orm/sql';
-import type { Catalog } from '../catalog/catalog.js';
 import { FIRST_OWN_OID } from '../catalog/definitions.js';
+import type { Catalog } from '../catalog/table.js';
 import { identityOf, isFirst, mayCapture } from './unknown_code.js';
 
 type Parser = (value: string) => unknown;
@@ -14,8 +14,8 @@ interface Pool {
 }
 
 /**
- * What a process has changed of how node-postgres makes values of what the database sends, as text: nothing, as it comes.
- * A dialect of the user's own does not tell. PGlite's parsers belong to the instance, and with it to the database.
+ * Describes how the process's type parsers differ from those of node-postgres and the ORM; empty if they do not. The
+ * parsers of a custom dialect are not visible. PGlite's belong to the instance, and thus to the database.
  */
 export async function describeParsers(driver: AbstractSqlDriver, catalog: Catalog): Promise<string> {
   const options = (await poolOf(driver))?.options;
@@ -40,8 +40,8 @@ export async function describeParsers(driver: AbstractSqlDriver, catalog: Catalo
 }
 
 const WARNING =
-  'may use values that its text does not tell, so this process shares no results with others. ' +
-  'Write it with nothing but its parameter and the globals of the language.';
+  'may use values that its source text does not show, so this process shares no results with others. ' +
+  'Write it with its parameter and the globals of the language only.';
 
 async function poolOf(driver: AbstractSqlDriver): Promise<Pool | undefined> {
   const connection = driver.getConnection('write') as unknown as { getNativeClient?: () => Promise<Pool> };
@@ -55,7 +55,7 @@ function ownTypes({ tables }: Catalog): number[] {
 
 const JSON_SAMPLE = '{"at":"2024-01-01T00:00:00Z","n":[12345678901234567890,-0,1.50],"json":{"b":null}}';
 
-/** node-postgres binds JSON.parse, so that each registration is another function without a text. */
+/** node-postgres binds JSON.parse, so each registration is a new function without a source text. */
 function isJson(parser: Parser): boolean {
   const expected = JSON.stringify(JSON.parse(JSON_SAMPLE));
   try {
@@ -73,10 +73,9 @@ interface Known {
 let found: { readonly known: Known | undefined } | undefined;
 
 /**
- * The parsers of node-postgres and of the ORM. Those of node-postgres are here as they were at first, whatever was
- * registered later in their places.
+ * The original parsers of node-postgres and of the ORM, whatever was registered in their places.
  *
- * @returns `undefined` if they are not found where packages usually are, as in a bundle: then their texts have to do
+ * @returns `undefined` if the packages are not found, as in a bundle: then only source texts are compared
  */
 function knownParsers(): Known | undefined {
   found ??= { known: findKnown() };
@@ -97,5 +96,5 @@ function findKnown(): Known | undefined {
   return { parsers, texts: new Set([ARRAYS, ...ofOrm]) };
 }
 
-/** What the ORM's connection parses arrays with: a function around another package's. */
+/** The ORM's parser of arrays, which wraps another package's. */
 const ARRAYS = 's => array.parse(s)';

@@ -2,7 +2,7 @@ const PROCESS = crypto.randomUUID();
 const numbers = new WeakMap<object, number>();
 let next = 0;
 
-/** Stands in keys for what cannot be told from another by its text: it is only like itself, in this process. */
+/** A text for keys that identifies a value of this process, for values whose text does not distinguish them. */
 export function identityOf(value: object): string {
   const number = numbers.get(value) ?? next++;
   numbers.set(value, number);
@@ -19,7 +19,7 @@ const NATIVE = new Set<unknown>([BigInt, Boolean, JSON.parse, Number, String, pa
 
 const TOKEN =
   /\/\/.*|\/\*[\s\S]*?\*\/|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|(\.\s*)?([A-Za-z_$][\w$]*)|\.\.\.|[\s\S]/g;
-/** A template whose expressions hold no braces: what they hold is left. */
+/** A template whose expressions contain no braces. */
 const TEMPLATE = /`((?:[^`\\$]|\\.|\$(?!\{)|\$\{[^{}`]*\})*)`/g;
 const EXPRESSION = /\$\{([^{}`]*)\}/g;
 /** The name of a function or method, and its parameters. */
@@ -27,9 +27,9 @@ const HEAD = /^(?:async\s+)?(?:function\s*)?([\w$]*)\s*\(([\w$\s,{}:.]*)\)|^([\w
 const DECLARED = /\b(?:const|let|var|function)\s+([\w$]+)/g;
 
 /**
- * Whether a function may use values that its text does not tell: those of variables around it, or of `this`. It
- * certainly does not if every name in it is its parameter, its variable or a global of the language. What would take a
- * parser of JavaScript to decide, it may.
+ * Whether a function may use values that its source text does not show: of variables around it, or of `this`. It does not
+ * if every name in it is its parameter, its variable or a global of the language. Without a JavaScript parser, doubtful
+ * cases count as captures.
  */
 export function mayCapture(code: (...args: never[]) => unknown): boolean {
   if (NATIVE.has(code)) {
@@ -45,7 +45,7 @@ export function mayCapture(code: (...args: never[]) => unknown): boolean {
     ...[...text.matchAll(DECLARED)].map(([, name]) => name!),
   ]);
   for (const [token, dot, name] of text.matchAll(TOKEN)) {
-    // a template may hold anything, and a slash may begin a regular expression
+    // a template may contain anything, and a slash may begin a regular expression
     if (token === '`' || token === '/' || (name && !dot && !KNOWN.has(name) && !known.has(name))) {
       return true;
     }
@@ -55,7 +55,7 @@ export function mayCapture(code: (...args: never[]) => unknown): boolean {
 
 const warned = new WeakMap<object, Set<string>>();
 
-/** Whether something is to be said for the first time about an ORM. */
+/** Whether a warning is new for this owner. */
 export function isFirst(owner: object, text: string): boolean {
   const texts = warned.get(owner) ?? new Set();
   warned.set(owner, texts);

@@ -1,7 +1,7 @@
 import type { OrderTerm } from '../../query/result_bound.js';
 import type { Join } from '../../sql/select/select.js';
 import { tellsAll } from '../../values/comparable.js';
-import type { Table } from '../catalog/catalog.js';
+import type { Table } from '../catalog/table.js';
 import { joinOf, type RangeTable } from './range_table.js';
 import type { TableReference } from './select_analysis.js';
 

@@ -4,7 +4,7 @@ import { show } from '../../config/check.js';
 import { CacheopsError, checkTables, type TableSource, type TableSources } from '../../config/index.js';
 import { didYouMean } from '../../config/nearest.js';
 import type { Unanalysable } from '../../sql/select/select.js';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Catalog, Table } from '../catalog/table.js';
 import { obstacleOf } from './select_analysis.js';
 
 /** Full names of tables, sorted. */

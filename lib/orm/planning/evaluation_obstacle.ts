@@ -1,7 +1,7 @@
 import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords.js';
 import { CLOCK, type ColumnName } from '../../sql/select/evaluation.js';
 import type { Select } from '../../sql/select/select.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 import type { TableReference } from './select_analysis.js';
 
 /**

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type Key, type KeyList, withKeys } from '../../query/key_list.js';
 import { isReversible, isSortable, type KeyColumn, type RowOrder } from '../../query/key_rows.js';
 import { serialiseQuery } from '../../query/serialise.js';
-import type { Table } from '../catalog/catalog.js';
+import type { Table } from '../catalog/table.js';
 import type { NotCacheable, Planned, ReadCall } from './plan.js';
 import { IRRELEVANT } from './relevant_options.js';
 import { scalarOf } from './result_bounds.js';

@@ -13,7 +13,7 @@ import { haveSkeletons, skeletonsOf } from '../../sql/fingerprint.js';
 import type { EntryAddress } from '../../store/store.js';
 import { schemeOfKinds } from '../../values/encode.js';
 import { pathOf } from '../../values/path.js';
-import { type Catalog, kindIn } from '../catalog/catalog.js';
+import { type Catalog, kindIn } from '../catalog/table.js';
 import { hasAddedFilters } from './added_filters.js';
 import { DeclaredTables, type Named } from './declared_tables.js';
 import { dryRun } from './dry_run.js';

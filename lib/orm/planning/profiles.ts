@@ -10,7 +10,7 @@ import {
   resolveCall,
   resolveProfile,
 } from '../../config/index.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 import { checkNamedEntities } from './declared_tables.js';
 
 interface Resolved {

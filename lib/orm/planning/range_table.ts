@@ -2,7 +2,7 @@ import type { Condition } from '../../query/condition.js';
 import { disjunctiveForm, type Source } from '../../query/formula.js';
 import { type View, viewOf } from '../../query/view.js';
 import type { Join, Select } from '../../sql/select/select.js';
-import type { Table } from '../catalog/catalog.js';
+import type { Table } from '../catalog/table.js';
 import type { SelectAnalysis, TableReference } from './select_analysis.js';
 
 /** How the places in a query's SQL where tables stand hang together, and what the condition says of them. */

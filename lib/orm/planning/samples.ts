@@ -5,7 +5,7 @@ import { show } from '../../config/check.js';
 import { CacheopsError, requireProfile } from '../../config/index.js';
 import { anyOf } from '../../query/dependencies.js';
 import type { TableDependencies } from '../../values/scheme.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 import type { Environment } from '../context/environment.js';
 import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';

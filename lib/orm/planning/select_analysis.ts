@@ -1,6 +1,6 @@
 import { CLOCK } from '../../sql/select/evaluation.js';
 import { type Occurrence, readSelect, type Select, type Unanalysable } from '../../sql/select/select.js';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Catalog, Table } from '../catalog/table.js';
 import { evaluationObstacle } from './evaluation_obstacle.js';
 
 /** What the statements of a read have to do with tables. */

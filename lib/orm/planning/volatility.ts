@@ -3,7 +3,7 @@ import { namesInText } from '../../sql/identifiers.js';
 import { isUnstable, NOT_DETERMINED } from '../../sql/keywords.js';
 import { UNNAMED } from '../../sql/routines.js';
 import { CLOCK } from '../../sql/select/evaluation.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 
 /**
  * Why not even who names tables can vouch for a statement: a function that it calls, or a view that it reads, writes,

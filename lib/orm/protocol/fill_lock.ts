@@ -11,17 +11,16 @@ const LONGEST_SLEEP = 200;
 
 const BY_KEY = schemeOf(['key']);
 
-/** What others wait for. */
 export interface FillLock {
-  /** @param stored what they are to find: they go on when it has settled */
+  /** @param stored others stop waiting when this settles, so that they find what it stores */
   release(stored?: Promise<unknown>): void;
 }
 
 /**
- * Lets one of all processes that share a store compute something, while the others wait. It saves work and guards
- * nothing: where the store fails, or the one who has it is slow, several compute.
+ * Lets one of the processes that share a store compute a result, while the others wait. It saves work and guarantees
+ * nothing: if the store fails or the holder is slow, several processes compute.
  *
- * A lock is a mark (see `Store.mark`): who is first in the store's own order has it.
+ * A lock is a mark (see `Store.mark`): the first in the store's order is the holder.
  */
 export class FillLocks {
   readonly #store: Store;
@@ -33,7 +32,7 @@ export class FillLocks {
   }
 
   /**
-   * @param look what the others wait for
+   * @param look reads the result from the store
    * @returns what `look` has found, or the lock, which must be released
    */
   async take<T>(key: string, look: () => Promise<T | undefined>): Promise<{ readonly found: T } | FillLock> {
@@ -48,7 +47,7 @@ export class FillLocks {
         await sleep(pause);
         pause = Math.min(2 * pause, LONGEST_SLEEP);
       }
-      // also who is first: another may have stored it since it was missed
+      // the holder looks too, because another process may have stored the result since the miss
       const found = await look();
       if (found !== undefined) {
         this.#background(settle());
@@ -68,7 +67,7 @@ export class FillLocks {
         { table: LOCKS, touched: ({ id }) => (id === BY_KEY.id ? touched : empty) },
       ]);
     } catch {
-      // then it computes without
+      // then it computes without a lock
     }
   }
 
@@ -77,7 +76,7 @@ export class FillLocks {
     const ask = () => this.#store.lease(address, MAX_WAIT_MS / 1000).catch(() => undefined);
     let lease = await ask();
     if (lease && !lease.granted && lease.quarantines.length > 0) {
-      // nobody's rows: there is nothing to wait for
+      // a pseudo table has no rows: there is no writer to wait for
       await Promise.all(lease.quarantines.map(quarantine => this.#store.lift(quarantine)));
       lease = await ask();
     }
@@ -85,7 +84,7 @@ export class FillLocks {
       return true;
     }
     const own = lease.writers.find(writer => writer.id === id);
-    const isOver = ({ age }: InFlight) => age >= 2 * MAX_WAIT_MS; // it is slow, or its process is no more
+    const isOver = ({ age }: InFlight) => age >= 2 * MAX_WAIT_MS; // the holder is slow, or its process has died
     const waiting = lease.writers.filter(writer => !isOver(writer));
     const over = lease.writers.filter(isOver);
     this.#background(Promise.all(over.map(writer => this.#store.settle(writer.id, [LOCKS]))));

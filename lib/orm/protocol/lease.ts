@@ -2,14 +2,14 @@ import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../../store/store.js';
 import { type TableDependencies, WHOLE_TABLE } from '../../values/scheme.js';
-import type { Ask, Catalog } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { isRefusal } from '../catalog/rights.js';
+import type { Ask, Catalog } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import { catalogOf } from './virtual_tables.js';
 import type { WriterFates } from './writer_fate.js';
 
-/** Why there is none. */
+/** The reason in events when there is no lease. */
 export const REFUSED = 'refused';
 
 export interface LeaseParts {
@@ -21,12 +21,11 @@ export interface LeaseParts {
 }
 
 /**
- * The seal under which a result may be stored that is computed from now on, or `undefined` if it may not. Never
- * rejects.
+ * Takes a lease for a result that is computed from now on. Never rejects.
  *
  * @param timeout seconds
- * @param counts where a refusal is counted
- * @param catalog by which it was planned; left out: by none
+ * @param catalog the catalog that the query was planned by, if it was planned
+ * @returns the seal to store the result under; `undefined` if it must not be stored
  */
 export async function takeLease(
   { store, database, writerFates, events, background }: LeaseParts,
@@ -40,7 +39,7 @@ export async function takeLease(
   try {
     let lease: Lease = await store.lease(asked, timeout);
     if (!lease.granted && inTransaction) {
-      // the connection that resolves writers may be the one that the transaction holds: later, for other readers
+      // resolving writers may need the connection that the transaction holds, so it is done later, for other readers
       background(writerFates.resolve(lease), 'a connection');
     } else if (!lease.granted && (await writerFates.resolve(lease))) {
       lease = await store.lease(asked, timeout);
@@ -55,8 +54,8 @@ export async function takeLease(
 }
 
 /**
- * The same of several at once, in their order. What stands in the way of several is looked into once: at first there may
- * be as many quarantines of the same table as there are addresses.
+ * Takes several leases, in the order of the addresses. Writers and quarantines that refuse several leases are resolved
+ * once: at first there may be as many quarantines of a table as there are addresses.
  */
 export async function takeLeases(
   parts: LeaseParts,
@@ -94,7 +93,7 @@ export async function takeLeases(
   }
 }
 
-/** A lease on what is defined in a database, to be taken before that is read. Never rejects. */
+/** Takes a lease on the definitions of a database, before they are read. Never rejects. */
 export async function leaseCatalog(
   { store, writerFates, events }: Pick<LeaseParts, 'store' | 'writerFates' | 'events'>,
   database: string,
@@ -102,25 +101,24 @@ export async function leaseCatalog(
 ): Promise<Seal | undefined> {
   const address = { key: '', tables: [dependencyOn(database)] };
   try {
-    let lease = await store.lease(address, LIFE_OF_CATALOGS);
+    let lease = await store.lease(address, CATALOG_TIMEOUT);
     if (!lease.granted && (await writerFates.resolve(lease, ask))) {
-      lease = await store.lease(address, LIFE_OF_CATALOGS);
+      lease = await store.lease(address, CATALOG_TIMEOUT);
     }
     return sealOf(lease);
   } catch (error) {
+    // if the role lacks rights, loading the catalog fails too, and reports it
     if (!isRefusal(error)) {
       events.reportError('lease', error);
-    } // else the catalog's own questions will be refused, too, and tell of it
+    }
     return undefined;
   }
 }
 
-/**
- * A catalog is read anew when nobody has missed for so long, in seconds: then its stamp is gone.
- */
-const LIFE_OF_CATALOGS = 24 * 3600;
+/** After so many seconds without a miss the stamp of the definitions expires, and the catalog is read again. */
+const CATALOG_TIMEOUT = 24 * 3600;
 
-/** As the last: a definer that is not found by then has not begun to mark, and so marks what was leased before. */
+/** The last, because DDL that has not marked by then marks after the leases of the tables, and so invalidates them. */
 function withCatalog({ key, tables }: EntryAddress, database: string): EntryAddress {
   return { key, tables: [...tables, dependencyOn(database)] };
 }

@@ -2,15 +2,15 @@ import type { Store, TableChange } from '../../store/store.js';
 import { encodeValues, schemeOf } from '../../values/encode.js';
 import { newWriterId } from './writer.js';
 
-/** A dependency on something that has a name, in a pseudo table. */
+/** A dependency on a named value in a pseudo table, such as a key or a tag. */
 export function namedDependency(table: string, kind: string, value: string) {
   return { table, dependencies: [{ scheme: schemeOf([kind]), values: encodeValues([value]) }] };
 }
 
 /**
- * Drops what depends on it, also what is being computed.
+ * Drops all entries with such a dependency, also those that are being computed.
  *
- * @throws the store's error, if it does not take it and failures are to be told (`onStoreFailure`)
+ * @throws the store's error, if `onStoreFailure` asks for it
  */
 export async function dropNamed(
   store: Store,

@@ -1,28 +1,28 @@
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 
 /**
- * Names that no table has, under which entries are kept that depend on something else than rows: so that they are
- * dropped by the same protocol, with nothing stored that was begun before.
+ * Pseudo tables: names that no table has, for entries that depend on something else than rows. The same protocol drops
+ * them, so that nothing is stored that was begun before.
  */
 export const KEYS = '#keys';
 export const TAGS = '#tags';
 export const LOCKS = '#locks';
 
-/** With a database before it: what catalogs tell of that database. Whoever defines something writes to it. */
+/** With a database before it: the definitions in that database, which DDL writes to. */
 export const CATALOG = '#catalog';
 
 export function catalogOf(database: string): string {
   return `${database}/${CATALOG}`;
 }
 
-/** What is written to by whoever defines something; where the database may not be asked, all of it is dropped anyway. */
+/** The pseudo tables that DDL writes to; none without rights on the catalog, because then every write drops everything. */
 export function definedIn({ obstacle, database }: Pick<Catalog, 'obstacle' | 'database'>): string[] {
   return obstacle === undefined ? [catalogOf(database)] : [];
 }
 
 const ALL: ReadonlySet<string> = new Set([KEYS, TAGS, LOCKS]);
 
-/** Whoever marks one has no transaction: once its stamps are gone, everything that was to be dropped is. */
+/** Writers of these have no transaction: once a stamp is gone, everything that it had to drop is dropped. */
 export function isPseudoTable(table: string): boolean {
   return ALL.has(table);
 }

@@ -1,7 +1,7 @@
 import type { TableChange } from '../../store/store.js';
 import { token } from '../../store/token.js';
 
-/** Anything in this table. */
+/** Any row of the table may have changed. */
 export function anyChange(table: string): TableChange {
   return { table, touched: () => undefined };
 }

@@ -1,22 +1,22 @@
 import { LRUCache } from 'lru-cache';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Quarantine, Refusal, Store, Writer } from '../../store/store.js';
-import type { Ask } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import { LOCK_CLASS, lockNumberOf } from './advisory_lock.js';
 import { CATALOG, isPseudoTable } from './virtual_tables.js';
 
-/** A writer in flight for longer than this, in milliseconds, is asked about. */
+/** After so many milliseconds the database is asked whether a writer is still in flight. */
 const OVERDUE_MS = 1000;
-/** One that gives nothing to ask the database about is given up after this, in milliseconds. */
+/** After so many milliseconds a writer without a transaction or lock counts as ended. */
 const LOST_MS = 60_000;
-/** After how long the fate of a transaction is asked for again, in milliseconds: at first, and at most. */
+/** The pause before the database is asked again, in milliseconds. */
 const RETRY_MS = { first: 500, longest: 30_000 };
 
 /**
- * Decides by the database, and by no clock, whether writers are still in flight: what PostgreSQL says of a
- * transaction is true also when its client has died, and while its COMMIT stalls.
+ * Asks the database, instead of a clock, whether writers are still in flight: PostgreSQL's answer is also true when the
+ * client has died, and while its COMMIT stalls.
  */
 export class WriterFates {
   readonly #store: Store;
@@ -25,11 +25,11 @@ export class WriterFates {
   readonly #events: CacheopsEvents;
   readonly #background: AddBackground;
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** by nonce of a quarantine: who has to end before it is over */
+  /** the transactions and locks that must end before a quarantine ends, by its nonce */
   readonly #awaited = new LRUCache<string, ReadonlySet<string>>({ max: 1000 });
   #closed = false;
 
-  /** @param ask on a connection of its own: in a transaction, the database would tell of another moment */
+  /** @param ask on a connection outside of transactions, whose snapshot would be older */
   constructor(
     store: Store,
     database: CatalogCache,
@@ -45,15 +45,14 @@ export class WriterFates {
   }
 
   /**
-   * After a lease was refused: settles for writers that have ended without doing so, and ends quarantines that are
-   * over.
+   * After a lease was refused: settles for writers that have ended without settling, and lifts quarantines that are over.
    *
-   * @param ask where another connection is not to be had
-   * @returns whether it is worth asking for a lease again
+   * @param ask over the caller's connection, if the pool may have no other
+   * @returns whether another lease may be granted
    */
   async resolve(refusal: Refusal, ask = this.#ask): Promise<boolean> {
     if (this.#closed) {
-      return false; // to ask the database would connect it again
+      return false; // a question would connect to the database again
     }
     const [settled, lifted] = await Promise.all([
       this.#settleOverdue(refusal, ask),
@@ -63,9 +62,9 @@ export class WriterFates {
   }
 
   /**
-   * Settles for a transaction of which this process does not know whether it has ended (it is prepared, or its COMMIT
-   * failed), once the database says that it has. Resolves after the first question: the others follow in the
-   * background, ever less often. In between, readers that find its mark ask for themselves. Never rejects.
+   * Settles for a transaction that may or may not have ended (it is prepared, or its COMMIT failed) once the database
+   * says that it has ended. Resolves after the first question; the others follow in the background, less and less often.
+   * Meanwhile readers that find its mark ask for themselves. Never rejects.
    */
   async settleWhenEnded(writer: Writer, tables: readonly string[], pause = RETRY_MS.first): Promise<void> {
     try {
@@ -88,7 +87,7 @@ export class WriterFates {
     }
   }
 
-  /** Watches no longer: the marks stay, and other processes ask the database. */
+  /** Stops asking: the marks stay, and other processes ask the database. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers) {
@@ -114,19 +113,18 @@ export class WriterFates {
   }
 
   /**
-   * Which of these transactions are not in progress any more: committed, rolled back, or never begun here (by a
-   * database that this one has replaced).
+   * Returns the transactions that are not in progress: committed, rolled back, or never begun here (but in a database
+   * that this one has replaced).
    *
-   * The snapshot's xmax is not the next id to be given out, but only the one after the last that has ended. Whether a
-   * later one is running, its lock tells: a transaction holds it from when it gets its id until after it has ended
-   * for all others. (To ask for the status of an id that was not given out would be an error.)
+   * The snapshot's xmax is not the next id, but one more than the last id that has ended. A transaction with a later id
+   * is in progress while it holds the lock on its id. (pg_xact_status() fails for an id that was not assigned.)
    */
   async #hasEnded(xids: readonly string[], ask: Ask): Promise<Set<string>> {
     const known = xids.filter(xid => /^\d{1,18}$/.test(xid)); // they come from the store
     const ended = new Set(xids.filter(xid => !known.includes(xid)));
-    const beacons = xids.filter(xid => lockNumberOf(xid) !== undefined);
-    for (const beacon of beacons.length > 0 ? await this.#lit(beacons, ask) : []) {
-      ended.delete(beacon);
+    const locks = xids.filter(xid => lockNumberOf(xid) !== undefined);
+    for (const lock of locks.length > 0 ? await this.#held(locks, ask) : []) {
+      ended.delete(lock);
     }
     if (known.length > 0) {
       const list = known.map(xid => `('${xid}')`).join(', ');
@@ -143,22 +141,22 @@ export class WriterFates {
     return ended;
   }
 
-  /** Which of these are lit: their statements are being executed. */
-  async #lit(beacons: readonly string[], ask: Ask): Promise<string[]> {
-    const rows = await ask(`select objid::text as number ${FROM_BEACONS}`);
-    const lit = new Set(rows.map(({ number }) => Number(number)));
-    return beacons.filter(beacon => lit.has(lockNumberOf(beacon)!));
+  /** The advisory locks that are held: their statements are being executed. */
+  async #held(locks: readonly string[], ask: Ask): Promise<string[]> {
+    const rows = await ask(`select objid::text as number ${FROM_LOCKS}`);
+    const held = new Set(rows.map(({ number }) => Number(number)));
+    return locks.filter(lock => held.has(lockNumberOf(lock)!));
   }
 
   /**
-   * A registry that was made anew may have forgotten writers in flight. Whoever has written to a table holds a lock on
-   * it until after its changes are visible, or has a beacon lit if no transaction is around what it does. So once all
-   * that hold one now have ended, nobody is forgotten: who comes later is recorded in the new registry.
+   * A new registry may lack writers in flight. A writer holds a lock on its table until after its changes are visible,
+   * or an advisory lock if it has no transaction. So once all present holders have ended, no writer is missing: later
+   * ones are recorded in the new registry.
    *
-   * The locks are on oids, and a table may be another than the one of the catalog by now, so its name is looked up
-   * with them. Between the two it may be made anew once more: by somebody who had to wait for all who wrote to it.
+   * The locks are on oids, and the table may have been created anew since the catalog was read, so its name is looked up
+   * in the same statement. If it is created anew in between, that DDL had to wait for all writers of the table.
    *
-   * Whoever defines something has a beacon lit, in a transaction too.
+   * DDL holds an advisory lock, also in a transaction.
    */
   async #liftQuarantines(quarantines: readonly Quarantine[], ask: Ask): Promise<boolean> {
     const database = this.#database.name ?? (await this.#database.get(ask)).database;
@@ -170,7 +168,7 @@ export class WriterFates {
       const found = isPseudoTable(quarantine.table) ? [] : holders.get(nameOf(quarantine));
       const now = found ?? [];
       const awaited = this.#awaited.get(quarantine.nonce) ?? new Set(now);
-      // a prepared transaction is known by another name once the server has restarted
+      // a prepared transaction has another virtual id after a restart of the server
       const still = new Set(now.filter(holder => awaited.has(holder) || holder.startsWith('-1/')));
       this.#awaited.set(quarantine.nonce, still);
       return found !== undefined && still.size === 0;
@@ -179,10 +177,7 @@ export class WriterFates {
     return over.length > 0;
   }
 
-  /**
-   * Who may have changed rows of these tables and has not ended, by the tables' names with their schemas. A table that
-   * does not exist is not among them.
-   */
+  /** The holders of locks of writers, by the table's name with its schema. A table that does not exist is missing. */
   async #holders(names: readonly string[], ask: Ask): Promise<Map<string, string[]>> {
     const rows =
       names.length === 0
@@ -198,9 +193,9 @@ export class WriterFates {
       left join pg_locks l on l.locktype = 'relation' and l.relation = f.oid
         and l.database = (select oid from pg_database where datname = current_database())
         and l.mode in ('RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      union all select v.name, 'beacon ' || objid
+      union all select v.name, 'lock ' || objid
       from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
-      cross join (select objid ${FROM_BEACONS}) as b where exists (select from family f where f.name = v.name)`);
+      cross join (select objid ${FROM_LOCKS}) as b where exists (select from family f where f.name = v.name)`);
     const holders = new Map<string, string[]>();
     for (const { name, holder } of rows) {
       holders.set(name, [...(holders.get(name) ?? []), ...(holder === null ? [] : [holder])]);
@@ -209,7 +204,7 @@ export class WriterFates {
   }
 }
 
-const FROM_BEACONS = `from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2
+const FROM_LOCKS = `from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2
   and database = (select oid from pg_database where datname = current_database())`;
 
 function quoteText(text: string): string {

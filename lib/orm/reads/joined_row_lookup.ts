@@ -6,7 +6,7 @@ import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Canonical } from '../../values/comparable.js';
 import { decodeValues, encodeValues } from '../../values/encode.js';
 import { storedColumn } from '../../values/path.js';
-import { type Catalog, kindIn, type Table } from '../catalog/catalog.js';
+import { type Catalog, kindIn, type Table } from '../catalog/table.js';
 import { TYPES } from '../planning/joined_rows.js';
 
 /** By joined row, the keys that are asked for. */

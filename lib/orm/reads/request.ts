@@ -3,7 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Op } from '../../config/index.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { ReadMessage } from '../../observability/tracing.js';
-import type { Catalog } from '../catalog/catalog.js';
+import type { Catalog } from '../catalog/table.js';
 import type { EnvironmentState } from '../context/environment.js';
 import type { Scope } from '../context/scope.js';
 import type { ReadCall } from '../planning/plan.js';

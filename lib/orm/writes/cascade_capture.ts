@@ -2,53 +2,56 @@ import type { Image, ImageFormat } from '../../changes/row_image.js';
 import { quoteName } from '../../sql/lexer/names.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, type Query } from '../../sql/rewrite.js';
 import { mayCallRoutine } from '../../sql/routines.js';
-import type { ForeignKey, Table } from '../catalog/catalog.js';
+import type { ForeignKey, Table } from '../catalog/table.js';
 import { fieldOf, formatOf, SYSTEM_COLUMNS } from './row_capture_statement.js';
 import type { RowWrite } from './row_write.js';
 
-/** The most statements that are sent to find out which rows one write reaches, such as one for each level of a tree. */
+/** The maximum number of statements that look for the rows that a write reaches, such as one for each level of a tree. */
 const MAX_STATEMENTS = 32;
 
-type Fate = 'update' | 'delete';
+type Change = 'update' | 'delete';
 
-/** What happens to rows of a table, and what that does to others. */
+/** A change of rows of a table, and the actions of foreign keys that it causes. */
 interface Stage {
   readonly table: Table;
-  readonly fate: Fate;
+  readonly change: Change;
   /** the columns that an update may change */
   readonly changed: ReadonlySet<string>;
   readonly actions: { readonly key: ForeignKey; readonly next: Stage }[];
   readonly format: ImageFormat;
-  /** by primary key, the rows as they were */
+  /** the rows as they were, by primary key */
   readonly found: Map<string, Found>;
 }
 
 interface Found {
   readonly image: Image;
-  /** the columns by which it is found, and those that others refer to, as the database writes them */
+  /** texts of the key and of all referenced columns, as the database writes them */
   readonly texts: ReadonlyMap<string, string | null>;
 }
 
 /**
- * Exactly the rows that the actions of foreign keys (CASCADE, SET NULL, SET DEFAULT) change when rows of a table are
- * deleted, or their keys changed.
+ * Captures exactly the rows that actions of foreign keys (CASCADE, SET NULL, SET DEFAULT) change when rows of a table are
+ * deleted, or their keys change.
  *
- * They are found before the statement is sent, by locking: the rows that it is about as strongly as it will itself,
- * then, by statements of their own, the rows that refer to these, and so on. Under READ COMMITTED nothing gets between:
- * - Whoever lets a row refer to a locked one, now or later, has to lock that one for the check of the foreign key. So he
- *   waits for us, or we have waited for him, and a statement that begins now sees what he has committed.
- * - A row that refers and has been read is locked itself: it stays as it is until the action comes to it. One that was
- *   changed while its lock was waited for is looked at again, by all of the condition (which compares with an array: a
- *   join would only look whether it still has the partner that it had).
- * - What the statement is about may differ from what was locked for it: see {@link covers}.
+ * Before the statement is sent, its rows are locked as strongly as it locks them itself, then the rows that reference
+ * them, and so on. Under READ COMMITTED this is complete:
+ * - A transaction that inserts a reference must lock the referenced row. Either it waits until we finish, or it committed
+ *   first and our next statement sees its row.
+ * - A referencing row that was found is locked until the action changes it. If it changed while we waited for its lock,
+ *   PostgreSQL evaluates the whole condition again. (The condition compares with an array, because a join would only check
+ *   the old counterpart.)
+ * - The rows of the statement may differ from those locked: see {@link covers}.
  *
- * After the statement the rows that were not deleted are read once more: what an action makes of them is not guessed.
+ * After the statement, rows that were not deleted are read again, because the effect of an action is not predicted.
  *
- * Everything else widens, as {@link cascades} tells: above READ COMMITTED, where locks would fail that the statement
- * itself does not need; where triggers, rules, policies, partitions or heirs have a say, or a foreign key is deferrable,
- * switched off or not enforced, so that somebody may refer to a row without a lock on it; where an action changes the
- * key by which a row is found again; and where there is too much of it. (Somebody with `session_replication_role =
- * replica` checks no foreign key: what he does at the same moment is not seen.)
+ * Otherwise the write widens (see {@link cascades}):
+ * - above READ COMMITTED, where these locks could fail although the statement does not need them;
+ * - with triggers, rules, policies, partitions or inheritance children;
+ * - if a foreign key is deferrable, disabled or not enforced, so that a row is referenced without a lock;
+ * - if an action changes the primary key, so that the row cannot be found again;
+ * - if there are too many rows.
+ *
+ * (With `session_replication_role = replica` a session checks no foreign key. Its concurrent changes are not seen.)
  */
 export class CascadeCapture {
   readonly #write: RowWrite;
@@ -61,19 +64,19 @@ export class CascadeCapture {
     this.#stages = stages;
   }
 
-  /** @returns `undefined` if there are no such rows that anybody wants to know of, or it cannot be told which */
+  /** @returns `undefined` if no reader depends on such rows, or they cannot be captured */
   static async lock(
     write: RowWrite,
-    fate: Fate,
+    change: Change,
     set?: ReadonlySet<string>,
   ): Promise<CascadeCapture | undefined> {
     const { statement, table, isExact } = write;
-    // what a condition calls would be called twice
+    // a function in the condition would be called twice
     if (!isExact || statement.kind === 'insert' || mayCallRoutine(statement.sql)) {
       return undefined;
     }
-    const keys = actionsOn(table, fate, set);
-    const stages = keys.length > 0 && isUnderstood(table) ? await stagesOf(write, fate, set) : undefined;
+    const keys = actionsOn(table, change, set);
+    const stages = keys.length > 0 && isUnderstood(table) ? await stagesOf(write, change, set) : undefined;
     if (!stages) {
       return undefined;
     }
@@ -81,13 +84,13 @@ export class CascadeCapture {
     return (await cascade.#lockAll()) ? cascade : undefined;
   }
 
-  /** Whether a row that was deleted or updated is one of those that were locked: others refer to it whom we have not seen. */
+  /** Whether a deleted or updated row was locked. Otherwise there may be referencing rows that were not found. */
   covers(old: Image): boolean {
     const [root] = this.#stages;
     return root!.found.has(keyOf(root!.table, old));
   }
 
-  /** After the statement: writes down what has become of the rows. */
+  /** After the statement: records the rows as they were and as they are. */
   async record(): Promise<void> {
     const { journal } = this.#write;
     const deleted = new Set<string>();
@@ -116,12 +119,12 @@ export class CascadeCapture {
     }
   }
 
-  /** All but what the statement itself is about. */
-  #reached(fate: Fate): readonly Stage[] {
-    return this.#stages.slice(1).filter(stage => stage.fate === fate && stage.found.size > 0);
+  /** The stages without the rows of the statement itself. */
+  #reached(change: Change): readonly Stage[] {
+    return this.#stages.slice(1).filter(stage => stage.change === change && stage.found.size > 0);
   }
 
-  /** @returns whether it was not too much */
+  /** @returns false if there are too many rows */
   async #lockAll(): Promise<boolean> {
     const [root] = this.#stages;
     const { statement, query, maxRows } = this.#write;
@@ -138,8 +141,8 @@ export class CascadeCapture {
       for (const { key, next } of stage.actions) {
         const values = valuesOf(rows, key.referenced);
         const own = key.columns.map(([column]) => column);
-        // an action that changes what others refer to locks as a DELETE does
-        const strength = next.fate === 'delete' || next.actions.length > 0 ? 'update' : 'no key update';
+        // an action that changes a referenced column locks like a DELETE
+        const strength = next.change === 'delete' || next.actions.length > 0 ? 'update' : 'no key update';
         const query = referring(next, own, typesOf(stage.table, key.referenced), values);
         const sql = `${query.sql} limit ${maxRows + 1} for ${strength}`;
         const found = values.length === 0 ? [] : await this.#lock(next, { ...query, sql });
@@ -154,7 +157,7 @@ export class CascadeCapture {
     return true;
   }
 
-  /** @returns the rows that were not known; `undefined` if it is too much */
+  /** @returns the rows that were not found before; `undefined` if there are too many */
   async #lock(stage: Stage, query: Query): Promise<Found[] | undefined> {
     if (++this.#statements > MAX_STATEMENTS) {
       return undefined;
@@ -184,17 +187,17 @@ export class CascadeCapture {
   }
 }
 
-/** The stages that rows of a table lead to, the statement's own first; `undefined` if not all of them are understood. */
+/** All stages that a write leads to, its own first; `undefined` if one of them cannot be captured, or no reader depends on them. */
 async function stagesOf(
   { catalog, table, schemes }: Pick<RowWrite, 'catalog' | 'table' | 'schemes'>,
-  fate: Fate,
+  change: Change,
   set: ReadonlySet<string> | undefined,
 ): Promise<Stage[] | undefined> {
   const stages = new Map<string, Stage>();
   let isCached = false;
-  // rows of the statement's own table may be reached as well: they are not among those that it is about
-  const enter = async (table: Table, fate: Fate, changed: ReadonlySet<string>): Promise<Stage> => {
-    const id = stages.size === 0 ? '' : JSON.stringify([table.fullName, fate, ...changed]);
+  // an action may also reach other rows of the statement's own table
+  const enter = async (table: Table, change: Change, changed: ReadonlySet<string>): Promise<Stage> => {
+    const id = stages.size === 0 ? '' : JSON.stringify([table.fullName, change, ...changed]);
     const known = stages.get(id);
     if (known) {
       return known;
@@ -203,16 +206,16 @@ async function stagesOf(
     isCached ||= stages.size > 0 && readers.length > 0;
     const names = readers.flatMap(({ columns, tests = [] }) => [...columns, ...tests]);
     const format = formatOf(table, new Set([...names, ...table.key!]));
-    const stage: Stage = { table, fate, changed, actions: [], format, found: new Map() };
+    const stage: Stage = { table, change, changed, actions: [], format, found: new Map() };
     stages.set(id, stage);
     return stage;
   };
-  await enter(table, fate, set ?? NO_COLUMNS);
-  // stages that are entered on the way are visited, too
-  for (const { table, fate, changed, actions } of stages.values()) {
-    for (const key of actionsOn(table, fate, fate === 'update' ? changed : undefined)) {
+  await enter(table, change, set ?? NO_COLUMNS);
+  // stages that are added meanwhile are visited too
+  for (const { table, change, changed, actions } of stages.values()) {
+    for (const key of actionsOn(table, change, change === 'update' ? changed : undefined)) {
       const from = catalog.tables.get(key.from);
-      const next: Fate = fate === 'delete' && key.deletes ? 'delete' : 'update';
+      const next: Change = change === 'delete' && key.deletes ? 'delete' : 'update';
       if (!from || !isUnderstood(from) || !isFollowed(key, from, table)) {
         return undefined;
       }
@@ -224,16 +227,16 @@ async function stagesOf(
       actions.push({ key, next: await enter(from, next, new Set(columns)) });
     }
   }
-  // a row that an action updates is found again by its key, which the statement may have changed
+  // a row that an action updates is read again by its key, which the statement may have changed
   const [root, ...others] = stages.values();
   const isMoved =
-    fate === 'update' &&
+    change === 'update' &&
     table.key!.some(column => root!.changed.has(column)) &&
     others.some(stage => stage.table === table);
   return isCached && !isMoved ? [...stages.values()] : undefined;
 }
 
-/** What happens to its rows can be told by their foreign keys, and nothing else changes them or hides them from us. */
+/** Whether nothing but foreign keys changes its rows, and all of them are visible. */
 function isUnderstood(table: Table): boolean {
   const { ancestors, descendants, triggers, key } = table;
   const isAlone = !table.partitioned && ancestors.length === 1 && descendants.length === 1;
@@ -241,7 +244,7 @@ function isUnderstood(table: Table): boolean {
   return isAlone && isOpen && triggers.length === 0 && !table.rewritten && key !== undefined;
 }
 
-/** Its rows are found as the database finds them. */
+/** Whether a query finds the referencing rows that the database finds. */
 function isFollowed({ checked, columns }: ForeignKey, from: Table, to: Table): boolean {
   const isSame = ([own, referenced]: readonly [string, string]) => {
     const kind = from.kinds.get(own);
@@ -252,14 +255,14 @@ function isFollowed({ checked, columns }: ForeignKey, from: Table, to: Table): b
 
 function actionsOn(
   table: Table,
-  fate: Fate,
+  change: Change,
   changed: ReadonlySet<string> | undefined,
 ): readonly ForeignKey[] {
-  const keys = fate === 'delete' ? table.onDelete : table.onUpdate;
+  const keys = change === 'delete' ? table.onDelete : table.onUpdate;
   return changed ? keys.filter(({ referenced }) => referenced.some(column => changed.has(column))) : keys;
 }
 
-/** The rows of which these columns have one of the given combinations of values. */
+/** A query for the rows whose columns have one of these combinations of values. */
 function referring(
   { table, ...stage }: Stage,
   columns: readonly string[],
@@ -285,13 +288,13 @@ function expressionOf({ table, format }: Stage, qualifier: string): string {
   return `json_build_array(${format.expression(qualifier)}, json_build_array(${texts.join(', ')}))::text`;
 }
 
-/** By which a row of the table is found, and those that refer to it. */
+/** The primary key and all referenced columns. */
 function textColumns(table: Table): readonly string[] {
   const keys = [...table.onDelete, ...table.onUpdate];
   return [...new Set([...table.key!, ...keys.flatMap(({ referenced }) => referenced)])];
 }
 
-/** Those of rows in which none is NULL. */
+/** The values of these columns, without rows that have a NULL among them. */
 function valuesOf(rows: readonly Found[], columns: readonly string[]): string[][] {
   return rows
     .map(({ texts }) => columns.map(column => texts.get(column) ?? null))

@@ -1,10 +1,11 @@
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Store, Writer } from '../../store/store.js';
-import { type Ask, columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import { columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
 import { allAffected } from '../catalog/propagation.js';
 import { isRefusal } from '../catalog/rights.js';
+import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
@@ -24,11 +25,11 @@ export interface CommitParts {
 /**
  * The end of a transaction: mark, COMMIT, settle.
  *
- * What can happen in between, and what becomes of it:
- * - dies before the mark: nothing was committed, the database rolls back;
- * - dies after the mark: the marks stand, and nothing is stored under them, until somebody asks the database for the
- *   fate of the transaction that they name;
- * - COMMIT fails, or its answer is lost: the same, only that it is we who ask.
+ * What can fail in between:
+ * - The process dies before the mark: nothing was committed, and the database rolls back.
+ * - The process dies after the mark: the marks stay, and nothing is stored under them until a reader asks the database for
+ *   the fate of the transaction.
+ * - COMMIT fails, or its answer is lost: the same, but this process asks the database.
  */
 export class CommitProtocol {
   readonly #parts: CommitParts;
@@ -37,7 +38,7 @@ export class CommitProtocol {
     this.#parts = parts;
   }
 
-  /** @param options.prepared COMMIT follows later and elsewhere (PREPARE TRANSACTION): the marks stay */
+  /** @param options.prepared PREPARE TRANSACTION: the marks stay, because COMMIT follows later and elsewhere */
   async commit(
     connection: TrackedConnection,
     commit: () => Promise<unknown>,
@@ -49,7 +50,7 @@ export class CommitProtocol {
       this.#checkAnnouncedEntities(transaction);
     }
     if (transaction?.ddl) {
-      for (const table of await this.#firedOf(connection, transaction)) {
+      for (const table of await this.#changedByEventTriggers(connection, transaction)) {
         transaction.journal.widen(table);
       }
     }
@@ -63,7 +64,7 @@ export class CommitProtocol {
     }
     const { store, writerFates, background } = this.#parts;
     if (transaction.ddl) {
-      // if the mark on what is defined is lost, others see by it that not all have ended who had one
+      // if the mark on the definitions is lost, the lock shows that a writer of them is in flight
       const mayFail = transaction.catalog?.obstacle !== undefined;
       await acquireLock(sql => (mayFail ? connection.askApart(sql) : connection.ask(sql)), true);
     }
@@ -71,12 +72,12 @@ export class CommitProtocol {
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
-    const [unheard] = await Promise.all([
+    const [drifted] = await Promise.all([
       this.#changedBySchemaDrift(connection, transaction),
       store.mark(writer, transaction.journal.changes()),
     ]);
-    if (unheard.length > 0) {
-      for (const table of unheard) {
+    if (drifted.length > 0) {
+      for (const table of drifted) {
         transaction.journal.widen(table);
       }
       await store.mark(writer, transaction.journal.changes());
@@ -90,7 +91,7 @@ export class CommitProtocol {
     } finally {
       this.end(session);
     }
-    // not awaited: reads of this process come after it on the store's connection, and others only miss
+    // not awaited: reads of this process follow it on the store's connection, and other processes only miss
     if (options.prepared) {
       background(writerFates.settleWhenEnded(writer, tables), 'a connection');
     } else {
@@ -120,24 +121,24 @@ export class CommitProtocol {
   }
 
   /**
-   * For writes that no transaction of ours is around.
+   * Marks before a statement that has no transaction of ours.
    *
-   * @param ask over the connection that executes the statement; left out where no other process can see its database
+   * @param ask over the connection that executes the statement; `undefined` without rights on the catalog
    */
   async markBefore(tables: readonly string[], ask?: Ask): Promise<MarkedWrite> {
-    // the beacon first: whoever finds the mark, or finds the registry gone that it was in, looks for it
-    const beacon = ask && (await acquireLock(ask));
-    const writer: Writer = { id: newWriterId(), xid: beacon };
+    // the lock first: a reader that finds the mark, or a new registry without it, looks for the lock
+    const lock = ask && (await acquireLock(ask));
+    const writer: Writer = { id: newWriterId(), xid: lock };
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
     } catch (error) {
-      await this.#extinguish(ask, beacon);
+      await this.#release(ask, lock);
       throw error;
     }
     return { writer, tables, ask };
   }
 
-  /** After such a write, whatever came of it. It is marked once more: it may have been the first of its process. */
+  /** After such a statement, even if it failed. It marks again, because the store may have lost the first mark. */
   async settleAfter({ writer, tables, ask }: MarkedWrite): Promise<void> {
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
@@ -145,17 +146,17 @@ export class CommitProtocol {
       this.#parts.events.reportError('mark', error); // it is too late to fail the write
     }
     await this.#settle(writer, tables);
-    await this.#extinguish(ask, writer.xid);
+    await this.#release(ask, writer.xid);
     this.#report(
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
       [],
     );
   }
 
-  /** If it fails, the session has ended, and the beacon with it; or it will be gone when the connection is closed. */
-  async #extinguish(ask: Ask | undefined, beacon: string | undefined): Promise<void> {
+  /** If this fails, the session has ended and with it the lock, or the lock ends when the connection is closed. */
+  async #release(ask: Ask | undefined, lock: string | undefined): Promise<void> {
     try {
-      await (ask && beacon && releaseLock(ask, beacon));
+      await (ask && lock && releaseLock(ask, lock));
     } catch (error) {
       this.#parts.events.reportError('conclude', error);
     }
@@ -164,7 +165,7 @@ export class CommitProtocol {
   /** No transaction is open any more. */
   end(session: Session): void {
     if (session.transaction?.ddl) {
-      this.#parts.database.forget(); // it may have been read as it was before, or as it has not become
+      this.#parts.database.forget(); // it may have been read before the DDL, or with DDL that is rolled back
     }
     const effects = session.transaction?.effects;
     session.transaction = undefined;
@@ -172,20 +173,20 @@ export class CommitProtocol {
   }
 
   /**
-   * The tables of which anything may have changed, because the transaction's statements were understood by definitions
-   * that are others now: somebody has migrated the database. If it is what a statement sets off, these are all tables; if
-   * it is only the columns of tables that were written to, these and what follows them.
+   * Returns the tables in which any row may have changed, because a migration has changed the definitions that the
+   * transaction's statements were analysed by: all tables if there are new triggers, rules or foreign keys; if only columns
+   * of the written tables changed, these tables and what follows them.
    *
-   * Who defines what else a statement does has to wait for those who write to its table, and those who come later for
-   * him: so what is found now, after the last statement, is no less than what any of them has set off. (Above READ
-   * COMMITTED a migration is not found that has ended since the transaction began.)
+   * DDL that adds a trigger, rule or foreign key waits for open writers of the table, and later writers wait for it. So
+   * checking once, after the last statement, is enough. (Above READ COMMITTED the snapshot does not show a migration that
+   * ended since the transaction began.)
    */
   async #changedBySchemaDrift(
     connection: TrackedConnection,
     { catalog, tables }: TransactionState,
   ): Promise<readonly string[]> {
     if (!catalog || catalog.obstacle) {
-      return []; // it was told of by hand, or everything is dropped anyway
+      return []; // no statement was analysed, or everything is dropped anyway
     }
     const { database } = this.#parts;
     const ask = async () => {
@@ -211,14 +212,17 @@ export class CommitProtocol {
       return await noneIfFailed(ask);
     } catch (error) {
       if (isRefusal(error)) {
-        database.forget(); // a right was revoked: the next transaction does without
+        database.forget(); // a right was revoked: the next transaction loads the catalog without it
       }
       throw error;
     }
   }
 
-  /** All tables, if event triggers are not those any more by which statements that define something were understood. */
-  async #firedOf(connection: TrackedConnection, { catalog }: TransactionState): Promise<readonly string[]> {
+  /** All tables, if an event trigger has changed since the transaction's DDL was analysed. */
+  async #changedByEventTriggers(
+    connection: TrackedConnection,
+    { catalog }: TransactionState,
+  ): Promise<readonly string[]> {
     if (!catalog || catalog.obstacle) {
       return [];
     }
@@ -229,11 +233,11 @@ export class CommitProtocol {
     return noneIfFailed(ask);
   }
 
-  /** Tables that the unit of work said it would write, and of which no statement was understood. */
+  /** Widens tables that the unit of work announced and that no analysed statement has written. */
   #checkAnnouncedEntities({ announced, journal, tables }: TransactionState): void {
     const catalog = this.#parts.database.current;
     for (const name of [...announced.values()].flat()) {
-      // without a schema of its own, an entity may be written in any
+      // an entity without a schema may be written in any schema
       const named = catalog?.named(name.name) ?? [];
       const meant = named.filter(table => name.schema === undefined || table.schema === name.schema);
       if (!meant.some(table => tables.has(table.fullName))) {
@@ -248,7 +252,7 @@ export class CommitProtocol {
     try {
       await this.#parts.store.settle(writer.id, tables);
     } catch (error) {
-      this.#parts.events.reportError('settle', error); // somebody will ask the database instead
+      this.#parts.events.reportError('settle', error); // readers will ask the database instead
     }
   }
 
@@ -278,15 +282,15 @@ export class CommitProtocol {
   }
 }
 
-/** And not of what is defined. */
+/** Excludes the definitions. */
 function isOfRows({ table }: { readonly table: string }): boolean {
   return !table.endsWith(`/${CATALOG}`);
 }
 
-/** PostgreSQL's code for whatever is asked in a transaction that has failed. */
+/** PostgreSQL's error code for statements in a failed transaction. */
 const FAILED = '25P02';
 
-/** Nothing, if the transaction has failed in which it is asked: its COMMIT will be a ROLLBACK. */
+/** Empty if the transaction has failed: its COMMIT will be a ROLLBACK. */
 async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await ask();
@@ -298,10 +302,10 @@ async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readon
   }
 }
 
-/** A write that others were told of beforehand. */
+/** A write outside of a transaction that was marked beforehand. */
 export interface MarkedWrite {
   readonly writer: Writer;
-  /** what it may change, as a whole */
+  /** full names of the tables that it may change */
   readonly tables: readonly string[];
   readonly ask: Ask | undefined;
 }

@@ -11,13 +11,12 @@ import { sessionOf } from '../context/session.js';
 type UnitOfWork = FlushEventArgs['uow'];
 
 /**
- * Collects at flush time which entities the unit of work is about to write, and hands them to the transaction that
- * writes them: there they are named as the cause of what is dropped, and they are a second witness. Rows are learnt
- * from the statements themselves, which know more (defaults, triggers, cascades, what others changed meanwhile); but
- * should a table that is announced here never turn up there, all of it is dropped.
+ * Collects the entities that a flush is about to write, and announces them to the transaction that writes them. Events
+ * name them as the cause, and at COMMIT they are compared with the statements: if no statement has written an announced
+ * table, all of it is dropped. The rows come from the statements, which also show defaults, triggers and cascades.
  *
- * The transaction's end itself is not heard of here but from the connection: after all other subscribers, and also
- * for transactions that dispatch no events.
+ * The end of the transaction is followed on the connection: after all other subscribers, and also for transactions that
+ * dispatch no events.
  */
 export class FlushSubscriber implements EventSubscriber {
   readonly #announced = new WeakMap<UnitOfWork, Map<string, readonly TableName[]>>();
@@ -31,7 +30,7 @@ export class FlushSubscriber implements EventSubscriber {
       const writes =
         type === ChangeSetType.CREATE || type === ChangeSetType.DELETE || Object.keys(payload).length > 0;
       if (writes && !entities.has(meta.className)) {
-        // one table a type: which of them is written depends on the properties
+        // with table-per-type inheritance the written tables depend on the properties
         const plain = meta.inheritanceType !== 'tpt' && meta.schema !== '*' && !meta.virtual;
         const table = { schema: meta.root.schema, name: meta.root.tableName };
         entities.set(meta.className, plain ? [table] : []);
@@ -44,7 +43,7 @@ export class FlushSubscriber implements EventSubscriber {
     await this.#handOver(uow, transaction);
   }
 
-  /** In an explicit transaction, which commits later (and perhaps through another EntityManager). */
+  /** For an explicit transaction, which commits later, perhaps through another EntityManager. */
   async afterFlush({ em, uow }: FlushEventArgs): Promise<void> {
     await this.#handOver(uow, em.getTransactionContext());
     this.#announced.delete(uow);

@@ -15,12 +15,12 @@ import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
-import type { Ask, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import type { Ask, Table } from '../catalog/table.js';
 import { catalogOf } from '../protocol/virtual_tables.js';
 import { newWriterId } from '../protocol/writer.js';
 
-/** Invalidation by hand, for changes that were made elsewhere. */
+/** Manual invalidation, for changes that the extension does not see. */
 export class Invalidation {
   readonly #driver: AbstractSqlDriver;
   readonly #database: CatalogCache;
@@ -79,19 +79,19 @@ export class Invalidation {
 
   async all(): Promise<void> {
     const { name } = this.#database;
-    // what is known of the database stays true, and no row is in it
+    // the definitions stay true, and they contain no rows
     await this.#store.clear(name === undefined ? [] : [catalogOf(name)]);
     this.#events.announceInvalidation(() => ({ everything: true }));
   }
 
-  /** Without a schema of its own, an entity's rows may be in tables of that name in any. */
+  /** The rows of an entity without a schema may be in tables of its name in any schema. */
   async #tablesOf(meta: EntityMetadata): Promise<readonly Table[]> {
     const catalog = await this.#database.get(this.#ask);
     const named = catalog.named(meta.tableName);
     return meta.schema && meta.schema !== '*' ? named.filter(({ schema }) => schema === meta.schema) : named;
   }
 
-  /** The row as it is in the database now. */
+  /** The row as it is stored now. */
   async #storedRow(table: Table, known: Row) {
     const format = new ImageFormat(table.columns);
     const conditions = (table.key ?? []).map(column => {
@@ -121,7 +121,7 @@ export class Invalidation {
   }
 }
 
-/** What an entity remembers of its row. Columns that it does not remember are missing. */
+/** The row as the entity was loaded; without columns that were not loaded. */
 function knownRow(entity: object, meta: EntityMetadata, table: Table): Row | undefined {
   const wrapped = helper(entity as AnyEntity);
   const data = (wrapped.__originalEntityData ?? {}) as Record<string, unknown>;
@@ -142,8 +142,8 @@ function knownRow(entity: object, meta: EntityMetadata, table: Table): Row | und
 }
 
 /**
- * Without steps: the entity may have been loaded after the change, so that what is remembered of its row is not what
- * results were made of.
+ * Drops row deltas: the entity may have been loaded after the change, so its values may not be those that results
+ * contain.
  */
 function dropping({ table, touched }: TableChange): TableChange {
   return { table, touched: ({ reads, tests, ...scheme }) => touched(scheme) };

@@ -11,24 +11,24 @@ import {
 } from '../../sql/rewrite.js';
 import { storedColumn } from '../../values/path.js';
 import type { Scheme } from '../../values/scheme.js';
-import { type ComparableColumn, pathColumn, type Table } from '../catalog/catalog.js';
+import { type ComparableColumn, pathColumn, type Table } from '../catalog/table.js';
 import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;
 
-/** Runs a statement on rows, and reads and records what it tells. */
+/** Runs a statement with row images added to RETURNING, and records them in the journal. */
 export class RowCapture {
   readonly #write: RowWrite;
   readonly #format: ImageFormat;
-  /** those that some scheme compares or tests, and those by which rows of other tables follow this one's */
+  /** columns that some scheme compares or tests, and referenced columns of foreign keys with actions */
   readonly #watched: ReadonlySet<string>;
-  /** the images are not all there are */
+  /** there are more rows than images */
   #isTruncated = false;
-  /** RETURNING can also give rows as they were */
+  /** RETURNING can also return rows as they were */
   readonly returnsOld: boolean;
 
   static async of(write: RowWrite): Promise<RowCapture> {
-    // a row of an heir is also a row of the tables that it inherits from
+    // a row of an inheritance child is also a row of its ancestors
     const schemes = await Promise.all(write.table.ancestors.map(write.schemes));
     return new RowCapture(write, schemes.flat());
   }
@@ -48,7 +48,7 @@ export class RowCapture {
     return this.#format.expression(columnQualifier(this.#write.statement));
   }
 
-  /** Are there columns among these whose old values are worth asking for? */
+  /** Whether a column among these is watched, so that old rows must be read. */
   mustKnow(set: ReadonlySet<string>): boolean {
     return [...this.#watched].some(column => set.has(storedColumn(column)));
   }
@@ -59,10 +59,11 @@ export class RowCapture {
   }
 
   /**
-   * The statement itself: its result as it would have been, and the images of the rows that it touched.
+   * Runs the statement.
    *
-   * @param request.old rows as they were, where RETURNING can tell
-   * @param request.inserted whether each was inserted, where that can be told
+   * @param request.old whether to return old rows, if RETURNING can
+   * @param request.inserted whether to return which rows were inserted, if that can be known
+   * @returns the result without the images, and the images
    */
   async run(
     request: { old?: boolean; inserted?: boolean } = {},
@@ -78,7 +79,7 @@ export class RowCapture {
     return { result: { ...result, rows: statement.returning ? [...withoutImage(result.rows)] : [] }, images };
   }
 
-  /** Images of all rows of a large table, say, would take up memory here without being of use. */
+  /** Returns a limited number of images, because those of a large table would only take up memory. */
   async #runBounded(expression: string): Promise<{ result: Result; images: Image[] }> {
     const { statement, query, ask, maxRows } = this.#write;
     const { rows } = await ask(boundedSql(statement, expression, maxRows + 1), query.parameters);
@@ -97,7 +98,7 @@ export class RowCapture {
         ...(inserted && { inserted: '(old.ctid is null)' }),
       };
     }
-    // an update always leaves its lock in `xmax`; of partitioned tables, RETURNING may have no such column
+    // an update always sets `xmax`; RETURNING of a partitioned table may lack that column
     return inserted && !this.#write.table.partitioned ? { inserted: `(${qualifier}.xmax = 0)` } : {};
   }
 
@@ -109,25 +110,25 @@ export class RowCapture {
     for (const image of images) {
       this.#eachTable(name => this.#write.journal.record(name, { new: image }));
     }
-    // where a row is inserted is decided by a partitioned table only; an heir gets none of what its parent gets
+    // only a partitioned table stores rows in its descendants; an inheritance child gets none of its parent's
     if (this.#write.table.partitioned) {
-      this.#widenHeirs(images);
+      this.#widenDescendants(images);
     }
   }
 
-  /** @returns the rows as they were; `undefined` for those not known */
+  /** @returns the old images; `undefined` stands for unknown rows */
   recordDeletes(images: readonly Image[]): (Image | undefined)[] {
     for (const image of images) {
       this.#eachTable(name => this.#write.journal.record(name, { old: image }));
     }
-    this.#widenHeirs(images);
+    this.#widenDescendants(images);
     return this.#isTruncated ? [...images, undefined] : [...images];
   }
 
   /**
-   * @param locked the rows as they were before, if they were asked for: they are found by key, and an updated row that
-   * is not among them has another one, or started to match in between
-   * @returns the rows as they were that may have been changed such that others follow; `undefined` for those not known
+   * @param locked old images, if they were read. An updated row is found there by key; one that is missing has a new key,
+   *   or started to match in between.
+   * @returns old images of rows whose referenced columns may have changed; `undefined` for an unknown row
    */
   recordUpdates(
     locked: readonly Image[] | undefined,
@@ -135,7 +136,7 @@ export class RowCapture {
     set: ReadonlySet<string>,
   ): (Image | undefined)[] {
     const { table, journal } = this.#write;
-    // one row may have been given the key that another had
+    // an update of keys may give a row the old key of another
     const isSameKey =
       !table.key?.some(column => set.has(column)) || (locked?.length === 1 && images.length === 1);
     const byKey = new Map((isSameKey ? locked : undefined)?.map(image => [this.#keyOf(image), image]));
@@ -153,16 +154,16 @@ export class RowCapture {
         left.push(old);
       }
     }
-    this.#widenHeirs(images);
+    this.#widenDescendants(images);
     return this.#isTruncated ? [...left, undefined] : left;
   }
 
-  /** Whether it could not be asked if it was inserted. */
+  /** Whether the image may be of an inserted row. */
   #mayBeNew(image: Image): boolean {
     return this.#write.statement.kind === 'insert' && image.inserted === undefined;
   }
 
-  /** The database hands on what looks different, equal or not. */
+  /** The database acts on values with a different text, even if they are equal. */
   #referencedChanged(before: Image, after: Image, set: ReadonlySet<string>): boolean {
     const referenced = this.#write.table.onUpdate.flatMap(key => key.referenced);
     const columns = new Set(referenced.filter(column => set.has(column)));
@@ -174,20 +175,19 @@ export class RowCapture {
     return key && JSON.stringify(key.map(column => fieldOf(image, column)));
   }
 
-  /** A row of an heir is a row of the tables that it inherits from. */
+  /** A row of an inheritance child is also a row of its ancestors. */
   #eachTable(record: (name: string) => void): void {
     this.#write.table.ancestors.forEach(record);
   }
 
-  /** Rows of a table may be stored in its partitions, which have names of their own. */
-  #widenHeirs(images: readonly Image[]): void {
+  /** Rows of a table may be stored in its partitions, which have their own names. */
+  #widenDescendants(images: readonly Image[]): void {
     const { table } = this.#write;
     if (images.length > 0) {
       this.widen(table.descendants.filter(name => name !== table.fullName));
     }
   }
 
-  /** Anything in the table itself may have changed. */
   widenAll(): void {
     this.widen([...this.#write.table.ancestors, ...this.#write.table.descendants]);
   }
@@ -199,17 +199,17 @@ export class RowCapture {
   }
 }
 
-/** They are not in the catalog's list, but a query may name them, and every update changes them. */
+/** The catalog does not list them, but a query may name them, and every update changes them. */
 export const SYSTEM_COLUMNS = ['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin'];
 
-/** Then `old` in RETURNING may be something else; a name with escapes may be any. */
+/** `old` in RETURNING may then have another meaning; a name with escapes may be `old`. */
 const MAY_NAME_OLD = /\bold\b|u&/i;
 
 const formats = new WeakMap<Table, Map<string, ImageFormat>>();
-/** Of a table. Which paths within its columns are looked at changes with what is asked. */
+/** The maximum number of formats of a table: the paths within its columns vary with the queries. */
 const MAX_FORMATS = 100;
 
-/** The format of these columns, and paths within them, as far as they can be compared. */
+/** The format of those columns and paths among these names that are comparable. */
 export function formatOf(table: Table, names: ReadonlySet<string>): ImageFormat {
   const columns = [
     ...table.columns.filter(({ name }) => names.has(name)),

@@ -2,7 +2,7 @@ import type { CompiledQuery, QueryResult } from 'kysely';
 import type { Journal } from '../../changes/journal.js';
 import type { Delete, Insert, Update } from '../../sql/statement.js';
 import type { Scheme } from '../../values/scheme.js';
-import type { Catalog, Table } from '../catalog/catalog.js';
+import type { Catalog, Table } from '../catalog/table.js';
 
 /** A statement that writes rows of one table. */
 export interface RowWrite {
@@ -12,9 +12,9 @@ export interface RowWrite {
   readonly journal: Journal;
   readonly query: CompiledQuery;
   readonly ask: (sql: string, parameters: readonly unknown[]) => Promise<QueryResult<any>>;
-  /** the schemes that readers of a table use, as far as this process knows */
+  /** the schemes that readers of a table use, as far as known to this process */
   readonly schemes: (table: string) => Promise<readonly Scheme[]>;
   readonly maxRows: number;
-  /** the session is as others are, and the transaction READ COMMITTED: what cascades can be told exactly */
+  /** the session has default settings, and the transaction is READ COMMITTED: cascades can be captured exactly */
   readonly isExact: boolean;
 }

@@ -2,8 +2,8 @@ import { ANY_TABLE } from '../../sql/routines.js';
 import type { Other, Read, SessionEffects, Statement } from '../../sql/statement.js';
 import { effectsOfTemporary } from '../../sql/statements/other.js';
 import { effectsOn, eitherEffects } from '../../sql/statements/session_effects.js';
-import type { Catalog, Table, TriggerEvent } from '../catalog/catalog.js';
 import { allAffected, triggered } from '../catalog/propagation.js';
+import type { Catalog, Table, TriggerEvent } from '../catalog/table.js';
 
 /** A query that calls functions which write. */
 export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
@@ -22,7 +22,7 @@ export function callOf(names: ReadonlySet<string>, { effects }: Read): Other {
   };
 }
 
-/** What triggers and rules change, and functions that the statement calls, beside the rows that it is about. */
+/** The tables that triggers, rules and called functions may change, apart from the statement's own rows. */
 export function sideEffectsOf(
   catalog: Catalog,
   tables: readonly Table[],
@@ -40,8 +40,8 @@ export function sideEffectsOf(
       : [];
   const affected = allAffected(catalog, [...called, ...fired]);
   for (const table of tables) {
-    for (const fate of fatesOf(statement)) {
-      for (const name of triggered(catalog, table, fate)) {
+    for (const event of eventsOf(statement)) {
+      for (const name of triggered(catalog, table, event)) {
         affected.add(name);
       }
     }
@@ -49,8 +49,8 @@ export function sideEffectsOf(
   return affected;
 }
 
-/** What triggers and functions do to the settings of the session. */
-export function effectsBesides(
+/** What triggers and called functions change in the settings of the session. */
+export function settingsEffectsOf(
   catalog: Catalog,
   tables: readonly Table[],
   statement: Statement,
@@ -65,8 +65,8 @@ export function effectsBesides(
   ].reduce(eitherEffects, undefined);
 }
 
-/** What it may do to rows; left out is what takes all that its tables' triggers do into account anyway. */
-function fatesOf(statement: Statement): readonly TriggerEvent[] {
+/** None for statements that are treated as any change of their tables anyway. */
+function eventsOf(statement: Statement): readonly TriggerEvent[] {
   switch (statement.kind) {
     case 'insert':
       return statement.conflict.kind === 'update' ? ['insert', 'update'] : ['insert'];

@@ -17,10 +17,10 @@ import {
 } from '../../sql/statement.js';
 import { eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Store } from '../../store/store.js';
-import type { Ask, Catalog, Table } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
+import type { Ask, Catalog, Table } from '../catalog/table.js';
 import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
@@ -28,7 +28,7 @@ import { Session, type TransactionState } from '../context/session.js';
 import { definedIn } from '../protocol/virtual_tables.js';
 import type { CommitProtocol, MarkedWrite } from './commit.js';
 import { writeRows } from './row_capture.js';
-import { callOf, effectsBesides, sideEffectsOf } from './side_effects.js';
+import { callOf, settingsEffectsOf, sideEffectsOf } from './side_effects.js';
 import type { StatementObserver, StatementOptions, TrackedConnection } from './tracked_connection.js';
 
 export interface InterceptorParts {
@@ -36,17 +36,17 @@ export interface InterceptorParts {
   readonly store: Store;
   readonly commits: CommitProtocol;
   readonly limits: JournalLimits;
-  /** what sessions of the primary are like */
+  /** the settings of the primary's sessions */
   readonly pool: PoolSettings;
-  /** names of settings with a dot that connections may come up with */
+  /** names of custom settings that connections may have from the start */
   readonly ownSettings: readonly string[];
-  /** connections change their role, or whatever else, without a statement that is seen here */
+  /** connections change their settings without a statement that is seen */
   readonly sessionsVary: boolean;
-  /** what becomes of a statement that may write to tables which it does not name */
+  /** what to do with a statement that may write to tables that it does not name */
   readonly onUnknownWrite: 'widen' | 'refuse';
   /**
-   * By whom the catalog is told, if not by the connections that are followed: a logical replica is a database of
-   * another name, under which nobody would hear of what the primary's writers tell.
+   * Reads the catalog from the primary, for connections to a replica. A logical replica has another database name, so
+   * entries keyed by it would never be invalidated.
    */
   readonly askPrimary?: Ask;
   readonly log: LogStatement;
@@ -55,10 +55,7 @@ export interface InterceptorParts {
 type Result = QueryResult<any>;
 type Write = Insert | Update | Delete | Truncate | Other;
 
-/**
- * Follows every statement of every connection: learns from those that write which rows they change, and tells the
- * store of them before their transaction commits.
- */
+/** Follows every statement of every connection: records the rows that a write changes, for the mark before COMMIT. */
 export class StatementInterceptor implements StatementObserver {
   readonly #parts: InterceptorParts;
 
@@ -66,7 +63,6 @@ export class StatementInterceptor implements StatementObserver {
     this.#parts = parts;
   }
 
-  /** Tells of a statement of the extension's own. */
   get log(): LogStatement {
     return this.#parts.log;
   }
@@ -77,9 +73,8 @@ export class StatementInterceptor implements StatementObserver {
   }
 
   /**
-   * Asks a connection what its settings are when it is used for the first time, because those that come with it (options
-   * of the connection, ALTER ROLE, hooks of the pool) are set by no statement that is seen. It is asked again once the
-   * server is known to have read its configuration anew.
+   * Reads the settings of a session at its first use, because no statement shows those that it starts with (options of the
+   * connection, ALTER ROLE, hooks of the pool). They are read again after the server has reloaded its configuration.
    */
   async open(connection: TrackedConnection): Promise<void> {
     const { pool, ownSettings, sessionsVary, askPrimary } = this.#parts;
@@ -95,7 +90,7 @@ export class StatementInterceptor implements StatementObserver {
         pool.learn(settings);
       }
     } catch {
-      // nothing is stored of what it answers; what is wrong with it, the next statement tells
+      // without settings nothing of this session is stored; the next statement reports the error
     }
   }
 
@@ -128,9 +123,9 @@ export class StatementInterceptor implements StatementObserver {
       recorder?.record(query.sql, session);
       return send();
     }
-    const statement = understood(session, query, { names, effects });
+    const statement = analyse(session, query, { names, effects });
     if (statement.kind !== 'read' || !statement.onlyConfigures) {
-      // else it is what the ORM sends ahead of a query, of its session context: that is part of the query's key
+      // otherwise the ORM sends its session context ahead of a query, which is part of the query's key
       recorder?.record(query.sql, session);
     }
     switch (statement.kind) {
@@ -153,7 +148,7 @@ export class StatementInterceptor implements StatementObserver {
     }
   }
 
-  /** A stream is for reading. What else is streamed changes it is not known which rows. */
+  /** A streamed write widens, because its rows are not captured. */
   async *stream<T>(
     connection: TrackedConnection,
     query: CompiledQuery,
@@ -162,9 +157,9 @@ export class StatementInterceptor implements StatementObserver {
     const { computation } = currentScope();
     computation?.noteStatement(connection.session);
     const called = await this.#calledIn(connection, query.sql);
-    const statement = understood(connection.session, query, called);
+    const statement = analyse(connection.session, query, called);
     if (statement.kind === 'session' || statement.kind === 'transaction') {
-      yield (await this.execute(connection, query)) as T; // there is nothing to stream
+      yield (await this.execute(connection, query)) as T; // it returns no rows to stream
       return;
     }
     if (statement.kind === 'read') {
@@ -186,16 +181,16 @@ export class StatementInterceptor implements StatementObserver {
       await this.#applySessionEffects(
         statement,
         connection,
-        effectsBesides(catalog, tables, statement, query.sql),
+        settingsEffectsOf(catalog, tables, statement, query.sql),
       );
       return;
     }
-    const announced = await this.#announce(connection, statement, query.sql);
+    const marked = await this.#markBefore(connection, statement, query.sql);
     try {
       yield* stream();
     } finally {
-      await this.#applySessionEffects(statement, connection, announced.effects);
-      await this.#parts.commits.settleAfter(announced);
+      await this.#applySessionEffects(statement, connection, marked.effects);
+      await this.#parts.commits.settleAfter(marked);
     }
   }
 
@@ -260,19 +255,18 @@ export class StatementInterceptor implements StatementObserver {
           suppressedTables.add(table);
         }
       }
-      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
-      const isApart = mayDefine(statement) && !transaction;
-      if (statement.kind === 'other' && (statement.controlsTransaction || isApart)) {
-        return this.#alone(connection, statement, query.sql, send);
+      // only invalidation is suppressed: the catalog and the session must stay correct
+      const isOutside = mayDefine(statement) && !transaction;
+      if (statement.kind === 'other' && (statement.controlsTransaction || isOutside)) {
+        return this.#writeOutside(connection, statement, query.sql, send);
       }
       const catalog = await this.#catalog(connection);
       const named = findTables(catalog, statement, connection.session);
       const result = await send();
-      // what is silenced is the invalidation: what is known of the database and of the session is to stay true
       await this.#applySessionEffects(
         statement,
         connection,
-        effectsBesides(catalog, named, statement, query.sql),
+        settingsEffectsOf(catalog, named, statement, query.sql),
       );
       return result;
     }
@@ -280,7 +274,7 @@ export class StatementInterceptor implements StatementObserver {
       refuseUnknown(statement, query.sql);
     }
     if (transaction && statement.kind === 'other' && statement.controlsTransaction) {
-      return this.#alone(connection, statement, query.sql, send);
+      return this.#writeOutside(connection, statement, query.sql, send);
     }
     if (transaction) {
       transaction.wrote = true;
@@ -292,7 +286,7 @@ export class StatementInterceptor implements StatementObserver {
       return result;
     }
     if (statement.kind === 'other' && (!statement.transactional || statement.controlsTransaction)) {
-      return this.#alone(connection, statement, query.sql, send);
+      return this.#writeOutside(connection, statement, query.sql, send);
     }
     await connection.begin();
     let result: Result;
@@ -321,7 +315,7 @@ export class StatementInterceptor implements StatementObserver {
   ): Promise<Result> {
     const { session } = connection;
     const { catalog, tables } = await this.#tablesOf(connection, statement);
-    const effects = effectsBesides(catalog, tables, statement, query.sql);
+    const effects = settingsEffectsOf(catalog, tables, statement, query.sql);
     transaction.catalog ??= catalog;
     transaction.effects = eitherEffects(transaction.effects, effects);
     for (const table of tables) {
@@ -330,13 +324,13 @@ export class StatementInterceptor implements StatementObserver {
     widen(transaction, sideEffectsOf(catalog, tables, statement, query.sql));
     widen(transaction, definedBy(statement, catalog));
     if (mayDefine(statement) && !session.isReadCommitted(catalog.readCommitted)) {
-      // event triggers are fired, and heirs dropped, that its snapshot does not show
+      // its snapshot may not show event triggers that fire, or inheritance children that are dropped
       widen(transaction, catalog.tables.keys());
     }
     if (statement.kind !== 'other' && statement.kind !== 'truncate') {
       const [table] = tables;
-      const traceable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
-      if (traceable) {
+      const isCapturable = tables.length === 1 && table!.readable && table!.plain && !session.changes.role;
+      if (isCapturable) {
         const ask = (sql: string, parameters: readonly unknown[]) =>
           connection.inner.executeQuery<any>({ ...query, sql, parameters }, options);
         const schemes = (name: string) => this.#parts.store.schemes(name);
@@ -353,7 +347,7 @@ export class StatementInterceptor implements StatementObserver {
           isExact: !session.hasNonDefaultSettings && session.isReadCommitted(catalog.readCommitted),
         });
         const result = await written.catch(error => {
-          // what was asked for beside may be there no more: another program has changed the schema
+          // a column of the image may be gone: another program has changed the schema
           if (isDefinitionError(error)) {
             this.#parts.database.forget();
           }
@@ -371,10 +365,8 @@ export class StatementInterceptor implements StatementObserver {
     return result;
   }
 
-  /**
-   * What cannot run in a transaction of ours, or may end the one that there is: the store is told before and after.
-   */
-  async #alone(
+  /** For statements that cannot run in a transaction of ours, or may end the open one: marks before and settles after. */
+  async #writeOutside(
     connection: TrackedConnection,
     statement: Other,
     sql: string,
@@ -382,25 +374,25 @@ export class StatementInterceptor implements StatementObserver {
   ): Promise<Result> {
     const { commits, limits } = this.#parts;
     const { session } = connection;
-    const announced = await this.#announce(connection, statement, sql);
+    const marked = await this.#markBefore(connection, statement, sql);
     try {
       return await send();
     } finally {
-      await this.#applySessionEffects(statement, connection, announced.effects);
+      await this.#applySessionEffects(statement, connection, marked.effects);
       if (statement.controlsTransaction) {
         if (await isOpen(connection)) {
-          // one that it has begun, or that was there before: what it has done so far may be committed later
+          // begun by the statement or open before it: what the statement did may be committed later
           session.continue(limits);
-          widen(session.transaction!, announced.tables);
+          widen(session.transaction!, marked.tables);
         } else {
           commits.end(session);
         }
       }
-      await commits.settleAfter(announced);
+      await commits.settleAfter(marked);
     }
   }
 
-  async #announce(
+  async #markBefore(
     connection: TrackedConnection,
     statement: Write,
     sql: string,
@@ -411,59 +403,59 @@ export class StatementInterceptor implements StatementObserver {
     const affected = new Set([
       ...(invalidationSuppressed ? [] : affectedBy(statement, catalog, tables)),
       ...(invalidationSuppressed ? [] : sideEffectsOf(catalog, tables, statement, sql)),
-      // no transaction is there in which it could be asked afterwards which event triggers there are
+      // without a transaction, event triggers cannot be compared afterwards
       ...(!invalidationSuppressed && mayDefine(statement) ? catalog.tables.keys() : []),
       ...definedBy(statement, catalog),
-      // it may commit what was done before
+      // it may commit earlier changes of the transaction
       ...(transaction?.journal.changes().map(({ table }) => table) ?? []),
     ]);
     const ask = catalog.obstacle ? undefined : askOver(connection);
-    const announced = await this.#parts.commits.markBefore([...affected], ask);
-    return { ...announced, effects: effectsBesides(catalog, tables, statement, sql) };
+    const marked = await this.#parts.commits.markBefore([...affected], ask);
+    return { ...marked, effects: settingsEffectsOf(catalog, tables, statement, sql) };
   }
 
-  /** @param besides what functions and triggers did to the settings of the session */
+  /** @param called what functions and triggers change in the settings of the session */
   async #applySessionEffects(
     statement: Write,
     connection: TrackedConnection,
-    besides?: SessionEffects,
+    called?: SessionEffects,
   ): Promise<void> {
     const { session } = connection;
-    session.apply(statement.kind === 'other' ? eitherEffects(statement.effects, besides) : besides);
+    session.apply(statement.kind === 'other' ? eitherEffects(statement.effects, called) : called);
     if (session.transaction) {
       session.transaction.ddl ||= mayDefine(statement);
     }
     if (mayDefine(statement)) {
       this.#parts.database.forget();
-      // it may have dropped what was temporary
+      // it may have dropped a temporary table
       session.settingsUnknown ||= session.changes.searchPath;
     }
     await this.#refreshSettings(connection);
   }
 
-  /** Asks a session of which it is not known what has been done to its settings. */
+  /** Reads the settings of a session again if a statement may have changed them. */
   async #refreshSettings(connection: TrackedConnection): Promise<void> {
     const { session } = connection;
     if (session.settingsUnknown) {
       try {
         const catalog = await this.#catalog(connection);
         if (!catalog.obstacle) {
-          session.settle(await readSettings(askOver(connection), this.#parts.ownSettings));
+          session.refresh(await readSettings(askOver(connection), this.#parts.ownSettings));
         }
       } catch {
-        // nothing can be asked in a transaction that has failed: then it is at its end
+        // a failed transaction answers nothing: its end reads the settings
       }
     }
   }
 
-  /** What functions do that a statement calls. */
+  /** What the functions that a statement calls do. */
   #calledIn(connection: TrackedConnection, sql: string): Called | Promise<Called> {
     const { database } = this.#parts;
     const calledBy = ({ routines }: Catalog): Called => ({
       names: routines.namesReachedIn(sql),
       effects: routines.effectsIn(sql),
     });
-    // a view may call them, too, and so may an operator or cast
+    // a view, an operator or a cast may call them too
     if (database.current || !(mayCallRoutine(sql) || /\bfrom\b/i.test(sql) || mayEvaluate(sql))) {
       return database.current ? calledBy(database.current) : NOTHING_CALLED;
     }
@@ -477,7 +469,7 @@ export class StatementInterceptor implements StatementObserver {
       : database.get(askApart(connection), connection.session.seesCommitted);
   }
 
-  /** The tables that a statement names, as far as they are known. */
+  /** The tables that a statement names. The catalog is read again if it lacks them. */
   async #tablesOf(
     connection: TrackedConnection,
     statement: Write,
@@ -499,15 +491,15 @@ export class StatementInterceptor implements StatementObserver {
 }
 
 interface Called {
-  /** names of what they write to */
+  /** names of the tables that they may write to */
   readonly names: ReadonlySet<string>;
-  /** what they do to the settings of the session */
+  /** what they change in the settings of the session */
   readonly effects: SessionEffects | undefined;
 }
 
 const NOTHING_CALLED: Called = { names: new Set(), effects: undefined };
 
-function understood(session: Session, { sql, parameters }: CompiledQuery, { names, effects }: Called) {
+function analyse(session: Session, { sql, parameters }: CompiledQuery, { names, effects }: Called) {
   const parsed = session.isReadable ? parseStatement(sql, parameters) : UNREADABLE;
   if (parsed.kind !== 'read' || (names.size === 0 && !effects)) {
     return parsed;
@@ -516,7 +508,7 @@ function understood(session: Session, { sql, parameters }: CompiledQuery, { name
   return names.size > 0 ? callOf(names, read) : read;
 }
 
-/** Whether a query without FROM is more than names and numbers. */
+/** Whether a query without FROM contains more than names and numbers. */
 function mayEvaluate(sql: string): boolean {
   return /\bselect\b/i.test(sql) && !/^\s*select [\w\s,]*$/i.test(sql);
 }
@@ -536,8 +528,8 @@ function findTables(catalog: Catalog, statement: Write, session: Session): Table
 }
 
 /**
- * Of a plain table, a row count of 0 proves that none of its rows has changed. It proves nothing of what rules do (the
- * count is that of the original statement, or of its replacement), of views, or of what triggers have done elsewhere.
+ * For a plain table, a row count of 0 proves that none of its rows changed. It proves nothing about rules (which may
+ * replace the statement), views, or what triggers do to other tables.
  */
 function hasChangedNothing(statement: Write, tables: readonly Table[], result: Result): boolean {
   switch (statement.kind) {
@@ -554,7 +546,7 @@ function mayDefine(statement: Write): boolean {
   return statement.kind === 'other' && statement.mayDefine;
 }
 
-/** Others read the catalog anew once it is committed. */
+/** The pseudo tables that DDL writes to, so that other processes read the catalog again once it commits. */
 function definedBy(statement: Write, catalog: Catalog): string[] {
   return mayDefine(statement) ? definedIn(catalog) : [];
 }
@@ -569,7 +561,7 @@ function widen(transaction: TransactionState, tables: Iterable<string>): void {
   }
 }
 
-/** @throws CacheopsError if it may write to tables that it does not name, and does not only define something */
+/** @throws CacheopsError if it may write to tables that it does not name, unless it is only DDL */
 function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): void {
   if (opaque && writes && (!ddl || effects)) {
     const text = sql.length > 200 ? `${sql.slice(0, 200)}…` : sql;
@@ -579,10 +571,7 @@ function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): vo
   }
 }
 
-/**
- * Whether a transaction is open that has begun with an earlier statement. If it has failed, it is too: nothing can be
- * asked in it.
- */
+/** Whether a transaction that began with an earlier statement is open. A failed one is open, and answers nothing. */
 async function isOpen(connection: TrackedConnection): Promise<boolean> {
   try {
     const [row] = await askOver(connection)(
@@ -594,7 +583,7 @@ async function isOpen(connection: TrackedConnection): Promise<boolean> {
   }
 }
 
-/** PostgreSQL's class of errors for names and types that do not fit: columns that do not exist, and so on. */
+/** PostgreSQL's class of errors for names and types: a column does not exist, for example. */
 function isDefinitionError(error: { code?: unknown }): boolean {
   return typeof error.code === 'string' && error.code.startsWith('42');
 }

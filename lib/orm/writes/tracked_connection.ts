@@ -16,11 +16,11 @@ import type { ConnectionUse } from '../context/connection_use.js';
 import { type LogStatement, plainQuery } from '../context/internal_query.js';
 import { registerSession, type Session } from '../context/session.js';
 
-/** Follows what tracked connections send. Connections know only this of the statement interceptor. */
+/** The part of the statement interceptor that connections know. */
 export interface StatementObserver {
   readonly log: LogStatement;
   newSession(): Session;
-  /** before a connection is handed out */
+  /** called before a connection is handed out */
   open(connection: TrackedConnection): Promise<void>;
   execute(
     connection: TrackedConnection,
@@ -38,11 +38,10 @@ export interface StatementObserver {
 }
 
 /**
- * A dialect whose connections tell of every statement and of every transaction.
+ * A dialect whose connections report every statement and every transaction.
  *
- * This is the one place that everything passes which is sent to the database: the unit of work, native statements,
- * query builders, raw SQL, kysely and its own transactions. Methods of the ORM above it can be gone around; only
- * what talks to the connection pool itself is not seen here.
+ * All statements pass this place: of the unit of work, native statements, query builders, raw SQL and kysely, with its own
+ * transactions. Methods of the ORM above it can be bypassed; only direct use of the connection pool is not seen.
  */
 export class TrackedDialect implements Dialect {
   readonly #dialect: Dialect;
@@ -77,7 +76,7 @@ class TrackedDriver implements Driver {
   readonly #driver: Driver;
   readonly #observer: StatementObserver;
   readonly #use: ConnectionUse;
-  /** one wrapper a connection, so that what is known of it stays with it */
+  /** one wrapper for each connection, because it keeps the state of the session */
   readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
 
   constructor(driver: Driver, observer: StatementObserver, use: ConnectionUse) {
@@ -160,13 +159,13 @@ class TrackedDriver implements Driver {
   }
 }
 
-/** A connection, and what is known of its session. */
+/** A connection and its session. */
 export class TrackedConnection implements DatabaseConnection {
   readonly inner: DatabaseConnection;
   readonly session: Session;
   readonly #driver: Driver;
   readonly #observer: StatementObserver;
-  // the optional part of the interface is there only where the connection has it
+  // optional methods exist only if the connection has them
   readonly cancelQuery: DatabaseConnection['cancelQuery'];
   readonly collectSessionInfo: DatabaseConnection['collectSessionInfo'];
   readonly killSession: DatabaseConnection['killSession'];
@@ -192,7 +191,7 @@ export class TrackedConnection implements DatabaseConnection {
     return this.#observer.stream(this, args[0], () => this.inner.streamQuery<R>(...args));
   }
 
-  /** Sends a statement of the extension's own, which is not followed. */
+  /** Sends one of the extension's own statements, which is not followed. */
   async ask(sql: string): Promise<Record<string, any>[]> {
     const started = Date.now();
     try {
@@ -202,7 +201,7 @@ export class TrackedConnection implements DatabaseConnection {
     }
   }
 
-  /** The same such that a refusal does not end the transaction that may be open. */
+  /** The same in a savepoint, so that an error does not end an open transaction. */
   async askApart(sql: string): Promise<Record<string, any>[]> {
     if (!this.session.transaction) {
       return this.ask(sql);

@@ -18,7 +18,7 @@ const Owner = defineEntity({
   properties: { id: p.integer().primary(), name: p.string() },
 });
 
-describe('what is known of the database', () => {
+describe('The catalog', () => {
   let started: Started;
 
   beforeEach(async () => {
@@ -34,7 +34,7 @@ describe('what is known of the database', () => {
   const dependencies = async (read: () => Promise<unknown>) =>
     (await readsOf(started.cache, read))[0]!.dependencies;
 
-  it('is read anew after the schema generator has made it', async () => {
+  it('is read again after the schema generator has created the schema', async () => {
     expect(await named('a').catch(error => error.name)).to.equal('TableNotFoundException');
     await started.orm.schema.create();
     expect(await dependencies(() => named('a'))).to.deep.equal(['item(name=a)']);
@@ -47,7 +47,7 @@ describe('what is known of the database', () => {
     expect(await named('a').catch(error => error.name)).to.equal('TableNotFoundException');
   });
 
-  it('is read anew for a table that another program has made', async () => {
+  it('is read again for a table that another program has created', async () => {
     const database = await emptyEmbedded();
     await named('a').catch(() => undefined);
     await database.exec('create table item (id int primary key, name text, owner int)');
@@ -75,7 +75,7 @@ describe('what is known of the database', () => {
   };
 
   for (const [what, [before, sql, after]] of Object.entries(CHANGES)) {
-    it(`follows when ${what}`, async () => {
+    it(`is read again after DDL by which ${what}`, async () => {
       await started.orm.schema.create();
       expect(await dependencies(() => named('a'))).to.deep.equal(before);
       for (const statement of sql.split(';')) {
@@ -92,7 +92,7 @@ describe('what is known of the database', () => {
       fork().transactional(em => (em as Started['orm']['em']).execute(sql)),
     ', also those made in noInvalidation()': sql => started.cache.noInvalidation(() => execute(sql)),
   })) {
-    it(`follows new foreign keys, and what they do${how}`, async () => {
+    it(`shows new foreign keys and their actions${how}`, async () => {
       await started.orm.schema.create();
       await fork().insert(Owner, { id: 1, name: 'Ann' });
       await fork().insert(Item, { id: 1, name: 'a', owner: 1 });
@@ -108,7 +108,7 @@ describe('what is known of the database', () => {
     });
   }
 
-  it('is not read anew for what changes nothing of it', async () => {
+  it('is not read again for statements that do not change it', async () => {
     await started.orm.schema.create();
     await named('a');
     await started.cache.idle();
@@ -116,7 +116,7 @@ describe('what is known of the database', () => {
     expect(await sourcesOf(started.cache, () => named('a'))).to.deep.equal(['cache']);
   });
 
-  it('is read anew where DDL is rolled back', async () => {
+  it('is read again after DDL that is rolled back', async () => {
     await started.orm.schema.create();
     await fork().insert(Item, { id: 1, name: 'a' });
     await fork()
@@ -137,7 +137,7 @@ describe('what is known of the database', () => {
     expect(await named('b')).to.have.length(1);
   });
 
-  it('is read anew where the removal of a foreign key is rolled back', async () => {
+  it('is read again when the removal of a foreign key is rolled back', async () => {
     await started.orm.schema.create();
     await execute(
       'alter table item add constraint owned foreign key (owner) references owner on delete cascade',

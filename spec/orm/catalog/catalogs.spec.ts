@@ -18,8 +18,8 @@ const Note = defineEntity({
   },
 });
 
-/** Two processes share a store. One of them migrates; the other goes on with what it knows of the database. */
-describe('processes of which one knows an older definition of a table', () => {
+/** Two processes share a store. One of them migrates; the other continues with its old catalog. */
+describe('Processes with different definitions of a table', () => {
   let old: MikroORM;
   let young: MikroORM;
 
@@ -37,7 +37,7 @@ describe('processes of which one knows an older definition of a table', () => {
     young = await start();
     await old.em.execute('create table item (id int primary key, code numeric, gone int default 0)');
     await old.em.execute('insert into item values (1, 1.5), (2, 7)');
-    // both know the table as it is
+    // both read the catalog
     await find(old, '1.5');
     await find(young, '1.5');
   });
@@ -56,7 +56,7 @@ describe('processes of which one knows an older definition of a table', () => {
     await getCacheops(young).idle();
   };
 
-  it('learn of what the others write, though values compare in another way', async () => {
+  it('see what the others write, even if values compare differently', async () => {
     await young.em.execute(`alter table item alter column code type text using code::text || '0'`); // 1.50
     for (const [reader, writer] of [
       [old, young],
@@ -73,7 +73,7 @@ describe('processes of which one knows an older definition of a table', () => {
     }
   });
 
-  it('learn of rows that start to satisfy what else a condition says', async () => {
+  it('see rows that begin to match the other conditions of a query', async () => {
     await young.em.execute(`alter table item alter column code type text`);
     const above2 = async (orm: MikroORM) => orm.em.fork().count(Item, { code: { $gt: '2' } });
     for (const [reader, writer] of [
@@ -91,7 +91,7 @@ describe('processes of which one knows an older definition of a table', () => {
     }
   });
 
-  it('learn of it when they write themselves', async () => {
+  it('read the catalog again when they write', async () => {
     await young.em.execute(`alter table item alter column code type text`);
     const above2 = async () => old.em.fork().count(Item, { code: { $gt: '2' } });
     expect(await above2()).to.equal(1);
@@ -104,7 +104,7 @@ describe('processes of which one knows an older definition of a table', () => {
     expect(await above2()).to.equal(1);
   });
 
-  it('do not judge rows by partners whose columns are compared in another way now', async () => {
+  it('do not keep results by joined rows whose columns compare differently now', async () => {
     await young.em.execute('create table note (id int primary key, item int references item, text text)');
     await old.em.execute(`update item set code = '10' where id = 2; insert into note values (1, 1)`);
     const below2 = async () => old.em.fork().count(Note, { item: { code: { $lt: '2' } } });
@@ -117,7 +117,7 @@ describe('processes of which one knows an older definition of a table', () => {
     expect(await below2()).to.equal(2);
   });
 
-  it('can go on writing when a column is gone: at most one statement fails', async () => {
+  it('can write after a column was dropped: at most one statement fails', async () => {
     await old.em.fork().nativeUpdate(Item, { id: 1 }, { code: '3' });
     await old.em.execute('select 1');
     await young.em.execute('alter table item rename column code to label');
@@ -144,11 +144,11 @@ describe('processes of which one knows an older definition of a table', () => {
         $$ begin delete from note where item = old.id; return null; end $$`,
       'create trigger cleaning after delete on item for each row execute function clean()',
     ],
-    'rows of an heir': ['create table note (item int, text text) inherits (item)'],
+    'rows of an inheritance child': ['create table note (item int, text text) inherits (item)'],
   };
   for (const [what, definition] of Object.entries(DEFINITIONS)) {
     for (const how of ['in one statement', 'in a transaction']) {
-      it(`drop ${what}, of which they have not heard, ${how}`, async () => {
+      it(`drop ${what}, which they do not know yet, ${how}`, async () => {
         for (const sql of definition) {
           await young.em.execute(sql);
         }

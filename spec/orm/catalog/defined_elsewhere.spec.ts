@@ -20,7 +20,7 @@ const TABLES = `drop schema public cascade; create schema public;
 const sqlFunction = (signature: string, result: string, body: string) =>
   `create function ${signature} returns ${result} language sql stable as $f$ ${body} $f$;`;
 
-/** What one process defines, and an expression on `t`, a row of `thing`, that another process evaluates then. */
+/** DDL of one process, and an expression on `t`, a row of `thing`, that another process evaluates afterwards. */
 const DEFINED: Record<string, readonly [definitions: string, expression: string]> = {
   'an overload of a function of PostgreSQL': [
     sqlFunction('power(int, text)', 'int', `select $1 + ${LEDGER}`),
@@ -51,8 +51,8 @@ const DEFINED: Record<string, readonly [definitions: string, expression: string]
     't.mood > 1',
   ],
   'a cast': [
-    `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
-     create cast (int as text) with function told(int);`,
+    `${sqlFunction('described(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
+     create cast (int as text) with function described(int);`,
     't.n::text',
   ],
   'a domain of a name that is a keyword': [
@@ -101,7 +101,7 @@ const STORES: Record<string, () => Promise<() => Store>> = {
 };
 
 for (const [where, open] of Object.entries(STORES)) {
-  describe(`A process that only reads, while another one defines something, over ${where}`, () => {
+  describe(`A process that only reads while another process runs DDL, over ${where}`, () => {
     let clientUrl: string;
     let stores: Store[];
     let newStore: () => Store;
@@ -142,7 +142,7 @@ for (const [where, open] of Object.entries(STORES)) {
       return orm;
     }
 
-    /** A process that has read the catalog, and stores what it reads. */
+    /** A process that has read the catalog, and stores results. */
     async function startReader(expression: string) {
       const orm = await start(expression);
       await names(orm);
@@ -179,7 +179,7 @@ for (const [where, open] of Object.entries(STORES)) {
     }
 
     for (const [what, [definitions, expression]] of Object.entries(DEFINED)) {
-      it(`reads what is true after each later write: ${what}`, async () => {
+      it(`reads fresh results after each later write: ${what}`, async () => {
         const reader = await startReader(expression);
         const plain = await start(expression, false);
         await definer.em.execute(definitions);
@@ -189,20 +189,20 @@ for (const [where, open] of Object.entries(STORES)) {
 
     const OVERLOAD = DEFINED['an overload of a function of PostgreSQL']!;
 
-    it('reads what is true, if the definition is committed long after it was made', async () => {
+    it('reads fresh results if the DDL is committed long after it was executed', async () => {
       const reader = await startReader(OVERLOAD[1]);
       const plain = await start(OVERLOAD[1], false);
       const em = definer.em.fork();
       await em.begin();
       await em.execute(OVERLOAD[0]);
-      // by what is committed, the function is not there
+      // in the committed catalog the function does not exist
       expect(await values(reader)).to.equal('42883');
       await names(reader);
       await em.commit();
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if it has read the catalog while a definition was not committed', async () => {
+    it('reads fresh results if it has read the catalog while the DDL was not committed', async () => {
       const plain = await start(OVERLOAD[1], false);
       const em = definer.em.fork();
       await em.begin();
@@ -212,7 +212,7 @@ for (const [where, open] of Object.entries(STORES)) {
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if its own process has rolled a definition back', async () => {
+    it('reads fresh results if its own process has rolled DDL back', async () => {
       await definer.em.execute(OVERLOAD[0]);
       const reader = await startReader(OVERLOAD[1]);
       const plain = await start(OVERLOAD[1], false);
@@ -225,7 +225,7 @@ for (const [where, open] of Object.entries(STORES)) {
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if the definition is prepared, and its mark is lost before it is committed', async () => {
+    it('reads fresh results if the DDL is prepared, and its mark is lost before it is committed', async () => {
       const plain = await start(OVERLOAD[1], false);
       const em = definer.em.fork();
       await em.begin();
@@ -241,7 +241,7 @@ for (const [where, open] of Object.entries(STORES)) {
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if values of a column are equal now that were not', async () => {
+    it('reads fresh results if values of a column have become equal', async () => {
       const reader = await startReader('t.n');
       const plain = await start('t.n', false);
       const idsOf = async (orm: MikroORM, name: string) =>
@@ -265,14 +265,14 @@ for (const [where, open] of Object.entries(STORES)) {
       }
     });
 
-    it('reads what is true, if the definition is silenced', async () => {
+    it('reads fresh results if invalidation is suppressed for the DDL', async () => {
       const reader = await startReader(OVERLOAD[1]);
       const plain = await start(OVERLOAD[1], false);
       await getCacheops(definer).noInvalidation(() => definer.em.execute(OVERLOAD[0]));
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if everything is invalidated after the definition', async () => {
+    it('reads fresh results if everything is invalidated after the DDL', async () => {
       const reader = await startReader(OVERLOAD[1]);
       const plain = await start(OVERLOAD[1], false);
       await definer.em.execute(OVERLOAD[0]);
@@ -280,7 +280,7 @@ for (const [where, open] of Object.entries(STORES)) {
       await expectFresh(reader, plain);
     });
 
-    it('reads what is true, if the store is emptied after the definition', async () => {
+    it('reads fresh results if the store is emptied after the DDL', async () => {
       const reader = await startReader(OVERLOAD[1]);
       const plain = await start(OVERLOAD[1], false);
       await definer.em.execute(OVERLOAD[0]);
@@ -288,7 +288,7 @@ for (const [where, open] of Object.entries(STORES)) {
       await expectFresh(reader, plain);
     });
 
-    it('reads the catalog anew if the stamp is gone, and stores what it reads after that', async () => {
+    it('reads the catalog again if its stamp is gone, and stores results after that', async () => {
       const reader = await startReader('t.n');
       const name = await askDatabaseName(sql => definer.em.execute(sql), undefined);
       await stores[0]!.drop([catalogOf(name)]);
@@ -299,7 +299,7 @@ for (const [where, open] of Object.entries(STORES)) {
       expect(await sourcesOf(getCacheops(reader), () => values(reader))).to.deep.equal(['cache']);
     });
 
-    it('goes on storing what it reads after a definition', async () => {
+    it('stores results again after DDL', async () => {
       const reader = await startReader('t.n');
       await definer.em.execute('create function unrelated() returns int language sql as $$ select 1 $$');
       for (let i = 0; i < 2; i++) {
@@ -309,7 +309,7 @@ for (const [where, open] of Object.entries(STORES)) {
       expect(await sourcesOf(getCacheops(reader), () => values(reader))).to.deep.equal(['cache']);
     });
 
-    it('goes on storing what it reads after everything was invalidated, without reading the catalog anew', async () => {
+    it('stores results after everything was invalidated, without reading the catalog again', async () => {
       const reader = await startReader('t.n');
       await getCacheops(definer).invalidateAll();
       await values(reader);
@@ -317,7 +317,7 @@ for (const [where, open] of Object.entries(STORES)) {
       expect(await sourcesOf(getCacheops(reader), () => values(reader))).to.deep.equal(['cache']);
     });
 
-    it('goes on storing what it reads after a definition that was rolled back', async () => {
+    it('stores results again after DDL that was rolled back', async () => {
       const reader = await startReader('t.n');
       const em = definer.em.fork();
       await em.begin();

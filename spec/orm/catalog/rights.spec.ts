@@ -28,7 +28,7 @@ const Book = defineEntity({
 });
 const entities = [Shelf, Book];
 
-/** What is asked of the database, by the right that it takes. */
+/** Rights, and the questions that need them. */
 const FUNCTIONS = [
   'array_to_json(anyarray)',
   'concat_ws(text, "any")',
@@ -86,14 +86,14 @@ const REVOKED = [
   ...RELATIONS.map(name => `select on pg_catalog.${name}`),
 ];
 
-/** Everything that an application does, and what it sees of it. */
+/** Reads and writes of an application, with their results. */
 async function use(orm: MikroORM): Promise<unknown[]> {
   const seen: unknown[] = [];
   const see = async (run: (em: EntityManager) => Promise<unknown>) => {
     const result = await run(orm.em.fork()).catch((error: Error) => `throws ${error.message}`);
     seen.push(JSON.parse(JSON.stringify(result ?? null)));
   };
-  // the catalog is read in a transaction, which must go on
+  // the catalog is read in a transaction, which must not fail
   await see(em => em.transactional(inner => inner.find(Shelf, {}, { orderBy: { id: 1 } })));
   await see(em => em.find(Book, { shelf: { name: 'a' } }, { orderBy: { id: 1 }, populate: ['shelf'] }));
   await see(em => em.count(Book, { shelf: 1 }));
@@ -120,7 +120,7 @@ async function use(orm: MikroORM): Promise<unknown[]> {
   return seen;
 }
 
-describe('the rights of the role', function () {
+describe('A role', function () {
   this.timeout(120_000);
   const role = `cacheops_app_${crypto.randomUUID().slice(0, 8)}`;
   let owner: MikroORM;
@@ -155,14 +155,14 @@ describe('the rights of the role', function () {
     await store.close();
   });
 
-  /** An ORM of the application's role, and what its cache has failed at. */
+  /** An ORM of the application's role, and the errors of its cache. */
   async function startApp(): Promise<{ orm: MikroORM; errors: ErrorEvent[]; warnings: string[] }> {
     const warnings: string[] = [];
     const orm = await MikroORM.init({
       clientUrl: appUrl,
       entities,
       extensions: [cacheops({ store })],
-      ensureDatabase: false, // the ORM itself would ask the catalog
+      ensureDatabase: false, // the ORM would read the catalog itself
       debug: ['info'],
       colors: false,
       logger: message => warnings.push(message),
@@ -177,7 +177,7 @@ describe('the rights of the role', function () {
   const titles = async () => (await owned()).map(({ title }) => title);
 
   async function expectedOf(): Promise<unknown[]> {
-    // rolled back by hand: what it writes is what the test begins with
+    // rolled back, so that the next test begins with the same rows
     const expected = await use(plain);
     await owner.em.execute('truncate shelf cascade');
     await owner.em.execute(`insert into shelf values (1, 'a', 1, '2024-01-01'), (2, 'b', 2, '2024-01-01')`);
@@ -185,7 +185,7 @@ describe('the rights of the role', function () {
     return expected;
   }
 
-  it('are enough, if it may read and write its tables', async () => {
+  it('needs only rights to read and write its tables', async () => {
     const expected = await expectedOf();
     const { orm, errors, warnings } = await startApp();
     expect(await use(orm)).to.deep.equal(expected);
@@ -197,7 +197,7 @@ describe('the rights of the role', function () {
   });
 
   for (const right of REVOKED) {
-    it(`are missed by a warning and not by a failure, and what it writes is seen: ${right}`, async () => {
+    it(`gets a warning instead of an error, and its writes are seen, without the right: ${right}`, async () => {
       await owner.em.execute(`revoke ${right} from public`);
       try {
         const expected = await expectedOf();
@@ -220,7 +220,7 @@ describe('the rights of the role', function () {
     });
   }
 
-  it('that are granted by the warning make it cache', async () => {
+  it('caches after the GRANTs of the warning', async () => {
     await owner.em.execute('revoke execute on function pg_control_system() from public');
     const { orm, warnings } = await startApp();
     await orm.em.fork().find(Book, {});
@@ -263,7 +263,7 @@ describe('the rights of the role', function () {
       (em: EntityManager) => em.insert(Book, { id: 8, title: 'eight', shelf: 1 }),
     ],
   ] as const) {
-    it(`on tables may be as few as a write takes: ${name}`, async () => {
+    it(`needs no more rights on a table than its write does: ${name}`, async () => {
       await owner.em.execute(`revoke all on shelf, book from ${role}`);
       for (const grant of grants) {
         await owner.em.execute(`grant ${grant} to ${role}`);

@@ -22,7 +22,7 @@ const Item = defineEntity({
   },
 });
 
-/** In whatever schema it is asked for. */
+/** In the schema of the call. */
 const Label = defineEntity({
   name: 'Label',
   schema: '*',
@@ -60,7 +60,7 @@ const Hidden = defineEntity({
 
 const entities = [Item, Label, Kind, Note, Secret, Hidden];
 
-describe('schemas', () => {
+describe('Results of tables with one name in several schemas', () => {
   let started: Started;
   let uncached: MikroORM;
 
@@ -99,7 +99,7 @@ describe('schemas', () => {
       return { em, result: await read(em) };
     };
 
-  it('of an EntityManager keep their results apart', async () => {
+  it('are separate for EntityManagers with different schemas', async () => {
     for (const read of [
       em => em.find(Note, {}),
       em => em.findOne(Item, { name: { $ne: 'x' } }),
@@ -112,7 +112,7 @@ describe('schemas', () => {
     }
   });
 
-  it('of a call keep their results apart', async () => {
+  it('are separate for calls with different schemas', async () => {
     const variant = (schema: string | undefined): Variant =>
       inFork(undefined, em => em.find(Note, {}, schema === undefined ? {} : { schema }));
     await expectIsolated(
@@ -121,7 +121,7 @@ describe('schemas', () => {
     );
   });
 
-  it('are told apart by what is written', async () => {
+  it('are dropped by writes to their schema only', async () => {
     const names = (schema: string) => started.orm.em.fork({ schema }).find(Item, { name: { $ne: 'x' } });
     await names('one');
     await names('two');
@@ -133,7 +133,7 @@ describe('schemas', () => {
     expect((await names('one')).map(({ name }) => name)).to.have.members(['one', 'y']);
   });
 
-  it('are known precisely: a write to another row drops nothing', async () => {
+  it('are kept after a write to another row', async () => {
     const one = () => started.orm.em.fork({ schema: 'one' }).find(Item, { name: 'one' });
     await one();
     await started.cache.idle();
@@ -143,7 +143,7 @@ describe('schemas', () => {
     expect(await sourcesOf(started.cache, one)).to.deep.equal(['miss']);
   });
 
-  it('of an EntityManager alone are meant by what its flush writes', async () => {
+  it('are dropped by a flush only in the schema of its EntityManager', async () => {
     const texts = (schema: string) => started.orm.em.fork({ schema }).find(Note, {});
     for (const schema of ['one', 'public']) {
       await texts(schema);
@@ -157,7 +157,7 @@ describe('schemas', () => {
   });
 
   for (const entity of [Note, Item]) {
-    it(`are all meant by an entity that is invalidated by hand: ${entity.name}`, async () => {
+    it(`are dropped in all schemas by manual invalidation of an entity: ${entity.name}`, async () => {
       const read = (schema: string) => started.orm.em.fork({ schema }).find(entity as typeof Note, {});
       for (const invalidate of [
         async () => {
@@ -177,7 +177,7 @@ describe('schemas', () => {
     });
   }
 
-  it('of shared tables drop results of all', async () => {
+  it('are dropped for all EntityManagers if they share the table', async () => {
     const kinds = (schema: string) =>
       started.orm.em.fork({ schema }).find(Item, { kind: { name: 'k' } }, { populate: ['kind'] });
     await kinds('one');
@@ -188,7 +188,7 @@ describe('schemas', () => {
     expect(await kinds('two')).to.have.length(2);
   });
 
-  it('do not open what is never cached', async () => {
+  it('are not cached if the profile forbids it, whatever the schema', async () => {
     for (const schema of ['one', 'two', undefined]) {
       const em = () => started.orm.em.fork(schema ? { schema } : { schema: 'public' });
       for (const read of [

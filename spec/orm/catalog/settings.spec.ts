@@ -43,7 +43,7 @@ const READS: Record<string, (em: Em) => Promise<unknown>> = {
       .execute('all'),
 };
 
-describe('settings that no statement sets', () => {
+describe('Settings that no statement sets', () => {
   let url: string;
   let store: MemoryStore;
   const opened: MikroORM[] = [];
@@ -56,7 +56,7 @@ describe('settings that no statement sets', () => {
     store = new MemoryStore();
     const { orm, cache } = await open({});
     await orm.em.getConnection().executeDump(`${ROWS}; ${OTHER}`);
-    // settles what a store that is new has to find out
+    // lifts the quarantines of a new store
     await orm.em.fork().find(Event, {});
     await cache.invalidateAll();
   });
@@ -78,7 +78,7 @@ describe('settings that no statement sets', () => {
 
   const connecting = (options: string): Partial<Options> => ({ driverOptions: { options } });
 
-  /** Every one of them is answered as one without a cache would be, whichever of them was asked before. */
+  /** Each returns what an ORM without a cache returns, in any order of reads. */
   async function expectApart(all: readonly Partial<Options>[], reads = READS): Promise<void> {
     const pairs = [];
     for (const options of all) {
@@ -113,12 +113,12 @@ describe('settings that no statement sets', () => {
   ];
 
   for (const options of OPTIONS) {
-    it(`of a connection’s options belong to the key: ${options}`, async () => {
+    it(`belong to the key if options of the connection set them: ${options}`, async () => {
       await expectApart([{}, connecting(options), {}]);
     });
   }
 
-  it('of the role and of the database belong to the key', async () => {
+  it('belong to the key if ALTER ROLE or ALTER DATABASE sets them', async () => {
     const name = new URL(url).pathname.slice(1);
     const { orm } = await open({}, false);
     const one = await open({});
@@ -146,7 +146,7 @@ describe('settings that no statement sets', () => {
     }
   });
 
-  it('of a pool’s hooks belong to the key', async () => {
+  it('belong to the key if a hook of the pool sets them', async () => {
     const onCreateConnection: Options['onCreateConnection'] = async connection => {
       await (connection as any).executeQuery({
         sql: `set timezone = 'Asia/Tokyo'`,
@@ -161,7 +161,7 @@ describe('settings that no statement sets', () => {
     await expectApart([{}, { onCreateConnection }, { driverOptions: { onPoolCreated } as never }]);
   });
 
-  it('of the process belong to the key: its time zone', async () => {
+  it('belong to the key if they are the time zone of the process', async () => {
     const before = process.env.TZ;
     const orms = {
       UTC: await open({ forceUtcTimezone: false }),
@@ -191,7 +191,7 @@ describe('settings that no statement sets', () => {
     }
   });
 
-  it('of the process belong to the key: how it parses values', async () => {
+  it('belong to the key if they are the type parsers of the process', async () => {
     const onPoolCreated = (parser: (text: string) => unknown) => (pool: any) => {
       pool.options.types.setTypeParser(701, parser);
     };
@@ -208,7 +208,7 @@ describe('settings that no statement sets', () => {
     ]);
   });
 
-  it('of how values are parsed are shared if their text tells all, and else told of in a warning', async () => {
+  it('are shared between processes for type parsers whose source text shows everything, otherwise a warning is logged', async () => {
     const warnings: string[] = [];
     const factor = Math.random();
     const sources = async (parser: (text: string) => unknown) => {
@@ -227,16 +227,16 @@ describe('settings that no statement sets', () => {
       return found;
     };
     expect(await sources(text => Number(text) + 1)).to.deep.equal(['miss', 'cache']);
-    const told = () => warnings.filter(text => text.includes('cacheops:'));
-    expect(told()).to.deep.equal([]);
+    const logged = () => warnings.filter(text => text.includes('cacheops:'));
+    expect(logged()).to.deep.equal([]);
     await sources(text => Number(text) * factor);
-    expect(told()).to.have.length(2);
-    expect(told()[0]).to.include(
-      'cacheops: the parser of type 701 may use values that its text does not tell',
+    expect(logged()).to.have.length(2);
+    expect(logged()[0]).to.include(
+      'cacheops: the parser of type 701 may use values that its source text does not show',
     );
   });
 
-  it('belong to the key of functions too, also those of the user’s own', async () => {
+  it('belong to the key of functions too, also custom settings', async () => {
     const name = new URL(url).pathname.slice(1);
     const { orm } = await open({}, false);
     await orm.em.execute(`alter database "${name}" set app.tenant = 'all'`);
@@ -272,7 +272,7 @@ describe('settings that no statement sets', () => {
     await orm.em.execute(`alter database "${name}" reset app.tenant`);
   });
 
-  it('of extensions are told apart where the tables of a query are named', async () => {
+  it('of PostgreSQL extensions belong to the key of queries with declared tables', async () => {
     const { orm: plain } = await open({}, false);
     await plain.em.execute('create extension if not exists pg_trgm');
     await plain.em.execute(`update event set name = 'word' where id = 1`);
@@ -294,7 +294,7 @@ describe('settings that no statement sets', () => {
     }
   });
 
-  it('that change no answer are none of the key’s', async () => {
+  it('that change no result are not in the key', async () => {
     const one = await open({});
     await one.orm.em.fork().find(Event, {});
     await one.cache.idle();
@@ -308,7 +308,7 @@ describe('settings that no statement sets', () => {
     }
   });
 
-  it('hold from the newest connection on; an older one fills nothing', async () => {
+  it('are those of the newest connection; an older connection stores nothing', async () => {
     const name = new URL(url).pathname.slice(1);
     const { orm, cache } = await open({ pool: { min: 0, max: 2 } });
     const read = (em: Em) => em.find(Event, { at: { $gte: '2024-01-01 12:00' } }, { fields: ['id'] });
@@ -331,7 +331,7 @@ describe('settings that no statement sets', () => {
     await orm.em.execute(`alter database "${name}" reset timezone`);
   });
 
-  it('by which values are parsed set no bounds to what a page depends on', async () => {
+  it('that change type parsers prevent page bounds', async () => {
     const onPoolCreated = (pool: any) => {
       pool.options.types.setTypeParser(25, (text: string) => text.toLowerCase());
     };
@@ -351,7 +351,7 @@ describe('settings that no statement sets', () => {
     expect(await last(reader.orm)).to.deep.equal(['a']);
   });
 
-  it('decide which table a write is to', async () => {
+  it('decide which table a write changes', async () => {
     const reader = await open({});
     const writer = await open(connecting('-c search_path=other,public'));
     const read = (em: Em, schema: string) => em.count(Event, { size: 7 }, { schema });
@@ -362,7 +362,7 @@ describe('settings that no statement sets', () => {
     expect([await count('other'), await count('public')]).to.deep.equal([0, 0]);
   });
 
-  it('decide how a statement is read', async () => {
+  it('decide how a statement is analysed', async () => {
     const reader = await open({});
     const writer = await open(connecting('-c standard_conforming_strings=off'));
     const read = () => reader.orm.em.fork().count(Event, { size: 7 });
@@ -372,7 +372,7 @@ describe('settings that no statement sets', () => {
     expect(await read()).to.equal(2);
   });
 
-  it('that a hook may change each time that a connection is taken leave nothing cached', async () => {
+  it('that a hook may change at each acquisition of a connection prevent caching', async () => {
     const zones = ['UTC', 'Asia/Tokyo'];
     const onReserveConnection: Options['onReserveConnection'] = async connection => {
       const sql = `set timezone = '${zones.at(-1)}'`;

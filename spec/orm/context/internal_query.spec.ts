@@ -5,7 +5,7 @@ import { Article, entities, Tag } from '../../../fixtures/legacy/index.js';
 import { createBlog } from '../support/blog.js';
 import { join, joinUncached } from '../support/start.js';
 
-/** Reads and writes for whose sake the extension asks about the catalog, transactions, locks and settings. */
+/** Reads and writes for which the extension asks for the catalog, transactions, locks and settings. */
 async function use(orm: MikroORM): Promise<void> {
   const em = orm.em.fork();
   for (let i = 0; i < 3; i++) {
@@ -38,12 +38,12 @@ async function logOf(start: typeof joinUncached, debug: unknown): Promise<Set<st
 
 const cached: typeof joinUncached = async options => (await join(options)).orm;
 
-describe("the extension's own statements", () => {
+describe("The extension's own statements", () => {
   beforeEach(() => createBlog());
   afterEach(() => sinon.restore());
 
   for (const debug of [['query'], ['query', 'query-params'], true] as const) {
-    it(`are not in the query log that debug: ${JSON.stringify(debug)} asks for`, async () => {
+    it(`are not in the query log with debug: ${JSON.stringify(debug)}`, async () => {
       const expected = await logOf(joinUncached, debug);
       await createBlog();
       expect(expected.size).to.be.greaterThan(8);
@@ -51,7 +51,7 @@ describe("the extension's own statements", () => {
     });
   }
 
-  it('are in the log under the namespace cacheops, if it is asked for by name', async () => {
+  it('are logged under the namespace cacheops if it is enabled by name', async () => {
     const messages = [...(await logOf(cached, ['cacheops']))];
     expect(messages).to.satisfy((all: string[]) => all.every(message => message.startsWith('[cacheops] ')));
     expect(messages.join('\n'))
@@ -71,7 +71,7 @@ describe("the extension's own statements", () => {
     const { orm } = await join({ entities });
     const sent = await sentBy(orm);
     expect(sent.filter(sql => !expected.includes(sql))).to.deep.equal([]);
-    // what is answered by the cache passes by as well, and nothing is seen twice
+    // reads that the cache answers are seen too, and nothing is seen twice
     expect(sent.length).to.be.within(5, expected.length);
   });
 
@@ -84,7 +84,7 @@ describe("the extension's own statements", () => {
     expect(onQuery.args.filter(([sql]) => /pg_\w+\b|current_\w+/.test(sql))).to.deep.equal([]);
   });
 
-  it('leave the answers of a stub to those who have made it', async () => {
+  it('do not use up the answers of a stub', async () => {
     const { orm } = await join({ entities });
     sinon.stub(orm.em.getConnection(), 'execute').resolves([{ id: 7, name: 'made up' }]);
     const tags = await orm.em.fork().find(Tag, {});

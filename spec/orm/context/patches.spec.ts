@@ -25,9 +25,9 @@ function partsOf(name: string): { owner: string; method: string } {
 const listed = (owner: string) =>
   PATCHES.map(({ name }) => name).filter(name => partsOf(name).owner === owner);
 
-describe('patches of MikroORM', () => {
+describe('Patches of MikroORM', () => {
   for (const { name, arity } of PATCHES) {
-    it(`find the method that ${name} replaces, with the parameters that it was written for`, () => {
+    it(`replace an existing method with the expected number of parameters: ${name}`, () => {
       const { owner, method } = partsOf(name);
       const found = (PROTOTYPES[owner] as Record<string, unknown>)[method];
       expect(found, `MikroORM has no ${owner}.${method}() any more`).to.be.a('function');

@@ -16,7 +16,7 @@ const PECULIAR = 'a session with settings of its own';
 
 type Em = EntityManager;
 
-describe('sessions', () => {
+describe('Sessions', () => {
   let started: Started;
   let uncached: MikroORM;
 
@@ -38,7 +38,7 @@ describe('sessions', () => {
     await emptyEmbedded();
   });
 
-  it('with variables of their own have keys of their own', async () => {
+  it('with custom settings have separate keys', async () => {
     const keys: string[] = [];
     started.cache.events.on('read', ({ key }) => keys.push(key!));
     const contexts: (Record<string, string> | undefined)[] = [
@@ -57,7 +57,7 @@ describe('sessions', () => {
     expect(new Set(keys).size).to.equal(4);
   });
 
-  it('with variables that tell nothing of themselves are answered by the database', async () => {
+  it('with custom settings that cannot be described are answered by the database', async () => {
     class Tenant {
       toString(): string {
         return '1';
@@ -72,7 +72,7 @@ describe('sessions', () => {
     }
   });
 
-  it('with variables of their own are answered from the cache', async () => {
+  it('with custom settings in the session context are answered by the cache', async () => {
     const read = (tenant: string) => {
       const em = started.orm.em.fork();
       em.setSessionContext({ variables: { 'app.tenant': tenant, 'app.user': "it's" } });
@@ -84,7 +84,7 @@ describe('sessions', () => {
     }
   });
 
-  it('never share what row-level security lets them see', async () => {
+  it('never share results that row-level security filters', async () => {
     for (const tenant of ['1', '2', '1', '2']) {
       const em = started.orm.em.fork();
       em.setSessionContext({ role: 'reader', variables: { 'app.tenant': tenant } });
@@ -96,7 +96,7 @@ describe('sessions', () => {
     expect(await sourcesOf(started.cache, superuser)).to.deep.equal(['row-level security on guarded']);
   });
 
-  it('of another role neither read from the cache nor fill it', async () => {
+  it('with another role neither read from the cache nor fill it', async () => {
     const read = () => {
       const em = started.orm.em.fork();
       em.setSessionContext({ role: 'reader', variables: {} });
@@ -122,7 +122,7 @@ describe('sessions', () => {
   ];
 
   for (const setting of SETTINGS) {
-    it(`with settings that change answers neither read from the cache nor fill it: ${setting}`, async () => {
+    it(`with settings that change results neither read from the cache nor fill it: ${setting}`, async () => {
       const read = (em: Em) =>
         em.find(Open, { at: { $gte: '2024-01-01 12:00' as never } }, { orderBy: { id: 1 } });
       const ask = async (orm: MikroORM) =>
@@ -158,23 +158,23 @@ describe('sessions', () => {
       return sourcesOf(started.cache, read);
     };
     const cases: Record<string, readonly [statement: string, source: string]> = {
-      'but has not': ['do $$ begin execute $x$ select 1 $x$; end $$', 'cache'],
-      'for the rest of its transaction': [`do $$ begin set local timezone = 'Asia/Tokyo'; end $$`, 'cache'],
-      'to what it was': [`do $$ begin set timezone = default; end $$`, 'cache'],
-      'to what changes no answer': [
+      nothing: ['do $$ begin execute $x$ select 1 $x$; end $$', 'cache'],
+      'settings of its transaction': [`do $$ begin set local timezone = 'Asia/Tokyo'; end $$`, 'cache'],
+      'a setting to its old value': [`do $$ begin set timezone = default; end $$`, 'cache'],
+      'settings that change no result': [
         `do $$ begin set work_mem = '8MB'; set app.tenant = '9'; end $$`,
         'cache',
       ],
-      'to what changes answers': [`do $$ begin set timezone = 'Asia/Tokyo'; end $$`, 'miss'],
-      'to another search path': [`do $$ begin set search_path = other, public; end $$`, 'miss'],
-      'to another role': [`do $$ begin set role reader; end $$`, 'miss'],
-      'by a temporary table': [
+      'settings that change results': [`do $$ begin set timezone = 'Asia/Tokyo'; end $$`, 'miss'],
+      'the search path': [`do $$ begin set search_path = other, public; end $$`, 'miss'],
+      'the role': [`do $$ begin set role reader; end $$`, 'miss'],
+      'the meaning of a name by a temporary table': [
         `do $$ begin execute 'create temporary table open as table other.open'; end $$`,
         'miss',
       ],
     };
     for (const [what, [statement, source]] of Object.entries(cases)) {
-      it(`${what}, results are ${source === 'cache' ? 'stored again' : 'not stored'}`, async () => {
+      it(`results are ${source === 'cache' ? 'stored again' : 'not stored'} if it changes ${what}`, async () => {
         await started.orm.em.fork().count(Open);
         await started.orm.em.fork().execute(statement);
         expect(await twice()).to.deep.equal([source]);
@@ -184,14 +184,14 @@ describe('sessions', () => {
       });
     }
 
-    it('and to what it was by another, results are stored again', async () => {
+    it('results are stored again once another statement resets the settings', async () => {
       await started.orm.em.fork().execute(`set timezone = 'Asia/Tokyo'`);
       expect(await twice()).to.deep.equal(['miss']);
       await started.orm.em.fork().execute('reset timezone');
       expect(await twice()).to.deep.equal(['cache']);
     });
 
-    it('in a transaction that fails, results are stored again afterwards', async () => {
+    it('results are stored again if its transaction fails', async () => {
       await started.orm.em
         .fork()
         .transactional(async em => {
@@ -203,7 +203,7 @@ describe('sessions', () => {
   });
 
   for (const scope of ['session', 'local']) {
-    it(`share nothing that functions find by settings of the user’s own (${scope})`, async () => {
+    it(`share no results of functions that read custom settings (${scope})`, async () => {
       const tenant = cachedAs(Open, { name: 'tenant' })(async (em: Em): Promise<string> => {
         const [row] = await em.execute(`select current_setting('app.tenant', true) as tenant`);
         return row!.tenant;
@@ -222,7 +222,7 @@ describe('sessions', () => {
     });
   }
 
-  it('with a temporary table in the place of another do not fill the cache', async () => {
+  it('with a temporary table that hides another do not fill the cache', async () => {
     const read = () => started.orm.em.fork().find(Open, {});
     await started.orm.em.execute('create temporary table open as select * from public.open where id = 1');
     expect(await read()).to.have.length(1);
@@ -237,7 +237,7 @@ describe('sessions', () => {
     'set local enable_seqscan = off',
     `set local app.tenant = '7'`,
   ]) {
-    it(`with settings that change no answer use the cache: ${setting}`, async () => {
+    it(`with settings that change no result use the cache: ${setting}`, async () => {
       const read = () => started.orm.em.fork().find(Open, {});
       await read();
       await started.cache.idle();

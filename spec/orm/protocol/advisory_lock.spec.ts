@@ -10,7 +10,7 @@ import { sourcesOf } from '../support/observe.js';
 
 const Badge = defineEntity({
   name: 'Badge',
-  // longer than the leaps of the clock
+  // longer than the jumps of the clock
   cacheops: { ops: 'all', timeout: 10_000_000 },
   properties: { id: p.integer().primary(), name: p.string() },
 });
@@ -28,7 +28,7 @@ const DDL = `
     update badge set name = 'lime' where id = 2;
   end $$`;
 
-describe('a statement that no transaction of ours is around', () => {
+describe('A statement outside of a transaction of ours', () => {
   let orm: MikroORM;
   let other: MikroORM;
   let cache: Cacheops;
@@ -37,7 +37,7 @@ describe('a statement that no transaction of ours is around', () => {
   let table: string;
 
   beforeEach(async () => {
-    const options = { clientUrl: await freshDatabase('beacons'), pool: { min: 1, max: 4 } };
+    const options = { clientUrl: await freshDatabase('advisory_locks'), pool: { min: 1, max: 4 } };
     other = await MikroORM.init({ ...options, entities: [], discovery: { warnWhenNoEntities: false } });
     await other.em.execute(DDL);
     now = 1;
@@ -69,7 +69,7 @@ describe('a statement that no transaction of ours is around', () => {
     return found;
   };
 
-  /** Does something while the procedure has committed its first half, and waits to begin the second. */
+  /** Runs a function while the procedure has committed its first half and waits before the second. */
   async function halfway(run: () => Promise<void>): Promise<void> {
     const gate = other.em.fork();
     await gate.begin();
@@ -87,7 +87,7 @@ describe('a statement that no transaction of ours is around', () => {
     }
   }
 
-  it('keeps readers from storing what they read for as long as it runs, however long that is', async () => {
+  it('prevents readers from storing results as long as it runs', async () => {
     await halfway(async () => {
       for (const later of [0, 2000, 0, 100_000, 0]) {
         now += later;
@@ -97,11 +97,11 @@ describe('a statement that no transaction of ours is around', () => {
     });
     expect(await names()).to.deep.equal(['crimson', 'lime']);
     await cache.idle();
-    await sources(); // it may have defined something: so the catalog is read anew
+    await sources(); // the catalog is read again, because the procedure may have run DDL
     expect(await sources()).to.deep.equal(['cache']);
   });
 
-  it('also if the store forgets meanwhile that it does', async () => {
+  it('prevents readers from storing results even if the store loses its mark meanwhile', async () => {
     await halfway(async () => {
       await store.clear();
       for (let i = 0; i < 4; i++) {
@@ -116,8 +116,8 @@ describe('a statement that no transaction of ours is around', () => {
     expect(await sources()).to.deep.equal(['cache']);
   });
 
-  it('is not waited for once the database does not execute it any more, whatever became of who sent it', async () => {
-    await store.mark({ id: 'dead', xid: 'beacon 12345' }, [anyChange(table)]);
+  it('prevents nothing once the database has stopped executing it, even if its process has died', async () => {
+    await store.mark({ id: 'dead', xid: 'lock 12345' }, [anyChange(table)]);
     expect(await sources()).to.deep.equal(['miss']);
     expect(await sources()).to.deep.equal(['miss']);
     now += 2000;
@@ -131,7 +131,7 @@ describe('a statement that no transaction of ours is around', () => {
     expect(locks).to.deep.equal([]);
   });
 
-  it('may begin a transaction, which tells of itself when it is committed', async () => {
+  it('may begin a transaction, which invalidates when it commits', async () => {
     const client = orm.em.getConnection().getClient();
     await client.connection().execute(async connection => {
       const execute = (text: string) => connection.executeQuery(CompiledQuery.raw(text));
@@ -145,7 +145,7 @@ describe('a statement that no transaction of ours is around', () => {
     expect(await names()).to.deep.equal(['crimson', 'green']);
   });
 
-  it('may end a transaction of ours, which has told of itself before', async () => {
+  it('may end a transaction of ours, which has marked before', async () => {
     const marks: string[] = [];
     const mark = store.mark.bind(store);
     store.mark = async (writer, changes) => {
@@ -161,7 +161,7 @@ describe('a statement that no transaction of ours is around', () => {
     expect(await names()).to.deep.equal(['crimson', 'green']);
   });
 
-  it('is looked for on the table that there is now, not on that of the catalog', async () => {
+  it('is found by the present table of that name, not by that of the catalog', async () => {
     await other.em.execute(`drop table badge; create table badge (id int primary key, name text)`);
     const writer = other.em.fork();
     await writer.begin();
@@ -173,7 +173,7 @@ describe('a statement that no transaction of ours is around', () => {
     await writer.commit();
     expect(await names()).to.deep.equal(['blue']);
     await cache.idle();
-    await sources(); // the stamp of the catalog was cleared: so it is read anew
+    await sources(); // the catalog is read again, because its stamp was cleared
     expect(await sources()).to.deep.equal(['cache']);
   });
 });

@@ -16,7 +16,7 @@ import { join, type Started } from '../support/start.js';
 describe('lock: true', () => {
   let blog: Started;
   let other: Started;
-  /** questions whether one is the first */
+  /** number of questions whether the process is the first */
   let looks: number;
 
   beforeEach(async () => {
@@ -39,7 +39,7 @@ describe('lock: true', () => {
 
   const read = ({ orm }: Started, cacheops?: CallOptions) => orm.em.fork().find(Tag, {}, { cacheops });
 
-  /** As if another process were asking the same. */
+  /** Stands for another process that asks the same. */
   async function hold(cacheops: CallOptions = true) {
     const [event] = await readsOf(blog.cache, () => read(blog, cacheops));
     await blog.cache.invalidateAll();
@@ -48,7 +48,7 @@ describe('lock: true', () => {
     return lock as Extract<typeof lock, { release: unknown }>;
   }
 
-  it('is asked for by the call, the repository, the query builder or the profile', async () => {
+  it('is an option of the call, the repository, the query builder and the profile', async () => {
     const { em } = blog.orm;
     const ways: (() => Promise<unknown>)[] = [
       () => read(blog, { lock: true }),
@@ -74,7 +74,7 @@ describe('lock: true', () => {
     }
   });
 
-  it('costs a hit nothing', async () => {
+  it('sends no further command on a hit', async () => {
     await read(other);
     await other.cache.idle();
     looks = 0;
@@ -82,7 +82,7 @@ describe('lock: true', () => {
     expect(looks).to.equal(0);
   });
 
-  it('waits for what another process asks for, and takes what it has stored', async () => {
+  it('waits for the query of another process and returns the result that it has stored', async () => {
     const lock = await hold();
     const late = sourcesOf(other.cache, () => Promise.all([read(other), read(other)]));
     await until(() => looks > 1);
@@ -92,13 +92,13 @@ describe('lock: true', () => {
     lock.release();
   });
 
-  it('does not give those who begin later what was stored before a commit', async () => {
+  it('does not return a result from before a commit to a reader that begins after it', async () => {
     const lock = await hold();
     const early = read(other);
     await until(() => looks > 1);
     await read(blog);
     await blog.cache.idle();
-    // who waits has looked for the entry, and is about to hear that it is there
+    // the waiting reader has looked for the entry, and is about to find it
     const found: Gate = gate();
     const { read: readStore } = blog.store;
     let reads = 0;
@@ -132,7 +132,7 @@ describe('lock: true', () => {
     lock.release();
   });
 
-  it('waits for nobody if the store fails', async () => {
+  it('does not wait if the store fails', async () => {
     const lock = await hold();
     const failing = new MemoryStore();
     const broken = await join({ entities, cacheops: { store: failing } });
@@ -168,7 +168,7 @@ describe('lock: true, with several processes on PostgreSQL and Redis', function 
     children = Array.from({ length: PROCESSES }, start);
     await Promise.all(children.map(hear));
     for (const child of children) {
-      // ends the quarantine of registries that are new
+      // lifts the quarantines of new registries
       await ask(child, { id: 1, reads: 1, lock: true });
     }
   });
@@ -196,7 +196,7 @@ describe('lock: true, with several processes on PostgreSQL and Redis', function 
     }
   }
 
-  /** So that every query of the table waits, and nothing is stored of it. */
+  /** Makes every query of the table wait, so that nothing of it is stored. */
   async function stall() {
     const em = orm.em.fork();
     await em.begin();
@@ -234,18 +234,18 @@ describe('lock: true, with several processes on PostgreSQL and Redis', function 
     while ((await hear(child)) !== news) {}
   }
 
-  it('a cold hot key is asked for once by all of them', async () => {
+  it('asks the database once for a key that all of them miss', async () => {
     const sources = await race(2, true);
     expect(sources).to.have.lengthOf(10 * PROCESSES);
     expect(sources.filter(source => source !== 'shared')).to.deep.equal(['miss']);
   });
 
-  it('and without it, once by each', async () => {
+  it('asks the database once for each process without the option', async () => {
     const sources = await race(3, false);
     expect(sources.filter(source => source === 'miss')).to.have.lengthOf(PROCESSES);
   });
 
-  it('who dies while it asks does not keep others waiting for longer than five seconds', async () => {
+  it('waits at most five seconds for a process that dies during its query', async () => {
     const doomed = start();
     await hear(doomed);
     const resume = await stall();
@@ -261,7 +261,7 @@ describe('lock: true, with several processes on PostgreSQL and Redis', function 
     await resume();
     const { sources, duration } = await outcome;
     expect(sources).to.deep.equal(['miss']);
-    // and the time of a query, on a machine that may be busy
+    // plus the time of a query on a busy machine
     expect(duration).to.be.within(4000, 8000);
   });
 });

@@ -22,7 +22,7 @@ export async function startBlog(options: Partial<StartOptions> = {}): Promise<St
   return join({ entities, ...options });
 }
 
-/** The blog as it was, and nothing of it in the cache. */
+/** Restores the blog, and empties the cache. */
 export async function restoreBlog({ orm, cache }: Started): Promise<void> {
   if (script && (await definitions()) === defined) {
     const database = await embedded();
@@ -30,18 +30,18 @@ export async function restoreBlog({ orm, cache }: Started): Promise<void> {
     defined = await definitions();
   } else {
     await createBlog();
-    await orm.em.execute('comment on table tag is null'); // its tables are others now
+    await orm.em.execute('comment on table tag is null'); // its tables have new oids
   }
   await cache.invalidateAll();
 }
 
-/** What makes the blog: its tables, and their rows if the tables are there. */
+/** SQL that creates the tables of the blog, and SQL that restores their rows. */
 let script: { readonly tables: string; readonly rows: string } | undefined;
 
-/** The {@link definitions} of the blog that was made last. */
+/** The {@link definitions} of the latest blog. */
 let defined: string | undefined;
 
-/** Makes an empty embedded database, and the blog in it. From the second time on that takes no time. */
+/** Creates the blog in the emptied embedded database; fast from the second time on. */
 export async function createBlog(): Promise<void> {
   const database = await emptyEmbedded();
   if (script) {
@@ -65,7 +65,7 @@ async function definitions(): Promise<string> {
         where c.relkind = 'r' and c.relnamespace = 'pg_catalog'::regnamespace
           and a.attname in ('oid', 'attrelid', 'setdatabase')`,
     );
-    // what comes with PostgreSQL has lower numbers; settings have none
+    // objects of PostgreSQL have lower oids; settings have none
     versions = rows
       .map(({ name, key }) => {
         const condition = key === 'setdatabase' ? 'true' : `${key} >= 16384`;
@@ -78,7 +78,7 @@ async function definitions(): Promise<string> {
 
 let versions: string | undefined;
 
-/** Puts all rows of all tables back in place, as they are. */
+/** SQL that restores the present rows of all tables. */
 async function rewrites(): Promise<string[]> {
   const database = await embedded();
   const { rows: tables } = await database.query<{ name: string }>(
@@ -100,7 +100,7 @@ async function rewrites(): Promise<string[]> {
   return [...statements, 'set session_replication_role = origin;', NEXT_IDS];
 }
 
-// so that the next rows do not get the ids of those below
+// so that new rows do not get the ids below
 const NEXT_IDS = ['author', 'category', 'tag', 'article', 'content']
   .map(table => `select setval(pg_get_serial_sequence('${table}', 'id'), 100);`)
   .join('\n');

@@ -4,14 +4,14 @@ type Pglite = Awaited<ReturnType<PgliteConnection['getNativeClient']>>;
 
 let owner: Promise<MikroORM> | undefined;
 
-/** One PostgreSQL for all ORMs of this process, started when first asked for: it takes a second or two. */
+/** One PostgreSQL for all ORMs of this process, started on first use, which takes a second or two. */
 export async function embedded(): Promise<Pglite> {
   owner ??= MikroORM.init({ entities: [], discovery: { warnWhenNoEntities: false } });
   const connection = (await owner).em.getConnection() as PgliteConnection;
   return connection.getNativeClient();
 }
 
-/** The same with nothing in it, and with a session as if new. */
+/** The same without any objects, and with the settings of a new session. */
 export async function emptyEmbedded(): Promise<Pglite> {
   const pglite = await embedded();
   const { rows } = await pglite.query<{ name: string }>(

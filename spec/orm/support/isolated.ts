@@ -4,10 +4,10 @@ import type { Cacheops } from '../../../lib/index.js';
 import { readsOf } from './observe.js';
 import { snapshotOf } from './snapshot.js';
 
-/** Asks something of an EntityManager that it may have made for itself. */
+/** Reads with an EntityManager of its own. */
 export type Variant = (orm: MikroORM) => Promise<{ readonly em: EntityManager; readonly result: unknown }>;
 
-/** Of a new fork. */
+/** Reads with a new fork. */
 export function asking(read: (em: EntityManager) => Promise<unknown>): Variant {
   return async orm => {
     const em = orm.em.fork();
@@ -16,8 +16,8 @@ export function asking(read: (em: EntityManager) => Promise<unknown>): Variant {
 }
 
 /**
- * Each variant is answered as the database would, whichever others were asked before; none has the key of another;
- * and asked again, they come from the cache.
+ * Expects that each variant returns what the database returns, in any order, that no two share a key, and that repeated
+ * reads are hits.
  */
 export async function expectIsolated(
   { orm, cache, uncached }: { orm: MikroORM; cache: Cacheops; uncached: MikroORM },

@@ -4,14 +4,14 @@ import { entities, Tag } from '../../../fixtures/legacy/index.js';
 import { cacheops, getCacheops, RedisStore } from '../../../lib/index.js';
 import { sourcesOf } from './observe.js';
 
-/** What the parent asks for: so many reads of a tag at once. */
+/** A task of the parent: a number of simultaneous reads of a tag. */
 export interface Order {
   readonly id: number;
   readonly reads: number;
   readonly lock: boolean;
 }
 
-/** Where its answers came from, and how long they took, in milliseconds. */
+/** The sources of the results, and the duration in milliseconds. */
 export interface Outcome {
   readonly sources: readonly string[];
   readonly duration: number;
@@ -28,7 +28,7 @@ const orm = await MikroORM.init({
 const { lease } = store;
 let looks = 0;
 store.lease = (address, ttl) => {
-  // whoever asks twice whether it is the first, waits
+  // a process that asks a second time whether it is the first is waiting
   if (address.key === 'lock' && ++looks === 2) {
     process.send!('waits');
   }

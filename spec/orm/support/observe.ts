@@ -1,6 +1,6 @@
 import type { Cacheops, ReadEvent } from '../../../lib/index.js';
 
-/** The reads that a function makes, in order. When this resolves, what could be stored is. */
+/** The reads that a function makes, in order. Resolves after their results are stored. */
 export async function readsOf(cache: Cacheops, run: () => unknown): Promise<ReadEvent[]> {
   const reads: ReadEvent[] = [];
   const listener = (event: ReadEvent) => reads.push(event);
@@ -14,7 +14,7 @@ export async function readsOf(cache: Cacheops, run: () => unknown): Promise<Read
   return reads;
 }
 
-/** Where the answers came from: `cache`, or why not (`miss`, `a lock` …). */
+/** The source of each read: `cache`, or the reason why not (`miss`, `a lock` …). */
 export async function sourcesOf(cache: Cacheops, run: () => unknown): Promise<string[]> {
   return (await readsOf(cache, run)).map(({ source, reason }) => reason ?? source);
 }

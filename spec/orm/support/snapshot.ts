@@ -2,8 +2,8 @@ import { type AnyEntity, Collection, helper, Reference, ScalarReference, Utils }
 import type { EntityManager } from '@mikro-orm/pglite';
 
 /**
- * Everything that can be told of a result and of the EntityManager that it was read with: the entities of the
- * identity map with their values and the types of these, what is loaded, and what would be written at the next flush.
+ * Describes a result and its EntityManager: the entities of the identity map with typed values, what is loaded, and what
+ * the next flush would write.
  */
 export function snapshotOf(em: EntityManager, result: unknown): string {
   const unitOfWork = em.getUnitOfWork();
@@ -34,7 +34,7 @@ function describeEntity(entity: AnyEntity): unknown {
   };
 }
 
-/** In whatever order they are: it depends on which of several queries is answered first. */
+/** Sorted, because their order depends on which query is answered first. */
 function describeProperties(data: object): unknown {
   const properties = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
   return Object.fromEntries(properties.map(([name, value]) => [name, describe(value)]));
@@ -46,7 +46,7 @@ function describe(value: unknown): unknown {
     return `${typeof value} ${Object.is(value, -0) ? '-0' : String(value)}`;
   }
   if (isEntity(value)) {
-    // nobody manages a virtual entity
+    // virtual entities are not managed
     return helper(value as AnyEntity).__meta.virtual ? describeProperties(value) : nameOf(value as AnyEntity);
   }
   if (value instanceof Collection) {
@@ -69,7 +69,7 @@ function describe(value: unknown): unknown {
   return { [value.constructor?.name ?? 'no prototype']: entries };
 }
 
-/** All objects that a result's values are made of, other than entities: what two results must not share. */
+/** All objects in a result except entities, which two results must not share. */
 export function partsOf(em: EntityManager): Set<object> {
   const parts = new Set<object>();
   const visit = (value: unknown) => {

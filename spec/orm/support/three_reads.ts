@@ -1,6 +1,6 @@
 import type { EntityClass, MikroORM } from '@mikro-orm/postgresql';
 
-/** One condition on things and their makers, asked in three ways. */
+/** Three reads with one condition on things and their makers. */
 export function threeReads(
   orm: () => MikroORM,
   thing: unknown,

@@ -6,16 +6,16 @@ import type { Started } from './start.js';
 
 export type Step = (em: EntityManager) => Promise<unknown>;
 
-/** A way to write, and what it does to results. */
+/** A write, and queries that it changes or not. */
 export interface WritePath {
   readonly write: Step;
-  /** a query that has another result afterwards */
+  /** queries with another result after the write */
   readonly changes: Step | readonly Step[];
-  /** queries which it has nothing to do with */
+  /** queries that must stay cached */
   readonly keeps?: readonly Step[];
 }
 
-/** What a write changes is read anew, what it does not change stays. */
+/** Expects fresh results of queries that the write changes, and hits for the others. */
 export async function expectNoticed(
   started: Started,
   { write, changes, keeps = [] }: WritePath,
@@ -28,7 +28,7 @@ export async function expectNoticed(
   await write(started.orm.em.fork());
   for (const [i, step] of changing.entries()) {
     const after = await truth(started, step);
-    expect(after, 'what the write was to change').not.to.equal(before[i]);
+    expect(after, 'the result that the write changes').not.to.equal(before[i]);
     expect(await answer(started, step), 'read after the write').to.equal(after);
   }
   for (const step of keeps) {
@@ -36,12 +36,12 @@ export async function expectNoticed(
     const sources = await sourcesOf(started.cache, async () => {
       expect(await answer(started, step)).to.equal(after);
     });
-    expect(new Set(sources), `what the write has nothing to do with: ${step}`).to.deep.equal(
+    expect(new Set(sources), `a query that the write does not change: ${step}`).to.deep.equal(
       new Set(['cache']),
     );
   }
   for (const step of [...changing, ...keeps]) {
-    // nothing is left behind that forbids to store it
+    // no mark remains that prevents storing
     await cached(started, step);
   }
 }

@@ -8,20 +8,20 @@ import { join, type Started } from '../support/start.js';
 
 type Em = Started['orm']['em'];
 
-/** Sends a statement over the transaction's connection, but past what is watched of it. */
+/** Sends a statement over the transaction's connection without being seen. */
 async function unseen(ctx: any, sql: string): Promise<void> {
   await ctx
     .getExecutor()
     .provideConnection((connection: any) => connection.inner.executeQuery(CompiledQuery.raw(sql)));
 }
 
-describe('the unit of work is a second witness:', () => {
+describe('Entities that the unit of work announces', () => {
   let blog: Started;
 
   before(async () => {
     await createBlog();
     blog = await join({ entities });
-    // its updates of tags go a way of their own
+    // its updates of tags are not seen
     const { nativeUpdate } = blog.orm.driver;
     blog.orm.driver.nativeUpdate = async function (name: any, where: any, data: any, options: any) {
       if (blog.orm.getMetadata().get(name).className !== 'Tag') {
@@ -52,7 +52,7 @@ describe('the unit of work is a second witness:', () => {
     ...(await sourcesOf(blog.cache, () => authors(fork()))),
   ];
 
-  it('a table of which no statement is seen is dropped as a whole', async () => {
+  it('drop all of a table if no statement on it is seen', async () => {
     const events: InvalidationEvent[] = [];
     blog.cache.events.once('invalidation', event => events.push(event));
     await warm();
@@ -66,7 +66,7 @@ describe('the unit of work is a second witness:', () => {
     expect(events[0]!.tables.map(({ all }) => all)).to.deep.equal([true]);
   });
 
-  it('also in a transaction of several flushes, beside what is seen', async () => {
+  it('drop all of such a table in a transaction of several flushes with other statements', async () => {
     await warm();
     await fork().transactional(async em => {
       const tag = await em.findOneOrFail(Tag, 1);
@@ -78,7 +78,7 @@ describe('the unit of work is a second witness:', () => {
     expect(await sources()).to.deep.equal(['miss', 'miss', 'cache']);
   });
 
-  it('also by begin and commit', async () => {
+  it('drop all of such a table in a transaction by begin and commit', async () => {
     await warm();
     const em = fork();
     await em.begin();
@@ -87,7 +87,7 @@ describe('the unit of work is a second witness:', () => {
     expect(await sources()).to.deep.equal(['miss', 'miss', 'cache']);
   });
 
-  it('not of what was rolled back', async () => {
+  it('drop nothing if the transaction is rolled back', async () => {
     await warm();
     const em = fork();
     await em.begin();
@@ -97,7 +97,7 @@ describe('the unit of work is a second witness:', () => {
     expect(await sources()).to.deep.equal(['cache', 'cache', 'cache']);
   });
 
-  it('not where the statement is seen', async () => {
+  it('drop only the changed rows if the statement is seen', async () => {
     await warm();
     const em = fork();
     (await em.findOneOrFail(Author, 1)).reputation = 3;

@@ -40,7 +40,7 @@ const Review = defineEntity({
   cacheops: cached,
   properties: { book: p.integer().primary(), number: p.integer().primary(), text: p.string() },
 });
-/** Follows a column that is no primary key, and is told where it may be late. */
+/** References a column that is no primary key. */
 const Account = defineEntity({
   name: 'Account',
   cacheops: cached,
@@ -155,7 +155,7 @@ const PATHS: Record<string, WritePath> = {
   },
 };
 
-/** What cannot be told exactly: everything of the tables is dropped, and nothing stays that has changed. */
+/** Writes that are not captured exactly: all of the tables is dropped. */
 const WIDE: Record<string, readonly [ddl: string, write: Step, changes?: Step]> = {
   'a trigger': [
     `create function redate() returns trigger language plpgsql as 'begin new.genre = ''orphan''; return new; end';
@@ -199,7 +199,7 @@ const WIDE: Record<string, readonly [ddl: string, write: Step, changes?: Step]> 
   ],
 };
 
-describe('what foreign keys do to other tables is noticed', () => {
+describe('An action of a foreign key', () => {
   let started: Started;
 
   beforeEach(async () => {
@@ -210,17 +210,17 @@ describe('what foreign keys do to other tables is noticed', () => {
   afterEach(() => started.orm.close());
 
   for (const [what, path] of Object.entries(PATHS)) {
-    it(`row by row, when ${what}`, () => expectNoticed(started, path));
+    it(`drops only results of the changed rows when ${what}`, () => expectNoticed(started, path));
   }
 
   for (const [what, [ddl, write, changes = []]] of Object.entries(WIDE)) {
-    it(`as a whole, where it cannot be told by row: ${what}`, async () => {
+    it(`drops all of the table where rows cannot be captured: ${what}`, async () => {
       await started.orm.em.getConnection().executeDump(ddl || 'select 1');
       await expectNoticed(started, { write, changes });
     });
   }
 
-  it('as a whole, where more rows are reached than may be remembered', async () => {
+  it('drops all of the table if it reaches too many rows', async () => {
     await started.orm.close();
     started = await join({ entities, cacheops: { maxRows: 3 } });
     await expectNoticed(started, {
@@ -230,7 +230,7 @@ describe('what foreign keys do to other tables is noticed', () => {
   });
 });
 
-describe('what foreign keys do is told exactly while others write:', () => {
+describe('Rows that an action of a foreign key changes are captured exactly while another transaction', () => {
   let orm: MikroORM;
   let cache: Cacheops;
 
@@ -247,14 +247,14 @@ describe('what foreign keys do is told exactly while others write:', () => {
 
   beforeEach(async () => {
     await orm.em.getConnection().executeDump(`drop schema public cascade; create schema public; ${DDL}`);
-    // readers of everything, so that it is asked for
+    // readers of all columns, so that old rows are read
     for (const read of [books({ genre: 'none' }), books({ author: 9 }), books({ id: 9 })]) {
       await read(orm.em.fork() as never);
     }
     await cache.idle();
   });
 
-  /** Somebody waits for a lock. */
+  /** Resolves when a session waits for a lock. */
   const waiting = () =>
     until(
       async () =>
@@ -263,8 +263,8 @@ describe('what foreign keys do is told exactly while others write:', () => {
     );
 
   /**
-   * @param other what another transaction does first, which is committed when the deletion waits for it
-   * @param read what has another result after both
+   * @param other statements of another transaction, which commits when the deletion waits for it
+   * @param read a query with another result after both
    */
   async function race(other: string, deletion: string, read: Step, meanwhile?: string): Promise<void> {
     const answer = async () => JSON.stringify(await read(orm.em.fork() as never));
@@ -288,42 +288,42 @@ describe('what foreign keys do is told exactly while others write:', () => {
     expect(await answer()).to.equal(truth);
   }
 
-  it('a row is inserted that refers to what is deleted', () =>
+  it('inserts a reference to a deleted row', () =>
     race(
       `insert into book values (9, 'late', 1)`,
       'delete from author where id = 1',
       books({ genre: 'late' }),
     ));
 
-  it('a row comes to refer to what is deleted', () =>
+  it('changes a reference to a deleted row', () =>
     race(
       'update book set author = 1 where id = 5',
       'delete from author where id = 1',
       books({ genre: 'drama' }),
     ));
 
-  it('a row that refers is changed', () =>
+  it('changes a referencing row', () =>
     race(
       `update book set genre = 'late' where id = 1`,
       'delete from author where id = 1',
       books({ genre: 'late' }),
     ));
 
-  it('a row goes from one that is deleted to another', () =>
+  it('moves a reference from a deleted row to another', () =>
     race(
       `update book set author = 2, genre = 'late' where id = 1`,
       'delete from author where id in (1, 2)',
       books({ genre: 'late' }),
     ));
 
-  it('a row is inserted that refers to one that an action deletes', () =>
+  it('inserts a reference to a row that an action deletes', () =>
     race(
       `insert into book values (9, 'late', 3, null, 1)`,
       'delete from author where id = 1',
       books({ genre: 'late' }),
     ));
 
-  it('a row starts to match when others have been locked already', () =>
+  it('makes a row match after others were locked', () =>
     race(
       `update book set genre = 'late' where id = 1`,
       `delete from author where name = 'Ann'`,
@@ -331,7 +331,7 @@ describe('what foreign keys do is told exactly while others write:', () => {
       `update author set name = 'Ann' where id = 2`,
     ));
 
-  it('nobody can refer any more to what is locked', async () => {
+  it('tries to reference a locked row', async () => {
     const [first, second] = [orm.em.fork(), orm.em.fork()];
     await first.begin();
     await first.execute('delete from author where id = 1');
@@ -379,7 +379,7 @@ const anyGraph = fc.record({
 });
 type Graph = typeof anyGraph extends fc.Arbitrary<infer T> ? T : never;
 
-describe('what foreign keys do in any graph of tables', () => {
+describe('Actions of foreign keys in any graph of tables', () => {
   let server: Server;
 
   before(async () => {
@@ -414,7 +414,7 @@ describe('what foreign keys do in any graph of tables', () => {
     ...keys.flatMap((key, i) => (key.from === t ? [`f${i}`] : [])),
   ];
 
-  /** By what stays, where each row stands and what is in it. */
+  /** All rows by a column that never changes. */
   async function state(
     graph: Graph,
     t: number,
@@ -428,7 +428,7 @@ describe('what foreign keys do in any graph of tables', () => {
 
   const all = (graph: Graph) => Promise.all(Array.from({ length: TABLES }, (_, t) => state(graph, t)));
 
-  it('is what is told of it', async () => {
+  it('are captured as the database carries them out', async () => {
     const done = { exact: 0, wide: 0, cascaded: 0, statements: 0 };
     await fc.assert(
       fc.asyncProperty(anyGraph, async graph => {
@@ -472,7 +472,7 @@ describe('what foreign keys do in any graph of tables', () => {
             error => error as Error & { code: string },
           );
           if (failed) {
-            // such as a reference that has no default to go to
+            // such as a reference without a default
             expect(['23502', '23503', '23505'], failed.message).to.include(failed.code);
             return;
           }
@@ -486,11 +486,11 @@ describe('what foreign keys do in any graph of tables', () => {
               const expected = new Set(
                 touched.flatMap(([rid, { row }]) => [...valuesIn(row), ...valuesIn(after[t]!.get(rid)?.row)]),
               );
-              expect(changes.has(t), `t${t} is told of`).to.equal(true);
-              const told = changes.get(t)!.touched(scheme);
-              done[told ? 'exact' : 'wide']++;
-              done.cascaded += told && t !== graph.table ? expected.size : 0;
-              expect(told ? new Set(told.keys()) : expected, `t${t} ${scheme.id}: ${sql}`).to.deep.equal(
+              expect(changes.has(t), `t${t} is marked`).to.equal(true);
+              const keys = changes.get(t)!.touched(scheme);
+              done[keys ? 'exact' : 'wide']++;
+              done.cascaded += keys && t !== graph.table ? expected.size : 0;
+              expect(keys ? new Set(keys.keys()) : expected, `t${t} ${scheme.id}: ${sql}`).to.deep.equal(
                 expected,
               );
             }
@@ -507,7 +507,7 @@ describe('what foreign keys do in any graph of tables', () => {
     expect(done.statements).to.be.below(40);
   });
 
-  it('is not looked at where nobody has cached it, and no further than a bound where it is deep', async () => {
+  it('are not captured without cached results, and only to a limited depth', async () => {
     await server.query('begin');
     await server.query('create table node (id int primary key, up int references node on delete cascade)');
     await server.query('insert into node select i, nullif(i - 1, 0) from generate_series(1, 100) as i');

@@ -34,11 +34,11 @@ const OfNone = defineEntity({
 const DDL = `
   create type mood as enum ('sad', 'glad');
   create table item (id int primary key, code text, mood mood, n int);
-  create table heir () inherits (item);
+  create table child () inherits (item);
   create table part (id int, code text, mood mood, n int); insert into part values (9, 'p', 'sad', 9);
   alter table part alter column id set not null;
   create table spare (id int primary key, code text, mood mood, n int);
-  insert into item values (1, 'a', 'sad', 1); insert into heir values (2, 'b', 'glad', 2);
+  insert into item values (1, 'a', 'sad', 1); insert into child values (2, 'b', 'glad', 2);
   create schema attic; create table attic.item (like item including all);
   insert into attic.item values (7, 'old', 'sad', 7);
   create table attic.tail () inherits (attic.item);
@@ -64,7 +64,7 @@ const READS: Record<string, (em: EntityManager) => Promise<unknown>> = {
 };
 const ALL = Object.keys(READS);
 
-/** What each statement makes another result of. */
+/** The queries whose results each statement changes. */
 const DEFINITIONS: Record<string, string | readonly string[]> = {
   "alter type mood rename value 'sad' to 'blue'": 'items',
   "do $$ begin alter type mood rename value 'sad' to 'blue'; end $$": 'items',
@@ -94,13 +94,13 @@ const DEFINITIONS: Record<string, string | readonly string[]> = {
   'alter table item set schema public; alter schema public rename to former; alter schema attic rename to public':
     ['items'],
   "create or replace view one as select 2 as id, 'y'::text as code": 'none',
-  'alter table heir no inherit item': ['items', 'twice', 'outer'],
+  'alter table child no inherit item': ['items', 'twice', 'outer'],
   'alter table part inherit item': ['items', 'twice', 'outer'],
-  'drop table heir': ['items', 'twice', 'outer'],
-  'drop table if exists heir cascade': ['items', 'twice', 'outer'],
+  'drop table child': ['items', 'twice', 'outer'],
+  'drop table if exists child cascade': ['items', 'twice', 'outer'],
 };
 
-describe('A statement that defines something drops what it makes another result of, here and in other processes:', () => {
+describe('DDL drops the results that it changes:', () => {
   let orm: MikroORM;
   let other: MikroORM;
   let url: string;
@@ -164,7 +164,7 @@ describe('A statement that defines something drops what it makes another result 
   }
 
   for (const [statement, changed] of Object.entries(DEFINITIONS)) {
-    it(`${statement}, here`, () => expectNoticed(statement, orm, [changed].flat()));
+    it(`${statement}, in the same process`, () => expectNoticed(statement, orm, [changed].flat()));
     it(`${statement}, in another process`, () => expectNoticed(statement, other, [changed].flat()));
   }
 

@@ -174,7 +174,7 @@ const PATHS: Record<string, WritePath> = {
   },
 };
 
-describe('a write in disguise is noticed:', () => {
+describe('A write that does not look like one is noticed:', () => {
   let started: Started;
 
   beforeEach(async () => {
@@ -188,7 +188,7 @@ describe('a write in disguise is noticed:', () => {
     it(what, () => expectNoticed(started, path));
   }
 
-  it('what stands in a temporary table is for its session alone', async () => {
+  it('rows of a temporary table are not cached', async () => {
     const count = () => started.orm.em.fork().count(Tag);
     const execute = (sql: string) => started.orm.em.fork().execute(sql);
     await count();
@@ -207,7 +207,7 @@ describe('a write in disguise is noticed:', () => {
         await started.cache.idle();
       }
       await execute(end);
-      // the session is asked what it is like now
+      // the settings of the session are read again
       for (let i = 0; i < 2; i++) {
         expect(await count()).to.equal(2);
         await started.cache.idle();

@@ -59,7 +59,7 @@ const CASES: Record<string, readonly [event: string, statement: string]> = {
   'table_rewrite in ALTER TABLE': ['table_rewrite', 'alter table plain alter column n type bigint'],
 };
 
-describe('What an event trigger writes is noticed, by processes that knew it and by those that did not:', () => {
+describe('Writes of an event trigger are noticed, even by processes that do not know it:', () => {
   let orm: MikroORM;
   let other: MikroORM;
 
@@ -103,7 +103,7 @@ describe('What an event trigger writes is noticed, by processes that knew it and
     }
     return fired;
   };
-  /** Past the cache, as another program would do it. */
+  /** Without the cache, as another program does. */
   const behind = (sql: string) =>
     MikroORM.init({
       clientUrl: orm.config.get('clientUrl')!,
@@ -122,7 +122,7 @@ describe('What an event trigger writes is noticed, by processes that knew it and
       await expectFired();
     });
 
-    it(`${name}, made since by another program`, async () => {
+    it(`${name}, by a new trigger of another program`, async () => {
       await warm();
       await behind(triggerAt(event));
       await orm.em.fork().execute(statement);
@@ -130,7 +130,7 @@ describe('What an event trigger writes is noticed, by processes that knew it and
     });
   }
 
-  it('a transaction, made since', async () => {
+  it('a transaction, by a new trigger', async () => {
     await warm();
     await behind(triggerAt('ddl_command_end'));
     await orm.em.fork().transactional(async (em: EntityManager) => {
@@ -139,7 +139,7 @@ describe('What an event trigger writes is noticed, by processes that knew it and
     await expectFired();
   });
 
-  it('a transaction of one snapshot, made after that', async () => {
+  it('a transaction with an older snapshot, by a new trigger', async () => {
     await warm();
     await orm.em.fork().transactional(
       async em => {
@@ -152,7 +152,7 @@ describe('What an event trigger writes is noticed, by processes that knew it and
     await expectFired();
   });
 
-  it('what it does not write to stays', async () => {
+  it('other tables stay cached', async () => {
     await behind(triggerAt('ddl_command_end'));
     await warm();
     await orm.em.fork().execute('comment on table plain is null');

@@ -40,7 +40,7 @@ class Retype extends Migration {
   }
 }
 
-/** Changes a lot before it fails. */
+/** Changes several tables before it fails. */
 class Failing extends Migration {
   override up() {
     this.addSql(`delete from "item";`);
@@ -49,7 +49,7 @@ class Failing extends Migration {
   }
 }
 
-/** The same, with nothing to undo what it has done so far. */
+/** The same without a transaction. */
 class FailingHalfway extends Failing {
   override isTransactional() {
     return false;
@@ -63,7 +63,7 @@ class Items extends Seeder {
   }
 }
 
-describe('what is done to a database at its deployment is noticed, here and in other processes:', () => {
+describe('A deployment is noticed in all processes:', () => {
   let orm: MikroORM;
   let other: MikroORM;
 
@@ -98,7 +98,7 @@ describe('what is done to a database at its deployment is noticed, here and in o
   const coded = (each: MikroORM) => async () => each.em.fork().count(Item, { code: 'a' });
   const bystanders = (each: MikroORM) => async () => each.em.fork().count(Bystander);
 
-  /** @param touchesAll the schema generator leaves nothing as it was */
+  /** @param touchesAll the schema generator changes every table */
   async function expectNoticed(
     work: () => Promise<unknown>,
     expected: string[],
@@ -125,13 +125,13 @@ describe('what is done to a database at its deployment is noticed, here and in o
     }
   }
 
-  it('a migration that changes rows, and its way back', async () => {
+  it('a migration that changes rows, and its revert', async () => {
     await open(Renumber);
     await expectNoticed(() => orm.migrator.up(), ['100a', '200b']);
     await expectNoticed(() => orm.migrator.down(), ['1a', '2b']);
   });
 
-  it('a migration that changes a column, and its way back', async () => {
+  it('a migration that changes a column, and its revert', async () => {
     await open(Retype);
     await expectNoticed(() => orm.migrator.up(), ['1a', '2b', '8m']);
     await expectNoticed(

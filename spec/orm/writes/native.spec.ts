@@ -44,7 +44,7 @@ const PATHS: Record<string, WritePath> = {
     changes: [archived, drafts],
     keeps: [published, em => em.find(Article, { author: 1 })],
   },
-  'em.nativeUpdate() of what the condition compares': {
+  'em.nativeUpdate() of columns in its condition': {
     write: em => em.nativeUpdate(Article, { status: 'published' }, { status: 'draft', price: '9' }),
     changes: [
       published,
@@ -149,7 +149,7 @@ const PATHS: Record<string, WritePath> = {
     changes: [em => em.find(Author, { name: 'Ann' }), em => em.find(Author, { name: 'Anna' })],
     keeps: [em => em.find(Author, { name: 'Bob' }), em => em.find(Author, { name: 'Rob' })],
   },
-  'em.nativeUpdate() of a primary key that others follow': {
+  'em.nativeUpdate() of a referenced primary key': {
     write: em => em.nativeUpdate(Tag, { id: 1 }, { id: 50 }),
     changes: [
       em => em.find(Tag, { id: 1 }),
@@ -158,12 +158,12 @@ const PATHS: Record<string, WritePath> = {
     ],
     keeps: [tag('green'), em => em.find(Author, {})],
   },
-  'em.nativeDelete() after which references are NULL': {
+  'em.nativeDelete() that sets references to NULL': {
     write: em => em.nativeDelete(Category, { id: 2 }),
     changes: [em => em.find(Article, { category: 2 }), em => em.find(Article, { category: null })],
     keeps: [em => em.find(Author, {}), em => em.find(Tag, {})],
   },
-  'em.nativeDelete() whose cascade goes on': {
+  'em.nativeDelete() with a transitive cascade': {
     write: em => em.nativeDelete(Category, { id: 1 }),
     changes: [
       em => em.find(Category, { parent: 1 }),
@@ -202,7 +202,7 @@ const PATHS: Record<string, WritePath> = {
   },
 };
 
-describe('a native statement is noticed:', () => {
+describe('A native statement is noticed:', () => {
   let blog: Started;
 
   before(async () => {
@@ -217,7 +217,7 @@ describe('a native statement is noticed:', () => {
     it(what, () => expectNoticed(blog, path));
   }
 
-  it('of more rows than may be remembered drops everything of its table', async () => {
+  it('one of too many rows drops all of its table', async () => {
     const small = await startBlog({ entities, cacheops: { maxRows: 2 } });
     try {
       await expectNoticed(small, {

@@ -13,11 +13,11 @@ const tag =
     em.find(Tag, { name });
 
 const PATHS: Record<string, WritePath> = {
-  'in a block of code': {
+  'a DO block': {
     write: em => em.execute(`do $$ begin update tag set name = 'crimson' where id = 1; end $$`),
     changes: tag('red'),
   },
-  'that executes what it prepared': {
+  'PREPARE and EXECUTE': {
     write: async em => {
       await em.execute(`prepare p as update tag set name = 'crimson' where id = 1`);
       await em.execute('execute p');
@@ -37,7 +37,7 @@ const PATHS: Record<string, WritePath> = {
   },
 };
 
-describe('a statement that cannot be seen through is noticed:', () => {
+describe('A statement that cannot be analysed is noticed:', () => {
   let blog: Started;
 
   beforeEach(async () => {
@@ -46,7 +46,7 @@ describe('a statement that cannot be seen through is noticed:', () => {
 
   afterEach(() => blog.orm.close());
 
-  describe('or refused, if that is wished,', () => {
+  describe("with onUnknownWrite: 'refuse'", () => {
     let strict: Started;
 
     beforeEach(async () => {
@@ -61,14 +61,14 @@ describe('a statement that cannot be seen through is noticed:', () => {
       'execute p',
       `delete from tag where name = 'it`,
     ]) {
-      it(`before it is sent: ${statement}`, async () => {
+      it(`it is refused before it is sent: ${statement}`, async () => {
         const refused = strict.orm.em.fork().execute(statement);
         await expect(refused).to.be.rejectedWith(`onUnknownWrite is 'refuse': ${statement}`);
         expect(await strict.orm.em.fork().count(Tag)).to.equal(3);
       });
     }
 
-    it('but not what names its tables, nor definitions, nor what is not to be told of', async () => {
+    it('statements that name their tables, DDL and statements in noInvalidation() are not refused', async () => {
       const em = strict.orm.em.fork();
       await em.execute('do $$ begin delete from article_tags; end $$');
       await em.execute('with gone as (delete from comment returning 1) select count(*) from gone');

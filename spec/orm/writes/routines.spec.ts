@@ -129,7 +129,7 @@ const PATHS: Record<string, WritePath> = {
     changes: [totals],
   },
 };
-describe('What the database does by itself is noticed:', () => {
+describe('Writes by triggers, rules and functions are noticed:', () => {
   let started: Started;
 
   beforeEach(async () => {

@@ -115,7 +115,7 @@ const PATHS: Record<string, WritePath> = {
     write: em => em.execute('with w as (update live set title = $$c$$ where id = 1 returning 1) select 1'),
     changes: titled,
   },
-  'a block of code on a view whose rule updates': {
+  'a DO block on a view whose rule updates': {
     write: em => em.execute('do $$ begin delete from live where id = 1; end $$'),
     changes: posts,
     keeps: [bystanders],
@@ -135,7 +135,7 @@ const PATHS: Record<string, WritePath> = {
     changes: counter,
     keeps: [bystanders],
   },
-  'persist() and flush() of what a rule replaces': {
+  'persist() and flush() that a rule replaces': {
     write: em =>
       em
         .persist(em.create(Inbox, { id: 2, n: 5 }))
@@ -182,7 +182,7 @@ const PATHS: Record<string, WritePath> = {
     write: em => em.insert(Hook, { id: 1, n: 3 }),
     changes: posts,
   },
-  'a trigger that puts together what it executes': {
+  'a trigger that executes a dynamic statement': {
     write: em => em.insert(Hook, { id: 1, n: 4 }),
     changes: counter,
   },
@@ -208,8 +208,8 @@ describe('A write that reports no rows is noticed:', () => {
       }));
   }
 
-  it('rows that a cascade would delete, and a rule keeps', async () => {
-    // a trigger of the foreign key finds out that its DELETE was rewritten
+  it('a cascade whose deletes a rule replaces', async () => {
+    // a trigger of the foreign key finds that its DELETE was rewritten
     await started.orm.em.fork().execute('alter table inbox disable rule hiding');
     await started.orm.em.fork().execute('create rule noting as on delete to inbox do also select count_up()');
     await expectNoticed(started, {
@@ -218,7 +218,7 @@ describe('A write that reports no rows is noticed:', () => {
     });
   });
 
-  it('but a plain table of which no row was found is left alone', async () => {
+  it('a statement on a plain table that finds no row drops nothing', async () => {
     await counter(started.orm.em.fork());
     await started.cache.idle();
     await started.orm.em.fork().execute('update counter set n = 1 where id = 77');

@@ -17,7 +17,7 @@ type Em = MikroORM['em'];
 
 const ROWS = [1, 2, 3];
 
-describe('What is committed is noticed, whatever becomes of savepoints:', () => {
+describe('Committed changes are noticed, whatever happens to savepoints:', () => {
   let orm: MikroORM;
   let cache: Cacheops;
 
@@ -70,7 +70,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
     await expectTruth();
   }
 
-  /** Others read until the last moment, so that what was told of before is in the cache again. */
+  /** Other readers fill the cache until just before COMMIT, also after earlier invalidations. */
   const inTransaction = (write: (em: Em) => Promise<unknown>) => () =>
     expectNoticed(em =>
       em.transactional(async inner => {
@@ -80,7 +80,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
     );
 
   it(
-    'a savepoint hidden among several statements has the name of one that was seen',
+    'several statements in one text set a savepoint with the name of another',
     inTransaction(async em => {
       await em.execute('savepoint a');
       await set(em, 1, 1);
@@ -91,7 +91,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
   );
 
   it(
-    'the statements that hide it are not to be told of',
+    'such statements run in noInvalidation()',
     inTransaction(async em => {
       await em.execute('savepoint a');
       await set(em, 1, 1);
@@ -101,7 +101,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
   );
 
   it(
-    'the statements that hide it fail',
+    'such statements fail',
     inTransaction(async em => {
       await em.execute('savepoint a');
       await set(em, 1, 1);
@@ -111,7 +111,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
   );
 
   it(
-    'its name is cut off where PostgreSQL cuts it off',
+    'a long name is truncated as PostgreSQL truncates it',
     inTransaction(async em => {
       const name = 'x'.repeat(63);
       await em.execute(`savepoint "${name}"`);
@@ -121,7 +121,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
     }),
   );
 
-  it('its name is cut off in transactions of kysely', () =>
+  it('a long name is truncated in transactions of kysely', () =>
     expectNoticed(async em => {
       const name = 'x'.repeat(63);
       const trx = await em.getKysely().startTransaction().execute();
@@ -146,7 +146,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
       await em.commit();
     }));
 
-  it('several statements, not to be told of, end a transaction', () =>
+  it('several statements in noInvalidation() end a transaction', () =>
     expectNoticed(async em => {
       await em.begin();
       await set(em, 1, 1);
@@ -155,7 +155,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
       await em.rollback();
     }));
 
-  it('several statements end a transaction that several have begun', async () => {
+  it('several statements end a transaction that several statements have begun', async () => {
     const single = await start(1);
     try {
       const reading = async () => (await single.em.fork().findOneOrFail(Item, 1)).n;
@@ -170,7 +170,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
     }
   });
 
-  it('several statements end a transaction, and what comes next is outside of all', () =>
+  it('several statements end a transaction, and the next statement is outside of any', () =>
     expectNoticed(async em => {
       await em.begin();
       await em.execute('commit; select 1');
@@ -179,7 +179,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
       await em.rollback();
     }));
 
-  it('a transaction goes on in any way', async () => {
+  it('any sequence of transaction control statements', async () => {
     const name = fc.constantFrom('a', 'A', '"a"', '"A"');
     const control = name.chain(at =>
       fc.constantFrom(`savepoint ${at}`, `rollback to ${at}`, `release savepoint ${at}`),
@@ -199,7 +199,7 @@ describe('What is committed is noticed, whatever becomes of savepoints:', () => 
         const em = orm.em.fork();
         await em.begin();
         try {
-          // so that most of what follows finds a savepoint of its name
+          // so that most of the following statements find a savepoint of their name
           for (const each of ['savepoint a', 'savepoint "A"', ...steps]) {
             await (typeof each === 'string' ? em.execute(each) : set(em, each, ++n));
           }

@@ -68,7 +68,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [],
       keeps: [tag('red'), tag('crimson')],
     },
-    'that inserts what it selects': {
+    'that inserts a SELECT': {
       write: em =>
         em
           .createQueryBuilder(Tag)
@@ -126,7 +126,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [tag('new'), em => em.count(Tag)],
       keeps: [tag('red')],
     },
-    'that inserts what it selects': {
+    'that inserts a SELECT': {
       write: em => em.execute(`insert into tag (name) select name || '!' from tag where id < 3`),
       changes: [tag('red!'), tag('green!')],
       keeps: [tag('red'), tag('blue!')],
@@ -153,7 +153,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: drafts,
       keeps: [authors],
     },
-    'that gives what it has written': {
+    'that returns the written rows': {
       write: async em => {
         const rows = await em.execute(`update tag set name = 'crimson' where id = 1 returning *`);
         expect(rows).to.deep.equal([{ id: 1, name: 'crimson' }]);
@@ -161,7 +161,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [tag('red'), tag('crimson')],
       keeps: [tag('green')],
     },
-    'that counts what it has written': {
+    'that counts the written rows': {
       write: async em => {
         expect(await em.execute(`update tag set name = name || '!'`, [], 'run')).to.include({
           affectedRows: 3,
@@ -226,7 +226,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [tag('new'), tag('red'), tag('crimson'), em => em.find(Comment, { text: 'Bad' })],
       keeps: [tag('green'), em => em.find(Comment, { text: 'Good' })],
     },
-    'that inserts what it selects, and merges': {
+    'that inserts a SELECT, and merges': {
       write: async em => {
         const kysely = em.getKysely() as any;
         await kysely
@@ -283,7 +283,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       },
       changes: [published, authors, tag('red')],
     },
-    'that drops everything and makes it anew': {
+    'that drops and creates everything': {
       write: async em => {
         const generator = em.getPlatform().getSchemaGenerator(em.getDriver() as never, em as never) as {
           refresh(): Promise<void>;
@@ -295,7 +295,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
   },
 };
 
-describe('a statement is noticed:', () => {
+describe('A statement is noticed:', () => {
   let blog: Started;
 
   before(async () => {

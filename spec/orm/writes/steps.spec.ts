@@ -2,7 +2,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { CompiledQuery } from 'kysely';
 import { Journal } from '../../../lib/changes/journal.js';
-import { type Catalog, loadCatalog, type Table } from '../../../lib/orm/catalog/catalog.js';
+import { loadCatalog } from '../../../lib/orm/catalog/catalog.js';
+import type { Catalog, Table } from '../../../lib/orm/catalog/table.js';
 import { writeRows } from '../../../lib/orm/writes/row_capture.js';
 import { type Delete, type Insert, parseStatement, type Update } from '../../../lib/sql/statement.js';
 import { type Canonical, canonicalOfStored, storedExpression } from '../../../lib/values/comparable.js';
@@ -13,19 +14,19 @@ import { anyWrite, type GeneratedWrite, THINGS } from '../../changes/generated_w
 import { connect, type Server } from '../../changes/server.js';
 
 type Write = Insert | Update | Delete;
-type Told = ReadonlyMap<string, ReadonlySet<string> | undefined> | undefined;
+type Marked = ReadonlyMap<string, ReadonlySet<string> | undefined> | undefined;
 
-/** A row as it stands in the table. */
+/** A stored row. */
 interface Stored {
   /** changes with every write */
   readonly version: string;
-  /** of columns that can be compared */
+  /** values of comparable columns */
   readonly canonical: ReadonlyMap<string, Canonical>;
-  /** of all columns, as they look */
+  /** texts of all columns */
   readonly texts: ReadonlyMap<string, string | null>;
 }
 
-/** By what tells rows apart whatever is written to them. */
+/** The identity of a row, which no write changes. */
 type State = ReadonlyMap<string, Stored>;
 
 const COLUMNS = ['id', 'where', 'Re"turning', 'code', 'flag', 'at', 'twice', 'list', 'ratio'];
@@ -40,7 +41,7 @@ const anyScheme: fc.Arbitrary<Scheme> = fc
   )
   .map(([columns, reads, tests]) => schemeOf(columns, reads, tests));
 
-describe('what is told of a write is what readers see of it', () => {
+describe('Row deltas of a write', () => {
   let server: Server;
   let catalog: Catalog;
   let table: Table;
@@ -85,7 +86,7 @@ describe('what is told of a write is what readers see of it', () => {
     );
   }
 
-  /** The columns whose change would be told, of an updated row: what is not compared counts if it is set. */
+  /** The columns of an updated row that count as changed: a column that is not compared counts if it is set. */
   function changedIn(
     before: Stored,
     after: Stored,
@@ -108,7 +109,7 @@ describe('what is told of a write is what readers see of it', () => {
     return new Set([...changed, 'xmin']);
   }
 
-  /** By definition: what each row was and is to those who depend on the scheme. */
+  /** By definition: the old and new values of each row under the scheme. */
   function expected(
     before: State,
     after: State,
@@ -116,9 +117,9 @@ describe('what is told of a write is what readers see of it', () => {
     scheme: Scheme,
     compared: ReadonlySet<string>,
   ) {
-    const told = new Map<string, Set<string>>();
-    const tell = (values: string, step: unknown) =>
-      told.set(values, (told.get(values) ?? new Set()).add(JSON.stringify(step)));
+    const marked = new Map<string, Set<string>>();
+    const add = (values: string, step: unknown) =>
+      marked.set(values, (marked.get(values) ?? new Set()).add(JSON.stringify(step)));
     const under = (row: Stored) => encodeValues(scheme.columns.map(column => row.canonical.get(column)!));
     const tested = (row: Stored) => (scheme.tests ?? []).map(column => row.canonical.get(column)!);
     for (const rid of new Set([...before.keys(), ...after.keys()])) {
@@ -130,21 +131,21 @@ describe('what is told of a write is what readers see of it', () => {
         const changed = changedIn(old, now, write, compared);
         const read = scheme.reads ? scheme.reads.some(column => changed.has(column)) : true;
         if (read || JSON.stringify(tested(old)) !== JSON.stringify(tested(now))) {
-          tell(under(now), [tested(old), tested(now), read ? 1 : 0]);
+          add(under(now), [tested(old), tested(now), read ? 1 : 0]);
         }
       } else {
         if (old) {
-          tell(under(old), [tested(old), null, 1]);
+          add(under(old), [tested(old), null, 1]);
         }
         if (now) {
-          tell(under(now), [null, tested(now), 1]);
+          add(under(now), [null, tested(now), 1]);
         }
       }
     }
-    return told;
+    return marked;
   }
 
-  /** A write as it is carried out, with what it tells to each scheme; `undefined` if it fails. */
+  /** A write with the changes that it marks for each scheme; `undefined` if it fails. */
   async function written(
     { sql, parameters }: GeneratedWrite,
     schemes: readonly Scheme[],
@@ -174,12 +175,12 @@ describe('what is told of a write is what readers see of it', () => {
         maxRows: 1000,
         isExact: true,
       });
-      // less what a sequence gives, which goes on
+      // without values of sequences, which are not rolled back
       const rows = (all: readonly any[]) => all.map(({ rid, ...row }) => row);
       given.push([result.numAffectedRows, rows(result.rows)], [plain.affected, rows(plain.rows)]);
       const after = await state();
       const [change] = journal.changes();
-      const told = schemes.map((scheme): Told => {
+      const marked = schemes.map((scheme): Marked => {
         const touched = change ? change.touched(scheme) : new Map();
         return (
           touched &&
@@ -191,7 +192,7 @@ describe('what is told of a write is what readers see of it', () => {
           )
         );
       });
-      return { before, after, statement, told };
+      return { before, after, statement, marked };
     } catch {
       return undefined;
     } finally {
@@ -201,25 +202,27 @@ describe('what is told of a write is what readers see of it', () => {
     }
   }
 
-  /** The columns of rows that are asked for. */
+  /** The columns of rows that are read. */
   const comparedBy = (known: readonly Scheme[]) =>
     new Set(['id', ...known.flatMap(({ columns, tests = [] }) => [...columns, ...tests])]);
 
-  function expectCovered(told: Told, steps: ReadonlyMap<string, ReadonlySet<string>>, of: string) {
-    for (const [values, expectedSteps] of told ? steps : []) {
-      expect(told!.has(values), `${of}: ${values} is told of`).to.equal(true);
-      const given = told!.get(values);
+  function expectCovered(marked: Marked, steps: ReadonlyMap<string, ReadonlySet<string>>, of: string) {
+    for (const [values, expectedSteps] of marked ? steps : []) {
+      expect(marked!.has(values), `${of}: ${values} is marked`).to.equal(true);
+      const given = marked!.get(values);
       for (const step of given ? expectedSteps : []) {
-        // what is said to have been read, though it was not, is more and not less
+        // a column that counts as read although it was not is wider, not narrower
         const more = step.replace(/0\]$/, '1]');
-        expect([...given!], of).to.satisfy((told: string[]) => told.includes(step) || told.includes(more));
+        expect([...given!], of).to.satisfy(
+          (marked: string[]) => marked.includes(step) || marked.includes(more),
+        );
       }
     }
   }
 
   const writes = fc.tuple(anyWrite, fc.array(anyScheme, { minLength: 1, maxLength: 4 }));
 
-  it('exactly, where RETURNING gives old rows', async () => {
+  it('are exact if RETURNING returns old rows', async () => {
     if (!catalog.returnsOld) {
       expect(
         await server.query('show server_version_num').then(({ rows }) => Number(rows[0]!.server_version_num)),
@@ -231,14 +234,14 @@ describe('what is told of a write is what readers see of it', () => {
       fc.asyncProperty(writes, async ([write, schemes]) => {
         const result = await written(write, schemes, schemes, true);
         for (const [i, scheme] of result ? schemes.entries() : []) {
-          const { before, after, statement, told } = result!;
+          const { before, after, statement, marked } = result!;
           const steps = expected(before, after, statement, scheme, comparedBy(schemes));
           if (/\bold\b|u&/i.test(write.sql)) {
-            expectCovered(told[i], steps, write.sql); // what is `old` in its RETURNING is not certain
+            expectCovered(marked[i], steps, write.sql); // `old` in its RETURNING is ambiguous
             continue;
           }
           const wanted = new Map([...steps].map(([values, set]) => [values, scheme.tests && set]));
-          expect(told[i], `${scheme.id}: ${write.sql}`).to.deep.equal(wanted);
+          expect(marked[i], `${scheme.id}: ${write.sql}`).to.deep.equal(wanted);
           done.steps += steps.size;
           for (const step of [...steps.values()].flatMap(set => [...set])) {
             done.both += step.startsWith('[null') || step.includes(',null,') ? 0 : 1;
@@ -253,19 +256,19 @@ describe('what is told of a write is what readers see of it', () => {
     expect(done.unread).to.be.above(20);
   });
 
-  it('never less, where rows are locked beforehand, and exactly where that tells all', async () => {
+  it('miss no change if rows are locked beforehand, and are exact if the locks show all rows', async () => {
     let exact = 0;
     await fc.assert(
       fc.asyncProperty(writes, async ([write, schemes]) => {
         const result = await written(write, schemes, schemes, false);
         for (const [i, scheme] of result ? schemes.entries() : []) {
-          const { before, after, statement, told } = result!;
+          const { before, after, statement, marked } = result!;
           const steps = expected(before, after, statement, scheme, comparedBy(schemes));
-          expectCovered(told[i], steps, `${scheme.id}: ${write.sql}`);
+          expectCovered(marked[i], steps, `${scheme.id}: ${write.sql}`);
           const isPlain = statement.kind === 'delete' || (statement.kind === 'update' && !statement.from);
           if (isPlain && !statement.sql.includes('set id') && !/, id = /.test(statement.sql)) {
             const wanted = new Map([...steps].map(([values, set]) => [values, scheme.tests && set]));
-            expect(told[i], `${scheme.id}: ${write.sql}`).to.deep.equal(wanted);
+            expect(marked[i], `${scheme.id}: ${write.sql}`).to.deep.equal(wanted);
             exact++;
           }
         }
@@ -282,7 +285,7 @@ describe('what is told of a write is what readers see of it', () => {
     'delete from "Some thing"',
     'insert into "Some thing" (id) select i from generate_series(101, 106) as i',
   ]) {
-    it(`with no more images sent than are remembered: ${sql}`, async () => {
+    it(`need no more images than the journal keeps: ${sql}`, async () => {
       for (const returnsOld of catalog.returnsOld ? [true, false] : [false]) {
         const journal = new Journal({ rows: 2, characters: 1000 });
         const seen: number[] = [];
@@ -310,7 +313,7 @@ describe('what is told of a write is what readers see of it', () => {
     });
   }
 
-  it('never less, where this process does not know of all schemes', async () => {
+  it('miss no change if this process does not know all schemes', async () => {
     let partial = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -321,10 +324,10 @@ describe('what is told of a write is what readers see of it', () => {
           const [write, schemes] = pair;
           const result = await written(write, schemes, known, old && catalog.returnsOld);
           for (const [i, scheme] of result ? schemes.entries() : []) {
-            const { before, after, statement, told } = result!;
+            const { before, after, statement, marked } = result!;
             const steps = expected(before, after, statement, scheme, new Set(COMPARABLE));
-            expectCovered(told[i], steps, `${scheme.id}: ${write.sql}`);
-            partial += told[i] && steps.size > 0 ? 1 : 0;
+            expectCovered(marked[i], steps, `${scheme.id}: ${write.sql}`);
+            partial += marked[i] && steps.size > 0 ? 1 : 0;
           }
         },
       ),

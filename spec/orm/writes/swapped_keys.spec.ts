@@ -19,7 +19,7 @@ const DDL = `create table seat (id int primary key deferrable initially deferred
 create table desk (id int primary key, status text, title text)`;
 const DATA = `truncate seat, desk; insert into seat values (1, 'published', 'a'), (2, 'draft', 'b');
  insert into desk values (2, 'draft', 'b'), (1, 'published', 'a')`;
-// `old` in the text: as below PostgreSQL 18, RETURNING cannot be asked for rows as they were
+// `old` in the text: RETURNING is not used for old rows, as below PostgreSQL 18
 type Step = (em: EntityManager) => Promise<unknown>;
 const swap: Step = em => em.execute(`update seat set id = 3 - id /* old */`);
 const shift: Step = em => em.execute(`update desk set id = id + 1 /* old */`);
@@ -32,7 +32,7 @@ const CASES: Record<string, [Step, Step]> = {
   'shift fields': [em => em.find(Desk, { status: 'published' }, { fields: ['title'] }), shift],
   'shift range': [em => em.count(Desk, { id: { $gt: 1 } }), shift],
 };
-describe("rows that get each other's keys are told apart:", () => {
+describe('A statement that exchanges keys of rows is noticed:', () => {
   let db: Started;
   before(async () => {
     await emptyEmbedded();
@@ -45,7 +45,7 @@ describe("rows that get each other's keys are told apart:", () => {
       await (await embedded()).exec(DATA);
       await db.cache.invalidateAll();
       const answer = async () => JSON.stringify(await read(db.orm.em.fork() as EntityManager));
-      // readers of the keys, so that old rows are asked for
+      // readers of the keys, so that old rows are read
       await (db.orm.em.fork() as EntityManager).find(Seat, { id: 9 });
       await (db.orm.em.fork() as EntityManager).find(Desk, { id: 9 });
       await answer();

@@ -56,7 +56,7 @@ const Profile = defineEntity({
   properties: { id: id(), name: p.string(), parent: () => p.oneToOne(Parent).owner().nullable() },
 });
 
-/** Refers to a column that is no primary key, and follows it. */
+/** References a column that is no primary key, with ON UPDATE CASCADE. */
 const Follower = defineEntity({
   name: 'Follower',
   cacheops: cached,
@@ -79,7 +79,7 @@ const Measure2024 = defineEntity({
 
 const City = defineEntity({ name: 'City', cacheops: cached, properties: { id: id(), name: p.string() } });
 
-/** By the database's own inheritance. */
+/** An inheritance child of PostgreSQL. */
 const Capital = defineEntity({
   name: 'Capital',
   cacheops: cached,
@@ -140,12 +140,12 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [stored({ at: new Date('2024-01-01T00:00:02Z') }), stored({ at: new Date('2024-01-01') })],
       keeps: [stored({ at: new Date('2024-01-01T00:00:01.600Z') })],
     },
-    'what a trigger makes of it': {
+    'a value that a trigger changes': {
       write: update({ folded: 'ABC' }),
       changes: [stored({ folded: 'abc' }), stored({ folded: 'x' })],
       keeps: [stored({ folded: 'ABC' })],
     },
-    'what a trigger makes of another column': {
+    'another column that a trigger changes': {
       write: async em => {
         await em.execute(`alter table stored disable trigger folding`);
         await em.execute(`update stored set folded = 'LOUD'`);
@@ -230,7 +230,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       changes: [em => em.find(Profile, { parent: 1 }), em => em.find(Profile, { name: 'one' })],
       keeps: [em => em.find(Child, {})],
     },
-    'a key that others follow': {
+    'a key that foreign keys reference': {
       write: async em => {
         (await em.findOneOrFail(Parent, 1)).key = 12;
         await em.flush();
@@ -242,7 +242,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       ],
       keeps: [em => em.find(Child, { parent: 1 }), em => em.find(Parent, { key: 22 })],
     },
-    'a key that others follow, natively': {
+    'a key that foreign keys reference, natively': {
       write: em => em.nativeUpdate(Parent, { id: 1 }, { key: 12 }),
       changes: [em => em.find(Follower, { key: 12 }), em => em.find(Follower, { key: 11 })],
       keeps: [em => em.find(Child, { parent: 1 })],
@@ -288,7 +288,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       write: em => em.insert(Measure, { id: 3, year: 2024, value: 30 }),
       changes: [em => em.find(Measure, {}), em => em.count(Measure2024)],
     },
-    'of an heir': {
+    'of an inheritance child': {
       write: async em => {
         (await em.findOneOrFail(Capital, 2)).name = 'Lutetia';
         await em.flush();
@@ -300,7 +300,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
       ],
       keeps: [em => em.find(City, { name: 'Lyon' })],
     },
-    'of an heir, by its ancestor': {
+    'of an inheritance child, by its ancestor': {
       write: em => em.nativeUpdate(City, { name: 'Paris' }, { name: 'Lutetia' }),
       changes: [
         em => em.find(City, {}),
@@ -320,7 +320,7 @@ const PATHS: Record<string, Record<string, WritePath>> = {
   },
 };
 
-describe('a write is noticed as the database has carried it out.', () => {
+describe('A write is noticed as the database has executed it.', () => {
   let started: Started;
 
   beforeEach(async () => {

@@ -11,7 +11,7 @@ const SNAPSHOT = 'a transaction with a snapshot of its own';
 
 type Em = Started['orm']['em'];
 
-describe('a transaction', () => {
+describe('A transaction', () => {
   let blog: Started;
 
   beforeEach(async () => {
@@ -23,7 +23,7 @@ describe('a transaction', () => {
   const fork = () => blog.orm.em.fork();
   const titles = async (em: Em) =>
     (await em.find(Article, { status: 'published' })).map(({ title }) => title);
-  /** Where a read of its own comes from afterwards, and whether it is true. */
+  /** The source of a read after the transaction, which must be fresh. */
   const sources = async () => {
     let found: string[] = [];
     const from = await sourcesOf(blog.cache, async () => {
@@ -38,8 +38,8 @@ describe('a transaction', () => {
     await blog.cache.idle();
   };
 
-  it('that only reads, reads from the cache and fills it', async () => {
-    // in a transaction nobody waits for what a store that is new has to find out
+  it('that only reads uses the cache and fills it', async () => {
+    // reads in a transaction do not wait until the quarantines of a new store are lifted
     await fork().find(Article, {});
     const read = await sourcesOf(blog.cache, () => fork().transactional(em => titles(em as Em)));
     expect(read).to.deep.equal(['miss']);
@@ -91,8 +91,8 @@ describe('a transaction', () => {
     expect(await sources()).to.deep.equal(['miss']);
   });
 
-  it('is not seen by others before it is committed', async () => {
-    // the embedded database has one connection: what others see is what is in the cache
+  it('is not visible to other readers before it is committed', async () => {
+    // the embedded database has one connection: other readers see only the cache
     await warm();
     await fork().transactional(async em => {
       await em.nativeUpdate(Article, { id: 3 }, { status: 'published' });
@@ -101,7 +101,7 @@ describe('a transaction', () => {
     expect(await sources()).to.deep.equal(['cache']);
   });
 
-  it('that flushes while reading does not leave what it read', async () => {
+  it('that flushes while it reads stores no result', async () => {
     await fork().transactional(async em => {
       await Promise.all([titles(em as Em), em.nativeUpdate(Article, { id: 3 }, { status: 'published' })]);
     });
@@ -126,7 +126,7 @@ describe('a transaction', () => {
       expect(await sources()).to.deep.equal(['cache']);
     });
 
-    it('leaves nothing that it read', async () => {
+    it('stores none of its results', async () => {
       await rolledBack(async em => {
         await em.nativeUpdate(Article, { id: 1 }, { status: 'draft' });
         await titles(em);
@@ -156,7 +156,7 @@ describe('a transaction', () => {
     });
   });
 
-  it('by begin and commit drops what it changed', async () => {
+  it('by begin and commit drops results of the changed rows', async () => {
     await warm();
     const em = fork();
     await em.begin();
@@ -169,7 +169,7 @@ describe('a transaction', () => {
     expect(await sources()).to.deep.equal(['miss']);
   });
 
-  it('may be several flushes', async () => {
+  it('may consist of several flushes', async () => {
     const drafts = () => sourcesOf(blog.cache, () => fork().find(Article, { status: 'draft' }));
     await warm();
     await drafts();
@@ -199,7 +199,7 @@ describe('a transaction', () => {
     };
 
     for (const [how, nest] of Object.entries(NESTED)) {
-      it(`drops what was changed since one that was released (${how})`, async () => {
+      it(`drops results of rows changed since a released savepoint (${how})`, async () => {
         await warm();
         await fork().transactional(em =>
           nest(em as Em, inner => inner.nativeUpdate(Article, { id: 1 }, { status: 'draft' })),
@@ -207,7 +207,7 @@ describe('a transaction', () => {
         expect(await sources()).to.deep.equal(['miss']);
       });
 
-      it(`drops nothing for what was changed since one that was rolled back to (${how})`, async () => {
+      it(`drops nothing for rows changed since a savepoint that was rolled back to (${how})`, async () => {
         await warm();
         await fork().transactional(async em => {
           await em.nativeUpdate(Author, { id: 1 }, { reputation: 8 });
@@ -219,7 +219,7 @@ describe('a transaction', () => {
         expect(await sources()).to.deep.equal(['cache']);
       });
 
-      it(`drops what was changed before one that was rolled back to (${how})`, async () => {
+      it(`drops results of rows changed before a savepoint that was rolled back to (${how})`, async () => {
         await warm();
         await fork().transactional(async em => {
           await em.nativeUpdate(Article, { id: 1 }, { status: 'draft' });
@@ -232,7 +232,7 @@ describe('a transaction', () => {
       });
     }
 
-    it('drops nothing for the inner ones of one that was rolled back to', async () => {
+    it('drops nothing for savepoints inside one that was rolled back to', async () => {
       await warm();
       await fork().transactional(async em => {
         await em
@@ -286,7 +286,7 @@ describe('a transaction', () => {
         await fork().execute(statement);
         const read = () => fork().transactional(em => titles(em as Em));
         expect(await sourcesOf(blog.cache, read)).to.deep.equal([SNAPSHOT]);
-        // a statement alone has no other snapshot than its own
+        // a single statement has only its own snapshot
         expect(await sources()).to.deep.equal(['cache']);
       });
     }
@@ -308,7 +308,7 @@ describe('a transaction', () => {
     });
   });
 
-  it('says so where it is READ COMMITTED, whatever the default is', async () => {
+  it('uses the cache if it is READ COMMITTED, whatever the default is', async () => {
     await warm();
     await fork().execute(`set default_transaction_isolation = 'repeatable read'`);
     const read = () =>
@@ -316,7 +316,7 @@ describe('a transaction', () => {
     expect((await sourcesOf(blog.cache, read))[0]).to.be.oneOf(['cache', SNAPSHOT]);
   });
 
-  it('that is somebody else’s is not trusted', async () => {
+  it('that kysely has begun gets no stale results', async () => {
     const em = fork();
     await warm();
     await em

@@ -87,7 +87,7 @@ const PATHS: Record<string, WritePath> = {
     write: async em => {
       const article = await em.findOneOrFail(Article, 3);
       await em.fork().nativeUpdate(Article, { id: 3 }, { status: 'archived' });
-      // so that what follows is not dropped already
+      // so that the next results are not dropped already
       await archived(em.fork());
       article.status = 'published';
       await em.flush();
@@ -340,7 +340,7 @@ const PATHS: Record<string, WritePath> = {
   },
 };
 
-describe('a flush is noticed:', () => {
+describe('A flush is noticed:', () => {
   let blog: Started;
 
   before(async () => {

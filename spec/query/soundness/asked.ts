@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { type Catalog, kindIn } from '../../../lib/orm/catalog/catalog.js';
+import { type Catalog, kindIn } from '../../../lib/orm/catalog/table.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
 import { dependenciesOf, type Granularity, type Occurrence } from '../../../lib/query/dependencies.js';
 import { keySetBound } from '../../../lib/query/key_set_bound.js';

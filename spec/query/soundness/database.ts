@@ -1,6 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { Journal } from '../../../lib/changes/journal.js';
-import type { Catalog, Table } from '../../../lib/orm/catalog/catalog.js';
+import type { Catalog, Table } from '../../../lib/orm/catalog/table.js';
 import { writeRows } from '../../../lib/orm/writes/row_capture.js';
 import { formatOf } from '../../../lib/orm/writes/row_capture_statement.js';
 import { IMAGE_COLUMN } from '../../../lib/sql/rewrite.js';

@@ -85,15 +85,15 @@ const CASES: Record<string, [Step, Step]> = {
     em => em.find(Note, {}),
     em => em.nativeUpdate(Measure, { id: 1 }, { id: 7 } as never),
   ],
-  'a cascade deletes rows of an heir': [
+  'a cascade deletes rows of an inheritance child': [
     em => em.find(City, { id: 2 }),
     em => em.nativeDelete(Owner, { id: 1 }),
   ],
-  'an heir gets a row of a key that others refer to': [
+  'an inheritance child gets a row with a referenced key': [
     em => em.count(Visit, { city: { name: { $like: 'Twi%' } } }),
     em => em.insert(Capital, { id: 1, name: 'Twin', size: 3 } as never),
   ],
-  'rows of one key in a table and its heir': [
+  'rows with one key in a table and its inheritance child': [
     em => em.find(City, { name: 'Lyon' }),
     em => em.execute(`update city set name = 'X' where id = 3 /* old */`),
   ],
@@ -103,7 +103,7 @@ const CASES: Record<string, [Step, Step]> = {
   ],
 };
 
-describe('what the database does in partitions and heirs is noticed:', () => {
+describe('Changes of partitions and inheritance children are noticed:', () => {
   let db: Started;
   before(async () => {
     await emptyEmbedded();
