@@ -315,8 +315,10 @@ ${difference(found, expected)}`,
   async #reset(): Promise<void> {
     await this.#end();
     await this.#parts.judges[0]!.em.getConnection().executeDump(RESET);
-    // keeps the stamp of the catalog, which has not changed
-    await getCacheops(this.#parts.orms[0]!).invalidateAll();
+    if (this.#parts.backend) {
+      // keeps the stamp of the catalog, which has not changed
+      await getCacheops(this.#parts.orms[0]!).invalidateAll();
+    }
     this.#sessions = Array.from({ length: SESSIONS }, (_, i) => new Session(this.#parts.orms[i]!));
   }
 }
