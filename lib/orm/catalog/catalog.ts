@@ -1,6 +1,5 @@
 import { ANY_TABLE, type Routine, Routines } from '../../sql/routines.js';
-import type { TableName } from '../../sql/select/select.js';
-import type { SessionEffects } from '../../sql/statement.js';
+import type { SessionEffects, TableName } from '../../sql/statement.js';
 import type { Seal } from '../../store/store.js';
 import { type Comparable, comparableOf, isArray } from '../../values/comparable.js';
 import { isOrderable } from '../../values/order.js';
