@@ -63,7 +63,7 @@ export function dependenciesOf(
       merged(
         ofTable.flatMap(each =>
           ofOccurrence(formula, some, each, granularity, {
-            joinedRows: joinedPairOf(formula, each[1], occurrences),
+            joinedRows: joinedRowsOf(formula, each[1], occurrences),
             key: keyOf(each[0], occurrences),
           }),
         ),
@@ -119,7 +119,7 @@ function ofOccurrence(
   }
 }
 
-function joinedPairOf(
+function joinedRowsOf(
   formula: Formula,
   { joinedRows = [] }: Occurrence,
   occurrences: readonly Occurrence[],

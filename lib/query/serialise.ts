@@ -6,7 +6,7 @@
  * queries are keyed by their compiled SQL.
  */
 export function serialise(value: unknown): string | undefined {
-  return unlessUnserialisable(() => write(value, 0));
+  return textOrUndefined(() => write(value, 0));
 }
 
 /** As `serialise([where, options])`, without skipped options and options without a value. */
@@ -15,7 +15,7 @@ export function serialiseQuery(
   options: Readonly<Record<string, unknown>>,
   skipped: ReadonlySet<string>,
 ): string | undefined {
-  return unlessUnserialisable(() => {
+  return textOrUndefined(() => {
     let text = write(where, 0);
     for (const name of Object.keys(options)) {
       const value = options[name];
@@ -27,7 +27,7 @@ export function serialiseQuery(
   });
 }
 
-function unlessUnserialisable(write: () => string): string | undefined {
+function textOrUndefined(write: () => string): string | undefined {
   try {
     return write();
   } catch (error) {

@@ -129,8 +129,8 @@ describe('the journal of a transaction', () => {
   describe('changes that matter to a scheme', () => {
     const read = (reads: string[], tests?: string[]) => schemeOf(['category'], reads, tests);
     const affected = (scheme: Scheme) => {
-      const steps = journal.changes()[0]!.touched(scheme);
-      return steps && Object.fromEntries(steps);
+      const deltas = journal.changes()[0]!.touched(scheme);
+      return deltas && Object.fromEntries(deltas);
     };
 
     it('an update that changes none of the columns read does not affect the scheme', () => {

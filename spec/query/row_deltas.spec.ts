@@ -24,9 +24,9 @@ function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): Wat
   return table!.dependencies[0]!;
 }
 
-function matters(on: WatchedDependency, step: RowDelta, bound: ResultBound | null = null): boolean {
+function matters(on: WatchedDependency, delta: RowDelta, bound: ResultBound | null = null): boolean {
   // as they are stored
-  const [stored, kept] = JSON.parse(JSON.stringify([step, bound]));
+  const [stored, kept] = JSON.parse(JSON.stringify([delta, bound]));
   return deltasMatter(on, [stored], [kept]);
 }
 
@@ -50,9 +50,9 @@ describe('a row delta', () => {
     'a delta with the columns of another scheme': [[['5', '6'], ['5', '6'], 0], true],
   };
 
-  for (const [what, [step, expected]] of Object.entries(DELTAS)) {
+  for (const [what, [delta, expected]] of Object.entries(DELTAS)) {
     it(`${what} ${expected ? 'matters' : 'does not matter'}`, () => {
-      expect(matters(cheap, step)).to.equal(expected);
+      expect(matters(cheap, delta)).to.equal(expected);
     });
   }
 
@@ -118,9 +118,9 @@ describe('a row delta', () => {
         false,
       ],
     };
-    for (const [what, [steps, expected]] of Object.entries(TOGETHER)) {
+    for (const [what, [deltas, expected]] of Object.entries(TOGETHER)) {
       it(what, () => {
-        expect(deltasMatter(ofReferred(['id']), steps, [])).to.equal(expected);
+        expect(deltasMatter(ofReferred(['id']), deltas, [])).to.equal(expected);
       });
     }
 

@@ -40,9 +40,9 @@ function columns(sql: string): Record<string, Set<string> | undefined> {
 async function expectNoColumnForgotten(sql: string): Promise<void> {
   const found = columns(sql);
   for (const [table, truth] of Object.entries((await columnsIn(sql)) ?? {})) {
-    const said = found[table];
-    if (table in found && said) {
-      expect([...said], `${table} in ${sql}`).to.include.members(truth);
+    const reads = found[table];
+    if (table in found && reads) {
+      expect([...reads], `${table} in ${sql}`).to.include.members(truth);
     }
   }
 }
@@ -184,7 +184,7 @@ describe('readSelect', () => {
             .catch(() => []);
           for (const sql of statements) {
             await expectNoColumnForgotten(sql);
-            known += Object.values(columns(sql)).filter(said => said !== undefined).length;
+            known += Object.values(columns(sql)).filter(reads => reads !== undefined).length;
           }
         }),
         { numRuns: 150 },

@@ -321,11 +321,11 @@ function problemsOfPositions({ tables }: Select, tree: Tree, nodes: readonly Fou
         firsts.add(aliasOf(at.RangeVar));
       }
     });
-  const sought = nodes.filter(isReselected).map(({ tree: { testexpr } }) => columnIn(testexpr));
+  const reselected = nodes.filter(isReselected).map(({ tree: { testexpr } }) => columnIn(testexpr));
   const again = tables.filter(each => each.again !== undefined);
   const problems = again.flatMap(({ alias, again: column }) => {
     const isOf = (name: string) => name === `${alias}.${column}`;
-    return again.filter(each => isOf(`${each.alias}.${each.again}`)).length > sought.filter(isOf).length
+    return again.filter(each => isOf(`${each.alias}.${each.again}`)).length > reselected.filter(isOf).length
       ? [`the row of ${alias} is not the outer row`]
       : [];
   });

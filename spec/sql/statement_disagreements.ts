@@ -17,23 +17,17 @@ import {
 const MODIFYING = ['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'];
 export const WRITING = [...MODIFYING, 'intoClause'];
 const CONFIGURING = ['VariableSetStmt', 'DiscardStmt'];
+/** These are parsed as queries. */
+const READING = 'SelectStmt VariableShowStmt FetchStmt ClosePortalStmt DeclareCursorStmt ExplainStmt'.split(
+  ' ',
+);
 /** Statements that change no table by themselves. */
 const CHANGES_NOTHING = [
-  ...['SelectStmt', 'VariableShowStmt', 'FetchStmt', 'ClosePortalStmt', 'DeclareCursorStmt', 'ExplainStmt'],
-  ...[
-    'PrepareStmt',
-    'DeallocateStmt',
-    'ListenStmt',
-    'UnlistenStmt',
-    'NotifyStmt',
-    'LockStmt',
-    'CheckPointStmt',
-  ],
-  ...['VacuumStmt', 'ConstraintsSetStmt', 'TransactionStmt', 'CommentStmt', 'ClusterStmt', 'ReindexStmt'],
-  ...['GrantStmt', 'GrantRoleStmt', 'SecLabelStmt', ...CONFIGURING],
+  ...READING,
+  ...CONFIGURING,
+  ...`PrepareStmt DeallocateStmt ListenStmt UnlistenStmt NotifyStmt LockStmt CheckPointStmt VacuumStmt ConstraintsSetStmt
+      TransactionStmt CommentStmt ClusterStmt ReindexStmt GrantStmt GrantRoleStmt SecLabelStmt`.split(/\s+/),
 ];
-/** These are parsed as queries. */
-const READING = CHANGES_NOTHING.slice(0, 6);
 const DEFINING =
   /^(?:Create(?!dbStmt)|Alter|Drop(?!dbStmt)|Rename|Define|Index|View|Rule|Grant|Comment|SecLabel|Import|Reassign|Refresh)/;
 const OF_ONE_TABLE = /OBJECT_(?:TABLE|INDEX|SEQUENCE|TRIGGER|POLICY|STATISTIC)/;

@@ -198,7 +198,7 @@ function comparedWith(tokens: readonly Token[], at: number): ColumnName | undefi
   return typeof operand === 'object' ? operand : undefined;
 }
 
-/** The operand of a cast: a column by its name, something that is certainly not text, or any value. */
+/** The operand of a cast: a column by its name, a constant or other value that cannot hide a clock word, or any value. */
 type Operand = ColumnName | 'harmless' | 'any';
 
 /** @param at index of the operand's last token */

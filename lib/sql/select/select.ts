@@ -93,17 +93,9 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
         expectsItem = token.text === ',' && frame.inFrom;
       }
     } else if (token.kind === 'word' && !isMark(tokens[i - 1], '.')) {
-      if (NOT_DETERMINED.has(token.text)) {
-        return { reason: `${token.text}, which is not the same at every time` };
-      }
-      if (token.text === 'where' && isWord(tokens[i - 1], 'as')) {
-        return { reason: 'WHERE used as a name' };
-      }
-      if (FORBIDDEN.has(token.text)) {
-        return { reason: `${token.text} in a query` };
-      }
-      if (token.text === 'for' && isWord(tokens[i + 1], 'share', 'key')) {
-        return { reason: 'a lock in a query' };
+      const reason = reasonAgainst(tokens, i);
+      if (reason !== undefined) {
+        return { reason };
       }
       if (token.text !== 'from' || (frame.inList && !isDistinctFrom(tokens, i))) {
         expectsItem = enterClause(tokens, i, frame, frames.length === 1, references);
@@ -160,6 +152,21 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
     ...{ tables: references.tables(), limited, plain, nested, ordinal, windowed, opaque, ...order },
     ...{ evaluation, qualified: references.qualified() },
   };
+}
+
+/** Why a query with this word is not analysed. */
+function reasonAgainst(tokens: readonly Token[], at: number): string | undefined {
+  const { text } = tokens[at]!;
+  if (NOT_DETERMINED.has(text)) {
+    return `${text}, which is not the same at every time`;
+  }
+  if (FORBIDDEN.has(text)) {
+    return `${text} in a query`;
+  }
+  if (text === 'where' && isWord(tokens[at - 1], 'as')) {
+    return 'WHERE used as a name';
+  }
+  return text === 'for' && isWord(tokens[at + 1], 'share', 'key') ? 'a lock in a query' : undefined;
 }
 
 function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {

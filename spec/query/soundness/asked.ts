@@ -134,8 +134,8 @@ export class Asked {
     if (!touched?.has(dependency.values)) {
       return touched === undefined;
     }
-    const steps = touched.get(dependency.values);
-    return !steps || deltasMatter(dependency, JSON.parse(JSON.stringify(steps)), this.#bounds);
+    const deltas = touched.get(dependency.values);
+    return !deltas || deltasMatter(dependency, JSON.parse(JSON.stringify(deltas)), this.#bounds);
   }
 
   #occurrencesOf({ sql, condition }: Call): readonly Role[] {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { haveSkeletons, skeletonOf, skeletonsOf } from '../../lib/sql/fingerprint.js';
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
+import { haveSkeletons, skeletonOf, skeletonsOf } from '../../lib/sql/skeleton.js';
 
 const SQL = `select "a"."title" from "article" as "a" where "a"."id" = 7 and "a"."x" in ('b', 'it''s') limit 10`;
 
