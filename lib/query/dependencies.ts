@@ -27,9 +27,7 @@ export interface Occurrence {
    * So no row refers to a row that is being inserted, or that has been deleted.
    */
   readonly referenced?: boolean | undefined;
-  /**
-   * other table references that it is joined to by their whole key; the result bounds cover the columns of both
-   */
+  /** other table references that it is joined to by their whole key; the result bounds cover the columns of both */
   readonly joinedRows?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
 }
 
@@ -174,9 +172,7 @@ export function anyOf(parts: readonly TableDependencies[], limit: number): Table
   });
 }
 
-/**
- * Merges equal dependencies and their watches. A dependency on any change of the whole table replaces all others.
- */
+/** Merges equal dependencies and their watches. A dependency on any change of the whole table replaces all others. */
 function merged(dependencies: readonly WatchedDependency[]): readonly WatchedDependency[] {
   if (dependencies.some(({ scheme }) => scheme.id === WHOLE_TABLE.id)) {
     return [ON_WHOLE_TABLE];

@@ -102,8 +102,7 @@ export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] 
 const EMPTY: Conjunction = new Map();
 
 /**
- * If two conditions fix a column to different values, the first is kept: no row satisfies both, so one is wide
- * enough.
+ * If two conditions fix a column to different values, the first is kept: no row satisfies both, so one is wide enough.
  */
 function merge(a: Conjunction, b: Conjunction): Conjunction {
   if (a.size === 0 || b.size === 0) {

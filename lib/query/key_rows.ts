@@ -39,9 +39,7 @@ export function isSortable(kind: Comparable, type: string): boolean {
   return REVERSIBLE.has(kind) || kind === 'boolean' || (kind === 'instant' && /\([0-3]\)/.test(type));
 }
 
-/**
- * The index of each key, by its canonical form; `undefined` if two keys are equal, or one is not understood.
- */
+/** The index of each key, by its canonical form; `undefined` if two keys are equal, or one is not understood. */
 export function placesOf(kind: Comparable, keys: readonly Key[]): ReadonlyMap<string, number> | undefined {
   const places = new Map<string, number>();
   for (const [i, key] of keys.entries()) {

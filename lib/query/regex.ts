@@ -1,8 +1,7 @@
 /**
- * The subset of PostgreSQL's regular expressions that means the same under every collation, and needs no
- * backtracking: characters, `.`, bracket expressions such as `[a-z_]` and `[^,]`, each optionally followed by `*`,
- * `+` or `?`; `^` and `$` at the ends, and `|` between whole alternatives. Characters are code points, and `.` is
- * any.
+ * The subset of PostgreSQL's regular expressions that means the same under every collation, and needs no backtracking:
+ * characters, `.`, bracket expressions such as `[a-z_]` and `[^,]`, each optionally followed by `*`, `+` or `?`; `^`
+ * and `$` at the ends, and `|` between whole alternatives. Characters are code points, and `.` is any.
  */
 export interface Regex {
   readonly alternatives: readonly Alternative[];
@@ -112,8 +111,7 @@ function readAtom(atom: string): Accepts | undefined {
 }
 
 /**
- * ASCII only, because ranges of ASCII letters and digits are the same in every collation that regular expressions
- * use.
+ * ASCII only, because ranges of ASCII letters and digits are the same in every collation that regular expressions use.
  */
 const SET = /^\[(\^?)((?:[a-z]-[a-z]|[A-Z]-[A-Z]|\d-\d|[\w ,;:!@#%&/<>=~"'.])+)\]$/;
 

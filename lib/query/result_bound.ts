@@ -3,9 +3,7 @@ import { encodeValues } from '../values/encode.js';
 import { compareCanonical } from '../values/order.js';
 import type { Bounds } from '../values/result.js';
 
-/**
- * Limits the rows that matter to a result, derived from the result itself. It is plain JSON, stored with the entry.
- */
+/** Limits the rows that matter to a result, derived from the result itself. It is plain JSON, stored with the entry. */
 export type ResultBound = PageBound | KeySetBound;
 
 /** The result is full: a row that sorts after its last row does not enter it. */

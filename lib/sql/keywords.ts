@@ -1,11 +1,9 @@
 export const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** Words that end a FROM list. */
 export const ENDS_FROM = words(
   'select where group having window order limit offset fetch for union intersect except values',
 );
 
-/** Words that end a WHERE. */
 export const ENDS_WHERE = words('group having window order limit offset fetch for union intersect except');
 
 /** Keywords before a parenthesis that call nothing. */
@@ -49,8 +47,7 @@ export const KEYWORDS = new Set([
 ]);
 
 /**
- * A constant after one of these words does not have a type with that name: no type has it, or the word starts a
- * clause.
+ * A constant after one of these words does not have a type with that name: no type has it, or the word starts a clause.
  */
 export const NAMES_NO_TYPE_BEFORE_CONSTANT = new Set([
   ...[...RESERVED].filter(word => !/^(?:cross|full|inner|isnull|join|left|notnull|outer|right)$/.test(word)),

@@ -42,9 +42,7 @@ export class Routines {
   readonly #reached = new Map<string, ReadonlySet<string>>();
   readonly #callable: ReadonlySet<string>;
   readonly #calledOn: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
-  /**
-   * the routines that change settings, directly or by a call, with their own effects and the names in their texts
-   */
+  /** the routines that change settings, directly or by a call, with their own effects and the names in their texts */
   readonly #configuring = new Map<string, Configuring>();
 
   constructor(routines: readonly Routine[]) {
@@ -98,9 +96,7 @@ export class Routines {
     );
   }
 
-  /**
-   * All names in the texts of a routine that writes and of the routines that it calls; empty if it writes nothing.
-   */
+  /** All names in the texts of a routine that writes and of the routines that it calls; empty if it writes nothing. */
   namesReachedBy(routine: string): ReadonlySet<string> {
     return this.#reached.get(routine) ?? NONE;
   }

@@ -133,9 +133,7 @@ export interface Other {
   readonly mayDefine: boolean;
   /** false if it cannot, or may not, run inside a transaction block */
   readonly transactional: boolean;
-  /**
-   * it begins or ends a transaction or a savepoint, in a text with several statements or in an unknown form
-   */
+  /** it begins or ends a transaction or a savepoint, in a text with several statements or in an unknown form */
   readonly controlsTransaction: boolean;
   /** its possible effects on the session */
   readonly effects: SessionEffects | undefined;

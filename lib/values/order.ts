@@ -65,9 +65,7 @@ function rankOfSpecial(text: string): number {
   }
 }
 
-/**
- * Compares canonical decimals of any length: without leading zeros, and without trailing zeros after the point.
- */
+/** Compares canonical decimals of any length: without leading zeros, and without trailing zeros after the point. */
 function compareDecimals(a: string, b: string): number {
   const special = rankOfSpecial(a) - rankOfSpecial(b);
   if (special !== 0) {

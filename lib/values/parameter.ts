@@ -9,8 +9,7 @@ import {
 } from './comparable.js';
 
 /**
- * The canonical form of a value that a query compares with; `undefined` if it is not certain how the database reads
- * it.
+ * The canonical form of a value that a query compares with; `undefined` if it is not certain how the database reads it.
  */
 export function canonicalOfParameter(kind: Comparable, value: unknown): Canonical | undefined {
   if (value === null) {

@@ -254,9 +254,7 @@ describe('canonical forms', () => {
     }
   }
 
-  /**
-   * The ids of the rows that equal the parameter as the ORM renders it; `undefined` if the database rejects it.
-   */
+  /** The ids of the rows that equal the parameter as the ORM renders it; `undefined` if the database rejects it. */
   async function equalTo(table: string, parameter: unknown): Promise<number[] | undefined> {
     const rows = await execute(`select id from ${table} as t where t.c = ? order by id`, [parameter]).catch(
       () => undefined,

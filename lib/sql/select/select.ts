@@ -30,9 +30,7 @@ interface Frame {
   joins: number;
   /** index of its opening parenthesis */
   readonly start: number;
-  /**
-   * the column, if it is a subquery that selects a key of the outer row again: see {@link SelectTable.again}
-   */
+  /** the column, if it is a subquery that selects a key of the outer row again: see {@link SelectTable.again} */
   again?: ColumnName | undefined;
 }
 

@@ -4,9 +4,7 @@ import { startsQuery } from './query.js';
 
 const VERBS = ['alter', 'comment', 'create', 'drop', 'grant', 'import', 'reassign', 'revoke', 'security'];
 
-/**
- * A block of code without these words defines nothing, unless it executes text that it builds at run time.
- */
+/** A block of code without these words defines nothing, unless it executes text that it builds at run time. */
 export const DEFINING: readonly string[] = [...VERBS, 'refresh', 'reindex'];
 
 /** Words between the verb and the kind of object. */

@@ -45,9 +45,7 @@ export function otherStatement(sql: string, tokens: readonly Token[]): Other {
   };
 }
 
-/**
- * A temporary object hides others with its name, for this session only. The effect is that of another search path.
- */
+/** A temporary object hides others with its name, for this session only. The effect is that of another search path. */
 export function effectsOfTemporary(names: ReadonlySet<string>): SessionEffects | undefined {
   const isTemporary = ['temp', 'temporary', 'pg_temp'].some(name => names.has(name));
   return isTemporary ? effectsOn(['search_path']) : undefined;

@@ -17,7 +17,6 @@ export function effectsOn(settings: readonly string[] | undefined): SessionEffec
   };
 }
 
-/** The union of two effects. */
 export function eitherEffects(
   a: SessionEffects | undefined,
   b: SessionEffects | undefined,
