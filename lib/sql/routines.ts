@@ -39,61 +39,75 @@ export const ANY_TABLE = '*';
  * to any table.
  */
 export class Routines {
-  readonly #reached = new Map<string, ReadonlySet<string>>();
+  /** several routines may share a name */
+  readonly #named = new Map<string, Named>();
+  readonly #reached: ReadonlyMap<string, ReadonlySet<string>>;
+  /** the callable routines that write */
   readonly #callable: ReadonlySet<string>;
-  readonly #calledOn: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
-  /** the routines that change settings, directly or by a call, with their own effects and the names in their texts */
-  readonly #configuring = new Map<string, Configuring>();
+  /** the routines that change settings, directly or by a call */
+  readonly #configuring: ReadonlySet<string>;
 
   constructor(routines: readonly Routine[]) {
-    // several routines may share a name
-    const texts = Map.groupBy(routines, routine => routine.name);
-    const named = new Map<string, ReadonlySet<string>>();
-    for (const [name, group] of texts) {
-      named.set(name, namesInText(group.map(({ source }) => source).join('\n')));
-    }
-    const queries = new Set(
-      [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
-    );
-    const namesOf = (is: (routine: Routine) => boolean) =>
-      new Set([...texts].filter(([, group]) => group.some(is)).map(([name]) => name));
-    const hiding = namesOf(hidesNames);
     // a definition calls the functions of event triggers
-    const onDefinition = namesOf(({ events = [] }) => events.some(isOfDefinitions));
-    const defining = onDefinition.size > 0 ? namesOf(defines) : NONE;
-    for (const name of defining) {
-      named.set(name, new Set([...named.get(name)!, ...onDefinition]));
+    const onDefinition = routines.filter(({ events = [] }) => events.some(isOfDefinitions));
+    const namesOnDefinition = onDefinition.map(({ name }) => name);
+    for (const [name, group] of Map.groupBy(routines, routine => routine.name)) {
+      const names = namesInText(group.map(({ source }) => source).join('\n'));
+      this.#named.set(name, {
+        names:
+          namesOnDefinition.length > 0 && group.some(defines)
+            ? new Set([...names, ...namesOnDefinition])
+            : names,
+        callable: group.some(({ callable }) => callable),
+        events: group.flatMap(({ events = [] }) => events),
+        areQueries: group.every(({ query }) => query),
+        hidesNames: group.some(hidesNames),
+        writes: group.some(writes),
+        effects: group.map(effectsOf).reduce(eitherEffects, undefined),
+      });
     }
-    const writing = withCallers(namesOf(writes), named);
-    const effects = new Map(
-      [...texts].map(([name, group]) => [name, group.map(effectsOf).reduce(eitherEffects, undefined)]),
-    );
-    for (const name of withCallers(new Set([...effects.keys()].filter(each => effects.get(each))), named)) {
-      const callable = texts.get(name)!.some(routine => routine.callable);
-      this.#configuring.set(name, { effects: effects.get(name), names: named.get(name)!, callable });
-    }
-    for (const start of writing) {
-      const routes = new Set([start]);
-      const reached = new Set<string>();
-      for (const routine of routes) {
-        if (hiding.has(routine)) {
-          reached.add(ANY_TABLE);
-        }
-        for (const name of named.get(routine)!) {
-          if (writing.has(name)) {
-            routes.add(name);
-          }
-          if (!queries.has(routine)) {
-            reached.add(name);
-          }
+    const writing = this.#withCallers(({ writes }) => writes);
+    this.#reached = new Map([...writing].map(name => [name, this.#reachedFrom(name, writing)]));
+    this.#callable = new Set([...writing].filter(name => this.#named.get(name)!.callable));
+    this.#configuring = this.#withCallers(({ effects }) => effects !== undefined);
+  }
+
+  /** These routines and all that call one of them, directly or indirectly. */
+  #withCallers(is: (named: Named) => boolean): ReadonlySet<string> {
+    const found = new Set([...this.#named].filter(([, named]) => is(named)).map(([name]) => name));
+    for (let size = -1; size !== found.size; ) {
+      size = found.size;
+      for (const [name, { names }] of this.#named) {
+        if ([...names].some(other => found.has(other))) {
+          found.add(name);
         }
       }
-      this.#reached.set(start, reached);
     }
-    this.#calledOn = isCalled => namesOf(({ events = [] }) => events.some(isCalled));
-    this.#callable = new Set(
-      routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
-    );
+    return found;
+  }
+
+  #reachedFrom(start: string, writing: ReadonlySet<string>): ReadonlySet<string> {
+    const called = new Set([start]);
+    const reached = new Set<string>();
+    for (const routine of called) {
+      const { names, areQueries, hidesNames } = this.#named.get(routine)!;
+      if (hidesNames) {
+        reached.add(ANY_TABLE);
+      }
+      for (const name of names) {
+        if (writing.has(name)) {
+          called.add(name);
+        }
+        if (!areQueries) {
+          reached.add(name);
+        }
+      }
+    }
+    return reached;
+  }
+
+  #calledOn(isCalled: (event: string) => boolean): readonly string[] {
+    return [...this.#named].filter(([, { events }]) => events.some(isCalled)).map(([name]) => name);
   }
 
   /** All names in the texts of a routine that writes and of the routines that it calls; empty if it writes nothing. */
@@ -112,7 +126,7 @@ export class Routines {
   }
 
   #reachedOn(isCalled: (event: string) => boolean): ReadonlySet<string> {
-    return new Set([...this.#calledOn(isCalled)].flatMap(name => [...this.namesReachedBy(name)]));
+    return new Set(this.#calledOn(isCalled).flatMap(name => [...this.namesReachedBy(name)]));
   }
 
   /** The effects on the session's settings of event triggers that a definition calls. */
@@ -135,7 +149,7 @@ export class Routines {
       return undefined;
     }
     const called = [UNNAMED, ...namesInText(sql)];
-    return this.effectsBy(called.filter(name => this.#configuring.get(name)?.callable));
+    return this.effectsBy(called.filter(name => this.#named.get(name)?.callable));
   }
 
   /** The effects on the session's settings of these routines and of those that they call. */
@@ -143,7 +157,7 @@ export class Routines {
     let effects: SessionEffects | undefined;
     const called = new Set(routines);
     for (const routine of called) {
-      const known = this.#configuring.get(routine);
+      const known = this.#configuring.has(routine) ? this.#named.get(routine) : undefined;
       effects = eitherEffects(effects, known?.effects);
       for (const name of known?.names ?? []) {
         called.add(name);
@@ -153,26 +167,15 @@ export class Routines {
   }
 }
 
-interface Configuring {
-  readonly effects: SessionEffects | undefined;
+interface Named {
+  /** the names in their texts */
   readonly names: ReadonlySet<string>;
   readonly callable: boolean;
-}
-
-/** These routines and all that call one of them, directly or indirectly. */
-function withCallers(
-  routines: Set<string>,
-  named: ReadonlyMap<string, ReadonlySet<string>>,
-): ReadonlySet<string> {
-  for (let size = -1; size !== routines.size; ) {
-    size = routines.size;
-    for (const [name, names] of named) {
-      if ([...names].some(other => routines.has(other))) {
-        routines.add(name);
-      }
-    }
-  }
-  return routines;
+  readonly events: readonly string[];
+  readonly areQueries: boolean;
+  readonly hidesNames: boolean;
+  readonly writes: boolean;
+  readonly effects: SessionEffects | undefined;
 }
 
 function effectsOf(routine: Routine): SessionEffects | undefined {
