@@ -4,20 +4,29 @@ import { storedColumn } from '../values/path.js';
 import type { RowDelta } from '../values/row_delta.js';
 import type { Scheme } from '../values/scheme.js';
 import type { Row } from './row_image.js';
-import type { Pair } from './row_pair.js';
 
-type Touched = Map<string, RowDelta[] | undefined>;
+/** The change of one row. Columns missing in its old or new state are unknown. */
+export interface RowPair {
+  /** `undefined` if it is inserted */
+  readonly old: Row | undefined;
+  /** `undefined` if it is deleted */
+  readonly new: Row | undefined;
+  /** the columns that may differ now; `undefined`: any */
+  readonly changed: ReadonlySet<string> | undefined;
+}
+
+type Affected = Map<string, RowDelta[] | undefined>;
 
 /**
- * What changes of rows mean to those who depend on a scheme: by the values that the rows had and have, the steps; or
- * `undefined` where only that these values were touched can be told. `undefined` as a whole if not even that can.
+ * The dependencies of a scheme that changes of rows affect: by encoded values, the row deltas; `undefined` instead of
+ * deltas if only the values are known; `undefined` as a whole if the values are unknown.
  *
- * Steps tell what each statement did, also where later ones of the same transaction undo it: a step that does not
- * matter to a result leaves it as it is, so neither does a sequence of them.
+ * Each statement has its own delta, even if a later statement of the same transaction reverts it. A delta that does
+ * not matter leaves a result unchanged, so a sequence of such deltas does too.
  */
-export function touchedBy(pairs: Iterable<Pair>, scheme: Scheme): Touched | undefined {
-  const touched: Touched = new Map();
-  const told = new Set<string>();
+export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected | undefined {
+  const affected: Affected = new Map();
+  const noted = new Set<string>();
   for (const pair of pairs) {
     const read = isRead(pair, scheme);
     if (!read && !mayMove(pair, scheme)) {
@@ -31,34 +40,34 @@ export function touchedBy(pairs: Iterable<Pair>, scheme: Scheme): Touched | unde
     const before = old && encodeValues(old);
     const after = now && encodeValues(now);
     if (before === after) {
-      const step = stepOf(pair.old, pair.new, read, scheme);
-      if (read || (step ? !isEqual(step[0], step[1]) : scheme.tests)) {
-        note(touched, told, before!, step);
+      const delta = deltaOf(pair.old, pair.new, read, scheme);
+      if (read || (delta ? !isEqual(delta[0], delta[1]) : scheme.tests)) {
+        note(affected, noted, before!, delta);
       }
     } else {
       if (before !== undefined) {
-        note(touched, told, before, stepOf(pair.old, undefined, true, scheme));
+        note(affected, noted, before, deltaOf(pair.old, undefined, true, scheme));
       }
       if (after !== undefined) {
-        note(touched, told, after, stepOf(undefined, pair.new, true, scheme));
+        note(affected, noted, after, deltaOf(undefined, pair.new, true, scheme));
       }
     }
   }
-  return touched;
+  return affected;
 }
 
-/** Whether what readers of the scheme see of the row, wherever it stands, may have changed. */
-function isRead({ old, new: now, changed }: Pair, { reads }: Scheme): boolean {
+/** Whether a column that readers of the scheme read may have changed. */
+function isRead({ old, new: now, changed }: RowPair, { reads }: Scheme): boolean {
   return !old || !now || !changed || !reads || reads.some(column => changed.has(column));
 }
 
-/** Whether it may stand elsewhere. */
-function mayMove({ changed }: Pair, { columns, tests = [] }: Scheme): boolean {
+/** Whether the row may have moved to another dependency. */
+function mayMove({ changed }: RowPair, { columns, tests = [] }: Scheme): boolean {
   const mayDiffer = (column: string) => changed!.has(storedColumn(column));
   return !changed || columns.some(mayDiffer) || tests.some(mayDiffer);
 }
 
-/** `undefined` if one of them is not known, or is of another kind than it is to the scheme's readers. */
+/** `undefined` if a value is unknown, or has another kind than readers of the scheme expect. */
 function valuesOf(
   row: Row,
   columns: readonly string[],
@@ -76,8 +85,8 @@ function valuesOf(
   return values;
 }
 
-/** `undefined` if it cannot be told, or nobody asks for it. */
-function stepOf(
+/** `undefined` if it is unknown, or the scheme tests nothing. */
+function deltaOf(
   old: Row | undefined,
   now: Row | undefined,
   read: boolean,
@@ -90,22 +99,22 @@ function stepOf(
   return isKnown ? [before ?? null, after ?? null, read ? 1 : 0] : undefined;
 }
 
-/** @param told the steps by what they say: many rows may have made the same one */
-function note(touched: Touched, told: Set<string>, values: string, step: RowDelta | undefined): void {
-  const steps = touched.get(values);
-  if (!step || (touched.has(values) && !steps)) {
-    touched.set(values, undefined);
+/** @param noted the deltas that were added: many rows may have the same one */
+function note(affected: Affected, noted: Set<string>, values: string, delta: RowDelta | undefined): void {
+  const deltas = affected.get(values);
+  if (!delta || (affected.has(values) && !deltas)) {
+    affected.set(values, undefined);
     return;
   }
-  const text = JSON.stringify([values, step]);
-  if (told.has(text)) {
+  const text = JSON.stringify([values, delta]);
+  if (noted.has(text)) {
     return;
   }
-  told.add(text);
-  if (steps) {
-    steps.push(step);
+  noted.add(text);
+  if (deltas) {
+    deltas.push(delta);
   } else {
-    touched.set(values, [step]);
+    affected.set(values, [delta]);
   }
 }
 

@@ -1,25 +1,25 @@
 import type { TableChange } from '../store/store.js';
 import { storedColumn } from '../values/path.js';
+import type { RowPair } from './affected_dependencies.js';
 import type { Image, Row } from './row_image.js';
-import type { Pair } from './row_pair.js';
 import { type Counts, TableJournal, tableChange } from './table_journal.js';
 
-/** A row before or after a change; `'unknown'` if it was there, but nothing of it is known. */
+/** A row before or after a change; `'unknown'` if the row existed with unknown values. */
 export type RowState = Image | 'unknown';
 
-/** Without an old state the row was inserted, without a new one it was deleted. */
+/** Without an old state the row was inserted; without a new one it was deleted. */
 export type RowChange =
   | {
       readonly old: RowState;
       readonly new?: RowState | undefined;
-      /** the columns that may look different now; left out: any */
+      /** the columns that may differ now; left out: any */
       readonly changed?: ReadonlySet<string> | undefined;
     }
   | { readonly old?: undefined; readonly new: RowState };
 
-/** Beyond these, all of a table counts as changed. */
+/** Beyond these, the whole table counts as changed. */
 export interface JournalLimits {
-  /** remembered rows a table, old and new ones counted each */
+  /** remembered rows per table; old and new rows both count */
   readonly rows: number;
   /** characters of these rows' values */
   readonly characters: number;
@@ -27,11 +27,11 @@ export interface JournalLimits {
 
 export interface TableSummary extends Readonly<Counts> {
   readonly table: string;
-  /** it is not known which rows, or there were too many to remember */
+  /** the changed rows are unknown, or too many to remember */
   readonly wide: boolean;
 }
 
-/** What happened since a savepoint, up to the next one. */
+/** The changes between a savepoint and the next one. */
 interface Layer {
   /** `undefined` for the transaction itself */
   readonly savepoint: string | undefined;
@@ -41,8 +41,8 @@ interface Layer {
 const DEFAULT_LIMITS: JournalLimits = { rows: 10_000, characters: 4_000_000 };
 
 /**
- * What one transaction has changed so far. It follows savepoints as PostgreSQL does, and is bounded: a table of which
- * too much was changed is remembered as a whole.
+ * The changes of one transaction. It follows savepoints as PostgreSQL does. Its size is bounded: after too many
+ * changes of a table, the whole table counts as changed.
  */
 export class Journal {
   readonly #limits: JournalLimits;
@@ -54,7 +54,7 @@ export class Journal {
     this.#limits = limits;
   }
 
-  /** The transaction's id, if an image has told it. */
+  /** The transaction's id, if an image contained it. */
   get xid(): string | undefined {
     return this.#xid;
   }
@@ -64,9 +64,9 @@ export class Journal {
   }
 
   /**
-   * A row was inserted, updated or deleted.
+   * Records that a row was inserted, updated or deleted.
    *
-   * @param table its full name, as the store knows it
+   * @param table its full name in the store
    */
   record(table: string, change: RowChange): void {
     const journal = this.#journalOf(table);
@@ -76,11 +76,10 @@ export class Journal {
   }
 
   /**
-   * A row was updated, and only what it is now is known. In the columns that were not set, it was the same before.
+   * Records an update for which only the new row is known. The columns that were not set had the same values before.
    *
-   * @param set all columns that may have changed: with those that the database generates from others, or that
-   * triggers set
-   * @param sure whether there was a row at all; if not, it may as well have been inserted
+   * @param set all columns that may have changed, including generated columns and columns set by triggers
+   * @param sure whether the row existed; if not, it may have been inserted
    */
   recordUpdate(table: string, image: Image, set: ReadonlySet<string>, sure = true): void {
     const journal = this.#journalOf(table);
@@ -89,17 +88,17 @@ export class Journal {
     this.#add(table, journal, { old: withoutColumns(row, set), new: row, changed: sure ? set : undefined });
   }
 
-  /** Anything in the table may have changed. */
+  /** Records that anything in the table may have changed. */
   widen(table: string): void {
     this.#journalOf(table).widen();
   }
 
-  /** @param name as PostgreSQL keeps it: folded if it was not quoted, cut off if it is too long */
+  /** @param name as PostgreSQL stores it: folded if unquoted, truncated if too long */
   savepoint(name: string): void {
     this.#layers.push(newLayer(name));
   }
 
-  /** Forgets what happened since the savepoint, which remains. One that is not known changes nothing. */
+  /** Drops the changes since the savepoint, which remains. An unknown name changes nothing. */
   rollbackTo(name: string): void {
     const at = this.#indexOf(name);
     if (at > 0) {
@@ -107,7 +106,7 @@ export class Journal {
     }
   }
 
-  /** Ends the savepoint and those made since; what happened counts for what is around it. */
+  /** Ends the savepoint and later ones; their changes become part of the enclosing layer. */
   release(name: string): void {
     const at = this.#indexOf(name);
     if (at > 0) {
@@ -118,8 +117,8 @@ export class Journal {
   }
 
   /**
-   * Savepoints were set, released or rolled back to that were not seen, or a transaction was: none of a known name is
-   * certain to be the one that the name stands for. What has happened so far is not forgotten any more.
+   * Unknown savepoints or transactions were started or ended, so a known name may refer to another savepoint. Earlier
+   * changes are no longer dropped by a rollback.
    */
   loseSavepoints(): void {
     for (const layer of this.#layers.splice(1)) {
@@ -127,7 +126,7 @@ export class Journal {
     }
   }
 
-  /** What is to be told to a store before COMMIT. A view: it follows what is recorded later. */
+  /** The changes to mark in a store before COMMIT. A view: it includes changes that are recorded later. */
   changes(): TableChange[] {
     return [...this.#tables()].map(([table, parts]) => tableChange(table, parts));
   }
@@ -173,7 +172,7 @@ export class Journal {
     return state.row;
   }
 
-  #add(table: string, journal: TableJournal, pair: Pair): void {
+  #add(table: string, journal: TableJournal, pair: RowPair): void {
     const parts = this.#layers.flatMap(layer => layer.tables.get(table) ?? []);
     if (parts.some(part => part.wide)) {
       return;
@@ -188,7 +187,7 @@ export class Journal {
 
 const UNKNOWN_ROW: Row = { positions: new Map(), values: [], kinds: new Map(), stored: [] };
 
-/** The same row, of which some columns are not known. */
+/** The same row with some columns unknown. */
 function withoutColumns({ positions, ...row }: Row, unknown: ReadonlySet<string>): Row {
   return {
     ...row,

@@ -17,38 +17,38 @@ export interface ImageColumn {
   readonly kind: Comparable;
 }
 
-/** A row as the database holds it, as far as it is known. */
+/** The known columns of a row in the database. */
 export interface Row {
-  /** where each known column is in the values; shared by the rows of a format */
+  /** the index of each known column in `values`; shared by all rows of a format */
   readonly positions: ReadonlyMap<string, number>;
   readonly values: readonly Canonical[];
-  /** of what kind each known column is to whoever has read it */
+  /** the kind of each known column when the row was read */
   readonly kinds: ReadonlyMap<string, Comparable>;
-  /** the values as the database writes them, which also tells those apart that are equal: 1.0 and 1.00 */
+  /** the values as the database writes them, which differ for equal values such as 1.0 and 1.00 */
   readonly stored: readonly (string | null)[];
 }
 
-/** What one row of a result told about the row that was written or locked. */
+/** The image of a row that was written or locked. */
 export interface Image {
-  /** the transaction's id, as `pg_xact_status` takes it */
+  /** the transaction's id in the form for `pg_xact_status` */
   readonly xid: string;
-  /** whether INSERT … ON CONFLICT inserted the row, rather than updating one; `undefined` if it was not asked */
+  /** whether INSERT … ON CONFLICT inserted the row, instead of updating it; `undefined` if not requested */
   readonly inserted: boolean | undefined;
   readonly row: Row;
-  /** what the row was before; `undefined` if it was not asked, or if there was none */
+  /** the row before the write; `undefined` if not requested, or if there was none */
   readonly old?: Row | undefined;
 }
 
-/** What is asked for beside the row itself. */
+/** What an image contains in addition to the row. */
 export interface ImageRequest {
-  /** tells inserted rows from updated ones: a condition */
+  /** a condition that is true for inserted rows and false for updated ones */
   readonly inserted?: string | undefined;
-  /** by what the row as it was before is qualified */
+  /** the qualifier of the row before the write */
   readonly old?: string | undefined;
 }
 
 /**
- * How images of a table's rows are asked for, and how they are read.
+ * Builds the SQL for images of a table's rows, and reads them.
  *
  * ```ts
  * const format = new ImageFormat([{ name: 'id', kind: 'integer' }]);
@@ -60,7 +60,7 @@ export class ImageFormat {
   readonly #columns: readonly ImageColumn[];
   readonly #positions: ReadonlyMap<string, number>;
   readonly #kinds: ReadonlyMap<string, Comparable>;
-  /** how many arrays it takes to pass a row */
+  /** number of arrays that one row needs */
   readonly #chunks: number;
 
   constructor(columns: readonly ImageColumn[]) {
@@ -81,17 +81,17 @@ export class ImageFormat {
     return `json_build_array(${parts.join(', ')})::text`;
   }
 
-  /** One SQL expression of type text: the row, and nothing that would give a transaction an id. */
+  /** One SQL expression of type text: the row only, so that the transaction gets no id. */
   rowExpression(qualifier: string): string {
     return `json_build_array(${this.#arrays(qualifier).join(', ')})::text`;
   }
 
-  /** @param text what the {@link rowExpression} gave */
+  /** @param text the result of {@link rowExpression} */
   readRow(text: string): Row {
     return this.#row((JSON.parse(text) as (string | null)[][]).flat());
   }
 
-  /** @param text what the {@link expression} gave */
+  /** @param text the result of {@link expression} */
   read(text: string): Image {
     const [xid, inserted, ...arrays] = JSON.parse(text) as [string, boolean | null, ...(string | null)[][]];
     const old = arrays.length > this.#chunks && inserted !== true;
@@ -104,9 +104,9 @@ export class ImageFormat {
   }
 
   /**
-   * Which of these columns may look different in two rows of this format. Those that images do not have may.
+   * The columns that may differ between two rows of this format. Columns without an image count as different.
    *
-   * Equal is not the same here: who reads a decimal is given 1.0 and then 1.00, so what is compared is what is stored.
+   * Stored values are compared, because 1.0 and 1.00 are equal but look different to a reader.
    */
   differing(old: Row, now: Row, columns: ReadonlySet<string>): ReadonlySet<string> {
     const isSame = (column: string) => {
@@ -130,8 +130,8 @@ export class ImageFormat {
 }
 
 /**
- * Whether all that can be seen of such a value is in what an image has of it: casts strip a bpchar's blanks, and an
- * array does not tell where its subscripts begin.
+ * Whether an image contains everything that a reader can see of such a value. Casts strip trailing blanks of a
+ * bpchar, and the form of an array has no lower bounds.
  */
 function isWhole(kind: Comparable): boolean {
   return kind !== 'padded' && !isArray(kind);

@@ -1,28 +1,27 @@
 import type { TableChange } from '../store/store.js';
-import { touchedBy } from './affected_dependencies.js';
-import type { Pair } from './row_pair.js';
+import { affectedBy, type RowPair } from './affected_dependencies.js';
 
-/** How many rows of a table were changed, as far as it was told. */
+/** Numbers of recorded changes in a table. */
 export interface Counts {
   inserted: number;
   updated: number;
   deleted: number;
 }
 
-/** What has been changed in one table. */
+/** The changes in one table. */
 export class TableJournal {
   readonly counts: Counts = { inserted: 0, updated: 0, deleted: 0 };
-  readonly pairs: Pair[] = [];
-  /** rows that are remembered, old and new ones counted each */
+  readonly pairs: RowPair[] = [];
+  /** remembered rows; old and new rows both count */
   rows = 0;
   /** characters of these rows' values */
   characters = 0;
-  /** it is not known what has changed */
+  /** the changed rows are unknown */
   wide = false;
 
-  add(pair: Pair): void {
+  add(pair: RowPair): void {
     this.pairs.push(pair);
-    // an updated row of which only what it is now is known is one, and one of which nothing is known also takes room
+    // an updated row with only its new state counts once; a row without known values also takes space
     const rows = new Set([pair.old?.values, pair.new?.values].filter(values => values?.length));
     this.rows += Math.max(1, rows.size);
     for (const values of rows) {
@@ -37,7 +36,7 @@ export class TableJournal {
     this.characters = 0;
   }
 
-  /** Takes over what came later. */
+  /** Adds the later changes to these. */
   absorb(later: TableJournal): void {
     this.counts.inserted += later.counts.inserted;
     this.counts.updated += later.counts.updated;
@@ -54,14 +53,14 @@ export class TableJournal {
   }
 }
 
-/** What several parts of a transaction have changed in one table, as a store wants to know it. */
+/** The changes of several parts of a transaction in one table, as a store needs them. */
 export function tableChange(table: string, parts: readonly TableJournal[]): TableChange {
   return {
     table,
-    touched: scheme => (parts.some(part => part.wide) ? undefined : touchedBy(pairsOf(parts), scheme)),
+    touched: scheme => (parts.some(part => part.wide) ? undefined : affectedBy(pairsOf(parts), scheme)),
   };
 }
 
-function pairsOf(parts: readonly TableJournal[]): readonly Pair[] {
+function pairsOf(parts: readonly TableJournal[]): readonly RowPair[] {
   return parts.length === 1 ? parts[0]!.pairs : parts.flatMap(part => part.pairs);
 }

@@ -1,5 +1,5 @@
+import { type Expression, leavesOf } from '../query/projection.js';
 import type { Test } from '../query/test.js';
-import { type Expression, leavesOf } from '../query/view.js';
 import type { WatchedDependency } from '../query/watch.js';
 import type { EntryAddress, Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';

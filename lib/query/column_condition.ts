@@ -5,9 +5,9 @@ import { isPattern } from './like.js';
 import { readRegex } from './regex.js';
 import { type ArrayTest, type Comparison, NOT_NULL, negated, type Test } from './test.js';
 
-/** What is known of columns. */
+/** Facts about columns, from the catalog. */
 export interface ColumnFacts {
-  /** `undefined` if nothing can be told of the column's values */
+  /** `undefined` if the column's values cannot be compared */
   kindOf(table: string, column: string): Comparable | undefined;
   /** Is the order of its values known? */
   orderable(table: string, column: string): boolean;
@@ -15,18 +15,18 @@ export interface ColumnFacts {
   matchable(table: string, column: string): boolean;
 }
 
-/** Where a condition on columns stands. */
-export interface ColumnPlace {
+/** The context of a condition on columns. */
+export interface ColumnContext {
   readonly source: Source;
   readonly negated: boolean;
-  /** may the whole row be missing (an outer join), so that NULL tells nothing of it? */
+  /** may the whole row be missing (an outer join)? Then NULL says nothing about the column */
   readonly optional: boolean;
 }
 
-/** A longer list is not looked at. */
+/** Longer lists are not analysed. */
 const MAX_TESTED = 5000;
 
-/** Reads what a WHERE says of one column, or of several that are compared together. */
+/** Reads a condition on one column, or on several that are compared together. */
 export class ColumnConditions {
   readonly #facts: ColumnFacts;
   readonly #maxIn: number;
@@ -37,53 +37,53 @@ export class ColumnConditions {
     this.#maxIn = maxIn;
   }
 
-  read(columns: readonly string[], operator: PropertyKey, value: unknown, place: ColumnPlace): Formula {
+  read(columns: readonly string[], operator: PropertyKey, value: unknown, context: ColumnContext): Formula {
     switch (operator) {
       case '$eq':
-        return this.#isOneOf(columns, [value], place, !place.negated);
+        return this.#isOneOf(columns, [value], context, !context.negated);
       case '$ne':
-        return this.#isOneOf(columns, [value], place, place.negated);
+        return this.#isOneOf(columns, [value], context, context.negated);
       case '$in':
-        return Array.isArray(value) ? this.#isInList(columns, value, place, !place.negated) : ANYTHING;
+        return Array.isArray(value) ? this.#isInList(columns, value, context, !context.negated) : ANYTHING;
       case '$nin':
-        return Array.isArray(value) ? this.#isInList(columns, value, place, place.negated) : ANYTHING;
+        return Array.isArray(value) ? this.#isInList(columns, value, context, context.negated) : ANYTHING;
       case '$exists':
         return typeof value === 'boolean'
-          ? this.#isOneOf(columns, [null], place, value === place.negated)
+          ? this.#isOneOf(columns, [null], context, value === context.negated)
           : ANYTHING;
       default:
-        return columns.length === 1 ? this.#test(columns[0]!, operator, value, place) : ANYTHING;
+        return columns.length === 1 ? this.#test(columns[0]!, operator, value, context) : ANYTHING;
     }
   }
 
   #isInList(
     columns: readonly string[],
     values: readonly unknown[],
-    place: ColumnPlace,
+    context: ColumnContext,
     inside: boolean,
   ): Formula {
     if (values.length === 0) {
-      // the column does not stand in what is made of it
-      return inside && !place.negated && columns.length === 1
-        ? wider({ type: 'equals', source: place.source, column: columns[0]!, values: [] })
+      // the ORM's SQL for an empty list does not contain the column
+      return inside && !context.negated && columns.length === 1
+        ? wider({ type: 'equals', source: context.source, column: columns[0]!, values: [] })
         : ANYTHING;
     }
     if (!values.includes(null)) {
-      return this.#isOneOf(columns, values, place, inside);
+      return this.#isOneOf(columns, values, context, inside);
     }
-    // a list with NULL in it is no condition that has NULL among its values
-    return inside ? wider(this.#isOneOf(columns, values, place, true)) : ANYTHING;
+    // a list with NULL does not find rows with NULL
+    return inside ? wider(this.#isOneOf(columns, values, context, true)) : ANYTHING;
   }
 
-  /** @param inside must it be one of these, or none? */
+  /** @param inside must the value be in the list, or outside? */
   #isOneOf(
     columns: readonly string[],
     values: readonly unknown[],
-    place: ColumnPlace,
+    context: ColumnContext,
     inside: boolean,
   ): Formula {
     if (columns.length === 1) {
-      return this.#column(columns[0]!, values, place, inside);
+      return this.#column(columns[0]!, values, context, inside);
     }
     const tuples = values.map(value =>
       Array.isArray(value) ? value.flat(Number.POSITIVE_INFINITY) : [value],
@@ -91,14 +91,16 @@ export class ColumnConditions {
     if (!inside || tuples.length > this.#maxIn || tuples.some(tuple => tuple.length !== columns.length)) {
       return ANYTHING;
     }
-    // each column stands in the SQL but once
+    // each column is in the SQL only once
     return wider(
-      or(tuples.map(tuple => and(columns.map((column, i) => this.#column(column, [tuple[i]], place, true))))),
+      or(
+        tuples.map(tuple => and(columns.map((column, i) => this.#column(column, [tuple[i]], context, true)))),
+      ),
     );
   }
 
-  #column(column: string, values: readonly unknown[], place: ColumnPlace, inside: boolean): Formula {
-    const { source, optional } = place;
+  #column(column: string, values: readonly unknown[], context: ColumnContext, inside: boolean): Formula {
+    const { source, optional } = context;
     const kind = this.#facts.kindOf(source.table, column);
     if (!kind || values.length > MAX_TESTED) {
       return ANYTHING;
@@ -122,11 +124,11 @@ export class ColumnConditions {
       : { type: 'test', source, column, test: { type: inside ? 'one of' : 'none of', values: known } };
   }
 
-  #test(column: string, operator: PropertyKey, value: unknown, place: ColumnPlace): Formula {
-    const { source } = place;
+  #test(column: string, operator: PropertyKey, value: unknown, context: ColumnContext): Formula {
+    const { source } = context;
     const kind = this.#facts.kindOf(source.table, column);
     const test = kind && this.#testOf(source.table, column, kind, operator, value);
-    return test ? { type: 'test', source, column, test: place.negated ? negated(test) : test } : ANYTHING;
+    return test ? { type: 'test', source, column, test: context.negated ? negated(test) : test } : ANYTHING;
   }
 
   #testOf(
@@ -141,14 +143,9 @@ export class ColumnConditions {
       const canonical = this.#facts.orderable(table, column) ? canonicalOfParameter(kind, value) : undefined;
       return typeof canonical === 'string' ? { type: comparison, kind, value: canonical } : undefined;
     }
-    if (operator === '$like') {
+    if (operator === '$like' || operator === '$re') {
       const pattern = this.#facts.matchable(table, column) ? canonicalOfParameter('text', value) : undefined;
-      return typeof pattern === 'string' && isPattern(pattern) ? { type: 'like', pattern } : undefined;
-    }
-    if (operator === '$re') {
-      const pattern = this.#facts.matchable(table, column) ? canonicalOfParameter('text', value) : undefined;
-      const regex = typeof pattern === 'string' ? readRegex(pattern) : undefined;
-      return regex && { type: '~', pattern: pattern as string, regex };
+      return typeof pattern === 'string' ? patternTest(operator, pattern) : undefined;
     }
     const comparesArrays = ARRAY_TESTS.get(operator);
     const elements = comparesArrays && isArray(kind) ? elementsOfParameter(kind, value) : undefined;
@@ -170,6 +167,14 @@ const ARRAY_TESTS: ReadonlyMap<PropertyKey, ArrayTest> = new Map([
   ['$contained', '<@'],
   ['$overlap', '&&'],
 ]);
+
+function patternTest(operator: '$like' | '$re', pattern: string): Test | undefined {
+  if (operator === '$like') {
+    return isPattern(pattern) ? { type: 'like', pattern } : undefined;
+  }
+  const regex = readRegex(pattern);
+  return regex && { type: '~', pattern, regex };
+}
 
 function isOnlyNull(values: ReadonlySet<unknown>): boolean {
   return values.size === 1 && values.has(null);

@@ -1,33 +1,34 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { pathName } from '../values/path.js';
-import { ColumnConditions, type ColumnFacts, type ColumnPlace } from './column_condition.js';
+import { ColumnConditions, type ColumnContext, type ColumnFacts } from './column_condition.js';
 import { ANYTHING, and, type Formula, mapped, or, type Source, wider } from './formula.js';
 import { readJsonKey } from './json_key.js';
 import type { JsonScalar } from './json_scalar.js';
+import { isPlain } from './serialise.js';
 
-/** What a condition is read against: the database's own view of its tables. */
+/** The catalog facts that a condition is read with. */
 export interface Columns extends ColumnFacts {
-  /** the full name of an entity's table, or `undefined` if its rows are not in one plain table */
+  /** the full name of an entity's table; `undefined` if its rows are not in one plain table */
   tableOf(meta: EntityMetadata): string | undefined;
 }
 
 export interface Condition {
   readonly formula: Formula;
-  /** every occurrence of a table that the formula speaks of, the root first */
+  /** all table references of the formula, the root first */
   readonly sources: readonly Source[];
   /**
-   * Tables of relations that it goes through more than once. The ORM may join them only once, so that there may be more
-   * sources of them than places in the SQL.
+   * Tables of relations that the condition passes more than once. The ORM may join them only once, so `sources` may
+   * have more of them than the SQL.
    */
   readonly repeated: ReadonlySet<string>;
 }
 
 /**
- * Reads a WHERE in the form in which the driver gets it (property names; `$and`, `$or`, `$not`; scalars for
- * equality; custom types already converted). Everything that is not understood for certain is `anything`.
+ * Reads a WHERE in the form that the driver receives (property names; `$and`, `$or`, `$not`; scalars for equality;
+ * custom types already converted). Every part that is not certainly understood becomes `anything`.
  *
- * SQL's logic has three values, and NULL passes neither a condition nor its negation. So negations are read down to
- * the single columns, where they become conditions which NULL does not pass either.
+ * In SQL's three-valued logic, NULL satisfies neither a condition nor its negation. So negations are pushed down to
+ * single columns, as conditions that NULL does not satisfy either.
  *
  * @param maxIn a list with more values than this does not narrow
  */
@@ -55,12 +56,13 @@ export function readCondition(
 
 /**
  * - `row`: the source is the row itself, as in the root.
- * - `joined`: it is joined to one row by its key, and may be missing (an outer join), so that NULL fixes nothing.
- * - `joined to many`: moreover, conditions in different groups may be about different rows.
+ * - `joined`: the source is joined to one row by its key, and may be missing (an outer join), so that NULL fixes
+ *   nothing.
+ * - `joined to many`: in addition, conditions in different groups may refer to different rows.
  */
 type Mode = 'row' | 'joined' | 'joined to many';
 
-interface Place extends ColumnPlace {
+interface Context extends ColumnContext {
   readonly mode: Mode;
   /** the relations that lead to it from the root */
   readonly path: string;
@@ -84,89 +86,89 @@ class ConditionReader {
     return source;
   }
 
-  /** An object's keys are joined by AND, under a negation (De Morgan) by OR. */
-  read(meta: EntityMetadata, where: unknown, place: Place): Formula {
-    if (!isRecord(where)) {
+  /** The keys of an object are joined by AND; under a negation by OR (De Morgan). */
+  read(meta: EntityMetadata, where: unknown, context: Context): Formula {
+    if (!isPlain(where)) {
       return ANYTHING;
     }
     const parts = Reflect.ownKeys(where).map(key =>
       typeof key === 'string'
-        ? this.#entry(meta, key, where[key], place)
-        : this.#json(key, where[key], place),
+        ? this.#entry(meta, key, where[key], context)
+        : this.#json(key, where[key], context),
     );
-    return joined(parts, place);
+    return joined(parts, context);
   }
 
-  #entry(meta: EntityMetadata, key: string, value: unknown, place: Place): Formula {
+  #entry(meta: EntityMetadata, key: string, value: unknown, context: Context): Formula {
     if (key.startsWith('$')) {
-      return this.#group(meta, key, value, place);
+      return this.#group(meta, key, value, context);
     }
     const prop = meta.properties[key as never] as EntityProperty | undefined;
     if (prop) {
-      return this.#property(meta, prop, value, place);
+      return this.#property(meta, prop, value, context);
     }
     const keys = key.split('~~~').map(name => meta.properties[name as never] as EntityProperty | undefined);
     return keys.length > 1 && keys.every(isKeyColumn)
       ? this.#fields(
           keys.flatMap(keyProp => keyProp!.fieldNames),
           value,
-          place,
+          context,
         )
       : ANYTHING;
   }
 
-  #group(meta: EntityMetadata, operator: string, value: unknown, place: Place): Formula {
-    if (place.mode === 'joined to many') {
+  #group(meta: EntityMetadata, operator: string, value: unknown, context: Context): Formula {
+    if (context.mode === 'joined to many') {
       return ANYTHING;
     }
     if (operator === '$not') {
-      return this.read(meta, value, { ...place, negated: !place.negated });
+      return this.read(meta, value, { ...context, negated: !context.negated });
     }
     if ((operator !== '$and' && operator !== '$or') || !Array.isArray(value) || value.length === 0) {
       return ANYTHING;
     }
-    const parts = value.map(part => this.read(meta, part, place));
-    return (operator === '$and') !== place.negated ? and(parts) : or(parts);
+    const parts = value.map(part => this.read(meta, part, context));
+    return (operator === '$and') !== context.negated ? and(parts) : or(parts);
   }
 
-  #property(meta: EntityMetadata, prop: EntityProperty, value: unknown, place: Place): Formula {
+  #property(meta: EntityMetadata, prop: EntityProperty, value: unknown, context: Context): Formula {
     switch (prop.kind) {
       case 'scalar':
         return isNarrowing(prop)
-          ? this.#fields(prop.fieldNames, value, place)
+          ? this.#fields(prop.fieldNames, value, context)
           : isInObject(prop)
-            ? this.#json(prop.fieldNameRaw!, value, place)
+            ? this.#json(prop.fieldNameRaw!, value, context)
             : ANYTHING;
       case 'embedded':
-        return prop.array || !isRecord(value) ? ANYTHING : this.#embedded(meta, prop, value, place);
+        return prop.array || !isPlain(value) ? ANYTHING : this.#embedded(meta, prop, value, context);
       case 'm:1':
       case '1:1':
       case '1:m':
       case 'm:n':
-        return isPlainRelation(prop) ? this.#relation(prop, value, place) : ANYTHING;
+        return isPlainRelation(prop) ? this.#relation(prop, value, context) : ANYTHING;
       default:
         return ANYTHING;
     }
   }
 
   /** @param key SQL that leads to a text within a column */
-  #json(key: symbol | string, value: unknown, place: Place): Formula {
+  #json(key: symbol | string, value: unknown, context: Context): Formula {
     const found = readJsonKey(key);
     if (!found) {
       return ANYTHING;
     }
     const { path, as } = found;
     const name = pathName(path);
-    return as === 'text' ? this.#fields([name], value, place) : this.#scalar(name, as, value, place);
+    return as === 'text' ? this.#fields([name], value, context) : this.#scalar(name, as, value, context);
   }
 
-  /** Of a text that the database casts. Texts that it may not be able to cast satisfy everything. */
-  #scalar(name: string, as: JsonScalar, value: unknown, place: Place): Formula {
-    if (this.#columns.kindOf(place.source.table, name) === undefined) {
+  /** A condition on a text that the database casts. Texts that may not be castable satisfy it. */
+  #scalar(name: string, as: JsonScalar, value: unknown, context: Context): Formula {
+    if (this.#columns.kindOf(context.source.table, name) === undefined) {
       return ANYTHING;
     }
     const facts = { kindOf: () => as, orderable: () => true, matchable: () => false };
-    const formula = this.#fields([name], value, place, new ColumnConditions(facts, 0));
+    const formula = this.#fields([name], value, context, new ColumnConditions(facts, 0));
     return wider(
       mapped(formula, leaf =>
         leaf.type === 'test' ? { ...leaf, test: { type: 'as', kind: as, test: leaf.test } } : ANYTHING,
@@ -178,38 +180,38 @@ class ConditionReader {
     meta: EntityMetadata,
     prop: EntityProperty,
     value: Record<PropertyKey, unknown>,
-    place: Place,
+    context: Context,
   ): Formula {
     const parts = Reflect.ownKeys(value).map(key => {
       const child = typeof key === 'string' ? prop.embeddedProps[key] : undefined;
-      // in the root of a single table two heirs may have embedded something under one name
+      // in the root of a single table, two children may have an embedded property with the same name
       const isCertain = child !== undefined && meta.properties[child.name as never] === child;
-      return isCertain ? this.#property(meta, child, value[key as string], place) : ANYTHING;
+      return isCertain ? this.#property(meta, child, value[key as string], context) : ANYTHING;
     });
-    return joined(parts, place);
+    return joined(parts, context);
   }
 
-  #relation(prop: EntityProperty, value: unknown, place: Place): Formula {
+  #relation(prop: EntityProperty, value: unknown, context: Context): Formula {
     const owning = prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner);
-    if (!isRecord(value) || isOperators(value)) {
-      return owning ? this.#fields(prop.joinColumns, value, place) : this.#collection(prop, value, place);
+    if (!isPlain(value) || isOperators(value)) {
+      return owning ? this.#fields(prop.joinColumns, value, context) : this.#collection(prop, value, context);
     }
     const target = prop.targetMeta!;
     const keys = Reflect.ownKeys(value);
     if (owning && keys.length > 0 && keys.every(key => target.primaryKeys.includes(key as never))) {
-      const parts = keys.map(key => this.#foreignKey(prop, target, key as string, value[key], place));
-      return joined(parts, place);
+      const parts = keys.map(key => this.#foreignKey(prop, target, key as string, value[key], context));
+      return joined(parts, context);
     }
     const table = this.#columns.tableOf(target);
-    if (table === undefined || place.negated) {
+    if (table === undefined || context.negated) {
       return ANYTHING;
     }
-    const path = `${place.path}.${prop.name}`;
+    const path = `${context.path}.${prop.name}`;
     if (this.#paths.has(path)) {
       this.repeated.add(table);
     }
     this.#paths.add(path);
-    const many = prop.kind === '1:m' || prop.kind === 'm:n' || place.mode === 'joined to many';
+    const many = prop.kind === '1:m' || prop.kind === 'm:n' || context.mode === 'joined to many';
     return this.read(target, value, {
       source: this.source(table),
       negated: false,
@@ -220,12 +222,12 @@ class ConditionReader {
   }
 
   /**
-   * `$some`, `$none` and `$every` look for a row in a subquery: one with which they find nothing changes nothing, whichever
-   * of them it is. Nothing is said of the row whose collection it is.
+   * A related row that fails the subquery's condition cannot change the result of `$some`, `$none` or `$every`. The
+   * condition says nothing about the row that has the collection.
    */
-  #collection(prop: EntityProperty, value: unknown, place: Place): Formula {
+  #collection(prop: EntityProperty, value: unknown, context: Context): Formula {
     const table = this.#columns.tableOf(prop.targetMeta!);
-    if (table === undefined || !isRecord(value) || place.mode === 'joined to many') {
+    if (table === undefined || !isPlain(value) || context.mode === 'joined to many') {
       return ANYTHING;
     }
     const parts = Reflect.ownKeys(value).map(operator =>
@@ -235,63 +237,68 @@ class ConditionReader {
               source: this.source(table),
               negated: operator === '$every',
               optional: true,
-              path: `${place.path}.${prop.name} ${this.sources.length}`,
+              path: `${context.path}.${prop.name} ${this.sources.length}`,
               mode: 'joined',
             }),
           )
         : ANYTHING,
     );
-    return joined(parts, place);
+    return joined(parts, context);
   }
 
   /**
-   * `{ author: { id: 7 } }` is about the column that refers to it, or, if that is joined anyway, about the author's own:
-   * which is NULL where the author is missing, whatever refers to it.
+   * `{ author: { id: 7 } }` refers to the foreign key, or, if the author is joined anyway, to the author's own key.
+   * The latter is NULL if the author is missing.
    */
   #foreignKey(
     prop: EntityProperty,
     target: EntityMetadata,
     key: string,
     value: unknown,
-    place: Place,
+    context: Context,
   ): Formula {
     const keyProp = target.properties[key as never] as EntityProperty;
     const names = keyProp.fieldNames.map(name => prop.joinColumns[prop.referencedColumnNames.indexOf(name)]);
     return isKeyColumn(keyProp) && names.every(name => name !== undefined)
-      ? wider(this.#fields(names as string[], value, { ...place, optional: true }))
+      ? wider(this.#fields(names as string[], value, { ...context, optional: true }))
       : ANYTHING;
   }
 
-  /** A value to be equal to, or operators; for several columns, values are tuples. */
-  #fields(fields: readonly string[], value: unknown, place: Place, conditions = this.#conditions): Formula {
-    if (isRecord(value)) {
+  /** A value to equal, or operators; for several columns, values are tuples. */
+  #fields(
+    fields: readonly string[],
+    value: unknown,
+    context: Context,
+    conditions = this.#conditions,
+  ): Formula {
+    if (isPlain(value)) {
       const parts = Reflect.ownKeys(value).map(operator =>
-        // flags make another operator of it
+        // with flags it is another operator
         operator === '$re' && '$flags' in value
           ? ANYTHING
-          : conditions.read(fields, operator, value[operator], place),
+          : conditions.read(fields, operator, value[operator], context),
       );
-      return joined(parts, place);
+      return joined(parts, context);
     }
     if (Array.isArray(value) && fields.length === 1) {
-      return ANYTHING; // an array column's value, or a form that this is not meant for
+      return ANYTHING; // the value of an array column, or an unknown form
     }
-    return conditions.read(fields, '$eq', value, place);
+    return conditions.read(fields, '$eq', value, context);
   }
 }
 
-/** An empty object is not the condition that it looks like: some places leave it out, and others negate it. */
-function joined(parts: readonly Formula[], place: Place): Formula {
-  return parts.length === 0 ? ANYTHING : place.negated ? or(parts) : and(parts);
+/** An empty object has no certain meaning: the ORM omits it in some places, and negates it in others. */
+function joined(parts: readonly Formula[], context: Context): Formula {
+  return parts.length === 0 ? ANYTHING : context.negated ? or(parts) : and(parts);
 }
 
-/** A bare key, as `em.find(Article, 34)` may arrive. */
+/** A bare key, as in `em.find(Article, 34)`. */
 function primaryKeyCondition(meta: EntityMetadata, where: unknown): unknown {
   const bare = where !== null && (typeof where !== 'object' || Array.isArray(where));
   return bare ? { [meta.primaryKeys.join('~~~')]: where } : where;
 }
 
-/** False where SQL stands between the value and the column. */
+/** False if the ORM adds SQL between the value and the column. */
 export function isNarrowing(prop: EntityProperty): boolean {
   return (
     prop.persist !== false &&
@@ -303,7 +310,7 @@ export function isNarrowing(prop: EntityProperty): boolean {
   );
 }
 
-/** Of an embedded object that is stored as JSON. */
+/** A property of an embedded object that is stored as JSON. */
 function isInObject({ fieldNameRaw, customType, runtimeType }: EntityProperty): boolean {
   return fieldNameRaw !== undefined && !customType && PLAIN_TYPES.has(runtimeType);
 }
@@ -311,8 +318,8 @@ function isInObject({ fieldNameRaw, customType, runtimeType }: EntityProperty): 
 const PLAIN_TYPES: ReadonlySet<string> = new Set(['string', 'number', 'boolean']);
 
 /**
- * Of what is embedded the ORM does not tell its columns for certain: `joinColumns` leave out prefixes, and may be keys of
- * JSON that are called like columns.
+ * The ORM's `joinColumns` of a relation in an embedded object are not reliable: they omit prefixes, and may be JSON
+ * keys that look like columns.
  */
 export function isPlainRelation(prop: EntityProperty): boolean {
   if (prop.embedded && !prop.joinColumns?.every((column, i) => column === prop.fieldNames[i])) {
@@ -326,14 +333,6 @@ function isKeyColumn(prop: EntityProperty | undefined): boolean {
     prop !== undefined &&
     (prop.kind === 'scalar' ? isNarrowing(prop) : prop.kind === 'm:1' || prop.kind === '1:1')
   );
-}
-
-export function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    return false;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 function isOperators(value: Record<PropertyKey, unknown>): boolean {

@@ -1,44 +1,38 @@
+import type { Granularity } from '../config/options.js';
 import type { Canonical } from '../values/comparable.js';
-import { encodeValues, schemeOf } from '../values/encode.js';
-import { type Dependency, type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
+import { dependencyOf } from '../values/encode.js';
+import { type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
 import { columnsOf, compile } from './predicate.js';
-import { ALWAYS, type Expression, given, viewOf } from './view.js';
+import { ALWAYS, type Expression, given, projectionOf } from './projection.js';
 import type { JoinedRow, JoinedRowKey, Watch, WatchedDependency, WatchedTable } from './watch.js';
 
 /**
- * One occurrence of a table in a query's SQL, as far as it is understood. It may be given several times, each reading
- * other columns under another bound.
+ * One table reference in a query's SQL, as far as it is understood. A table reference may be passed several times,
+ * with different columns read under different bounds.
  */
 export interface Occurrence {
   readonly table: string;
-  /** what the formula calls it; left out: the formula says nothing of it */
+  /** its source in the formula; left out: the formula says nothing about it */
   readonly source?: Source | undefined;
   /**
-   * Columns whose change matters to the result even where a row satisfies the condition before and after it; left out:
-   * any. All columns but those of which everything that the SQL says is exactly in the formula (see `View.exact`).
+   * Columns whose change matters even if the row satisfies the condition before and after it; left out: any. A column
+   * is omitted only if the formula contains all conditions on it exactly (see `Projection.exact`).
    */
   readonly reads?: readonly string[] | undefined;
-  /** columns that a bound on it will look at */
+  /** columns that a result bound compares */
   readonly bounded?: readonly string[] | undefined;
   /**
-   * It is joined by a foreign key that refers to it, which the database enforces, has validated, and does not defer. So
-   * nothing refers to a row that is only being inserted, nor any more to one that is being deleted.
+   * It is joined by a foreign key that refers to it, which the database enforces, has validated, and does not defer.
+   * So no row refers to a row that is being inserted, or that has been deleted.
    */
   readonly referenced?: boolean | undefined;
-  /** other occurrences, to whose rows its own are joined by their whole key; the columns of both are guarded */
+  /** other table references that it is joined to by their whole key; the result bounds cover the columns of both */
   readonly joinedRows?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
 }
 
-/**
- * How finely a query's dependencies tell what matters to it: `table`: every change of its tables; `equality`: of rows
- * that have the values which the condition fixes columns to; `full`: moreover, what of it is read, and what else the
- * condition says.
- */
-export type Granularity = 'table' | 'equality' | 'full';
-
 export interface DependencyOptions {
-  /** the most dependencies a table */
+  /** the maximum number of dependencies per table */
   readonly limit: number;
   readonly granularity: Granularity;
 }
@@ -46,27 +40,11 @@ export interface DependencyOptions {
 const ON_WHOLE_TABLE: WatchedDependency = { scheme: WHOLE_TABLE, values: '' };
 
 /**
- * The occurrences of each table where the formula speaks of as many as the SQL has. Otherwise some occurrence is one
- * that the formula does not speak of: one for all, of which nothing is known.
+ * The dependencies of a query, by table.
  *
- * @param counts how often each table stands in the SQL
- */
-export function occurrencesOf(
-  sources: readonly Source[],
-  counts: ReadonlyMap<string, number>,
-): readonly Occurrence[] {
-  return [...counts].flatMap(([table, count]): readonly Occurrence[] => {
-    const ofTable = sources.filter(source => source.table === table);
-    return ofTable.length === count ? ofTable.map(source => ({ table, source })) : [{ table }];
-  });
-}
-
-/**
- * What a query depends on, table by table.
- *
- * A row matters to a query if it can take part in one of its joined rows, so for each occurrence of a table the
- * condition is projected on it: the conjunctions, each reduced to what it says of this occurrence by equality, and what
- * else it says as a predicate. What says nothing of it leaves the whole table.
+ * A row matters to a query if it can be part of one of its joined rows. So the condition is projected on each table
+ * reference: equalities in conjunctions become dependencies, everything else a predicate. Without such a condition
+ * the dependency is the whole table.
  */
 export function dependenciesOf(
   formula: Formula,
@@ -83,14 +61,14 @@ export function dependenciesOf(
       merged(
         ofTable.flatMap(each =>
           ofOccurrence(formula, some, each, granularity, {
-            joinedRows: joinedPairOf(formula, each[1], occurrences),
+            joinedRows: joinedRowsOf(formula, each[1], occurrences),
             key: keyOf(each[0], occurrences),
           }),
         ),
       );
     const found = among(conjunctions);
     const few = found.length > limit ? among(ANY) : found;
-    // a condition that no row can satisfy leaves none; an entry must have one
+    // a condition that no row satisfies has no dependencies; an entry must have one
     return { table, dependencies: few.length === 0 || few.length > limit ? [ON_WHOLE_TABLE] : few };
   });
 }
@@ -110,16 +88,16 @@ function ofOccurrence(
     (source ? conjunctions : ANY).map(conjunction => conjunction.get(source!) ?? NOTHING_FIXED),
   );
   if (granularity !== 'full') {
-    return fixed.map(values => dependencyOn(values));
+    return fixed.map(values => dependencyOf(values));
   }
-  const expression = source ? viewOf(formula, source).expression : ALWAYS;
+  const expression = source ? projectionOf(formula, source).expression : ALWAYS;
   return fixed.flatMap(values => {
     const rest = given(expression, values);
     return rest.type === 'never' ? [] : [watching(values, rest)];
   });
 
   function watching(values: ReadonlyMap<string, Canonical>, rest: Expression): WatchedDependency {
-    const dependency = dependencyOn(values, reads, [...columnsOf(rest), ...bounded]);
+    const dependency = dependencyOf(values, reads, [...columnsOf(rest), ...bounded]);
     const { columns, tests } = dependency.scheme;
     return tests
       ? {
@@ -139,19 +117,19 @@ function ofOccurrence(
   }
 }
 
-function joinedPairOf(
+function joinedRowsOf(
   formula: Formula,
   { joinedRows = [] }: Occurrence,
   occurrences: readonly Occurrence[],
 ): readonly JoinedRow[] {
   return joinedRows.flatMap(({ occurrence, on }) => {
     const { table, source } = occurrences[occurrence]!;
-    const expression = source ? viewOf(formula, source).expression : ALWAYS;
+    const expression = source ? projectionOf(formula, source).expression : ALWAYS;
     return expression.type === 'always' ? [] : [{ occurrence, table, on, expression }];
   });
 }
 
-/** By which it is the joined row of others. */
+/** The key by which other table references join it. */
 function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {
   const all = occurrences.flatMap(({ joinedRows = [] }) => joinedRows);
   return all.find(({ occurrence }) => occurrence === index)?.on.map(([, column]) => column);
@@ -163,23 +141,14 @@ function distinct(
   return [
     ...new Map(
       fixed.map(values => {
-        const { scheme, values: encoded } = dependencyOn(values);
+        const { scheme, values: encoded } = dependencyOf(values);
         return [`${scheme.id}:${encoded}`, values];
       }),
     ).values(),
   ];
 }
 
-function dependencyOn(
-  fixed: ReadonlyMap<string, Canonical>,
-  reads?: readonly string[],
-  tests?: readonly string[],
-): Dependency {
-  const scheme = schemeOf([...fixed.keys()], reads, tests);
-  return { scheme, values: encodeValues(scheme.columns.map(column => fixed.get(column)!)) };
-}
-
-/** What depends on these, and on the whole of others. */
+/** These dependencies, and the whole of other tables. */
 export function andWholly(
   parts: readonly WatchedTable[],
   tables: readonly string[],
@@ -192,9 +161,9 @@ export function andWholly(
 }
 
 /**
- * What depends on any of these: each table once, with all dependencies on it.
+ * The union of dependencies, by table.
  *
- * @param limit of dependencies on a table, beyond which it is the whole table
+ * @param limit the maximum number of dependencies per table; beyond it, the whole table
  */
 export function anyOf(parts: readonly TableDependencies[], limit: number): TableDependencies[] {
   return [...Map.groupBy(parts, ({ table }) => table)].map(([table, ofTable]) => {
@@ -203,10 +172,7 @@ export function anyOf(parts: readonly TableDependencies[], limit: number): Table
   });
 }
 
-/**
- * No dependency is needed twice; who depends on it in several ways watches it in all of them. A dependency on the whole
- * table, whatever changes, makes every other superfluous.
- */
+/** Merges equal dependencies and their watches. A dependency on any change of the whole table replaces all others. */
 function merged(dependencies: readonly WatchedDependency[]): readonly WatchedDependency[] {
   if (dependencies.some(({ scheme }) => scheme.id === WHOLE_TABLE.id)) {
     return [ON_WHOLE_TABLE];

@@ -2,10 +2,10 @@ import type { Canonical } from '../values/comparable.js';
 import type { Test } from './test.js';
 
 /**
- * A condition as far as it is understood: what is not is `anything`, which every row satisfies.
+ * A condition, as far as it is understood. Any other part is `anything`, which every row satisfies.
  *
- * The one law of this room: a formula may be satisfied by more rows than the condition it stands for, never by
- * fewer. Where it is satisfied by just the same ones it is *exact*: it has no `anything` in it, and nothing `wider`.
+ * The law of this room: a formula may be satisfied by more rows than its condition, never by fewer. A formula is
+ * *exact* if it is satisfied by the same rows: it has no `anything` and no `wider`.
  */
 export type Formula =
   | { readonly type: 'anything' }
@@ -16,18 +16,18 @@ export type Formula =
       readonly column: string;
       readonly values: readonly Canonical[];
     }
-  /** can only be evaluated, against the values that a row has */
+  /** can only be evaluated, against the values of a row */
   | { readonly type: 'test'; readonly source: Source; readonly column: string; readonly test: Test }
   | { readonly type: 'and' | 'or'; readonly parts: readonly Formula[] }
-  /** a part of what it stands for is not in it, or not as often as it is in the SQL */
+  /** omits a part of its condition, or occurs less often than the condition in the SQL */
   | { readonly type: 'wider'; readonly part: Formula };
 
-/** One occurrence of a table in a query: the root, or one relation that the condition goes through. */
+/** One table reference of a query: the root, or a relation in the condition. */
 export interface Source {
   readonly table: string;
 }
 
-/** A conjunction over several sources: for each of them the columns that are fixed. */
+/** A conjunction over several sources: the fixed columns of each. */
 export type Conjunction = ReadonlyMap<Source, ReadonlyMap<string, Canonical>>;
 
 export const ANYTHING: Formula = { type: 'anything' };
@@ -44,7 +44,7 @@ export function wider(part: Formula): Formula {
   return { type: 'wider', part };
 }
 
-/** The same, with other leaves. */
+/** The same formula with other leaves. */
 export function mapped(formula: Formula, leaf: (leaf: Leaf) => Formula): Formula {
   switch (formula.type) {
     case 'equals':
@@ -63,10 +63,10 @@ export function mapped(formula: Formula, leaf: (leaf: Leaf) => Formula): Formula
 type Leaf = Extract<Formula, { type: 'equals' | 'test' }>;
 
 /**
- * The disjunctive normal form of what a formula says by equality.
+ * The disjunctive normal form of a formula's equalities.
  *
- * @param limit the most conjunctions that may come of it; a factor that would exceed it is left out (which widens
- *   the conjunctions that it would have narrowed), and a sum that exceeds it is one conjunction without conditions
+ * @param limit the maximum number of conjunctions; a factor that would exceed it is omitted (its conjunctions become
+ *   wider), and a sum that exceeds it becomes one conjunction without conditions
  */
 export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] {
   switch (formula.type) {
@@ -84,7 +84,7 @@ export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] 
       return sum.length > limit ? [EMPTY] : sum;
     }
     case 'and': {
-      // small factors first: if one has to be left out, it should be the largest
+      // small factors first, so that the largest is omitted
       const factors = formula.parts
         .map(part => disjunctiveForm(part, limit))
         .sort((a, b) => a.length - b.length);
@@ -102,8 +102,7 @@ export function disjunctiveForm(formula: Formula, limit: number): Conjunction[] 
 const EMPTY: Conjunction = new Map();
 
 /**
- * Where two conditions fix one column to different values, the first is kept: no row satisfies both, and one is
- * wide enough.
+ * If two conditions fix a column to different values, the first is kept: no row satisfies both, so one is wide enough.
  */
 function merge(a: Conjunction, b: Conjunction): Conjunction {
   if (a.size === 0 || b.size === 0) {

@@ -4,7 +4,7 @@ import { decodeValues, encodeValues } from '../values/encode.js';
 import type { JoinedRow, Watch, WatchedTable } from './watch.js';
 
 /**
- * Is it known that in no state since the entry was sealed the joined row with this key satisfied what is asked of it?
+ * Is it known that the joined row with this key failed its condition in every state since the entry was sealed?
  *
  * @param key see {@link keyOfJoinedRow}
  */
@@ -16,7 +16,7 @@ export const NOTHING_IS_KNOWN: Fails = () => false;
  * The key of a row's joined row, encoded in the order of `on`.
  *
  * @param values of the row's `tests`
- * @returns `undefined` if it has none
+ * @returns `undefined` if a column of the key is NULL or unknown
  */
 export function keyOfJoinedRow(
   { on }: JoinedRow,
@@ -30,8 +30,8 @@ export function keyOfJoinedRow(
 }
 
 /**
- * Do these steps show the joined row with this key as one that satisfies what is asked of it, before or after them? Those
- * that do not tell whose they are may.
+ * Do these row deltas show that the joined row with this key satisfied its condition, before or after one of them? A
+ * delta with an unknown key may.
  */
 export function hasSatisfied(
   joinedRow: JoinedRow,

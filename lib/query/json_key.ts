@@ -2,22 +2,22 @@ import { RawQueryFragment } from '@mikro-orm/core';
 import { isPlainKey, type Path } from '../values/path.js';
 import type { JsonScalar } from './json_scalar.js';
 
-/** A path, and as what its text is read. */
+/** A path, and the type that its text is read as. */
 export interface JsonKey {
   readonly path: Path;
   readonly as: 'text' | JsonScalar;
 }
 
-/** What the ORM makes of `{ meta: { size: { unit: 'cm' } } }`: a piece of SQL as the key, and the value. */
+/** The ORM turns `{ meta: { size: { unit: 'cm' } } }` into an SQL fragment as the key, and the value. */
 const FRAGMENT =
   /^(\()?"\[::alias::\]"\."((?:[^"]|"")+)"((?:->'[^']*')*)->>'([^']*)'(?:\)::(float8|int8|bool))?$/;
 
 const SCALARS: Readonly<Record<string, JsonScalar>> = { float8: 'float', int8: 'integer', bool: 'boolean' };
 
-/** Longer ones would take up room in every scheme that tests them. */
+/** Longer paths would make every scheme that tests them large. */
 const MAX_LENGTH = 200;
 
-/** @param key of a WHERE: a symbol that stands for SQL, or such SQL itself */
+/** @param key of a WHERE: a symbol for an SQL fragment, or the fragment itself */
 export function readJsonKey(key: symbol | string): JsonKey | undefined {
   const fragment = typeof key === 'symbol' ? RawQueryFragment.getKnownFragment(key) : undefined;
   const sql = typeof key === 'symbol' ? fragment?.sql : key;

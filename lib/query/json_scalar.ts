@@ -1,11 +1,11 @@
 import { canonicalFloat } from '../values/comparable.js';
 
-/** Kinds to which the ORM casts a text from JSON, by the values that it is compared with. */
+/** Kinds that the ORM casts a JSON text to, depending on the value that it is compared with. */
 export type JsonScalar = 'boolean' | 'float' | 'integer';
 
 /**
- * The canonical form of what the database makes of a text from JSON when it casts it; `undefined` if that is not known
- * for certain, as of texts of which it may make an error.
+ * The canonical form of the database's cast of a JSON text; `undefined` if it is not certain, for example because the
+ * cast may fail.
  */
 export function readScalar(kind: JsonScalar, text: string): string | undefined {
   switch (kind) {
@@ -15,7 +15,7 @@ export function readScalar(kind: JsonScalar, text: string): string | undefined {
       return INTEGER.test(text) ? BigInt(text).toString() : undefined;
     case 'float': {
       const number = DECIMAL.test(text) ? Number(text) : Number.NaN;
-      // the database refuses what is too large or too small
+      // the database rejects numbers that are too large or too small
       return Number.isFinite(number) && (number !== 0 || ZERO.test(text))
         ? canonicalFloat(number)
         : undefined;

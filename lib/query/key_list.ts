@@ -1,28 +1,29 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { isNarrowing, isPlainRelation, isRecord } from './condition.js';
+import { isNarrowing, isPlainRelation } from './condition.js';
+import { isPlain } from './serialise.js';
 
-/** A list of keys that rows must have one of, beside whatever else a condition asks of them. */
+/** A list of keys in a condition: each row must have one of them. */
 export interface KeyList {
   readonly prop: EntityProperty;
-  /** each at most once, as JavaScript tells them apart */
+  /** unique, as JavaScript compares them */
   readonly keys: readonly Key[];
-  /** leads to the list within the condition */
+  /** the path to the list within the condition */
   readonly path: readonly string[];
 }
 
 export type Key = string | number | bigint;
 
-/** More are one result, as a whole: asking a store for each of them would take as long as asking the database. */
+/** A longer list is one result, because looking up each key in a store would take as long as the query. */
 const MAX_KEYS = 100;
 
 /**
- * The list of keys that a condition, in the form in which the driver gets it, has; `undefined` if it has none, or several.
+ * The list of keys of a condition in the form that the driver receives; `undefined` if it has none, or several.
  *
- * A key is a value of the primary key, of a unique property, or of a relation to one: each has rows of its own, and all
- * of them together are those of the list.
+ * A key is a value of the primary key, of a unique property, or of a to-one relation. The result of the list is the
+ * union of the results of its keys.
  */
 export function findKeyList(meta: EntityMetadata, where: unknown): KeyList | undefined {
-  const lists = isRecord(where) ? listsIn(meta, where, []) : [];
+  const lists = isPlain(where) ? listsIn(meta, where, []) : [];
   const [list] = lists;
   return lists.length === 1 && isList(list!.keys) ? list : undefined;
 }
@@ -57,10 +58,10 @@ function listsIn(
       continue;
     }
     if (Array.isArray(value)) {
-      // of one alternative it is no alternative: so the dataloaders ask
+      // an $or with one part is the part itself; dataloaders send it
       const isAnd = name === '$and' || (name === '$or' && value.length === 1);
       for (const [i, part] of isAnd ? value.entries() : []) {
-        lists = isRecord(part) ? [...lists, ...listsIn(meta, part, [...path, name, String(i)])] : lists;
+        lists = isPlain(part) ? [...lists, ...listsIn(meta, part, [...path, name, String(i)])] : lists;
       }
       continue;
     }
@@ -81,7 +82,10 @@ function isKey(prop: EntityProperty): boolean {
   return owning && prop.joinColumns?.length === 1 && isPlainRelation(prop);
 }
 
-/** Of one type: among numbers the database may read a text as another type than it would by itself, and refuse it. */
+/**
+ * All keys must have one type: next to numbers, the database may read a text as another type than it would alone, and
+ * reject it.
+ */
 function isList(keys: readonly unknown[]): boolean {
   const type = typeof keys[0];
   return (

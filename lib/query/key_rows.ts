@@ -1,21 +1,21 @@
 import type { Comparable } from '../values/comparable.js';
 import { compareCanonical } from '../values/order.js';
-import { canonicalOfParameter } from '../values/parameter.js';
+import { canonicalOfParameter, WHOLE_MINUTES_SINCE } from '../values/parameter.js';
 import { canonicalOfResult } from '../values/result.js';
 import type { Key } from './key_list.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** Where a row, as the driver gives it, says which key it has. */
+/** How a row of a result contains its key. */
 export interface KeyColumn {
   /** the property */
   readonly name: string;
   readonly kind: Comparable;
-  /** the property of the row that it refers to, if that is in its place */
+  /** the property of the related entity, if that is loaded in place of its key */
   readonly referred: string | undefined;
 }
 
-/** A term of an ORDER BY, as a row tells of it. */
+/** A term of an ORDER BY, as a property of rows. */
 export interface RowOrder {
   readonly name: string;
   readonly kind: Comparable;
@@ -23,25 +23,23 @@ export interface RowOrder {
   readonly nullsFirst: boolean;
 }
 
-const YEAR_1973 = Date.UTC(1973);
-
-/** Kinds of which a row of a result tells the key for certain (see `canonicalOfResult`). */
-const TOLD: ReadonlySet<Comparable> = new Set(['integer', 'text', 'uuid', 'decimal', 'date', 'padded']);
+/** Kinds whose exact key is known from a row of a result (see `canonicalOfResult`). */
+const REVERSIBLE: ReadonlySet<Comparable> = new Set(['integer', 'text', 'uuid', 'decimal', 'date', 'padded']);
 
 export function isReversible(kind: Comparable): boolean {
-  return TOLD.has(kind);
+  return REVERSIBLE.has(kind);
 }
 
 /**
- * Can a row of a result be compared with others as the database does?
+ * Can rows of a result be sorted as the database sorts them?
  *
- * @param type as SQL writes it: a Date has milliseconds, and most columns have no more
+ * @param type the SQL type: a Date has milliseconds, and most columns no more
  */
 export function isSortable(kind: Comparable, type: string): boolean {
-  return TOLD.has(kind) || kind === 'boolean' || (kind === 'instant' && /\([0-3]\)/.test(type));
+  return REVERSIBLE.has(kind) || kind === 'boolean' || (kind === 'instant' && /\([0-3]\)/.test(type));
 }
 
-/** Which place each of the keys has, by its canonical form; `undefined` if two are equal, or one cannot be told. */
+/** The index of each key, by its canonical form; `undefined` if two keys are equal, or one is not understood. */
 export function placesOf(kind: Comparable, keys: readonly Key[]): ReadonlyMap<string, number> | undefined {
   const places = new Map<string, number>();
   for (const [i, key] of keys.entries()) {
@@ -55,9 +53,9 @@ export function placesOf(kind: Comparable, keys: readonly Key[]): ReadonlyMap<st
 }
 
 /**
- * The rows of each key, in the order of their places.
+ * The rows of each key, in the order of the keys.
  *
- * @returns `undefined` if it cannot be told of a row which of the keys it has
+ * @returns `undefined` if the key of a row is not known
  */
 export function partitionByKey(
   result: unknown,
@@ -89,10 +87,10 @@ function keyOf(row: Row, { name, kind, referred }: KeyColumn): string | undefine
 }
 
 /**
- * One result of the rows of all keys.
+ * Merges the rows of all keys into one result.
  *
- * @param order sorts them; without terms, they are in that of the keys: the database might do so as well
- * @returns `undefined` if a row does not tell where it belongs
+ * @param order sorts the rows; without terms, rows are in the order of the keys, which the database may also return
+ * @returns `undefined` if a row cannot be sorted
  */
 export function mergeInOrder(
   parts: readonly (readonly Row[])[],
@@ -110,7 +108,7 @@ export function mergeInOrder(
   return sorted.map(({ row }) => row);
 }
 
-/** A canonical value, or a number that sorts as the value does. */
+/** A canonical value, or a number with the same order. */
 type Sorted = string | number | null;
 
 function sortedBy({ name, kind }: RowOrder, row: Row): Sorted | undefined {
@@ -122,8 +120,8 @@ function sortedBy({ name, kind }: RowOrder, row: Row): Sorted | undefined {
     return value;
   }
   if (kind === 'instant') {
-    // what is no Date is infinite, and earlier ones may be read in time zones with odd seconds
-    return value instanceof Date && value.getTime() >= YEAR_1973 ? value.getTime() : undefined;
+    // other values are infinite, and earlier dates may be read in time zones whose offsets have seconds
+    return value instanceof Date && value.getTime() >= WHOLE_MINUTES_SINCE ? value.getTime() : undefined;
   }
   const bounds = value === undefined ? undefined : canonicalOfResult(kind, value);
   return bounds && bounds[0] === bounds[1] ? bounds[0] : undefined;

@@ -3,26 +3,26 @@ import { encodeValues } from '../values/encode.js';
 import { canonicalOfResult } from '../values/result.js';
 import type { KeySetBound } from './result_bound.js';
 
-/** More keys than these are not remembered. */
+/** More keys are not stored. */
 const MAX_KEYS = 2000;
 
 /**
- * The bound of an occurrence of which a result contains the rows with these keys. `null` if they are too many or not
- * understood, which tells nothing.
+ * The bound of a table reference whose rows in the result have these keys. `null` if there are too many keys or one
+ * is not understood.
  *
- * Of rows that are joined to the root by their own key, these are the values of the foreign keys in the root's rows;
- * of rows that refer to the root, the root's keys.
+ * If the table is joined by its own key, these are the values of the foreign keys in the root's rows; if its rows
+ * refer to the root, these are the root's keys.
  *
- * It tells of nothing but what the result contains. Where the query also asks something of the joined rows, or leaves out
- * rows to which none is joined, a row that is not contained may bring others into the result: by coming to satisfy the
- * predicate (`filters`), but also by a change of what it is joined by, or of what the predicate does not say exactly.
- * Where these may change, `filterColumns` names the columns which decide about that: all that are mentioned in the SQL, but
- * those that are only selected, and those of which the predicate says all.
+ * The bound covers only rows in the result. If the query has conditions on the joined rows, or drops rows without
+ * one, then a row outside can bring other rows into the result: if it starts to satisfy the predicate (`filters`), or
+ * if it changes in a column that joins it or whose conditions are not exactly in the predicate. `filterColumns` names
+ * these columns: all columns in the SQL, except those that are only selected, and those whose conditions the
+ * predicate contains exactly.
  *
- * @param columns of the occurrence, by which it is joined
- * @param keys values as the driver gave them; where one is NULL, nothing is joined
- * @param filters does the query ask something of the joined rows, or leave out rows to which none is joined?
- * @param filterColumns of columns whose canonical form tells all
+ * @param columns the columns by which it is joined
+ * @param keys values as the driver returned them; a key with NULL joins nothing
+ * @param filters does the query have conditions on the joined rows, or drop rows without one?
+ * @param filterColumns only columns with identifying canonical forms
  */
 export function keySetBound(
   columns: readonly { readonly name: string; readonly kind: Comparable }[],

@@ -1,21 +1,21 @@
 /**
- * May a LIKE with this pattern be evaluated here? One that ends in a lone backslash is an error to the database, if it
- * comes to the end at all.
+ * Can a LIKE with this pattern be evaluated here? A pattern that ends in a lone backslash may raise an error in the
+ * database.
  */
 export function isPattern(pattern: string): boolean {
   return /^(?:[^\\]|\\.)*$/s.test(pattern);
 }
 
 /**
- * `text LIKE pattern` under a deterministic collation: `%` stands for any characters, `_` for one, and a backslash takes
- * the meaning from the character after it. Characters are code points.
+ * `text LIKE pattern` under a deterministic collation: `%` matches any characters, `_` one, and a backslash escapes
+ * the next character. Characters are code points.
  *
  * @param pattern one that {@link isPattern}
  */
 export function matchesPattern(pattern: string, text: string): boolean {
   const wanted = piecesOf(pattern);
   const given = Array.from(text);
-  // where to go on if it turns out that the last `%` has to stand for one character more
+  // the position to continue from if the last `%` must match one more character
   let retry = -1;
   let consumed = 0;
   let at = 0;

@@ -1,18 +1,18 @@
 import type { Canonical } from '../values/comparable.js';
-import { type Expression, holds, leavesOf } from './view.js';
+import { type Expression, holds, leavesOf } from './projection.js';
 
-/** Says of a row, by the values that a scheme tests, whether it may take part in a query's result. */
+/** Decides from the values that a scheme tests whether a row may be part of a query's result. */
 export interface Predicate {
   /** @param values of the scheme's `tests`, in their order */
   matches(values: readonly Canonical[]): boolean;
 }
 
-/** The columns that an expression looks at. */
+/** The columns that an expression reads. */
 export function columnsOf(expression: Expression): ReadonlySet<string> {
   return new Set(leavesOf(expression).map(leaf => leaf.column));
 }
 
-/** @param tests columns, with all that the expression looks at */
+/** @param tests columns, including all that the expression reads */
 export function compile(expression: Expression, tests: readonly string[]): Predicate {
   return { matches: compiled(expression, new Map(tests.map((column, i) => [column, i]))) };
 }

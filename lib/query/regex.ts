@@ -1,7 +1,7 @@
 /**
- * The part of PostgreSQL's regular expressions that means the same under every collation, and is evaluated here without
- * going back: characters, `.`, sets of characters such as `[a-z_]` and `[^,]`, each of which may be followed by `*`, `+`
- * or `?`; `^` and `$` at the ends, and `|` between whole alternatives. Characters are code points, and `.` is any.
+ * The subset of PostgreSQL's regular expressions that means the same under every collation, and needs no backtracking:
+ * characters, `.`, bracket expressions such as `[a-z_]` and `[^,]`, each optionally followed by `*`, `+` or `?`; `^`
+ * and `$` at the ends, and `|` between whole alternatives. Characters are code points, and `.` is any.
  */
 export interface Regex {
   readonly alternatives: readonly Alternative[];
@@ -17,57 +17,57 @@ interface Item {
   accepts(character: string): boolean;
   /** may it be left out? */
   readonly optional: boolean;
-  /** may it come again? */
+  /** may it repeat? */
   readonly repeats: boolean;
 }
 
-/** More than these are not looked at: each character of a text is tried on each. */
+/** Bounds the time, because each character is matched against each item. */
 const MAX_ITEMS = 100;
 
-/** @returns `undefined` if it has anything else in it */
+/** @returns `undefined` if it contains anything else */
 export function readRegex(pattern: string): Regex | undefined {
-  // a bar in a set of characters is no such bar, but then the halves of the set are not understood either
+  // a bar inside brackets also splits, but then neither half is understood
   const alternatives = pattern.split('|').map(readAlternative);
   const size = alternatives.reduce((sum, each) => sum + (each?.items.length ?? 0), 0);
   return alternatives.every(each => each !== undefined) && size <= MAX_ITEMS ? { alternatives } : undefined;
 }
 
-/** `text ~ pattern`, in time that grows with the product of their lengths (K. Thompson, 1968). */
+/** `text ~ pattern`, in time proportional to the product of their lengths (K. Thompson, 1968). */
 export function matchesRegex({ alternatives }: Regex, text: string): boolean {
   const characters = Array.from(text);
   return alternatives.some(alternative => matches(alternative, characters));
 }
 
 function matches({ fromStart, toEnd, items }: Alternative, characters: readonly string[]): boolean {
-  // before which items one may be, after what has been read
-  let places = reachable(new Set([0]), items);
+  // the items that may match next
+  let states = reachable(new Set([0]), items);
   for (const character of characters) {
-    if (!toEnd && places.has(items.length)) {
+    if (!toEnd && states.has(items.length)) {
       return true;
     }
     const next = new Set(fromStart ? [] : [0]);
-    for (const place of places) {
-      const item = items[place];
+    for (const state of states) {
+      const item = items[state];
       if (item?.accepts(character)) {
-        next.add(place + 1);
+        next.add(state + 1);
         if (item.repeats) {
-          next.add(place);
+          next.add(state);
         }
       }
     }
-    places = reachable(next, items);
+    states = reachable(next, items);
   }
-  return places.has(items.length);
+  return states.has(items.length);
 }
 
-/** Passes over what may be left out. */
-function reachable(places: Set<number>, items: readonly Item[]): Set<number> {
-  for (const place of places) {
-    if (items[place]?.optional) {
-      places.add(place + 1);
+/** Adds the items after optional ones. */
+function reachable(states: Set<number>, items: readonly Item[]): Set<number> {
+  for (const state of states) {
+    if (items[state]?.optional) {
+      states.add(state + 1);
     }
   }
-  return places;
+  return states;
 }
 
 const ITEM = /(\[\^?[^\]]*\]|\\[^\p{L}\p{N}\s]|[^\\[\](){}^$*+?|])([*+?]?)(?![*+?{])/uy;
@@ -93,7 +93,7 @@ function readAlternative(text: string): Alternative | undefined {
     });
     at += whole.length;
   }
-  // what is empty means something else to the database in some places
+  // in some places an empty expression has another meaning in the database
   return items.length > 0 ? { fromStart, toEnd, items } : undefined;
 }
 
@@ -110,7 +110,9 @@ function readAtom(atom: string): Accepts | undefined {
   return atom.startsWith('[') ? readSet(atom) : character => character === atom;
 }
 
-/** ASCII only: there, ranges of letters and of digits are the same in every collation that a regular expression knows. */
+/**
+ * ASCII only, because ranges of ASCII letters and digits are the same in every collation that regular expressions use.
+ */
 const SET = /^\[(\^?)((?:[a-z]-[a-z]|[A-Z]-[A-Z]|\d-\d|[\w ,;:!@#%&/<>=~"'.])+)\]$/;
 
 function readSet(atom: string): Accepts | undefined {

@@ -3,15 +3,15 @@ import { encodeValues } from '../values/encode.js';
 import { compareCanonical } from '../values/order.js';
 import type { Bounds } from '../values/result.js';
 
-/** What a result itself tells of the rows that matter to it. Consists of what JSON has: it is stored with the entry. */
+/** Limits the rows that matter to a result, derived from the result itself. It is plain JSON, stored with the entry. */
 export type ResultBound = PageBound | KeySetBound;
 
-/** The result is full: what sorts after its last row is not in it, and does not get into it. */
+/** The result is full: a row that sorts after its last row does not enter it. */
 export interface PageBound {
   readonly type: 'window';
   /** the beginning of the ORDER BY */
   readonly order: readonly OrderTerm[];
-  /** between which values those of the last row are, term by term; `null` for NULL */
+  /** bounds of the last row's values, by term; `null` for NULL */
   readonly bound: readonly (Bounds | null)[];
 }
 
@@ -23,35 +23,35 @@ export interface OrderTerm {
   readonly nullsFirst: boolean;
 }
 
-/** The result contains rows with these keys, and no others of this occurrence. */
+/** The result contains only rows with these keys of this table reference. */
 export interface KeySetBound {
   readonly type: 'keys';
   readonly columns: readonly string[];
   /** see `encodeValues` */
   readonly keys: readonly string[];
   /**
-   * Does the query ask something of these rows, so that one that comes to satisfy it brings others into the result which
-   * refer to it, or itself?
+   * Does the query have conditions on these rows? Then a row that starts to satisfy them can enter the result, or
+   * bring in rows that refer to it.
    */
   readonly filters: boolean;
   /**
-   * Columns that decide, beside the predicate, whether such a row is in the result. One that is not in it does not get
-   * into it while they stay what they are.
+   * Columns that decide, with the predicate, whether such a row is in the result. A row outside does not enter it
+   * while they are unchanged.
    */
   readonly filterColumns?: readonly string[];
-  /** of the same rows, if the result is also full */
+  /** the bound of the same rows, if the result is also full */
   readonly window?: PageBound;
 }
 
-/** The values that a row has in the columns that its scheme tests. */
+/** The values of a row in the columns that its scheme tests. */
 export type Tested = ReadonlyMap<string, Canonical>;
 
-/** Does a row sort behind all of the window for certain? Rows that sort beside the last one do not. */
+/** Does a row certainly sort after the last row of the page? False for a tie. */
 export function isBehind({ order, bound }: PageBound, row: Tested): boolean {
   for (const [i, term] of order.entries()) {
-    const place = placeOf(term, row.get(term.column), bound[i]);
-    if (place !== 'beside') {
-      return place === 'behind';
+    const position = positionOf(term, row.get(term.column), bound[i]);
+    if (position !== 'beside') {
+      return position === 'behind';
     }
   }
   return false;
@@ -61,7 +61,7 @@ export function isContained({ columns, keys }: KeySetBound, row: Tested): boolea
   return keys.includes(encodeValues(columns.map(column => row.get(column)!)));
 }
 
-/** Does the bound speak of columns that are tested? */
+/** Are all columns of the bound tested? */
 export function isUsable(bound: ResultBound, tests: readonly string[]): boolean {
   return columnsOf(bound).every(column => tests.includes(column));
 }
@@ -72,13 +72,13 @@ function columnsOf(bound: ResultBound): readonly string[] {
     : [...bound.columns, ...(bound.filterColumns ?? []), ...(bound.window ? columnsOf(bound.window) : [])];
 }
 
-type Place = 'before' | 'beside' | 'behind' | 'unknown';
+type Position = 'before' | 'beside' | 'behind' | 'unknown';
 
-function placeOf(
+function positionOf(
   { kind, desc, nullsFirst }: OrderTerm,
   value: Canonical | undefined,
   bounds: Bounds | null | undefined,
-): Place {
+): Position {
   if (value === undefined || bounds === undefined) {
     return 'unknown';
   }

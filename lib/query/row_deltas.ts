@@ -9,16 +9,17 @@ import type { JoinedRow, Watch, WatchedDependency } from './watch.js';
 export type ResultBounds = readonly (ResultBound | null | undefined)[];
 
 /**
- * May any of these steps have changed the result that an entry has?
+ * May one of these row deltas have changed the result of an entry?
  *
- * A step is let pass only if in *every* state of the database that gives this result, the result is the same with it and
- * without it. So it does not matter in which order steps are judged, nor which of them the result has seen already.
+ * A delta is ignored only if in *every* state of the database with this result, the result is the same with and
+ * without it. So neither the order of deltas matters, nor whether the result already includes some of them.
  *
- * What is known of joined rows restricts that to the states since the entry was sealed, in all of which it holds.
+ * Known joined rows restrict this to the states since the entry was sealed, because they were the same in all of
+ * these.
  */
 export function deltasMatter(
   { scheme, watches }: WatchedDependency,
-  steps: readonly RowDelta[],
+  deltas: readonly RowDelta[],
   bounds: ResultBounds,
   fails: Fails = NOTHING_IS_KNOWN,
 ): boolean {
@@ -26,23 +27,24 @@ export function deltasMatter(
   return (
     !watches ||
     !tests ||
-    steps.some(step =>
+    deltas.some(delta =>
       watches.some(
-        watch => deltaMatters(step, watch, tests, bounds, fails) || takesItsPlace(step, steps, watch, tests),
+        watch =>
+          deltaMatters(delta, watch, tests, bounds, fails) || reinsertsKey(delta, deltas, watch, tests),
       ),
     )
   );
 }
 
 /**
- * Is it a new row, with the key of one that is gone, to whom others may be joined rows?
+ * Does this delta re-insert a key that an earlier delta deleted, while other rows still join to that key?
  *
- * Who asks the database before that is committed is told of the other row. So what is said of new rows to which nothing
- * refers yet is not said of this one: what refers to its key may have been let pass already, or will be.
+ * A reader that looks up the joined row before this commit finds the old row. So the rule that no row refers to a new
+ * row does not apply: a delta of a referring row may already have been ignored.
  */
-function takesItsPlace(
+function reinsertsKey(
   [old, now]: RowDelta,
-  steps: readonly RowDelta[],
+  deltas: readonly RowDelta[],
   { predicate, key }: Watch,
   tests: readonly string[],
 ): boolean {
@@ -50,24 +52,24 @@ function takesItsPlace(
     return false;
   }
   const at = key.map(column => tests.indexOf(column));
-  const isTaken = (values: readonly Canonical[]) => at.every(i => values[i] === now[i]);
-  return steps.some(([left]) => left && isTaken(left));
+  const hasSameKey = (values: readonly Canonical[]) => at.every(i => values[i] === now[i]);
+  return deltas.some(([deleted]) => deleted && hasSameKey(deleted));
 }
 
-/** May this step have changed the result, by way of this occurrence of the table? */
-export function deltaMatters(
-  step: RowDelta,
+/** May this delta have changed the result through this table reference? */
+function deltaMatters(
+  delta: RowDelta,
   watch: Watch,
   tests: readonly string[],
   bounds: ResultBounds,
   fails: Fails = NOTHING_IS_KNOWN,
 ): boolean {
-  const [old, now, read] = step;
+  const [old, now, read] = delta;
   if ([old, now].some(values => values && values.length !== tests.length)) {
-    return true; // not a step of this scheme
+    return true; // not a delta of this scheme
   }
-  // nothing refers to it yet, or any more. But what has referred to it asks what its joined row is, and may be told of
-  // another row that has its key by then: it must have been heard of that there was one that satisfied
+  // No row refers to it. But a reader may look up the joined row of a referring row and find another row with the
+  // same key, so the deletion of a joined row matters.
   if (watch.referenced && (old === null || (now === null && !watch.key))) {
     return false;
   }
@@ -94,7 +96,7 @@ export function deltaMatters(
   if (before !== isIn(now) || (before && read === 1)) {
     return true;
   }
-  // one that is not contained may come in, or bring others in which refer to it
+  // a row outside the bound may enter, or bring in rows that refer to it
   const decides = [...keys.columns, ...(keys.filterColumns ?? [])];
   const stays = satisfies(old) && satisfies(now) && areSame(decides, tests, old, now);
   return keys.filters && !before && !stays && mayTakePart(now);
@@ -109,7 +111,7 @@ function areSame(
   return columns.every(column => old[tests.indexOf(column)] === now[tests.indexOf(column)]);
 }
 
-/** What the result contains has satisfied what the query asks of it: nobody has to be asked. */
+/** A row in the result satisfied the conditions on it, so no lookup is needed. */
 function containsJoinedRow(bounds: ResultBounds, { occurrence, on }: JoinedRow, key: string): boolean {
   const bound = bounds[occurrence];
   const columns = on.map(([, column]) => column);

@@ -1,21 +1,21 @@
 /**
- * A query as text, such that two queries with the same text mean the same: every value carries its type, strings
- * are quoted, and nothing is left out.
+ * A query as text: two queries with the same text mean the same. Every value carries its type, strings are quoted,
+ * and nothing is left out.
  *
- * Returns `undefined` where that cannot be promised: functions, raw fragments (symbol keys), class instances. Such
- * queries are keyed by the SQL that the ORM makes of them.
+ * Returns `undefined` where this is not possible: functions, raw fragments (symbol keys), class instances. Such
+ * queries are keyed by their compiled SQL.
  */
 export function serialise(value: unknown): string | undefined {
-  return unlessUntold(() => write(value, 0));
+  return textOrUndefined(() => write(value, 0));
 }
 
-/** As `serialise([where, options])`, without the options that are skipped or have no value. */
+/** As `serialise([where, options])`, without skipped options and options without a value. */
 export function serialiseQuery(
   where: unknown,
   options: Readonly<Record<string, unknown>>,
   skipped: ReadonlySet<string>,
 ): string | undefined {
-  return unlessUntold(() => {
+  return textOrUndefined(() => {
     let text = write(where, 0);
     for (const name of Object.keys(options)) {
       const value = options[name];
@@ -27,11 +27,11 @@ export function serialiseQuery(
   });
 }
 
-function unlessUntold(tell: () => string): string | undefined {
+function textOrUndefined(write: () => string): string | undefined {
   try {
-    return tell();
+    return write();
   } catch (error) {
-    if (error === UNTOLD) {
+    if (error === UNSERIALISABLE) {
       return undefined;
     }
     throw error;
@@ -39,14 +39,14 @@ function unlessUntold(tell: () => string): string | undefined {
 }
 
 /**
- * The shape of a query: as {@link serialise}, but of a scalar only its type. Two queries of the same shape are
- * compiled to SQL that differs in its literals only. Lists keep whether they are empty.
+ * The shape of a query: as {@link serialise}, but with only the types of scalars. Queries of one shape compile to SQL
+ * that differs only in literals. Empty lists have a shape of their own.
  */
 export function shapeOf(value: unknown): string {
   return shapeKey(value, 0);
 }
 
-const UNTOLD = Symbol('cannot be told');
+const UNSERIALISABLE = Symbol('unserialisable');
 const MAX_DEPTH = 32;
 
 function write(value: unknown, depth: number): string {
@@ -64,13 +64,13 @@ function write(value: unknown, depth: number): string {
     case 'object':
       return value === null ? 'n' : writeObject(value, depth);
     default:
-      throw UNTOLD;
+      throw UNSERIALISABLE;
   }
 }
 
 function writeObject(value: object, depth: number): string {
   if (depth > MAX_DEPTH) {
-    throw UNTOLD; // cyclic, or as good as
+    throw UNSERIALISABLE; // cyclic, or nested too deep
   }
   if (Array.isArray(value)) {
     let text = '[';
@@ -86,7 +86,7 @@ function writeObject(value: object, depth: number): string {
     return `b${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}`;
   }
   if (!isPlain(value) || Object.getOwnPropertySymbols(value).length > 0) {
-    throw UNTOLD;
+    throw UNSERIALISABLE;
   }
   let text = '{';
   for (const key of Object.keys(value)) {
@@ -95,7 +95,7 @@ function writeObject(value: object, depth: number): string {
   return `${text}}`;
 }
 
-/** The length says where it ends, whatever is in it: escaping would take longer. */
+/** The length marks the end for any content, which is faster than escaping. */
 function writeString(text: string): string {
   return `${text.length}"${text}"`;
 }
@@ -109,7 +109,7 @@ function shapeKey(value: unknown, depth: number): string {
     return value === null ? 'n' : typeof value;
   }
   if (Array.isArray(value)) {
-    // items of one kind are as good as one of them; a list of conditions is not
+    // scalars of one type have one shape; a list of conditions keeps all shapes
     const items = new Set(value.map(item => shapeKey(item, depth + 1)));
     return value.some(item => isPlain(item))
       ? `[${value.map(v => shapeKey(v, depth + 1))}]`
@@ -124,7 +124,7 @@ function shapeKey(value: unknown, depth: number): string {
 }
 
 /** Is it an object without a class? */
-export function isPlain(value: unknown): value is Record<string, unknown> {
+export function isPlain(value: unknown): value is Record<PropertyKey, unknown> {
   if (value === null || typeof value !== 'object') {
     return false;
   }

@@ -4,62 +4,51 @@ import { type JsonScalar, readScalar } from './json_scalar.js';
 import { matchesPattern } from './like.js';
 import { matchesRegex, type Regex } from './regex.js';
 
-/** What a condition asks of one column's value, if that is more than to be one of a few values. NULL passes none. */
+/** A condition on the value of one column, other than equality with few values. NULL satisfies none. */
 export type Test =
   | { readonly type: 'one of'; readonly values: ReadonlySet<string> }
   | { readonly type: 'none of'; readonly values: ReadonlySet<string> }
   | { readonly type: Comparison; readonly kind: Comparable; readonly value: string }
   | { readonly type: 'like' | 'not like'; readonly pattern: string }
   | { readonly type: '~' | '!~'; readonly pattern: string; readonly regex: Regex }
-  /**
-   * Of a text that the database casts. What it would make of some texts is not known here: they pass every such test,
-   * and its negation.
-   */
+  /** On a text that the database casts. A text with an unknown cast passes the test and its negation. */
   | { readonly type: 'as'; readonly kind: JsonScalar; readonly test: Test }
   | { readonly type: ArrayTest; readonly elements: ReadonlySet<string> };
 
 export type Comparison = '<' | '<=' | '>' | '>=';
 
 /**
- * How an array is compared with one that is given: `@>` contains all of it, `<@` is contained in it, `&&` has an
- * element in common.
+ * Compares a stored array with a given one: `@>` contains it, `<@` is contained in it, `&&` has an element in common.
  */
 export type ArrayTest = '@>' | '<@' | '&&' | 'not @>' | 'not <@' | 'not &&';
 
 export const NOT_NULL: Test = { type: 'none of', values: new Set() };
 
-/** Passes exactly what is not NULL and does not pass the test. */
+/** Passes exactly the non-NULL values that fail the test. */
 export function negated(test: Test): Test {
-  switch (test.type) {
-    case 'one of':
-      return { type: 'none of', values: test.values };
-    case 'none of':
-      return { type: 'one of', values: test.values };
-    case '<':
-      return { ...test, type: '>=' };
-    case '<=':
-      return { ...test, type: '>' };
-    case '>':
-      return { ...test, type: '<=' };
-    case '>=':
-      return { ...test, type: '<' };
-    case 'like':
-      return { ...test, type: 'not like' };
-    case 'not like':
-      return { ...test, type: 'like' };
-    case '~':
-      return { ...test, type: '!~' };
-    case '!~':
-      return { ...test, type: '~' };
-    case 'as':
-      return { ...test, test: negated(test.test) };
-    default:
-      return {
-        ...test,
-        type: (test.type.startsWith('not') ? test.type.slice(4) : `not ${test.type}`) as ArrayTest,
-      };
-  }
+  return test.type === 'as'
+    ? { ...test, test: negated(test.test) }
+    : ({ ...test, type: NEGATED[test.type] } as Test);
 }
+
+const NEGATED: Readonly<Record<Exclude<Test['type'], 'as'>, Test['type']>> = {
+  'one of': 'none of',
+  'none of': 'one of',
+  '<': '>=',
+  '<=': '>',
+  '>': '<=',
+  '>=': '<',
+  like: 'not like',
+  'not like': 'like',
+  '~': '!~',
+  '!~': '~',
+  '@>': 'not @>',
+  'not @>': '@>',
+  '<@': 'not <@',
+  'not <@': '<@',
+  '&&': 'not &&',
+  'not &&': '&&',
+};
 
 export function passes(test: Test, value: Canonical): boolean {
   if (value === null) {
@@ -101,7 +90,7 @@ function passesArray(type: ArrayTest, stored: ReadonlySet<unknown>, given: Reado
       return includesAll(stored, given);
     case 'not @>':
       return !includesAll(stored, given);
-    case '<@': // an element NULL equals none, so that an array that has one is contained in no other
+    case '<@': // a NULL element equals nothing, so an array with one is contained in no other
       return includesAll(given, stored);
     case 'not <@':
       return !includesAll(given, stored);
@@ -120,9 +109,9 @@ function includesSome(stored: ReadonlySet<unknown>, given: ReadonlySet<unknown>)
   return [...given].some(element => stored.has(element));
 }
 
-/** Of an array's canonical form, whatever its dimensions. */
+/** The elements in an array's canonical form, of all dimensions. */
 function elementsOf(canonical: string): ReadonlySet<unknown> {
-  // numbers as they are written: they may have more digits than JavaScript's
+  // as strings, because they may have more digits than JavaScript's numbers
   const quoted = canonical.replace(/"(?:[^"\\]|\\.)*"|-?\d+/g, part =>
     part.startsWith('"') ? part : `"${part}"`,
   );

@@ -1,24 +1,24 @@
 import type { Dependency, TableDependencies } from '../values/scheme.js';
 import type { Predicate } from './predicate.js';
-import type { Expression } from './view.js';
+import type { Expression } from './projection.js';
 
 export interface Watch {
   /** index of the occurrence */
   readonly occurrence: number;
   /** over the scheme's `tests` */
   readonly predicate: Predicate;
-  /** what it is made of */
+  /** the source of the predicate */
   readonly expression: Expression;
-  /** see `Occurrence.referenced`; only where the scheme compares no columns: moves would look the same */
+  /** see `Occurrence.referenced`; only if the scheme compares no columns, otherwise a move looks like an insertion */
   readonly referenced: boolean;
   readonly joinedRows: readonly JoinedRow[];
-  /** the columns of its key, where its rows are joined rows of others */
+  /** the columns of its key, if other table references join it by that */
   readonly key?: readonly string[];
 }
 
-/** A dependency, and how to judge the steps that come to it. */
+/** A dependency, with the watches that decide whether a row delta matters. */
 export interface WatchedDependency extends Dependency {
-  /** one an occurrence; left out if its scheme tests nothing */
+  /** one per occurrence; left out if its scheme tests nothing */
   readonly watches?: readonly Watch[];
 }
 
@@ -27,20 +27,20 @@ export interface WatchedTable extends TableDependencies {
 }
 
 /**
- * Of an occurrence whose rows are each joined to one row at most, by that row's whole key: the other row.
+ * For an occurrence that is joined to at most one row of another, by the whole key of that: the other row.
  *
- * A row whose joined row does not satisfy what the query asks of it takes part in nothing, whatever it is itself. A step
- * does not tell of that. But the database can be asked what the joined row is, and the joined row's own steps tell whether it
- * was something else since the entry was sealed.
+ * If the joined row fails the query's condition on it, the row is not in the result, whatever its own values are. A
+ * row delta does not contain the joined row. But the database can return it, and its own deltas show whether it was
+ * different since the entry was sealed.
  */
 export interface JoinedRow {
   /** index of the joined row's occurrence */
   readonly occurrence: number;
   readonly table: string;
   readonly on: JoinedRowKey;
-  /** what the query asks of it; a joined row of which it asks nothing is not worth knowing */
+  /** the query's condition on it; a joined row without a condition is not looked up */
   readonly expression: Expression;
 }
 
-/** Pairs of a column of the row, and the column of the joined row's key that it is equal to. */
+/** Pairs of a column of the row, and the equal column of the joined row's key. */
 export type JoinedRowKey = readonly (readonly [own: string, key: string])[];

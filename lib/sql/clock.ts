@@ -1,11 +1,11 @@
 /**
- * The words for which PostgreSQL's date/time input reads the clock. Letters end a word and everything else separates
- * words there, so `at now()`, `[now,infinity)` and `{now}` name the present, and `nowhere` does not. In a range, an array
- * or a row, a backslash or a double quote may be removed at each level before the element is read, so both count as
- * anything.
+ * The words for which PostgreSQL's date/time input reads the clock. A word consists of letters, and any other
+ * character ends it: `at now()`, `[now,infinity)` and `{now}` name the present, `nowhere` does not. In a range, an
+ * array or a row, each level may remove a backslash or a double quote before the element is read, so these may stand
+ * anywhere in a word.
  *
- * Whether a text reaches a date/time type is often not certain, so any text with such a word counts. (The words are
- * `RESERV` in the table of tokens of src/backend/utils/adt/datetime.c.)
+ * Any text with such a word counts, because it is often unknown whether the text reaches a date/time type. (The words
+ * are `RESERV` in the token table of src/backend/utils/adt/datetime.c.)
  */
 const CLOCK_WORD = new RegExp(
   `(?<![a-z])(?:${['now', 'today', 'tomorrow', 'yesterday'].map(word => [...word].join('["\\\\]*')).join('|')})(?![a-z])`,
@@ -17,7 +17,10 @@ export function mayReadClock(text: string): boolean {
   return CLOCK_WORD.test(text);
 }
 
-/** The same for any text in a value, however deep. Keys of objects are names of properties and options. */
+/**
+ * The same for any text in a value, at any depth. Keys of objects are not checked, because they name properties and
+ * options.
+ */
 export function mayReadClockIn(value: unknown): boolean {
   if (typeof value === 'string') {
     return mayReadClock(value);
@@ -29,8 +32,8 @@ export function mayReadClockIn(value: unknown): boolean {
 }
 
 /**
- * The same for a string constant as it stands in SQL. Where its text is not in plain sight (characters named by their
- * codes, parts on several lines) it counts as such a word.
+ * The same for a string constant as written in SQL. A constant counts if its text cannot be read here: characters
+ * written as codes, or parts on several lines.
  */
 export function constantMayReadClock(sql: string): boolean {
   const prefix = PREFIX.exec(sql)![0];
@@ -48,7 +51,7 @@ export function constantMayReadClock(sql: string): boolean {
   );
 }
 
-/** Up to the opening quote; of a string in dollar quotes, the first dollar. */
+/** The prefix up to the opening quote; for a dollar-quoted string, the first dollar. */
 const PREFIX = /^(?:\w?'|[uU]&'|\$)/;
 const ESCAPE = /\\(.)/gs;
 const ESCAPED: Readonly<Record<string, string>> = { b: ' ', f: ' ', n: ' ', r: ' ', t: ' ' };

@@ -5,15 +5,15 @@ import { columnQualifier, IMAGE_COLUMN, type Query, renumber } from './rewrite.j
 import type { Insert } from './statement.js';
 
 /**
- * The query that locks the rows which an INSERT … VALUES … ON CONFLICT (…) DO UPDATE would update now, and gives an
- * expression of each.
+ * The query that locks the rows which an INSERT … VALUES … ON CONFLICT (…) DO UPDATE would update now, and returns an
+ * expression for each.
  *
- * The values of columns that triggers change, and rows that others insert in between, are not found by it: whoever
- * compares must find each row that was not inserted, by its key, among the locked ones.
+ * It may miss rows: a trigger may change the values, and another transaction may insert a row in between. So the
+ * caller must look up each row that was not inserted, by its key, among the locked ones.
  *
- * @param types how SQL writes the types of the table's columns, as `format_type` tells them
- * @param parameters of the statement
- * @returns `undefined` if what it conflicts on is not a list of columns, or their values are not all constants
+ * @param types the SQL types of the table's columns, as `format_type` writes them
+ * @param parameters the parameters of the statement
+ * @returns `undefined` if the conflict target is not a list of columns, or a value is not a constant
  */
 export function conflictSql(
   insert: Insert,
@@ -36,7 +36,7 @@ export function conflictSql(
   );
 }
 
-/** For each row that is to be inserted, the values of these columns as SQL; `undefined` if they are not all plain. */
+/** The SQL values of these columns for each row of the INSERT; `undefined` if one is not a constant. */
 function valuesOf(
   insert: Insert,
   keys: readonly string[],
@@ -59,7 +59,9 @@ function valuesOf(
   return rows.every(row => row.every(value => value !== undefined)) ? (rows as string[][]) : undefined;
 }
 
-/** `1`, `-1.5`, `'x'`, `$1`, `true`, `null`, and casts of these: what has the same value wherever it is evaluated. */
+/**
+ * `1`, `-1.5`, `'x'`, `$1`, `true`, `null`, and casts of these: their value is the same wherever they are evaluated.
+ */
 function isConstant(sql: string): boolean {
   const cursor = new Cursor(tokenize(sql) ?? []);
   if (!cursor.takeOperator('-')) {
@@ -81,7 +83,7 @@ function isPlainValue(token: Token): boolean {
   return ['string', 'number', 'parameter'].includes(token.kind) || isWord(token, 'null', 'true', 'false');
 }
 
-/** `text`, `"s"."kind"`, `numeric(10, 2)`, `integer[]`; not the types whose names are several words. */
+/** `text`, `"s"."kind"`, `numeric(10, 2)`, `integer[]`; not types with names of several words. */
 function takeType(cursor: Cursor): boolean {
   do {
     if (cursor.takeName() === undefined) {

@@ -3,11 +3,11 @@ import type { Token } from './lexer/tokens.js';
 
 /** Two double quotes are one in a name. */
 const UP_TO_QUOTE = /^(?:[^"]|"")*/;
-/** Characters that a name may take up: 63, doubled. What is beyond is cut off. */
+/** The longest name in characters: 63, doubled. PostgreSQL truncates longer names. */
 const MAX_LENGTH = 128;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/g;
 
-/** All names in a statement, and all that might be names in its string constants. */
+/** All names in a statement, and all possible names in its string constants. */
 export function namesIn(sql: string, tokens: readonly Token[]): Set<string> {
   const names = new Set<string>();
   for (const token of tokens) {
@@ -20,7 +20,7 @@ export function namesIn(sql: string, tokens: readonly Token[]): Set<string> {
   return names;
 }
 
-/** All that might be names in a text which nobody has understood. */
+/** All possible names in a text that is not parsed. */
 export function namesInText(text: string): Set<string> {
   const names = new Set<string>();
   addNamesOf(text, names);
@@ -28,8 +28,8 @@ export function namesInText(text: string): Set<string> {
 }
 
 /**
- * Each word as it is and folded, since it may be in quotes there or not; and what follows each double quote, since
- * which of them open and which close is not known.
+ * Adds each word as written and folded, because it may be quoted or not, and the text after each double quote,
+ * because it is unknown which quotes open a name.
  */
 function addNamesOf(text: string, names: Set<string>): void {
   for (const [word] of text.matchAll(WORD)) {

@@ -2,20 +2,19 @@ import { quoteName } from './lexer/names.js';
 import { tokenize } from './lexer/tokens.js';
 import type { Delete, Insert, Range, Update } from './statement.js';
 
-/** A statement as it is sent. */
 export interface Query {
   readonly sql: string;
   readonly parameters: readonly unknown[];
 }
 
-/** By what the columns of the table that a statement writes are qualified in it, quoted. */
+/** The quoted qualifier for columns of the table that a statement writes. */
 export function columnQualifier(statement: Insert | Update | Delete): string {
   return quoteName(statement.alias ?? statement.table.name);
 }
 
 /**
- * The same statement, with one more column at the end of its output: {@link IMAGE_COLUMN}. Its parameters are the
- * same. A statement without RETURNING has rows then, where it had none.
+ * The same statement with {@link IMAGE_COLUMN} as the last column of its output. Its parameters are unchanged. A
+ * statement without RETURNING now returns rows.
  */
 export function returningSql(statement: Insert | Update | Delete, expression: string): string {
   const { sql, returning, end } = statement;
@@ -25,12 +24,12 @@ export function returningSql(statement: Insert | Update | Delete, expression: st
     : `${sql.slice(0, end)} returning ${column}${sql.slice(end)}`;
 }
 
-/** The output column that carries how many rows a {@link boundedSql} has touched. */
+/** The output column with the number of rows that a {@link boundedSql} changed. */
 export const COUNT_COLUMN = '__cacheops_count';
 
 /**
- * The same for a statement without RETURNING that may touch very many rows: only the first so many images are sent.
- * All of it is carried out, for that is what PostgreSQL does with writes in a WITH query.
+ * The same for a statement without RETURNING that may change very many rows: at most `limit` images are returned.
+ * PostgreSQL executes a data-modifying WITH query completely, so all rows are changed.
  */
 export function boundedSql(statement: Insert | Update | Delete, expression: string, limit: number): string {
   const write = statement.sql.slice(0, statement.end);
@@ -42,9 +41,9 @@ export function boundedSql(statement: Insert | Update | Delete, expression: stri
 }
 
 /**
- * Whether it touches no more rows than its text gives keys or values of, beyond doubt.
+ * Whether the number of rows that it changes is certainly limited by the keys or values in its text.
  *
- * @param key the primary key's columns
+ * @param key the columns of the primary key
  */
 export function isBounded(statement: Insert | Update | Delete, key: readonly string[] | undefined): boolean {
   if (statement.kind === 'insert') {
@@ -55,7 +54,7 @@ export function isBounded(statement: Insert | Update | Delete, key: readonly str
   return match !== null && key?.length === 1 && key[0] === match?.[1] && !/\bor\b/i.test(match[2] ?? '');
 }
 
-/** `"id" = 1` or `"id" in (1, 'x')`, and perhaps more. */
+/** `"id" = 1` or `"id" in (1, 'x')`, optionally with further conditions. */
 const KEYS = (() => {
   const value = String.raw`(?:-?\d+|\$\d+|'[^'\\]*')`;
   const values = String.raw`(?:=\s*${value}|in\s*\(\s*${value}(?:\s*,\s*${value})*\s*\))`;
@@ -63,14 +62,14 @@ const KEYS = (() => {
 })();
 
 /**
- * The query that locks the rows which an UPDATE or DELETE would touch now, and gives an expression of each.
+ * The query that locks the rows which an UPDATE or DELETE would change now, and returns an expression for each.
  *
- * Rows that start to match between the two statements are not among them: whoever compares must find each row that
- * was touched, by its key, among the locked ones.
+ * It misses rows that start to match between the two statements. So the caller must look up each changed row, by its
+ * key, among the locked ones.
  *
- * @param limit the most rows; ask for one more than you will take to learn whether there are more
- * @param parameters of the statement
- * @param strength by default as strong as an UPDATE's (or a bit less, where it changes a key)
+ * @param limit the maximum number of rows; pass one more than allowed to detect more
+ * @param parameters the parameters of the statement
+ * @param strength the default is that of an UPDATE (slightly weaker if it changes a key)
  * @returns `undefined` if the statement joins other tables
  */
 export function lockingSql(
@@ -92,12 +91,12 @@ export function lockingSql(
   };
 }
 
-/** Part of a statement as a text of its own, whose parameters count from `$1` again. */
+/** A part of a statement as a text of its own, with parameters that start at `$1`. */
 export function extract(sql: string, range: Range | undefined, parameters: readonly unknown[]): Query {
   return range ? renumber(sql.slice(range.start, range.end), parameters) : { sql: '', parameters: [] };
 }
 
-/** Makes `$5 … $2 … $5` into `$1 … $2 … $1`, and drops the parameters that are not used. */
+/** Turns `$5 … $2 … $5` into `$1 … $2 … $1`, and drops unused parameters. */
 export function renumber(sql: string, parameters: readonly unknown[]): Query {
   const numbers = new Map<string, string>();
   const used: unknown[] = [];
@@ -117,5 +116,5 @@ export function renumber(sql: string, parameters: readonly unknown[]): Query {
   return { sql: renumbered + sql.slice(at), parameters: used };
 }
 
-/** The output column that carries images. */
+/** The output column with row images. */
 export const IMAGE_COLUMN = '__cacheops';

@@ -1,124 +1,140 @@
 import { namesInText } from './identifiers.js';
+import { words } from './keywords.js';
 import { effectsOfCode } from './session_effects_of_code.js';
 import type { SessionEffects } from './statement.js';
 import { mayRedefineOthers } from './statements/ddl.js';
 import { effectsOn, eitherEffects } from './statements/session_effects.js';
 
-/** A function, procedure or view that somebody wrote for this database, as its catalog tells it. */
+/** A function, procedure or view that a user defined in this database, as its catalog describes it. */
 export interface Routine {
   readonly name: string;
-  /** the text of its body, in whatever language */
+  /** the text of its body, in any language */
   readonly source: string;
-  /** whether a statement may call it; functions of triggers cannot be called */
+  /** whether a statement can call it; trigger functions cannot be called */
   readonly callable: boolean;
-  /** it is a query: whatever words stand in it, it writes only by what it calls */
+  /** it is a query: it writes only by the routines that it calls */
   readonly query?: boolean;
-  /** as `pg_language` calls it; left out: `plpgsql` */
+  /** its name in `pg_language`; left out: `plpgsql` */
   readonly language?: string;
-  /** the events (`pg_event_trigger.evtevent`) at which the database calls it by itself */
+  /** the events (`pg_event_trigger.evtevent`) for which the database calls it */
   readonly events?: readonly string[];
 }
 
 /**
- * The name of a routine that every statement may call without naming it. Its text lists the functions of operators,
- * casts, types, checks of domains, and operator classes.
+ * The name of a pseudo routine that every statement may call without naming it. Its text lists the functions of
+ * operators, casts, types, domain checks, and operator classes.
  */
 export const UNNAMED = '';
 
-/** Among names of tables: it may be any. No name in a text is written like that. */
+/** Stands for any table among table names. No name in a text is written like this. */
 export const ANY_TABLE = '*';
 
 /**
- * What routines may write to, as far as their texts tell: for what triggers do, and functions that a SELECT calls.
+ * The tables that routines may write to, according to their texts: for triggers, and for functions called in a
+ * SELECT.
  *
- * A text is searched for names, not understood. It writes if a word for writing stands in it, or the name of a
- * routine that writes; and then anything that it names may be written to. Where a text does not tell all names (it
- * executes what it puts together at run time, or its language is not known here), or defines something that concerns
- * more than tables, it may be any table.
+ * A text is searched for names, not parsed. A routine writes if it has a word for writing, or the name of a routine
+ * that writes; then it may write to any table that it names. If its text does not contain all names (it executes text
+ * built at run time, or its language is unknown), or if it defines something that affects other tables, it may write
+ * to any table.
  */
 export class Routines {
-  readonly #reached = new Map<string, ReadonlySet<string>>();
+  /** several routines may share a name */
+  readonly #named = new Map<string, Named>();
+  readonly #reached: ReadonlyMap<string, ReadonlySet<string>>;
+  /** the callable routines that write */
   readonly #callable: ReadonlySet<string>;
-  readonly #calledOn: (isCalled: (event: string) => boolean) => ReadonlySet<string>;
-  /** those that change settings, or call one that does, with what each of them does itself and what it names */
-  readonly #configuring = new Map<string, Configuring>();
+  /** the routines that change settings, directly or by a call */
+  readonly #configuring: ReadonlySet<string>;
 
   constructor(routines: readonly Routine[]) {
-    // several may share a name
-    const texts = Map.groupBy(routines, routine => routine.name);
-    const named = new Map<string, ReadonlySet<string>>();
-    for (const [name, group] of texts) {
-      named.set(name, namesInText(group.map(({ source }) => source).join('\n')));
+    // a definition calls the functions of event triggers
+    const onDefinition = routines.filter(({ events = [] }) => events.some(isOfDefinitions));
+    const namesOnDefinition = onDefinition.map(({ name }) => name);
+    for (const [name, group] of Map.groupBy(routines, routine => routine.name)) {
+      const names = namesInText(group.map(({ source }) => source).join('\n'));
+      this.#named.set(name, {
+        names:
+          namesOnDefinition.length > 0 && group.some(defines)
+            ? new Set([...names, ...namesOnDefinition])
+            : names,
+        callable: group.some(({ callable }) => callable),
+        events: group.flatMap(({ events = [] }) => events),
+        areQueries: group.every(({ query }) => query),
+        hidesNames: group.some(hidesNames),
+        writes: group.some(writes),
+        effects: group.map(effectsOf).reduce(eitherEffects, undefined),
+      });
     }
-    const queries = new Set(
-      [...texts].filter(([, group]) => group.every(({ query }) => query)).map(([name]) => name),
-    );
-    const namesOf = (is: (routine: Routine) => boolean) =>
-      new Set([...texts].filter(([, group]) => group.some(is)).map(([name]) => name));
-    const hiding = namesOf(hidesNames);
-    // what defines something calls the functions of event triggers
-    const onDefinition = namesOf(({ events = [] }) => events.some(isOfDefinitions));
-    const defining = onDefinition.size > 0 ? namesOf(defines) : NONE;
-    for (const name of defining) {
-      named.set(name, new Set([...named.get(name)!, ...onDefinition]));
-    }
-    const writing = withCallers(namesOf(writes), named);
-    const effects = new Map(
-      [...texts].map(([name, group]) => [name, group.map(effectsOf).reduce(eitherEffects, undefined)]),
-    );
-    for (const name of withCallers(new Set([...effects.keys()].filter(each => effects.get(each))), named)) {
-      const callable = texts.get(name)!.some(routine => routine.callable);
-      this.#configuring.set(name, { effects: effects.get(name), names: named.get(name)!, callable });
-    }
-    for (const start of writing) {
-      const routes = new Set([start]);
-      const reached = new Set<string>();
-      for (const routine of routes) {
-        if (hiding.has(routine)) {
-          reached.add(ANY_TABLE);
-        }
-        for (const name of named.get(routine)!) {
-          if (writing.has(name)) {
-            routes.add(name);
-          }
-          if (!queries.has(routine)) {
-            reached.add(name);
-          }
-        }
-      }
-      this.#reached.set(start, reached);
-    }
-    this.#calledOn = isCalled => namesOf(({ events = [] }) => events.some(isCalled));
-    this.#callable = new Set(
-      routines.filter(({ name, callable }) => callable && writing.has(name)).map(({ name }) => name),
-    );
+    const writing = this.#withCallers(({ writes }) => writes);
+    this.#reached = new Map([...writing].map(name => [name, this.#reachedFrom(name, writing)]));
+    this.#callable = new Set([...writing].filter(name => this.#named.get(name)!.callable));
+    this.#configuring = this.#withCallers(({ effects }) => effects !== undefined);
   }
 
-  /** All names in the text of a routine that writes, and in those that it calls; none if it writes nothing. */
+  /** These routines and all that call one of them, directly or indirectly. */
+  #withCallers(is: (named: Named) => boolean): ReadonlySet<string> {
+    const found = new Set([...this.#named].filter(([, named]) => is(named)).map(([name]) => name));
+    for (let size = -1; size !== found.size; ) {
+      size = found.size;
+      for (const [name, { names }] of this.#named) {
+        if ([...names].some(other => found.has(other))) {
+          found.add(name);
+        }
+      }
+    }
+    return found;
+  }
+
+  #reachedFrom(start: string, writing: ReadonlySet<string>): ReadonlySet<string> {
+    const called = new Set([start]);
+    const reached = new Set<string>();
+    for (const routine of called) {
+      const { names, areQueries, hidesNames } = this.#named.get(routine)!;
+      if (hidesNames) {
+        reached.add(ANY_TABLE);
+      }
+      for (const name of names) {
+        if (writing.has(name)) {
+          called.add(name);
+        }
+        if (!areQueries) {
+          reached.add(name);
+        }
+      }
+    }
+    return reached;
+  }
+
+  #calledOn(isCalled: (event: string) => boolean): readonly string[] {
+    return [...this.#named].filter(([, { events }]) => events.some(isCalled)).map(([name]) => name);
+  }
+
+  /** All names in the texts of a routine that writes and of the routines that it calls; empty if it writes nothing. */
   namesReachedBy(routine: string): ReadonlySet<string> {
     return this.#reached.get(routine) ?? NONE;
   }
 
-  /** The same for what event triggers call where something is defined. */
+  /** The same for event triggers that a definition calls. */
   get namesReachedByDefinitions(): ReadonlySet<string> {
     return this.#reachedOn(isOfDefinitions);
   }
 
-  /** The same for what event triggers call when a session begins. */
+  /** The same for event triggers that a login calls. */
   get namesReachedByLogin(): ReadonlySet<string> {
     return this.#reachedOn(event => !isOfDefinitions(event));
   }
 
   #reachedOn(isCalled: (event: string) => boolean): ReadonlySet<string> {
-    return new Set([...this.#calledOn(isCalled)].flatMap(name => [...this.namesReachedBy(name)]));
+    return new Set(this.#calledOn(isCalled).flatMap(name => [...this.namesReachedBy(name)]));
   }
 
-  /** What event triggers do to the settings of the session where something is defined. */
+  /** The effects on the session's settings of event triggers that a definition calls. */
   get effectsOnDefinition(): SessionEffects | undefined {
     return this.effectsBy(this.#calledOn(isOfDefinitions));
   }
 
-  /** The same for all routines that a statement may call, with or without brackets (`t.f` is `f(t)`). */
+  /** The same for all routines that a statement may call, with or without parentheses (`t.f` is `f(t)`). */
   namesReachedIn(sql: string): ReadonlySet<string> {
     if (this.#callable.size === 0) {
       return NONE;
@@ -127,21 +143,21 @@ export class Routines {
     return new Set(called.flatMap(name => [...this.namesReachedBy(name)]));
   }
 
-  /** What a statement does to the settings of the session by the routines that it calls. */
+  /** The effects of a statement on the session's settings by the routines that it calls. */
   effectsIn(sql: string): SessionEffects | undefined {
     if (this.#configuring.size === 0) {
       return undefined;
     }
     const called = [UNNAMED, ...namesInText(sql)];
-    return this.effectsBy(called.filter(name => this.#configuring.get(name)?.callable));
+    return this.effectsBy(called.filter(name => this.#named.get(name)?.callable));
   }
 
-  /** What these routines, and those that they call, do to the settings of the session. */
+  /** The effects on the session's settings of these routines and of those that they call. */
   effectsBy(routines: Iterable<string>): SessionEffects | undefined {
     let effects: SessionEffects | undefined;
     const called = new Set(routines);
     for (const routine of called) {
-      const known = this.#configuring.get(routine);
+      const known = this.#configuring.has(routine) ? this.#named.get(routine) : undefined;
       effects = eitherEffects(effects, known?.effects);
       for (const name of known?.names ?? []) {
         called.add(name);
@@ -151,26 +167,15 @@ export class Routines {
   }
 }
 
-interface Configuring {
-  readonly effects: SessionEffects | undefined;
+interface Named {
+  /** the names in their texts */
   readonly names: ReadonlySet<string>;
   readonly callable: boolean;
-}
-
-/** These routines, and all those that call one of them, however far. */
-function withCallers(
-  routines: Set<string>,
-  named: ReadonlyMap<string, ReadonlySet<string>>,
-): ReadonlySet<string> {
-  for (let size = -1; size !== routines.size; ) {
-    size = routines.size;
-    for (const [name, names] of named) {
-      if ([...names].some(other => routines.has(other))) {
-        routines.add(name);
-      }
-    }
-  }
-  return routines;
+  readonly events: readonly string[];
+  readonly areQueries: boolean;
+  readonly hidesNames: boolean;
+  readonly writes: boolean;
+  readonly effects: SessionEffects | undefined;
 }
 
 function effectsOf(routine: Routine): SessionEffects | undefined {
@@ -178,12 +183,11 @@ function effectsOf(routine: Routine): SessionEffects | undefined {
 }
 
 /**
- * Whether a statement may call a routine that is not one of the best known. Such a question is asked before the
- * catalog is known, which can answer it.
+ * Whether a statement may call a routine other than the well-known ones. This is needed before the catalog is loaded.
  */
 export function mayCallRoutine(sql: string): boolean {
   if (COMMENT.test(sql)) {
-    return true; // it may stand between a name and its arguments
+    return true; // a comment may separate a name from its arguments
   }
   for (const [, dot, name] of sql.matchAll(CALL)) {
     if (dot || !WELL_KNOWN.has(name!.toLowerCase())) {
@@ -196,35 +200,21 @@ export function mayCallRoutine(sql: string): boolean {
 const COMMENT = /--|\/\*/;
 const CALL = /(\.\s*)?([\w$\u0080-\uffff"]+)\s*\(/g;
 
-const WELL_KNOWN: ReadonlySet<string> = new Set([
-  ...['all', 'and', 'any', 'as', 'else', 'exists', 'from', 'having', 'in', 'not', 'on', 'or'],
-  ...['select', 'then', 'using', 'values', 'when', 'where', 'with'],
-  ...[
-    'avg',
-    'coalesce',
-    'count',
-    'current_schema',
-    'greatest',
-    'least',
-    'lower',
-    'max',
-    'min',
-    'now',
-    'sum',
-    'upper',
-  ],
-]);
+const WELL_KNOWN = words(
+  `all and any as else exists from having in not on or select then using values when where with
+   avg coalesce count current_schema greatest least lower max min now sum upper`,
+);
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** SQL's words for writing, and those by which a statement is run that stands elsewhere. */
+/** SQL's words for writing, and for running another statement. */
 const WRITING = /\b(insert|update|delete|truncate|merge|copy|alter|drop|create|refresh|execute|call)\b/i;
 
 function writes(routine: Routine): boolean {
   return hidesNames(routine) || (!routine.query && WRITING.test(routine.source));
 }
 
-/** `execute 'update ' || name`, and a name that is written with escapes. */
+/** `execute 'update ' || name`, and a name written with escapes. */
 const HIDING = /\bexecute\b|\bu&["']/i;
 
 function hidesNames({ source, query, language = 'plpgsql' }: Routine): boolean {
@@ -239,7 +229,7 @@ function defines({ source, query, language }: Routine): boolean {
   return !query && (DEFINING.test(source) || (language === 'sql' && /\binto\b/i.test(source)));
 }
 
-/** All events but that of logging in; also those of later versions of PostgreSQL. */
+/** All events except login, including events of later PostgreSQL versions. */
 function isOfDefinitions(event: string): boolean {
   return event !== 'login';
 }

@@ -8,7 +8,7 @@ const CONFIGURING = ['set', 'reset', 'discard', 'load'];
 const MAY_CONFIGURE = new RegExp(`\\b(?:${CONFIGURING.join('|')}|set_config)\\b`, 'i');
 
 /**
- * What the body of a function in SQL or PL/pgSQL does to the settings of the session, as far as its text tells.
+ * The effects of the body of an SQL or PL/pgSQL function on the session's settings, according to its text.
  *
  * @param isQuery it has no commands, but may call functions
  */
@@ -34,7 +34,7 @@ export function effectsOfCode(source: string, isQuery: boolean): SessionEffects 
   return effects;
 }
 
-/** `timezone` of `set local timezone = …`; `undefined` for all forms that are not understood. */
+/** `timezone` of `set local timezone = …`; `undefined` for forms that are not understood. */
 function settingBehind(source: string, tokens: readonly Token[], at: number): readonly string[] | undefined {
   const first = at + (isWord(tokens[at + 1], 'local', 'session') ? 2 : 1);
   let last = first;

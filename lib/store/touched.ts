@@ -1,4 +1,4 @@
-import { encodeStep, type RowDelta } from '../values/row_delta.js';
+import { encodeRowDelta, type RowDelta } from '../values/row_delta.js';
 import type { Scheme } from '../values/scheme.js';
 import { dependencyId } from './keys.js';
 import { MAX_STEP, MAX_STEPS, MAX_STEPS_OF_MARK } from './limits.js';
@@ -44,7 +44,7 @@ function encodeSteps(steps: readonly RowDelta[] | undefined, room: number): stri
   if (!steps || steps.length > MAX_STEPS) {
     return undefined;
   }
-  const encoded = steps.map(encodeStep);
+  const encoded = steps.map(encodeRowDelta);
   return encoded.every(step => step.length <= MAX_STEP) && sizeOf(encoded) <= room ? encoded : undefined;
 }
 

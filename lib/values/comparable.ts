@@ -1,9 +1,8 @@
 /**
- * How the database compares a column, as far as it can be decided in JavaScript.
+ * How the database compares a column, if JavaScript can decide the same comparison.
  *
- * Only columns of these kinds may narrow a dependency or be tested. Everything else (citext, real, json, timestamps
- * without a time zone, text under a nondeterministic collation …) is left out: the dependency is wider for it, and
- * never wrong.
+ * Only columns of these kinds narrow a dependency or are tested. For any other type (citext, real, json, timestamps
+ * without a time zone, text under a nondeterministic collation …) the dependency is wider, never wrong.
  */
 export type Comparable =
   | 'boolean'
@@ -19,25 +18,25 @@ export type Comparable =
   | 'uuid'
   | ArrayKind;
 
-/** Arrays are not compared with one another, but their elements are. */
+/** Arrays are not compared with each other, but their elements are compared. */
 export type ArrayKind = 'booleans' | 'integers' | 'texts' | 'uuids';
 
 /**
- * A value in canonical form: two values are equal in the database exactly when their canonical forms are the same
+ * A value in canonical form: two values are equal in the database exactly if their canonical forms are the same
  * string. `null` is SQL's NULL.
  *
- * Of an array it is its elements as JSON, nested as deep as it has dimensions. There the rule does not hold: where the
- * subscripts begin is not told.
+ * The form of an array is its elements as JSON, nested by dimension. It is not exact, because it does not contain the
+ * lower bounds of the subscripts.
  */
 export type Canonical = string | null;
 
-/** A column's type as PostgreSQL's catalog tells it. */
+/** A column's type according to PostgreSQL's catalog. */
 export interface ColumnType {
   /** `pg_type.typname` */
   readonly name: string;
   /** `pg_type.typtype`: `b` base, `e` enum, `d` domain … */
   readonly category: string;
-  /** false if equal strings need not be the same bytes */
+  /** false if equal strings may have different bytes */
   readonly deterministic: boolean;
 }
 
@@ -51,7 +50,7 @@ const KINDS: Readonly<Record<string, Comparable>> = {
   varchar: 'text',
   bpchar: 'padded',
   numeric: 'decimal',
-  // not float4: `real = 0.1` compares doubles, and `real in (0.1)` singles
+  // not float4: `real = 0.1` compares doubles, but `real in (0.1)` single floats
   float8: 'float',
   date: 'date',
   time: 'time',
@@ -91,12 +90,12 @@ export function elementOf(kind: ArrayKind): Comparable {
 }
 
 /**
- * Are two stored values of the same canonical form the same in every respect, so that a result cannot tell them apart?
- * 1.5 and 1.50 are equal, but not the same.
+ * Are two stored values with the same canonical form identical, so that no result shows a difference? 1.5 and 1.50
+ * are equal, but not identical.
  *
- * @param type as SQL writes it, with its modifiers
+ * @param type the SQL type with its modifiers
  */
-export function tellsAll(kind: Comparable, type: string): boolean {
+export function isIdentifying(kind: Comparable, type: string): boolean {
   switch (kind) {
     case 'decimal':
       return /^numeric\(/.test(type);
@@ -110,8 +109,8 @@ export function tellsAll(kind: Comparable, type: string): boolean {
 }
 
 /**
- * The SQL expression that gives a stored value in a form which no session setting (DateStyle, TimeZone,
- * extra_float_digits …) changes and which cannot raise an error. Read it with {@link canonicalOfStored}.
+ * The SQL expression for a stored value in a form that depends on no session setting (DateStyle, TimeZone,
+ * extra_float_digits …) and raises no error. {@link canonicalOfStored} reads it.
  */
 export function storedExpression(kind: Comparable, column: string): string {
   switch (kind) {
@@ -119,7 +118,7 @@ export function storedExpression(kind: Comparable, column: string): string {
       return `to_json(${column})`;
     case 'instant':
     case 'time':
-      // numeric since PostgreSQL 14: with six decimals, or 'Infinity' where it is infinite
+      // numeric since PostgreSQL 14: six decimals, or 'Infinity'
       return `extract(epoch from ${column})::text`;
     case 'float':
       return `encode(float8send(${column}), 'hex')`;
@@ -133,7 +132,7 @@ export function storedExpression(kind: Comparable, column: string): string {
   }
 }
 
-/** @param value what {@link storedExpression} gave */
+/** @param value the result of {@link storedExpression} */
 export function canonicalOfStored(kind: Comparable, value: string | null): Canonical {
   if (value === null) {
     return null;
@@ -160,7 +159,7 @@ function microseconds(seconds: string): string {
 
 const DECIMAL = /^([+-]?)0*(\d*)(?:\.(\d*?)0*)?$/;
 
-/** `-01.50` → `-1.5`, `0.00` → `0`; `NaN` and infinities stay what they are. */
+/** `-01.50` → `-1.5`, `0.00` → `0`; `NaN` and infinities are unchanged. */
 export function canonicalDecimal(text: string): string {
   const match = DECIMAL.exec(text);
   if (!match) {
@@ -174,7 +173,7 @@ export function isDecimal(text: string): boolean {
   return /\d/.test(text) && DECIMAL.test(text);
 }
 
-/** The shortest digits that mean this number; -0 is 0, and NaN equals itself as in the database. */
+/** The shortest digits of this number; -0 is 0, and NaN equals itself, as in the database. */
 export function canonicalFloat(value: number): string {
   return String(value + 0);
 }

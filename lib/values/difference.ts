@@ -1,9 +1,9 @@
 /**
- * Where two values are not the same, in words: `[0].at: a Date came back as a string`. Types and paths only, no values.
- * They are the same if nobody who is given the one could tell it from the other: types, order of keys, -0 and absent
- * keys count; whether a plain object has a prototype does not.
+ * Describes the first difference between two values: `[0].at: a Date came back as a string`. Contains types and
+ * paths, no values. Types, the order of keys, -0 and absent keys count as differences; a plain object without a
+ * prototype does not.
  *
- * @returns `undefined` if they are the same; what is neither plain nor a Date nor a Buffer never is
+ * @returns `undefined` if they are the same; a value other than plain data, Date or Buffer always differs
  */
 export function findDifference(a: unknown, b: unknown): string | undefined {
   return difference(a, b, '', 0);
@@ -14,14 +14,14 @@ const MAX_DEPTH = 64;
 function difference(a: unknown, b: unknown, path: string, depth: number): string | undefined {
   const [kind, other] = [kindOf(a), kindOf(b)];
   if (kind !== other) {
-    return `${told(path)} ${article(kind)} came back as ${article(other)}`;
+    return `${label(path)} ${article(kind)} came back as ${article(other)}`;
   }
   switch (kind) {
     case 'array':
     case 'plain object':
       return depth < MAX_DEPTH
         ? inside(a as object, b as object, path, depth)
-        : `${told(path)} nests too deep`;
+        : `${label(path)} nests too deep`;
     case 'Date':
       return Object.is((a as Date).getTime(), (b as Date).getTime()) ? undefined : another(path, kind);
     case 'Buffer':
@@ -34,20 +34,20 @@ function difference(a: unknown, b: unknown, path: string, depth: number): string
     case 'null':
       return Object.is(a, b) ? undefined : another(path, kind);
     default:
-      return `${told(path)} ${article(kind)} is not plain data`;
+      return `${label(path)} ${article(kind)} is not plain data`;
   }
 }
 
 function inside(a: object, b: object, path: string, depth: number): string | undefined {
   const [keys, others] = [Reflect.ownKeys(a), Reflect.ownKeys(b)];
   if (keys.length !== others.length || keys.some((key, i) => key !== others[i])) {
-    return `${told(path)} other keys, or in another order`;
+    return `${label(path)} other keys, or in another order`;
   }
   for (const key of keys) {
     const [mine, theirs] = [a, b].map(each => Object.getOwnPropertyDescriptor(each, key)!);
     const isPlain = 'value' in mine! && 'value' in theirs! && typeof key === 'string';
     if (!isPlain || mine.enumerable !== theirs.enumerable || (!mine.enumerable && !isLength(a, key))) {
-      return `${told(path)} a key that is not plain data: ${String(key)}`;
+      return `${label(path)} a key that is not plain data: ${String(key)}`;
     }
     const inner = Array.isArray(a) ? `${path}[${key}]` : `${path}.${key}`;
     const found = difference(mine.value, theirs.value, inner, depth + 1);
@@ -89,10 +89,10 @@ function isDate(value: object): value is Date {
 }
 
 function another(path: string, kind: string): string {
-  return `${told(path)} another ${kind} came back`;
+  return `${label(path)} another ${kind} came back`;
 }
 
-function told(path: string): string {
+function label(path: string): string {
   return path === '' ? 'the result:' : `${path}:`;
 }
 

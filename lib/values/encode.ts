@@ -2,14 +2,14 @@ import type { Canonical } from './comparable.js';
 import type { Dependency, Scheme } from './scheme.js';
 
 const schemes = new Map<string, Scheme>();
-/** Paths within a column are as many as whoever asks thinks of. */
+/** Bounds the cache, because queries can name any number of paths within a column. */
 const MAX_KNOWN = 10_000;
 
 /**
  * The scheme that compares these columns.
  *
- * @param reads the columns whose change matters; left out: any change of a row does
- * @param tests the columns of which readers want to see the old and the new values
+ * @param reads the columns whose change matters; left out: any change of a row
+ * @param tests the columns whose old and new values readers need
  */
 export function schemeOf(
   columns: readonly string[],
@@ -19,27 +19,21 @@ export function schemeOf(
   const compared = sorted(columns);
   const read = reads && sorted(reads);
   const tested = sorted(tests);
-  // an escaped name has neither of these marks; no columns read is something else than any
+  // an escaped name contains neither mark; an empty list of columns read differs from no list
   const id =
     encodeColumns(compared) +
     (read ? `!${encodeColumns(read)}` : '') +
     (tested.length > 0 ? `?${encodeColumns(tested)}` : '');
-  let scheme = schemes.get(id);
-  if (!scheme) {
-    scheme = {
-      id,
-      columns: compared,
-      ...(read && { reads: read }),
-      ...(tested.length > 0 && { tests: tested }),
-    };
-    remember(scheme);
-  }
-  return scheme;
+  return remembered(id, () => ({
+    columns: compared,
+    ...(read && { reads: read }),
+    ...(tested.length > 0 && { tests: tested }),
+  }));
 }
 
 /**
- * The same scheme for columns of these kinds: values are only comparable with those of the same. Processes may differ in
- * what they know of a table, while its columns are given other types.
+ * The same scheme with the kinds of its columns, because only values of the same kind are comparable. Processes may
+ * know different kinds while a column's type is being changed.
  */
 export function schemeOfKinds(scheme: Scheme, kindOf: (column: string) => string | undefined): Scheme {
   const kinds = [...scheme.columns, ...(scheme.tests ?? [])].map(column => kindOf(column) ?? '');
@@ -48,19 +42,19 @@ export function schemeOfKinds(scheme: Scheme, kindOf: (column: string) => string
   }
   // an escaped name has no brackets
   const id = `${scheme.id}[${kinds.join(',')}]`;
-  let known = schemes.get(id);
-  if (!known) {
-    known = { ...scheme, id, kinds };
-    remember(known);
-  }
-  return known;
+  return remembered(id, () => ({ ...scheme, kinds }));
 }
 
-function remember(scheme: Scheme): void {
-  if (schemes.size >= MAX_KNOWN) {
-    schemes.clear();
+function remembered(id: string, fieldsOf: () => Omit<Scheme, 'id'>): Scheme {
+  let scheme = schemes.get(id);
+  if (!scheme) {
+    if (schemes.size >= MAX_KNOWN) {
+      schemes.clear();
+    }
+    scheme = { ...fieldsOf(), id };
+    schemes.set(id, scheme);
   }
-  schemes.set(scheme.id, scheme);
+  return scheme;
 }
 
 function sorted(columns: readonly string[]): readonly string[] {
@@ -72,14 +66,14 @@ function encodeColumns(columns: readonly string[]): string {
 }
 
 /**
- * Values in the order of their scheme's columns, as one string that no other values of the same scheme have.
- * NULL is `!`, which no escaped text contains.
+ * Encodes values in the order of their scheme's columns. The string is unique within the scheme. NULL is `!`, which
+ * no escaped text contains.
  */
 export function encodeValues(values: readonly Canonical[]): string {
   return values.map(value => (value === null ? '!' : escapePart(value))).join(',');
 }
 
-/** What {@link encodeValues} encoded, of at least one value. */
+/** Decodes the result of {@link encodeValues} for at least one value. */
 export function decodeValues(encoded: string): Canonical[] {
   return encoded
     .split(',')
@@ -90,13 +84,21 @@ export function decodeValues(encoded: string): Canonical[] {
     );
 }
 
-/** @param values by column; every column of the conjunction */
-export function dependencyOf(values: ReadonlyMap<string, Canonical>): Dependency {
-  const scheme = schemeOf([...values.keys()]);
+/**
+ * @param values by column; every column of the conjunction
+ * @param reads see {@link schemeOf}
+ * @param tests see {@link schemeOf}
+ */
+export function dependencyOf(
+  values: ReadonlyMap<string, Canonical>,
+  reads?: readonly string[],
+  tests?: readonly string[],
+): Dependency {
+  const scheme = schemeOf([...values.keys()], reads, tests);
   return { scheme, values: encodeValues(scheme.columns.map(column => values.get(column)!)) };
 }
 
-/** Percent-encodes what the encodings above, and the keys of a store, use as punctuation. */
+/** Percent-encodes the punctuation of the encodings above and of store keys. */
 function escapePart(text: string): string {
   return PLAIN.test(text)
     ? text

@@ -1,11 +1,11 @@
 import type { Comparable } from './comparable.js';
 
 /**
- * The order in which the database sorts two values of a kind, neither of them NULL: negative if `a` comes first,
- * positive if `b` does, and 0 where they are equal.
+ * Compares two values of a kind, neither of them NULL, as the database sorts them: negative if `a` comes first,
+ * positive if `b` does, 0 if they are equal.
  *
- * For strings it is the order of their code points, which is the database's under the collations `C` and `POSIX` and
- * those that PostgreSQL itself provides, where the database's encoding is UTF-8 (see {@link isOrderable}).
+ * Strings are compared by code points. The database does the same under the collations `C` and `POSIX` and those of
+ * PostgreSQL's builtin provider, if its encoding is UTF-8 (see {@link isOrderable}).
  *
  * @param kind one that {@link isOrderable}
  */
@@ -34,7 +34,7 @@ export function compareCanonical(kind: Comparable, a: string, b: string): number
   }
 }
 
-/** @param collated does the column's collation sort by code points? Only strings are concerned */
+/** @param collated whether the column's collation sorts by code points; used for strings only */
 export function isOrderable(kind: Comparable, collated: boolean): boolean {
   switch (kind) {
     case 'text':
@@ -51,7 +51,7 @@ export function isOrderable(kind: Comparable, collated: boolean): boolean {
   }
 }
 
-/** What is not finite stands at the ends, and NaN after all. */
+/** Infinities sort at the ends, and NaN after all. */
 function rankOfSpecial(text: string): number {
   switch (text) {
     case '-Infinity':
@@ -65,7 +65,7 @@ function rankOfSpecial(text: string): number {
   }
 }
 
-/** Of canonical decimals of any length: without leading zeros, and without trailing ones behind the point. */
+/** Compares canonical decimals of any length: without leading zeros, and without trailing zeros after the point. */
 function compareDecimals(a: string, b: string): number {
   const special = rankOfSpecial(a) - rankOfSpecial(b);
   if (special !== 0) {
@@ -117,7 +117,7 @@ function compareCodePoints(a: string, b: string): number {
   return rankOfUnit(a.charCodeAt(at)) - rankOfUnit(b.charCodeAt(at));
 }
 
-/** Surrogates stand for what comes after all other code units. */
+/** Surrogates encode characters that sort after all other code units. */
 function rankOfUnit(unit: number): number {
   return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }

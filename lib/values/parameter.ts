@@ -9,8 +9,7 @@ import {
 } from './comparable.js';
 
 /**
- * The canonical form of a value that a query compares with, or `undefined` if what the database will make of it
- * cannot be told for certain.
+ * The canonical form of a value that a query compares with; `undefined` if it is not certain how the database reads it.
  */
 export function canonicalOfParameter(kind: Comparable, value: unknown): Canonical | undefined {
   if (value === null) {
@@ -44,8 +43,8 @@ export function canonicalOfParameter(kind: Comparable, value: unknown): Canonica
 }
 
 /**
- * The canonical forms of the elements of an array that a query asks about, as the ORM sends it: `{a,"b c"}`. None of
- * them may be NULL.
+ * The canonical forms of the elements of an array parameter, as the ORM sends it: `{a,"b c"}`. `undefined` if one is
+ * NULL.
  */
 export function elementsOfParameter(kind: ArrayKind, value: unknown): readonly string[] | undefined {
   const items = typeof value === 'string' ? readArray(wellFormed(value)) : undefined;
@@ -84,7 +83,7 @@ function parameterDecimal(value: unknown): string | undefined {
   return typeof text === 'string' && isDecimal(text) ? canonicalDecimal(text) : undefined;
 }
 
-/** A number is sent with the shortest digits that mean it, and both sides read digits as the nearest double. */
+/** A number is sent with its shortest digits, and both sides read digits as the nearest double. */
 function parameterFloat(value: unknown): string | undefined {
   const text = typeof value === 'bigint' ? String(value) : value;
   const number = typeof text === 'string' && isDecimal(text) ? Number(text) : text;
@@ -103,16 +102,16 @@ function canonicalTime(value: unknown): string | undefined {
 }
 
 /**
- * A Date is sent as local time with an offset in whole minutes. Until 1972 there were time zones with odd seconds,
- * where the database is told another instant for it.
+ * A Date is sent as local time with an offset in whole minutes. Before 1973 some time zones had offsets with seconds,
+ * for which the database receives another instant.
  */
-const WHOLE_MINUTES_SINCE = Date.UTC(1973);
+export const WHOLE_MINUTES_SINCE = Date.UTC(1973);
 
 /** Microseconds since 1970. */
 function canonicalInstant(value: unknown): string | undefined {
   if (value instanceof Date) {
     const ms = value.getTime();
-    // NaN is not either
+    // false for NaN
     return ms >= WHOLE_MINUTES_SINCE ? (BigInt(ms) * 1000n).toString() : undefined;
   }
   const match = typeof value === 'string' ? INSTANT.exec(value) : null;
@@ -123,7 +122,7 @@ function canonicalInstant(value: unknown): string | undefined {
     match;
   const ms = Date.parse(`${date}T${hour}:${minute}:${second}Z`);
   if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== date) {
-    return undefined; // the 30th of February: the database would refuse it
+    return undefined; // 30 February: the database rejects it
   }
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * (sign === '-' ? -1 : 1);
   return (BigInt(ms - offset * 60_000) * 1000n + BigInt(fraction.padEnd(6, '0'))).toString();
@@ -134,10 +133,10 @@ function wellFormed(text: string): string {
   return text.toWellFormed();
 }
 
-/** One item of an array literal: quoted, or of nothing that has a meaning to the database. */
+/** One item of an array literal: quoted, or without special characters. */
 const ITEM = /"((?:[^"\\]|\\.)*)"|([^{},"\\\s]+(?: +[^{},"\\\s]+)*)/sy;
 
-/** An array literal of one dimension; `undefined` where it has an element NULL, or is not plain. */
+/** An array literal of one dimension; `undefined` if it has a NULL, or is not plain. */
 function readArray(text: string): string[] | undefined {
   if (text === '{}') {
     return [];

@@ -1,10 +1,10 @@
 /**
- * A text within a column of type jsonb: `"meta"->'size'->>'unit'`, which is NULL where it is not there, and where it is
- * JSON's null. To dependencies and images it is one more column, with a name that no other has.
+ * A text within a jsonb column: `"meta"->'size'->>'unit'`. It is NULL if it is absent or JSON's null. Dependencies
+ * and images treat it as a column with a unique name.
  */
 export interface Path {
   readonly column: string;
-  /** of the objects that lead to it, at least one; they are not the indexes of arrays */
+  /** the keys of the objects that lead to it, at least one; not array indexes */
   readonly keys: readonly string[];
 }
 
@@ -15,7 +15,7 @@ export function pathName({ column, keys }: Path): string {
   return JSON.stringify([column, ...keys]);
 }
 
-/** What {@link pathName} named; `undefined` if it is the name of a real column. */
+/** The path that {@link pathName} named; `undefined` for the name of a real column. */
 export function pathOf(name: string): Path | undefined {
   if (!name.startsWith('["')) {
     return undefined;
@@ -29,20 +29,20 @@ export function pathOf(name: string): Path | undefined {
   return paths.get(name);
 }
 
-/** The column that is stored: itself, if it is not a path. */
+/** The stored column: the name itself, if it is not a path. */
 export function storedColumn(name: string): string {
   return pathOf(name)?.column ?? name;
 }
 
-/** How people write it: `meta.size.unit`. */
+/** The usual notation: `meta.size.unit`. */
 export function readableName(name: string): string {
   const path = pathOf(name);
   return path ? [path.column, ...path.keys].join('.') : name;
 }
 
 /**
- * May such a key stand in SQL as it is? The ORM puts an alias in the place of `[::alias::]`, wherever that stands. Every
- * version of Node.js must say the same of a key.
+ * Can this key be written into SQL unchanged? The ORM replaces `[::alias::]` anywhere in SQL. The answer must be the
+ * same in every version of Node.js.
  */
 export function isPlainKey(key: string): boolean {
   return /^[^'"\\\p{Cc}\p{Cs}]*$/u.test(key) && !key.includes('::');

@@ -1,11 +1,12 @@
 import { type Comparable, canonicalDecimal } from './comparable.js';
+import { WHOLE_MINUTES_SINCE } from './parameter.js';
 
-/** Between which values a value is, both included. */
+/** The lowest and highest possible value, both included. */
 export type Bounds = readonly [low: string, high: string];
 
 /**
- * The stored value that the driver has given in a result: `null` for NULL, and `undefined` if it cannot be told within
- * bounds. A Date has milliseconds where the database has microseconds.
+ * Bounds of the stored value behind a value in a result: `null` for NULL, and `undefined` if there are no certain
+ * bounds. A Date has milliseconds, the database microseconds.
  */
 export function canonicalOfResult(kind: Comparable, value: unknown): Bounds | null | undefined {
   if (value === null) {
@@ -15,15 +16,13 @@ export function canonicalOfResult(kind: Comparable, value: unknown): Bounds | nu
   if (canonical !== undefined) {
     return [canonical, canonical];
   }
-  // earlier ones may be read in time zones with odd seconds
-  if (kind === 'instant' && value instanceof Date && value.getTime() >= YEAR_1973) {
+  // earlier dates may be read in time zones whose offsets have seconds
+  if (kind === 'instant' && value instanceof Date && value.getTime() >= WHOLE_MINUTES_SINCE) {
     const microseconds = BigInt(value.getTime()) * 1000n;
     return [String(microseconds - 1000n), String(microseconds + 1000n)];
   }
   return undefined;
 }
-
-const YEAR_1973 = Date.UTC(1973);
 
 const NUMBER = /^-?\d+(?:\.\d+)?$/;
 const DATE = /^(?:\d{4,}-\d\d-\d\d(?: BC)?|-?infinity)$/;
@@ -51,7 +50,7 @@ function exactly(kind: Comparable, value: unknown): string | undefined {
     case 'padded':
       return typeof value === 'string' ? value.replace(/ +$/, '') : undefined;
     case 'date':
-      // other settings of DateStyle give other forms
+      // other values of DateStyle give other forms
       return typeof value === 'string' && DATE.test(value) ? value : undefined;
     case 'uuid':
       return typeof value === 'string' && UUID.test(value) ? value : undefined;

@@ -1,11 +1,11 @@
 import type { Canonical } from './comparable.js';
 
 /**
- * What a write did to one row, as one dependency sees it: the values of its scheme's `tests` before and after (`null`
- * where the row was not, or is no longer, under this dependency), and whether a column of its `reads` has changed.
+ * The effect of a write on one row for one dependency: the values of its scheme's `tests` before and after (`null`
+ * where the row is not under this dependency), and whether a column of its `reads` changed.
  *
- * A row that moves from category 1 to 2 is `[values, null, 1]` to the dependency on category 1 and `[null, values, 1]`
- * to that on category 2. Consists of what JSON has.
+ * A row that moves from category 1 to 2 is `[values, null, 1]` for the dependency on category 1 and `[null, values,
+ * 1]` for that on category 2. A delta is plain JSON.
  */
 export type RowDelta = readonly [
   old: readonly Canonical[] | null,
@@ -13,16 +13,20 @@ export type RowDelta = readonly [
   read: 0 | 1,
 ];
 
-export function encodeStep(step: RowDelta): string {
-  return JSON.stringify(step);
+export function encodeRowDelta(delta: RowDelta): string {
+  return JSON.stringify(delta);
 }
 
-/** What {@link encodeStep} gave, or `undefined` if this is not anything that it gives. */
-export function decodeStep(text: string): RowDelta | undefined {
+/** Decodes the result of {@link encodeRowDelta}; `undefined` for any other text. */
+export function decodeRowDelta(text: string): RowDelta | undefined {
   try {
-    const step = JSON.parse(text);
-    return Array.isArray(step) && step.length === 3 && isImage(step[0]) && isImage(step[1]) && isBit(step[2])
-      ? (step as unknown as RowDelta)
+    const delta = JSON.parse(text);
+    return Array.isArray(delta) &&
+      delta.length === 3 &&
+      isImage(delta[0]) &&
+      isImage(delta[1]) &&
+      isBit(delta[2])
+      ? (delta as unknown as RowDelta)
       : undefined;
   } catch {
     return undefined;

@@ -1,14 +1,14 @@
-/** The shape of a dependency: what it compares, and what of a change is of interest to those who have it. */
+/** The shape of a dependency: the columns that it compares, and the changes that matter to its readers. */
 export interface Scheme {
-  /** all of what follows, encoded (see `schemeOf`); `''` for the whole table, whatever changes */
+  /** all other fields, encoded (see `schemeOf`); `''` for any change of the whole table */
   readonly id: string;
   /** compared by equality, sorted; none for the whole table */
   readonly columns: readonly string[];
-  /** the columns whose change matters, sorted; left out: any change of a row does */
+  /** the columns whose change matters, sorted; left out: any change of a row */
   readonly reads?: readonly string[];
-  /** the columns of which readers want to see the old and the new values, sorted; left out: none */
+  /** the columns whose old and new values readers need, sorted; left out: none */
   readonly tests?: readonly string[];
-  /** how these columns and tests are compared, as its readers know them; left out: it goes without saying */
+  /** how the reader compares `columns` and `tests`; left out if every process derives the same kinds */
   readonly kinds?: readonly string[];
 }
 

@@ -4,8 +4,9 @@ import { Journal } from '../../lib/changes/journal.js';
 import { type Image, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
 import { conflictSql } from '../../lib/sql/conflicting_rows.js';
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
+import { parseStatement } from '../../lib/sql/parse_statement.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
-import { type Delete, type Insert, parseStatement, type Update } from '../../lib/sql/statement.js';
+import type { Delete, Insert, Update } from '../../lib/sql/statement.js';
 import { schemeOf } from '../../lib/values/encode.js';
 import { anyConstant, anyGap } from './generated.js';
 import { anyWrite, type GeneratedWrite, THINGS } from './generated_writes.js';
@@ -31,7 +32,7 @@ const format = new ImageFormat(COLUMNS);
 const flat = (image: Image) => JSON.stringify(image.row.values);
 const keyOf = (image: Image) => image.row.values[0];
 
-describe('on a real database', () => {
+describe('writes executed by PostgreSQL', () => {
   let server: Server;
   before(async () => {
     server = await connect();
@@ -47,7 +48,7 @@ describe('on a real database', () => {
   const state = async () =>
     imagesOf(await server.query(`select ${format.expression('t')} as "${IMAGE_COLUMN}" from "Some thing" t`));
 
-  /** What a step did, which is undone then: its result, or the error, and the rows of the table after it. */
+  /** The result or error of a statement that is undone afterwards, and the rows of the table after it. */
   async function trying<T>(step: () => Promise<T>) {
     await server.query('begin');
     const done = await step().then(
@@ -61,12 +62,12 @@ describe('on a real database', () => {
 
   interface Traced {
     readonly result: Result;
-    /** the rows that were locked before, if the statement could be asked for them */
+    /** the rows that were locked before, if there is a query for them */
     readonly locked: Image[] | undefined;
     readonly images: Image[];
   }
 
-  /** Runs a write as it is run to learn what it changes. */
+  /** Executes a write as the library does to capture its changes. */
   async function traced({ kind, sql, parameters }: GeneratedWrite): Promise<Traced> {
     const statement = parseStatement(sql, parameters);
     expect(statement.kind).to.equal(kind);
@@ -92,14 +93,14 @@ describe('on a real database', () => {
     return { locked, images, result: { rows: write.returning ? withoutImage(rows) : [], affected } };
   }
 
-  /** The rows after a write, by what its images tell. */
+  /** The rows after a write, according to its images. */
   function appliedTo(
     before: readonly Image[],
     { kind }: GeneratedWrite,
     { locked, images }: Traced,
   ): string[] {
     const olds = {
-      // those that it locked, or those of the same key as what it updated
+      // the locked rows, or those with the key of an updated row
       update: () => locked ?? before.filter(row => images.some(image => keyOf(image) === keyOf(row))),
       delete: () => images,
       insert: () => {
@@ -119,7 +120,7 @@ describe('on a real database', () => {
     return [...rest, ...(kind === 'delete' ? [] : images.map(flat))].sort();
   }
 
-  it('images tell exactly what a write did, and nobody else notices that they were asked for', async () => {
+  it('images contain exactly the changes of a write, and the result of the write is the same with and without them', async () => {
     const before = await state();
     const done = { failed: 0, changing: 0, locking: 0, inserting: 0 };
     await fc.assert(
@@ -142,14 +143,14 @@ describe('on a real database', () => {
       }),
       { numRuns: 600 },
     );
-    // that all of it was about something
+    // the run covered every case
     expect(done.changing).to.be.above(200);
     expect(done.locking).to.be.above(50);
     expect(done.inserting).to.be.above(3);
     expect(done.failed).to.be.below(300);
   });
 
-  it('constants are what the tokenizer takes for constants', async () => {
+  it('the tokenizer reads a constant exactly where PostgreSQL reads one', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(anyConstant, anyGap), { minLength: 1, maxLength: 8 }),
@@ -169,7 +170,7 @@ describe('on a real database', () => {
     );
   });
 
-  it('the journal keeps what the database keeps, whatever happens to savepoints', async () => {
+  it('the journal contains the changes that PostgreSQL keeps, for any sequence of savepoint commands', async () => {
     await server.query('create table kept (id int)');
     const numbers = new ImageFormat([{ name: 'id', kind: 'integer' }]);
     const step = fc.tuple(
@@ -186,7 +187,7 @@ describe('on a real database', () => {
             const { rows } = await server.query(returningSql(insert, numbers.expression('"kept"')));
             journal.record('kept', { new: numbers.read(rows[0]![IMAGE_COLUMN] as string) });
           } else {
-            // what fails is a savepoint that there is not; `undone` brings the transaction back to life
+            // the only possible error is an unknown savepoint; `undone` recovers the transaction
             await server.query('savepoint undone');
             const failed = await server.query(`${verb} ${name}`).then(
               () => false,

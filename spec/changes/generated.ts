@@ -1,16 +1,16 @@
 import fc from 'fast-check';
 
-/** What would do harm if it were taken for SQL where it is not. */
+/** Pieces that would do harm if they were read as SQL. */
 const NASTY = [
   ...`' '' " "" \\ \\' \\\\ $ $$ $a$ $1 -- /* */ ; , ( ) [ ] = + - @ ? : :: .`.split(' '),
   ...`x' E' e U& 1 1e .5 a A é € 😀 returning where set with`.split(' '),
   ...['\n', ' ', '\t', '\f', ' from ', ' into ', 'update t set a = 1', ' on conflict do nothing '],
 ];
 
-/** Text made of pieces that mean something in SQL. */
+/** Text made of pieces with a meaning in SQL. */
 export const anySql = fc.array(fc.constantFrom(...NASTY), { maxLength: 20 }).map(pieces => pieces.join(''));
 
-/** White space and comments; not empty, and separating words. */
+/** White space and comments; not empty, so that it separates words. */
 export const anyGap = fc
   .array(
     fc.oneof(
@@ -28,13 +28,13 @@ export const anyGap = fc
 export interface Constant {
   readonly kind: 'string' | 'name';
   readonly sql: string;
-  /** as a token tells it */
+  /** the text of its token */
   readonly text: string;
-  /** what it stands for */
+  /** the value that it stands for */
   readonly value: string;
 }
 
-/** A string constant or a quoted name in one of the ways to write it. */
+/** A string constant or a quoted name in one of its notations. */
 export const anyConstant: fc.Arbitrary<Constant> = fc
   .tuple(anySql, fc.constantFrom('plain', 'escape', 'dollar', 'name', 'continued'))
   .map(([value, way]): Constant => {

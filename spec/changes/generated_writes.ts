@@ -23,7 +23,7 @@ export const THINGS = `
   create table other (id int primary key, name text);
   insert into other select i, 'a' from generate_series(1, 4) i`;
 
-/** Text with constants in it, each to be written down or passed as a parameter. */
+/** Text with constants, each written into it or passed as a parameter. */
 type Piece = string | { readonly constant: string; readonly value: unknown };
 type Pieces = readonly Piece[];
 
@@ -38,7 +38,7 @@ const anyCode = fc.constantFrom('a', 'b', 'c  ', 'd', null).map(constant);
 const anyDecimal = fc.constantFrom('1.5', '01.500', '-0.004', '2').map(constant);
 const anyInstant = fc.constantFrom('2020-01-01T00:00:00.0015Z', '2020-01-01 05:00+03').map(constant);
 
-/** By what columns are qualified; none where it is not needed. */
+/** The qualifier of columns; empty if it is not needed. */
 interface Target {
   readonly written: string;
   readonly qualifier: string;
@@ -208,7 +208,7 @@ const insert: fc.Arbitrary<Pieces> = anyTarget
       ]),
   );
 
-/** Any write; whether it can be executed depends on the rows that there are. */
+/** Any write; whether it succeeds depends on the rows of the table. */
 export const anyWrite: fc.Arbitrary<GeneratedWrite> = fc
   .tuple(
     fc.oneof(
@@ -224,7 +224,7 @@ export const anyWrite: fc.Arbitrary<GeneratedWrite> = fc
   )
   .map(([[kind, pieces], end, inline, shift]) => ({ kind, ...write([...pieces, end], inline, shift) }));
 
-/** Puts some constants into the text, and numbers the others in an order of their own. */
+/** Writes some constants into the text, and numbers the others in another order. */
 function write(
   pieces: Pieces,
   inline: Iterator<boolean>,
@@ -246,7 +246,7 @@ function join(lists: readonly Pieces[], separator: string): Piece[] {
   return lists.flatMap((list, i) => (i === 0 ? list : [separator, ...list]));
 }
 
-/** An UPDATE may set no column twice. */
+/** An UPDATE may set each column once. */
 function distinctColumns(assignments: readonly Pieces[]): Pieces[] {
   const seen = new Set<string>();
   return assignments.filter(([first]) => {

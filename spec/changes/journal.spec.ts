@@ -16,7 +16,7 @@ function image(...values: Canonical[]): Image {
   return { xid: '7', inserted: undefined, row: { positions, values, kinds: new Map(), stored: values } };
 }
 
-/** What a journal tells of a table, by the columns of each scheme. */
+/** The affected dependencies of a table, by the columns of each scheme. */
 function touched(journal: Journal, table: string, ...columns: string[]): string[] | undefined {
   const change = journal.changes().find(({ table: name }) => name === table);
   const scheme = columns.length ? schemeOf(columns) : WHOLE_TABLE;
@@ -30,37 +30,37 @@ describe('the journal of a transaction', () => {
     journal = new Journal();
   });
 
-  describe('tells which values the changed rows had and have', () => {
-    it('of an inserted row the new ones', () => {
+  describe('affected dependencies', () => {
+    it('an inserted row affects its new values', () => {
       journal.record('t', { new: image('1', '5', 'new') });
       expect(touched(journal, 't', 'category')).to.deep.equal(['5']);
       expect(touched(journal, 't', 'status', 'category')).to.deep.equal([encodeValues(['5', 'new'])]);
       expect(touched(journal, 't')).to.deep.equal(['']);
     });
 
-    it('of a deleted row the old ones', () => {
+    it('a deleted row affects its old values', () => {
       journal.record('t', { old: image('1', null, 'old') });
       expect(touched(journal, 't', 'category')).to.deep.equal(['!']);
     });
 
-    it('of an updated row both', () => {
+    it('an updated row affects its old and its new values', () => {
       journal.record('t', { old: image('1', '5', 'old'), new: image('1', '5', 'new') });
       expect(touched(journal, 't', 'category')).to.deep.equal(['5']);
       expect(touched(journal, 't', 'status')).to.deep.equal(['new', 'old']);
     });
 
-    it('also of a row that was updated to what it was: columns that no image has may have changed', () => {
+    it('an update that changes no known column still affects the row, because columns without an image may have changed', () => {
       journal.record('t', { old: image('1', '5', 'x'), new: image('1', '5', 'x') });
       expect(touched(journal, 't', 'id')).to.deep.equal(['1']);
     });
 
-    it('of rows that were changed again and again all', () => {
+    it('several changes of a row affect all its intermediate values', () => {
       journal.record('t', { old: image('1', '5', 'a'), new: image('1', '6', 'a') });
       journal.record('t', { old: image('1', '6', 'a'), new: image('1', '7', 'a') });
       expect(touched(journal, 't', 'category')).to.deep.equal(['5', '6', '7']);
     });
 
-    it('of each table its own', () => {
+    it('each table has its own changes', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       journal.record('u', { new: image('2', '6', 'b') });
       expect(touched(journal, 't', 'id')).to.deep.equal(['1']);
@@ -69,8 +69,8 @@ describe('the journal of a transaction', () => {
     });
   });
 
-  describe('says that it does not know', () => {
-    it('what a column was that an update has set', () => {
+  describe('unknown changes', () => {
+    it('the old value of a column that an update sets is unknown', () => {
       journal.recordUpdate('t', image('1', '5', 'new'), new Set(['status', 'title']));
       expect(touched(journal, 't', 'category', 'id')).to.deep.equal([encodeValues(['5', '1'])]);
       expect(touched(journal, 't', 'status')).to.equal(undefined);
@@ -78,7 +78,7 @@ describe('the journal of a transaction', () => {
       expect(touched(journal, 't')).to.deep.equal(['']);
     });
 
-    it('anything of an unknown row, but that the table has changed', () => {
+    it('an unknown row affects any values of its table', () => {
       const unknown: [RowState | undefined, RowState | undefined][] = [
         ['unknown', image('1', '5', 'a')],
         [image('1', '5', 'a'), 'unknown'],
@@ -93,12 +93,12 @@ describe('the journal of a transaction', () => {
       }
     });
 
-    it('the values of a column that images do not have', () => {
+    it('the values of a column without an image are unknown', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       expect(touched(journal, 't', 'id', 'title')).to.equal(undefined);
     });
 
-    it('anything of a table that was widened', () => {
+    it('a widened table is affected as a whole', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       journal.widen('t');
       journal.record('t', { new: image('2', '5', 'a') });
@@ -106,7 +106,7 @@ describe('the journal of a transaction', () => {
       expect(touched(journal, 't')).to.equal(undefined);
     });
 
-    it('anything of a table with more rows than it may remember', () => {
+    it('a table with more changed rows than the limit is affected as a whole', () => {
       journal = new Journal({ rows: 3, characters: 1000 });
       journal.record('t', { new: image('1', '5', 'a') });
       journal.record('t', { old: image('1', '5', 'a'), new: image('1', '5', 'b') });
@@ -117,7 +117,7 @@ describe('the journal of a transaction', () => {
       expect(touched(journal, 'u', 'id')).to.deep.equal(['9']);
     });
 
-    it('anything of a table with more text in its rows than it may remember', () => {
+    it('a table with more changed text than the limit is affected as a whole', () => {
       journal = new Journal({ rows: 1000, characters: 20 });
       journal.record('t', { new: image('1', '5', 'x'.repeat(18)) });
       expect(touched(journal, 't', 'id')).to.deep.equal(['1']);
@@ -126,31 +126,31 @@ describe('the journal of a transaction', () => {
     });
   });
 
-  describe('tells those who say what matters to them', () => {
+  describe('changes that matter to a scheme', () => {
     const read = (reads: string[], tests?: string[]) => schemeOf(['category'], reads, tests);
-    const told = (scheme: Scheme) => {
-      const steps = journal.changes()[0]!.touched(scheme);
-      return steps && Object.fromEntries(steps);
+    const affected = (scheme: Scheme) => {
+      const deltas = journal.changes()[0]!.touched(scheme);
+      return deltas && Object.fromEntries(deltas);
     };
 
-    it('nothing of an update that changes none of it', () => {
+    it('an update that changes none of the columns read does not affect the scheme', () => {
       const [old, now] = [image('1', '5', 'a'), image('1', '5', 'b')];
       journal.record('t', { old, new: now, changed: new Set(['status']) });
-      expect(told(read([]))).to.deep.equal({});
-      expect(told(read(['title'], ['id']))).to.deep.equal({});
-      expect(told(read(['status']))).to.deep.equal({ 5: undefined });
-      expect(told(schemeOf(['category']))).to.deep.equal({ 5: undefined });
+      expect(affected(read([]))).to.deep.equal({});
+      expect(affected(read(['title'], ['id']))).to.deep.equal({});
+      expect(affected(read(['status']))).to.deep.equal({ 5: undefined });
+      expect(affected(schemeOf(['category']))).to.deep.equal({ 5: undefined });
     });
 
-    it('nothing of what an update has not set, also where the old row is not known', () => {
+    it('columns that an update does not set do not affect the scheme, even if the old row is unknown', () => {
       journal.recordUpdate('t', image('1', '5', 'b'), new Set(['status']));
-      expect(told(read([]))).to.deep.equal({});
-      expect(told(read(['status'], ['id']))).to.deep.equal({ 5: [[['1'], ['1'], 1]] });
-      expect(told(read(['id'], ['status']))).to.deep.equal({ 5: undefined });
-      expect(told(schemeOf(['status'], []))).to.equal(undefined);
+      expect(affected(read([]))).to.deep.equal({});
+      expect(affected(read(['status'], ['id']))).to.deep.equal({ 5: [[['1'], ['1'], 1]] });
+      expect(affected(read(['id'], ['status']))).to.deep.equal({ 5: undefined });
+      expect(affected(schemeOf(['status'], []))).to.equal(undefined);
     });
 
-    it('what tested columns were and are', () => {
+    it('row deltas contain the old and new values of tested columns', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       journal.record('t', {
         old: image('1', '5', 'a'),
@@ -158,7 +158,7 @@ describe('the journal of a transaction', () => {
         changed: new Set(['status']),
       });
       journal.record('t', { old: image('1', '5', null) });
-      expect(told(read([], ['id', 'status']))).to.deep.equal({
+      expect(affected(read([], ['id', 'status']))).to.deep.equal({
         5: [
           [null, ['1', 'a'], 1],
           [['1', 'a'], ['1', null], 0],
@@ -167,39 +167,39 @@ describe('the journal of a transaction', () => {
       });
     });
 
-    it('that a row has left where it was, and has come where it is', () => {
+    it('a row that moves leaves its old dependency and enters its new one', () => {
       journal.record('t', {
         old: image('1', '5', 'a'),
         new: image('1', '6', 'b'),
         changed: new Set(['category', 'status']),
       });
-      expect(told(read([], ['status']))).to.deep.equal({ 5: [[['a'], null, 1]], 6: [[null, ['b'], 1]] });
-      expect(told(schemeOf([], [], ['category']))).to.deep.equal({ '': [[['5'], ['6'], 0]] });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: [[['a'], null, 1]], 6: [[null, ['b'], 1]] });
+      expect(affected(schemeOf([], [], ['category']))).to.deep.equal({ '': [[['5'], ['6'], 0]] });
     });
 
-    it('a step of many rows once', () => {
+    it('equal row deltas of many rows are kept once', () => {
       for (const id of ['1', '2', '3']) {
         journal.record('t', { new: image(id, '5', 'a') });
       }
-      expect(told(read([], ['status']))).to.deep.equal({ 5: [[null, ['a'], 1]] });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: [[null, ['a'], 1]] });
     });
 
-    it('no steps where a tested value is not known', () => {
+    it('there are no row deltas if a tested value is unknown', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       journal.record('t', { new: image('2', '6', 'a') });
       journal.recordUpdate('t', image('1', '5', 'b'), new Set(['status']));
-      expect(told(read([], ['status']))).to.deep.equal({ 5: undefined, 6: [[null, ['a'], 1]] });
-      expect(told(read([], ['title']))).to.deep.equal({ 5: undefined, 6: undefined });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: undefined, 6: [[null, ['a'], 1]] });
+      expect(affected(read([], ['title']))).to.deep.equal({ 5: undefined, 6: undefined });
     });
 
-    it('no less of a row that may have been inserted', () => {
+    it('a row that may have been inserted affects all dependencies of its values', () => {
       journal.recordUpdate('t', image('1', '5', 'b'), new Set(['title']), false);
-      expect(told(read([], ['status']))).to.deep.equal({ 5: [[['b'], ['b'], 1]] });
-      expect(told(read([]))).to.deep.equal({ 5: undefined });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: [[['b'], ['b'], 1]] });
+      expect(affected(read([]))).to.deep.equal({ 5: undefined });
     });
   });
 
-  it('is empty until something has changed', () => {
+  it('a journal is empty until something changes', () => {
     expect(journal.isEmpty).to.equal(true);
     journal.savepoint('a');
     expect(journal.isEmpty).to.equal(true);
@@ -209,7 +209,7 @@ describe('the journal of a transaction', () => {
     expect(journal.isEmpty).to.equal(true);
   });
 
-  it('knows the transaction’s id from the first image on, also after that was undone', () => {
+  it('the journal has the transaction’s id after the first image, even after a rollback to a savepoint', () => {
     expect(journal.xid).to.equal(undefined);
     journal.savepoint('a');
     journal.record('t', { old: 'unknown', new: image('1', '5', 'a') });
@@ -217,7 +217,7 @@ describe('the journal of a transaction', () => {
     expect(journal.xid).to.equal('7');
   });
 
-  it('sums up what was done to each table', () => {
+  it('the summary counts the changes of each table', () => {
     journal.record('t', { new: image('1', '5', 'a') });
     journal.savepoint('a');
     journal.record('t', { old: image('1', '5', 'a'), new: image('1', '6', 'a') });
@@ -230,11 +230,11 @@ describe('the journal of a transaction', () => {
     ]);
   });
 
-  describe('follows savepoints', () => {
+  describe('savepoints', () => {
     const insert = (id: string) => journal.record('t', { new: image(id, '5', 'a') });
     const ids = () => touched(journal, 't', 'id');
 
-    it('and forgets what was rolled back', () => {
+    it('ROLLBACK TO drops the changes since the savepoint', () => {
       insert('1');
       journal.savepoint('a');
       insert('2');
@@ -243,7 +243,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1', '3']);
     });
 
-    it('to which it can be rolled back again', () => {
+    it('a savepoint can be rolled back to repeatedly', () => {
       journal.savepoint('a');
       insert('1');
       journal.rollbackTo('a');
@@ -252,7 +252,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal([]);
     });
 
-    it('which are gone with those made before them', () => {
+    it('a rollback to an outer savepoint removes inner savepoints', () => {
       journal.savepoint('a');
       insert('1');
       journal.savepoint('b');
@@ -263,7 +263,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['3']);
     });
 
-    it('and keeps what was released, until what is around it is rolled back', () => {
+    it('changes of a released savepoint are kept until an outer savepoint is rolled back', () => {
       journal.savepoint('a');
       insert('1');
       journal.savepoint('b');
@@ -275,7 +275,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal([]);
     });
 
-    it('of which the last of a name counts', () => {
+    it('the last savepoint with a name is used', () => {
       journal.savepoint('a');
       insert('1');
       journal.savepoint('a');
@@ -287,14 +287,14 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal([]);
     });
 
-    it('and keeps everything if it does not know them', () => {
+    it('an unknown savepoint name drops no changes', () => {
       insert('1');
       journal.rollbackTo('a');
       journal.release('a');
       expect(ids()).to.deep.equal(['1']);
     });
 
-    it('and forgets nothing more where some were not seen', () => {
+    it('after unknown savepoints no changes are dropped', () => {
       journal.savepoint('a');
       insert('1');
       journal.loseSavepoints();
@@ -307,7 +307,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1', '2']);
     });
 
-    it('and knows again what it knew before it had to widen', () => {
+    it('a rollback restores the known changes of a table that was widened since the savepoint', () => {
       insert('1');
       journal.savepoint('a');
       journal.widen('t');
@@ -317,7 +317,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1', '2']);
     });
 
-    it('also with those of its bounds: all together remember no more rows than one', () => {
+    it('all savepoints together remember no more rows than the limit', () => {
       journal = new Journal({ rows: 2, characters: 1000 });
       insert('1');
       journal.savepoint('a');
@@ -329,7 +329,7 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1', '2']);
     });
 
-    it('as a journal would that wrote everything down one after the other', () => {
+    it('a journal equals a plain list of all changes for any sequence of events', () => {
       fc.assert(
         fc.property(fc.array(anyStep, { maxLength: 30 }), steps => {
           const journal = new Journal({ rows: 100, characters: 10_000 });
@@ -371,7 +371,7 @@ const anyStep: fc.Arbitrary<(recorder: Recorder) => void> = fc.oneof(
   ),
 );
 
-/** The same, written down plainly: a list of events, in which savepoints are marks. */
+/** The same as a plain list of events, with savepoints as marks. */
 class Model implements Recorder {
   #events: ({ savepoint: string } | { row: Image } | { unknown: string } | 'widened')[] = [];
 

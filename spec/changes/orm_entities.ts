@@ -63,7 +63,7 @@ export const Stamped = defineEntity({
 
 export const UUID = '9f1c1c1e-0000-4000-8000-000000000001';
 
-/** Some of each, in place of what there was. */
+/** Replaces all rows by some of each. */
 export const ROWS = `
   truncate author, book, book_tags, section, other.tag, "order", stamped restart identity;
   insert into author (name, email, age) values ('one', 'z1', 3), ('two', 'b', 60), ('three', null, 5);

@@ -8,7 +8,7 @@ import { watch } from './watched.js';
 
 const TABLES = ['author', 'book', 'book_tags', 'section', 'tag', 'order', 'stamped'];
 
-describe('what the ORM sends', () => {
+describe('writes that the ORM sends', () => {
   let orm: MikroORM;
   let seen: string[];
 
@@ -42,7 +42,7 @@ describe('what the ORM sends', () => {
     seen = [];
   });
 
-  it('flushes new entities with strange values', async () => {
+  it('a flush of new entities with special values is captured', async () => {
     const em = orm.em.fork();
     em.create(Author, {
       name: `O'Neil \\ back "x"`,
@@ -59,7 +59,7 @@ describe('what the ORM sends', () => {
     expect(seen).to.deep.equal(['begin', 'insert author', 'commit']);
   });
 
-  it('flushes entities with relations, pivot tables, defaults and generated columns', async () => {
+  it('a flush of entities with relations, pivot tables, defaults and generated columns is captured', async () => {
     const em = orm.em.fork();
     const tags = [em.create(Tag, { id: UUID.replace('9', '8'), name: 't2' })];
     em.create(Book, { title: 'b1', author: 1, tags });
@@ -75,7 +75,7 @@ describe('what the ORM sends', () => {
     expect(seen.sort()).to.deep.equal(['begin', 'commit', 'insert order', 'insert stamped']);
   });
 
-  it('flushes a change of one entity', async () => {
+  it('a flush of one changed entity is captured', async () => {
     const em = orm.em.fork();
     const author = await em.findOneOrFail(Author, 1);
     author.name = `where "id" = 2 returning`;
@@ -87,7 +87,7 @@ describe('what the ORM sends', () => {
     expect(seen).to.deep.equal(['begin', 'update author', 'commit', 'begin', 'update book', 'commit']);
   });
 
-  it('flushes changes of several at once', async () => {
+  it('a flush of several changed entities is captured', async () => {
     const em = orm.em.fork();
     const [one, two] = await em.find(Author, {}, { orderBy: { id: 1 } });
     Object.assign(one!, { age: 50, name: "q'" });
@@ -107,7 +107,7 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('flushes expressions', async () => {
+  it('a flush of SQL expressions is captured', async () => {
     const em = orm.em.fork();
     const author = await em.findOneOrFail(Author, 1);
     author.age = raw('age + 1');
@@ -118,11 +118,11 @@ describe('what the ORM sends', () => {
     expect(seen.filter(line => line === 'update author')).to.have.length(2);
   });
 
-  it('changes pivot tables', async () => {
+  it('changes of pivot tables are captured', async () => {
     const em = orm.em.fork();
     const book = await em.findOneOrFail(Book, 1);
     const tag = await em.findOneOrFail(Tag, { name: 't1' });
-    book.tags.add(tag); // not initialised: inserts what may be there
+    book.tags.add(tag); // not initialised: it inserts rows that may exist
     await em.flush();
     await book.tags.init();
     book.tags.remove(tag);
@@ -136,7 +136,7 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('sets collections that are not initialised', async () => {
+  it('setting collections that are not initialised is captured', async () => {
     await set(Book, 1, 'sections', { name: 's1' });
     await set(Author, 1, 'books', { title: 'only' });
     expect(seen).to.deep.equal([
@@ -157,7 +157,7 @@ describe('what the ORM sends', () => {
     await em.flush();
   }
 
-  it('updates and deletes natively, also by conditions on relations', async () => {
+  it('native updates and deletes are captured, also with conditions on relations', async () => {
     const em = orm.em.fork();
     await em.nativeUpdate(Author, { id: 1 }, { name: 'x' });
     await em.nativeUpdate(
@@ -183,14 +183,14 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('inserts natively', async () => {
+  it('native inserts are captured', async () => {
     const em = orm.em.fork();
     await em.insert(Author, { name: 'ins' });
     await em.insertMany(Author, [{ name: 'i1' }, { name: 'i2', email: 'e' }]);
     expect(seen).to.deep.equal(['insert author', 'insert author']);
   });
 
-  it('writes by query builders', async () => {
+  it('writes by query builders are captured', async () => {
     const em = orm.em.fork();
     await em.qb(Author).update({ name: 'qb' }).where({ id: 1 }).execute();
     await em.qb(Author, 'x').update({ name: 'qb' }).where({ 'x.id': 1 }).execute();
@@ -223,7 +223,7 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('inserts on conflict by query builders', async () => {
+  it('INSERT … ON CONFLICT by query builders is captured', async () => {
     const em = orm.em.fork();
     const insert = () => em.qb(Author).insert({ name: 'on conflict', email: 'z1' });
     await insert().onConflict('email').merge().execute();
@@ -242,7 +242,7 @@ describe('what the ORM sends', () => {
     expect(seen).to.deep.equal(Array(6).fill('insert author'));
   });
 
-  it('upserts, with every option', async () => {
+  it('upserts are captured with every option', async () => {
     const author = (data: object, options?: object) =>
       orm.em.fork().upsert(Author, data as any, options as any);
     await author({ email: 'u1', name: 'n' });
@@ -275,7 +275,7 @@ describe('what the ORM sends', () => {
     expect(seen).to.deep.equal([...Array(9).fill('insert author'), 'insert order', 'insert other.tag']);
   });
 
-  it('removes entities', async () => {
+  it('removed entities are captured', async () => {
     const em = orm.em.fork();
     em.remove(await em.findOneOrFail(Author, 2));
     em.remove(await em.findOneOrFail(Pair, { a: 1, b: 'x' }));
@@ -283,7 +283,7 @@ describe('what the ORM sends', () => {
     expect(seen.sort()).to.deep.equal(['begin', 'commit', 'delete author', 'delete order']);
   });
 
-  it('begins, nests and ends transactions', async () => {
+  it('transactions are understood when they begin, nest and end', async () => {
     const em = orm.em.fork();
     const isolationLevel = IsolationLevel.REPEATABLE_READ;
     const create = async (em: SqlEntityManager) => {
@@ -299,12 +299,12 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('truncates', async () => {
+  it('TRUNCATE is understood', async () => {
     await orm.em.fork().qb(Section).truncate().execute();
     expect(seen).to.deep.equal(['truncate section cascade']);
   });
 
-  it('writes by kysely, with parameters', async () => {
+  it('writes by kysely with parameters are captured', async () => {
     const k = orm.em.fork().getKysely() as unknown as Kysely<any>;
     await k.insertInto('author').values({ name: 'k', email: 'k1' }).returning('id').execute();
     const values = [
@@ -361,7 +361,7 @@ describe('what the ORM sends', () => {
     ]);
   });
 
-  it('that is not understood names the tables that it may change', async () => {
+  it('a statement that is not understood names the tables that it may change', async () => {
     const k = orm.em.fork().getKysely() as unknown as Kysely<any>;
     const ids = orm.em.fork().qb(Author).select('id');
     await orm.em

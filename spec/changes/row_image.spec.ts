@@ -3,7 +3,7 @@ import { type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/r
 import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { connect, type Server } from './server.js';
 
-describe('images of rows', () => {
+describe('row images', () => {
   let server: Server;
   before(async () => {
     server = await connect();
@@ -13,7 +13,7 @@ describe('images of rows', () => {
   const imagesOf = async (format: ImageFormat, sql: string) =>
     (await server.query(sql)).rows.map(row => format.read(row[IMAGE_COLUMN] as string));
 
-  it('are the canonical forms of what is stored, whatever the settings of the session are', async () => {
+  it('an image has the canonical forms of the stored values under any session settings', async () => {
     const columns: ImageColumn[] = [
       { name: 'id', kind: 'integer' },
       { name: 'a "b"', kind: 'text' },
@@ -56,7 +56,7 @@ describe('images of rows', () => {
     await server.query('reset all');
   });
 
-  it('tell the transaction by the id that pg_xact_status takes', async () => {
+  it('an image has the id of the transaction in the form for pg_xact_status', async () => {
     await server.query('create table xids (id int)');
     const format = new ImageFormat([]);
     await server.query('begin');
@@ -77,7 +77,7 @@ describe('images of rows', () => {
     expect(status.rows).to.deep.equal([{ status: 'committed' }]);
   });
 
-  it('hold as many columns as a table can have', async () => {
+  it('an image can have as many columns as a table', async () => {
     for (const count of [99, 100, 101, 500]) {
       const columns = Array.from(
         { length: count },
@@ -95,7 +95,7 @@ describe('images of rows', () => {
     }
   });
 
-  it('tell beside a row what it was', async () => {
+  it('an image can have the old row as well', async () => {
     for (const count of [1, 100, 101]) {
       const columns = Array.from(
         { length: count },
@@ -114,7 +114,7 @@ describe('images of rows', () => {
     }
   });
 
-  it('tell by what of a row may look different, even where it is equal', async () => {
+  it('an image shows which columns of a row may look different, even if the values are equal', async () => {
     const format = new ImageFormat([
       { name: 'id', kind: 'integer' },
       { name: 'price', kind: 'decimal' },
@@ -131,7 +131,7 @@ describe('images of rows', () => {
     expect(differing('id')).to.deep.equal([]);
   });
 
-  describe('of INSERT … ON CONFLICT DO UPDATE', () => {
+  describe('INSERT … ON CONFLICT DO UPDATE', () => {
     const format = new ImageFormat([{ name: 'id', kind: 'integer' }]);
 
     const upsert = async (...ids: number[]) => {
@@ -149,12 +149,12 @@ describe('images of rows', () => {
       await server.query(`insert into upserts select i, 'a' from generate_series(1, 9) i`);
     });
 
-    it('tell inserted rows from updated ones', async () => {
+    it('an image distinguishes inserted rows from updated ones', async () => {
       expect(await upsert(1, 101)).to.deep.equal({ 1: false, 101: true });
       expect(await upsert(1, 101, 102)).to.deep.equal({ 1: false, 101: false, 102: true });
     });
 
-    it('also if the transaction had locked, inserted or updated them before', async () => {
+    it('an image distinguishes them even if the transaction locked, inserted or updated the rows before', async () => {
       await server.query('begin');
       await server.query('select from upserts where id = 2 for no key update');
       await server.query('select from upserts where id = 3 for update');
@@ -174,7 +174,7 @@ describe('images of rows', () => {
       await server.query('commit');
     });
 
-    it('also after a transaction that locked or changed them was rolled back', async () => {
+    it('an image distinguishes them even after a rolled back transaction locked or changed the rows', async () => {
       await server.query('begin');
       await server.query('select from upserts where id = 8 for update');
       await server.query(`update upserts set v = 'b' where id = 9`);
@@ -183,7 +183,7 @@ describe('images of rows', () => {
     });
   });
 
-  it('leave no trace in the rows of a result', () => {
+  it('images are removed from the rows of a result', () => {
     const rows = [{ id: 1, [IMAGE_COLUMN]: '[]' }, { id: 2 }];
     expect(withoutImage(rows)).to.equal(rows);
     expect(rows).to.deep.equal([{ id: 1 }, { id: 2 }]);

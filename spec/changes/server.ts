@@ -13,7 +13,7 @@ export interface Server {
   close(): Promise<void>;
 }
 
-/** A connection to an empty database of its own. */
+/** A connection to a new, empty database. */
 export async function connect(): Promise<Server> {
   const orm = await MikroORM.init({
     clientUrl: await freshDatabase('changes'),

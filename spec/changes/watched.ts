@@ -8,14 +8,9 @@ import {
 import { type Image, type ImageColumn, ImageFormat, withoutImage } from '../../lib/changes/row_image.js';
 import { conflictSql } from '../../lib/sql/conflicting_rows.js';
 import { quoteName } from '../../lib/sql/lexer/names.js';
+import { parseStatement } from '../../lib/sql/parse_statement.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, returningSql } from '../../lib/sql/rewrite.js';
-import {
-  type Delete,
-  type Insert,
-  parseStatement,
-  type Statement,
-  type Update,
-} from '../../lib/sql/statement.js';
+import type { Delete, Insert, Statement, Update } from '../../lib/sql/statement.js';
 import { comparableOf } from '../../lib/values/comparable.js';
 
 type Result = QueryResult<any>;
@@ -23,10 +18,10 @@ type Write = Insert | Update | Delete;
 type Ask = (sql: string, parameters?: readonly unknown[]) => Promise<Result>;
 
 /**
- * A connection whose statements are run so that they tell what they change, and are checked for whether they told it
- * exactly: the table's rows before, less the old rows, with the new rows, must be its rows after.
+ * A connection that captures the changes of each statement, and checks them: the table's rows before, without the old
+ * rows and with the new rows, must be its rows after.
  *
- * @param seen is told what each statement was
+ * @param seen is called with each statement
  */
 export function watch(connection: DatabaseConnection, seen: (statement: Statement) => void): void {
   const send = connection.executeQuery.bind(connection) as (query: CompiledQuery) => Promise<Result>;

@@ -1,12 +1,12 @@
 import fc, { type Arbitrary } from 'fast-check';
 import { question } from './wheres.js';
 
-/** A question in one of the ways in which it can be asked. */
+/** A question in one of its forms. */
 export interface Asked {
   readonly entity: string;
   readonly where: object;
   readonly options: Record<string, unknown>;
-  /** for the number of rows */
+  /** counts rows */
   readonly counts: boolean;
 }
 

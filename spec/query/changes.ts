@@ -60,7 +60,7 @@ function remove(table: string): Arbitrary<Change> {
     .chain(by => columns[by]!.map(value => ({ table, sql: `delete from ${table} where ${by} = ${value}` })));
 }
 
-/** As a row that there is, but for some columns. */
+/** A copy of an existing row with some other columns. */
 function insert(table: string): Arbitrary<Change> {
   const columns = COLUMNS[table]!;
   const key = fc.constantFrom('1', '2', '3', '4', '5', '6');

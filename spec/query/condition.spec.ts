@@ -7,23 +7,24 @@ import { type Image, ImageFormat } from '../../lib/changes/row_image.js';
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import type { Catalog, Table } from '../../lib/orm/catalog/table.js';
 import { readCondition } from '../../lib/query/condition.js';
-import { dependenciesOf, occurrencesOf } from '../../lib/query/dependencies.js';
+import { dependenciesOf } from '../../lib/query/dependencies.js';
 import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { readSelect } from '../../lib/sql/select/select.js';
 import { dependencyOf } from '../../lib/values/encode.js';
 import type { Dependency, TableDependencies } from '../../lib/values/scheme.js';
 import { emptyEmbedded } from '../orm/support/embedded.js';
 import { joinUncached } from '../orm/support/start.js';
+import { occurrencesOf } from './occurrences.js';
 import { type Question, question } from './wheres.js';
 
-/** A row as it is stored, and how to find it. */
+/** A stored row, and a condition that finds it. */
 interface StoredRow {
   readonly table: Table;
   readonly ctid: string;
   readonly image: Image;
 }
 
-describe('what a query depends on', () => {
+describe('the dependencies of a query', () => {
   let orm: MikroORM;
   let database: Awaited<ReturnType<typeof emptyEmbedded>>;
   let catalog: Catalog;
@@ -56,7 +57,7 @@ describe('what a query depends on', () => {
     await orm.close();
   });
 
-  it('covers every row without which its result would be another one', async () => {
+  it('every row that the result depends on is covered', async () => {
     let narrowed = 0;
     await fc.assert(
       fc.asyncProperty(question, async asked => {
@@ -78,7 +79,7 @@ describe('what a query depends on', () => {
     expect(narrowed, 'queries that depend on less than whole tables').to.be.above(100);
   }).timeout(600_000);
 
-  /** Whether the ORM and the database understand the question, and answer it by one statement. */
+  /** Whether the ORM and the database accept the question, and answer it with one statement. */
   async function answered({ entity, where, options }: Question): Promise<boolean> {
     sent = [];
     received = undefined;
@@ -124,7 +125,7 @@ describe('what a query depends on', () => {
 
   function covers(dependencies: readonly TableDependencies[], { table, image }: StoredRow): boolean {
     const ofTable = dependencies.find(each => each.table === table.fullName)?.dependencies;
-    // what stands in no SQL is no matter here
+    // names that are not in the SQL do not matter here
     return !ofTable || ofTable.some(dependency => isSatisfied(dependency, image));
   }
 
@@ -145,7 +146,7 @@ describe('what a query depends on', () => {
     return found;
   }
 
-  /** Rows that match in parts. References may lead nowhere: the database does not check them here. */
+  /** Rows that match in parts. References may be dangling, because the database does not check them here. */
   async function seed(): Promise<void> {
     await database.exec(`set session_replication_role = replica;
       insert into author (id, name, email, born_on, home_street, home_city, office) values

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { dependenciesOf, occurrencesOf } from '../../lib/query/dependencies.js';
+import { dependenciesOf } from '../../lib/query/dependencies.js';
 import { and, type Formula, or, type Source } from '../../lib/query/formula.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { dependencyOf } from '../../lib/values/encode.js';
 import type { Dependency, TableDependencies } from '../../lib/values/scheme.js';
 import { formula, type JoinedRow, joinedRow, SOURCES, satisfies } from './formulas.js';
+import { occurrencesOf } from './occurrences.js';
 
 const article: Source = { table: 'article' };
 const author: Source = { table: 'author' };
@@ -18,7 +19,7 @@ function on(values: Record<string, Canonical>): Dependency {
   return dependencyOf(new Map(Object.entries(values)));
 }
 
-/** With each source standing once in the SQL. */
+/** Each source occurs once in the SQL. */
 function dependencies(condition: Formula, sources: Source[], limit = 32): readonly TableDependencies[] {
   return dependenciesIn(condition, sources, occurrences(sources), limit);
 }
@@ -38,7 +39,7 @@ function occurrences(sources: readonly Source[]): Map<string, number> {
 }
 
 describe('dependenciesOf', () => {
-  it('covers each row that a joined row is made of', () => {
+  it('each row of a joined row is covered', () => {
     fc.assert(
       fc.property(formula, joinedRow, fc.integer({ min: 1, max: 12 }), (condition, row, limit) => {
         fc.pre(satisfies(row, condition));
@@ -52,7 +53,7 @@ describe('dependenciesOf', () => {
     );
   });
 
-  it('names each table once, each dependency once, and never none', () => {
+  it('each table and each dependency occurs once, and each table has at least one dependency', () => {
     fc.assert(
       fc.property(formula, fc.integer({ min: 1, max: 12 }), (condition, limit) => {
         const found = dependencies(condition, [...SOURCES], limit);
@@ -66,7 +67,7 @@ describe('dependenciesOf', () => {
     );
   });
 
-  it('projects the condition on each table', () => {
+  it('the condition is projected on each table', () => {
     const condition = and([
       equals(article, 'category', '7'),
       or([equals(author, 'name', 'Ann'), equals(article, 'status', 'new', 'old')]),
@@ -80,12 +81,12 @@ describe('dependenciesOf', () => {
           on({ category: '7', status: 'old' }),
         ],
       },
-      // whoever is new or old may be by any author
+      // new and old rows may have any author
       { table: 'author', dependencies: [on({})] },
     ]);
   });
 
-  it('puts the occurrences of one table together', () => {
+  it('dependencies of several occurrences of a table are merged', () => {
     const parent: Source = { table: 'category' };
     const child: Source = { table: 'category' };
     const condition = and([equals(parent, 'name', 'a'), equals(child, 'name', 'b')]);
@@ -94,32 +95,13 @@ describe('dependenciesOf', () => {
     ]);
   });
 
-  for (const [count, found] of [
-    [0, []],
-    [2, [{ table: 'article', dependencies: [on({})] }]],
-    [1, [{ table: 'article', dependencies: [on({ category: '7' })] }]],
-  ] as const) {
-    it(`knows from ${count} occurrences in the SQL whether the condition speaks of all`, () => {
-      const times = new Map(count === 0 ? [] : [['article', count]]);
-      expect(dependenciesIn(equals(article, 'category', '7'), [article], times)).to.deep.equal(found);
-    });
-  }
-
-  it('knows from one occurrence in the SQL that several relations of the condition share it', () => {
-    const condition = and([equals(article, 'category', '7'), equals({ table: 'article' }, 'status', 'new')]);
-    const sources = [article, { table: 'article' }];
-    expect(dependenciesIn(condition, sources, new Map([['article', 1]]))).to.deep.equal([
-      { table: 'article', dependencies: [on({})] },
-    ]);
-  });
-
-  it('takes a table that only the SQL knows of as a whole', () => {
+  it('a table without a source in the condition is a dependency as a whole', () => {
     const times = new Map([...occurrences([article]), ['article_tags', 1]]);
     const found = dependenciesIn(equals(article, 'category', '7'), [article], times);
     expect(found[1]).to.deep.equal({ table: 'article_tags', dependencies: [on({})] });
   });
 
-  it('takes a whole table where nothing can satisfy the condition', () => {
+  it('a table is a dependency as a whole if no row can satisfy the condition', () => {
     expect(dependencies(equals(article, 'category'), [article])).to.deep.equal([
       { table: 'article', dependencies: [on({})] },
     ]);

@@ -17,7 +17,7 @@ function conjunctions(of: Formula, limit = MANY): object[] {
 }
 
 describe('disjunctiveForm', () => {
-  it('is satisfied by every row that satisfies the formula, whatever the limit', () => {
+  it('every row that satisfies the formula satisfies its disjunctive form, for any limit', () => {
     fc.assert(
       fc.property(formula, joinedRow, fc.integer({ min: 1, max: 12 }), (condition, row, limit) => {
         fc.pre(satisfies(row, condition));
@@ -27,7 +27,7 @@ describe('disjunctiveForm', () => {
     );
   });
 
-  it('has no more conjunctions than the limit allows', () => {
+  it('there are at most as many conjunctions as the limit', () => {
     fc.assert(
       fc.property(formula, fc.integer({ min: 1, max: 12 }), (condition, limit) => {
         expect(disjunctiveForm(condition, limit)).to.have.length.at.most(limit);
@@ -36,7 +36,7 @@ describe('disjunctiveForm', () => {
     );
   });
 
-  it('multiplies out', () => {
+  it('a conjunction of alternatives is multiplied out', () => {
     const condition = and([
       equals('category', '1', '2'),
       or([equals('status', 'new'), equals('author', '7', null)]),
@@ -51,7 +51,7 @@ describe('disjunctiveForm', () => {
     ]);
   });
 
-  it('keeps what different occurrences of a table say apart', () => {
+  it('several occurrences of a table have separate conditions', () => {
     const other: Source = { table: 'article' };
     const condition = and([equals('a', '1'), { type: 'equals', source: other, column: 'a', values: ['2'] }]);
     const [conjunction] = disjunctiveForm(condition, MANY);
@@ -59,7 +59,7 @@ describe('disjunctiveForm', () => {
     expect(conjunction!.get(other)).to.deep.equal(new Map([['a', '2']]));
   });
 
-  it('leaves out the largest factor first where not all fit', () => {
+  it('the largest factor is omitted if the product exceeds the limit', () => {
     const condition = and([equals('a', '1', '2', '3', '4'), equals('b', '1', '2'), equals('c', '1')]);
     expect(conjunctions(condition, 4)).to.have.deep.members([
       { b: '1', c: '1' },
@@ -67,17 +67,17 @@ describe('disjunctiveForm', () => {
     ]);
   });
 
-  it('gives up alternatives that do not fit', () => {
+  it('alternatives that exceed the limit become one conjunction without conditions', () => {
     expect(conjunctions(or([equals('a', '1', '2'), equals('b', '1')]), 2)).to.deep.equal([{}]);
     expect(conjunctions(equals('a', '1', '2', '3'), 2)).to.deep.equal([{}]);
   });
 
-  it('of what no row satisfies is empty', () => {
+  it('a condition that no row satisfies has no conjunctions', () => {
     expect(conjunctions(equals('a'))).to.deep.equal([]);
     expect(conjunctions(and([equals('a'), equals('b', '1')]))).to.deep.equal([]);
   });
 
-  it('of anything is one conjunction without conditions', () => {
+  it('`anything` is one conjunction without conditions', () => {
     expect(conjunctions(ANYTHING)).to.deep.equal([{}]);
     expect(conjunctions(and([]))).to.deep.equal([{}]);
     expect(conjunctions(or([equals('a', '1'), ANYTHING]))).to.deep.equal([{ a: '1' }, {}]);

@@ -11,7 +11,7 @@ import {
 import { NOT_NULL, passes, type Test } from '../../lib/query/test.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 
-/** One row for each source: what a joined row is made of. */
+/** One row per source: the parts of a joined row. */
 export type JoinedRow = ReadonlyMap<Source, ReadonlyMap<string, Canonical>>;
 
 const COLUMNS = ['a', 'b'];

@@ -5,7 +5,7 @@ import { Article, ArticleTranslation, Author, entities } from '../../fixtures/le
 import { findKeyList, withKeys } from '../../lib/query/key_list.js';
 import { joinUncached } from '../orm/support/start.js';
 
-describe('a list of keys', () => {
+describe('key lists', () => {
   let orm: MikroORM;
 
   before(async () => {
@@ -21,7 +21,7 @@ describe('a list of keys', () => {
   };
   const many = Array.from({ length: 101 }, (_, i) => i);
 
-  it('is one of primary keys, of unique values, or of rows that others refer to', () => {
+  it('a list of primary keys, unique values or references is a key list', () => {
     expect(find({ id: { $in: [3, 1] } })).to.deep.equal(['id', [3, 1]]);
     expect(find({ author: { $in: [1, 2] } })).to.deep.equal(['author', [1, 2]]);
     expect(find({ email: { $in: ['a', 'b'] } }, Author)).to.deep.equal(['email', ['a', 'b']]);
@@ -32,7 +32,7 @@ describe('a list of keys', () => {
     expect(find({ id: { $in: many.slice(1) } })).to.deep.equal(['id', many.slice(1)]);
   });
 
-  it('may stand beside other conditions', () => {
+  it('a key list may be combined with other conditions', () => {
     const ids = { id: { $in: [1, 2] } };
     const expected = ['id', [1, 2]];
     expect(find({ ...ids, status: 'draft', views: { $gt: 3n } })).to.deep.equal(expected);
@@ -43,7 +43,7 @@ describe('a list of keys', () => {
     expect(find({ ...ids, author: { $in: [1] } })).to.equal(undefined);
   });
 
-  it('is none where not each row of the result has one of its keys, or several', () => {
+  it('there is no key list if rows of the result may have none of its keys, or several', () => {
     for (const where of [
       {},
       { id: 1 },
@@ -65,7 +65,7 @@ describe('a list of keys', () => {
     }
   });
 
-  it('is none that is better left alone', () => {
+  it('a list that cannot be split is no key list', () => {
     for (const keys of [
       [],
       [1],
@@ -82,7 +82,7 @@ describe('a list of keys', () => {
     }
   });
 
-  it('can be replaced by another, and nothing else is', () => {
+  it('withKeys replaces the keys and nothing else', () => {
     for (const where of [
       { status: 'draft', id: { $in: [1, 2] } },
       { $and: [{ title: 'a' }, { $or: [{ id: { $in: [1, 2] } }] }], views: 1n },

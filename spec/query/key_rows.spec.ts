@@ -31,7 +31,7 @@ const Instant = rowOf('Instant', 'datetime');
 
 const ALL = Object.entries(KINDS) as [ScalarKind, Kind][];
 
-describe('the rows of a list of keys', () => {
+describe('the rows of a key list', () => {
   let orm: MikroORM;
 
   before(async () => {
@@ -48,7 +48,7 @@ describe('the rows of a list of keys', () => {
   const execute = (sql: string, parameters: unknown[] = []): Promise<any[]> =>
     orm.em.getConnection().execute(sql, parameters);
 
-  /** As the driver gives them. */
+  /** As the driver returns them. */
   const find = (where: object, options: object = {}, entity = Row): Promise<Row[]> =>
     orm.em.getDriver().find(entity as never, where as never, options) as never;
 
@@ -69,7 +69,7 @@ describe('the rows of a list of keys', () => {
 
   for (const [kind, { types, stored, parameter }] of ALL.filter(([each]) => isReversible(each))) {
     for (const type of types) {
-      it(`of ${type} are dealt out to those of which the database would give them`, async () => {
+      it(`rows are partitioned by keys of ${type} as the database matches them`, async () => {
         await createTable(type);
         let dealt = 0;
         await fc.assert(
@@ -88,12 +88,12 @@ describe('the rows of a list of keys', () => {
               const places = placesOf(kind, keys);
               const together = places && (await find({ c: { $in: keys } }).catch(() => undefined));
               if (!together) {
-                return; // two are equal, or one is refused
+                return; // two are equal, or one is rejected
               }
               context.log(JSON.stringify(together));
               const parts = partitionByKey(together, { name: 'c', kind, referred: undefined }, places);
               if (!parts) {
-                return; // not all numbers are told
+                return; // not all numbers are exact
               }
               for (const [i, key] of keys.entries()) {
                 expect(byId(parts[i]!), String(key)).to.deep.equal(byId(await find({ c: { $in: [key] } })));
@@ -111,7 +111,7 @@ describe('the rows of a list of keys', () => {
   for (const [kind, { types, stored }] of ALL) {
     for (const type of types) {
       const collated = type === 'text' ? 'text collate "C"' : type;
-      it(`are put in the order of ${collated} as the database would, or not at all`, async () => {
+      it(`rows are merged in the order of ${collated} as the database sorts them, or not at all`, async () => {
         await createTable(collated);
         const catalog: Catalog = await loadCatalog(execute, 'here');
         const table = catalog.resolve({ schema: undefined, name: 't' })!;
@@ -162,21 +162,21 @@ describe('the rows of a list of keys', () => {
     }
   }
 
-  it('without an order are in that of the keys', () => {
+  it('rows without an order are merged in the order of the keys', () => {
     const places = placesOf('integer', [3, '1', 2n])!;
     const rows = [1, 2, 3, 2].map((id, i) => ({ id, i }));
     const parts = partitionByKey(rows, { name: 'id', kind: 'integer', referred: undefined }, places)!;
     expect(mergeInOrder(parts, [])!.map(row => row.i)).to.deep.equal([2, 0, 1, 3]);
   });
 
-  it('of keys that nothing has are none', () => {
+  it('a key that no row has gets no rows', () => {
     const places = placesOf('text', ['', 'a', 'b'])!;
     const column = { name: 'c', kind: 'text', referred: undefined } as const;
     expect(partitionByKey([{ c: 'a' }], column, places)).to.deep.equal([[], [{ c: 'a' }], []]);
     expect(partitionByKey([], column, places)).to.deep.equal([[], [], []]);
   });
 
-  it('are not dealt out if one does not tell its key, or has another', () => {
+  it('rows are not partitioned if a row has no known key, or another key', () => {
     const places = placesOf('text', ['', 'a'])!;
     const column = { name: 'c', kind: 'text', referred: undefined } as const;
     for (const rows of [[{ c: 'b' }], [{}], [{ c: null }], [{ c: { id: 'a' } }], [{ c: 1 }], undefined, 7]) {
@@ -184,14 +184,14 @@ describe('the rows of a list of keys', () => {
     }
   });
 
-  it('may have the row in it that they refer to', () => {
+  it('a row may contain the related entity instead of its key', () => {
     const places = placesOf('integer', [1, 2])!;
     const rows = [{ author: { id: 2 } }, { author: 1 }, { author: { id: '1' } }];
     const parts = partitionByKey(rows, { name: 'author', kind: 'integer', referred: 'id' }, places);
     expect(parts).to.deep.equal([[rows[1], rows[2]], [rows[0]]]);
   });
 
-  it('have no keys that are equal in different forms', () => {
+  it('a list has no places if two keys are equal in different forms', () => {
     expect(placesOf('integer', [1, '1'])).to.equal(undefined);
     expect(placesOf('uuid', [KEY, KEY.toUpperCase()])).to.equal(undefined);
     expect(placesOf('decimal', ['1.5', '1.50'])).to.equal(undefined);
@@ -199,7 +199,7 @@ describe('the rows of a list of keys', () => {
   });
 });
 
-/** Of earlier ones, and of those that are infinite, the order is not told. */
+/** The order of earlier instants and of infinite ones is unknown. */
 function isOfOurTime(value: string): boolean {
   return value.startsWith('20');
 }

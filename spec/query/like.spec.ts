@@ -24,7 +24,7 @@ const pattern = fc
   .map(parts => parts.join(''));
 
 describe('matchesPattern', () => {
-  it('is LIKE', async () => {
+  it("a pattern matches exactly if PostgreSQL's LIKE does", async () => {
     const database = await embedded();
     let matching = 0;
     await fc.assert(
@@ -48,7 +48,7 @@ describe('matchesPattern', () => {
     expect(matching).to.be.above(200);
   });
 
-  it('is not asked where the database may refuse the pattern', () => {
+  it('a pattern that the database may reject is not evaluated', () => {
     for (const [given, expected] of [
       ['a\\', false],
       ['\\', false],
@@ -61,7 +61,7 @@ describe('matchesPattern', () => {
     }
   });
 
-  it('does not take long over many wildcards', () => {
+  it('a pattern with many wildcards takes little time', () => {
     expect(matchesPattern('%a'.repeat(30), 'b'.repeat(2000))).to.equal(false);
     expect(matchesPattern(`${'%a'.repeat(30)}%`, 'ab'.repeat(1000))).to.equal(true);
   });

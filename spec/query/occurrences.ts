@@ -1,8 +1,10 @@
+import type { Occurrence } from '../../lib/query/dependencies.js';
+import type { Source } from '../../lib/query/formula.js';
 import { embedded } from '../orm/support/embedded.js';
 
 /**
- * How often a SELECT names each table of the embedded database, as the database itself has parsed it: the query's
- * tree is kept in the catalog if one makes a view of it. `undefined` if it does not accept the query.
+ * The number of references to each table of the embedded database, according to PostgreSQL's own parse tree, which
+ * the catalog keeps for a view of the query. `undefined` if the query is rejected.
  */
 export async function occurrencesIn(sql: string): Promise<Record<string, number> | undefined> {
   const pglite = await embedded();
@@ -23,8 +25,8 @@ export async function occurrencesIn(sql: string): Promise<Record<string, number>
 }
 
 /**
- * The columns of each table that a SELECT has to do with, as the database itself has parsed it: they are what a view
- * of it would depend on. `undefined` if it does not accept the query.
+ * The columns of each table that a SELECT uses, according to PostgreSQL: the columns that a view of it depends on.
+ * `undefined` if the query is rejected.
  */
 export async function columnsIn(sql: string): Promise<Record<string, string[]> | undefined> {
   const pglite = await embedded();
@@ -42,4 +44,20 @@ export async function columnsIn(sql: string): Promise<Record<string, string[]> |
   );
   await pglite.exec('drop view parsed');
   return Object.fromEntries(rows.map(({ name, columns }) => [name, columns]));
+}
+
+/**
+ * The occurrences of each table, if the formula has as many sources of it as the SQL has references. Otherwise the
+ * formula does not cover one of them, so the table gets a single occurrence without conditions.
+ *
+ * @param counts the number of references to each table in the SQL
+ */
+export function occurrencesOf(
+  sources: readonly Source[],
+  counts: ReadonlyMap<string, number>,
+): readonly Occurrence[] {
+  return [...counts].flatMap(([table, count]): readonly Occurrence[] => {
+    const ofTable = sources.filter(source => source.table === table);
+    return ofTable.length === count ? ofTable.map(source => ({ table, source })) : [{ table }];
+  });
 }

@@ -15,7 +15,7 @@ type Run = (em: EntityManager) => Promise<unknown>;
 
 const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
 
-/** What each strategy and kind of pagination makes of relations. */
+/** The SQL of each loading strategy and each kind of pagination. */
 const POPULATED: Record<string, Run> = Object.fromEntries(
   STRATEGIES.flatMap(
     strategy =>

@@ -8,14 +8,14 @@ import type { Catalog, Table } from '../../lib/orm/catalog/table.js';
 import { type Columns, type Condition, readCondition } from '../../lib/query/condition.js';
 import type { Formula } from '../../lib/query/formula.js';
 import { compile } from '../../lib/query/predicate.js';
-import { viewOf } from '../../lib/query/view.js';
+import { projectionOf } from '../../lib/query/projection.js';
 import { IMAGE_COLUMN } from '../../lib/sql/rewrite.js';
 import { freshDatabase } from '../support/servers.js';
 import { COLUMNS, CREATE_SAMPLE, Sample, type SampleRow, sampleRow, sampleWhere } from './samples.js';
 
 const MAX_IN = 6;
 
-describe('what a condition asks of a row', () => {
+describe('predicates', () => {
   let orm: MikroORM;
   let catalog: Catalog;
   let table: Table;
@@ -44,7 +44,7 @@ describe('what a condition asks of a row', () => {
 
   after(() => orm.close());
 
-  it('is what the database asks of it, or less, and just that where it is understood', async () => {
+  it('a predicate accepts every row that satisfies the condition in the database, and only these if the condition is exact', async () => {
     let exact = 0;
     let narrowing = 0;
     await fc.assert(
@@ -56,11 +56,11 @@ describe('what a condition asks of a row', () => {
           for (const where of wheres) {
             const found = await matching(where);
             if (!found) {
-              continue; // the ORM or the database refuses it
+              continue; // the ORM or the database rejects it
             }
             const { formula, sources } = asking!;
             const tests = [...rows.values()][0]!.positions;
-            const predicate = compile(viewOf(formula, sources[0]!).expression, [...tests.keys()]);
+            const predicate = compile(projectionOf(formula, sources[0]!).expression, [...tests.keys()]);
             const expected = [...rows.keys()].filter(id => predicate.matches(rows.get(id)!.values));
             const isExact = isExactly(formula);
             exact += isExact ? 1 : 0;
@@ -76,11 +76,11 @@ describe('what a condition asks of a row', () => {
       { numRuns: 100 },
     );
     expect(exact, 'conditions that are understood').to.be.above(600);
-    expect(narrowing, 'conditions that tell rows apart').to.be.above(600);
+    expect(narrowing, 'conditions that distinguish rows').to.be.above(600);
   }).timeout(600_000);
 
   for (const [name, { given, stored: values, ordered, patterns, array }] of Object.entries(COLUMNS)) {
-    it(`is understood of ${name}`, async () => {
+    it(`exactly the listed conditions on ${name} are exact`, async () => {
       await stored(values.map(sql => ({ [name]: sql })));
       const kinds: Record<string, unknown[]> = {
         $eq: given.map($eq => ({ $eq })),
@@ -134,7 +134,7 @@ describe('what a condition asks of a row', () => {
 
 const ORDERED = ['$eq', '$nin', '$gt', 'null'];
 
-/** By column, what is understood of it completely. */
+/** By column, the conditions that are exact. */
 const UNDERSTOOD: Readonly<Record<string, (table: Table) => string[]>> = {
   ...Object.fromEntries(
     ['int', 'big', 'decimal', 'price', 'float', 'flag', 'uuid', 'date', 'time', 'instant'].map(name => [

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { matchesRegex, readRegex } from '../../lib/query/regex.js';
 import { freshDatabase } from '../support/servers.js';
 
-/** Those that collations, and what is said of classes of characters, might treat in ways of their own. */
+/** Characters that collations and character classes may treat in special ways. */
 const ODD = [
   'é',
   'É',
@@ -88,7 +88,7 @@ const alternative = fc
   .map(([start, items, end]) => start + items.join('') + end);
 const pattern = fc.array(alternative, { minLength: 1, maxLength: 2 }).map(parts => parts.join('|'));
 
-/** Whatever a column's collation is, a pattern is to mean the same. */
+/** A pattern must mean the same under every collation of the column. */
 const COLLATIONS = `
   select quote_ident(n.nspname) || '.' || quote_ident(c.collname) as name
   from pg_collation c join pg_namespace n on n.oid = c.collnamespace
@@ -108,11 +108,11 @@ describe('matchesRegex', () => {
 
   after(() => orm.close());
 
-  it('is what the database makes of it, under every collation', async () => {
+  it("an expression matches exactly if PostgreSQL's does, under every collation", async () => {
     const execute = (sql: string, parameters: unknown[] = []) =>
       orm.em.getConnection().execute(sql, parameters) as Promise<any[]>;
     const collations = (await execute(COLLATIONS)).map(({ name }) => name);
-    const told = { matching: 0, not: 0 };
+    const counts = { matching: 0, not: 0 };
     await fc.assert(
       fc.asyncProperty(
         fc.nat({ max: collations.length - 1 }),
@@ -128,7 +128,7 @@ describe('matchesRegex', () => {
             [JSON.stringify(texts), JSON.stringify(patterns)],
           );
           for (const row of rows) {
-            told[row.is ? 'matching' : 'not']++;
+            counts[row.is ? 'matching' : 'not']++;
             const regex = readRegex(row.pattern)!;
             expect(matchesRegex(regex, row.text), `${JSON.stringify(row.text)} ~ ${row.pattern}`).to.equal(
               row.is,
@@ -138,10 +138,10 @@ describe('matchesRegex', () => {
       ),
       { numRuns: Number(process.env.REGEX_RUNS ?? 20) },
     );
-    expect(Math.min(told.matching, told.not), JSON.stringify(told)).to.be.above(500);
+    expect(Math.min(counts.matching, counts.not), JSON.stringify(counts)).to.be.above(500);
   });
 
-  it('is not asked of what depends on a locale, or is more than a list of characters', () => {
+  it('an expression that depends on a locale, or has other syntax, is not evaluated', () => {
     const others = [
       '',
       '^',
@@ -174,7 +174,7 @@ describe('matchesRegex', () => {
     }
   });
 
-  it('does not take long over what would send others back and forth', () => {
+  it('an expression that needs backtracking elsewhere takes little time', () => {
     const regex = readRegex(`^${'a*'.repeat(40)}b$`)!;
     expect(matchesRegex(regex, 'a'.repeat(3000))).to.equal(false);
     expect(matchesRegex(regex, `${'a'.repeat(3000)}b`)).to.equal(true);

@@ -5,13 +5,13 @@ import { TO_MANY, TO_ONE } from './wheres.js';
 type Where = Record<string, unknown>;
 
 /*
- * Simple questions about relations: with so few rows in the blog, what is asked in many ways at once is satisfied by none,
- * and whatever happens to the others does not matter.
+ * Simple questions about relations. The blog has so few rows that none satisfies a complex question, and changes of
+ * rows outside the result do not matter.
  */
 
 const name = fc.constantFrom('a', 'b', 'c');
 
-/** What a text is asked for: equality, what can be tried on a row, and what nobody can see through. */
+/** Conditions on a text: equality, conditions that a row decides, and conditions that are not understood. */
 const text: Arbitrary<unknown> = fc.oneof(
   { arbitrary: name, weight: 4 },
   { arbitrary: name.map(value => ({ $ne: value })), weight: 2 },
@@ -35,7 +35,7 @@ const OWN: Record<string, Arbitrary<Where>> = {
   ArticleTranslation: text.map(title => ({ title })),
 };
 
-/** Of the rows that a relation leads to, or of those that another leads to from there. */
+/** Conditions on the rows of a relation, or of a relation behind that. */
 function related(entity: string, deep = true): Arbitrary<Where> {
   const one = Object.entries(TO_ONE[entity] ?? {}).map(([relation, target]) =>
     condition(target, deep).map(where => ({ [relation]: where })),

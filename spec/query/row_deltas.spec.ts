@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import { dependenciesOf, type Occurrence } from '../../lib/query/dependencies.js';
 import { ANYTHING, and, type Formula, type Source } from '../../lib/query/formula.js';
 import { keySetBound } from '../../lib/query/key_set_bound.js';
+import { pageBound } from '../../lib/query/page_bound.js';
 import type { OrderTerm, ResultBound } from '../../lib/query/result_bound.js';
 import { deltasMatter } from '../../lib/query/row_deltas.js';
 import type { WatchedDependency } from '../../lib/query/watch.js';
-import { pageBound } from '../../lib/query/window.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import type { RowDelta } from '../../lib/values/row_delta.js';
 
@@ -16,7 +16,7 @@ function more(column: string, value: string): Formula {
   return { type: 'test', source: article, column, test: { type: '>', kind: 'integer', value } };
 }
 
-/** The only dependency of a query that asks this of articles. */
+/** The only dependency of a query with this condition on articles. */
 function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): WatchedDependency {
   const occurrences = [{ table: 'article', source: article, reads: ['title'], ...occurrence }];
   const [table] = dependenciesOf(formula, occurrences, { limit: 8, granularity: 'full' });
@@ -24,36 +24,39 @@ function dependency(formula: Formula, occurrence: Partial<Occurrence> = {}): Wat
   return table!.dependencies[0]!;
 }
 
-function matters(on: WatchedDependency, step: RowDelta, bound: ResultBound | null = null): boolean {
+function matters(on: WatchedDependency, delta: RowDelta, bound: ResultBound | null = null): boolean {
   // as they are stored
-  const [stored, kept] = JSON.parse(JSON.stringify([step, bound]));
+  const [stored, kept] = JSON.parse(JSON.stringify([delta, bound]));
   return deltasMatter(on, [stored], [kept]);
 }
 
-describe('a step', () => {
+describe('a row delta', () => {
   const cheap = dependency(more('price', '10'));
 
-  const STEPS: Record<string, [RowDelta, boolean]> = {
-    'of a row that comes to match': [[['5'], ['11'], 0], true],
-    'of a row that matches no longer': [[['11'], ['5'], 0], true],
-    'of a row that matches before and after it': [[['11'], ['12'], 0], false],
-    'of a row that matches, in what is read': [[['11'], ['12'], 1], true],
-    'of a row that does not match, in what is read': [[['5'], ['6'], 1], false],
-    'of NULL, in what is read': [[[null], ['6'], 1], false],
-    'of a new row that matches': [[null, ['11'], 1], true],
-    'of a new row that does not match': [[null, ['5'], 1], false],
-    'of a row that matched and is gone': [[['11'], null, 1], true],
-    'of a row that did not match and is gone': [[['5'], null, 1], false],
-    'of other columns': [[['5', '6'], ['5', '6'], 0], true],
+  const DELTAS: Record<string, [RowDelta, boolean]> = {
+    'an update after which the row satisfies the condition': [[['5'], ['11'], 0], true],
+    'an update after which the row fails the condition': [[['11'], ['5'], 0], true],
+    'an update of a row that satisfies the condition before and after, in columns that are not read,': [
+      [['11'], ['12'], 0],
+      false,
+    ],
+    'an update of a row that satisfies the condition, in a column that is read,': [[['11'], ['12'], 1], true],
+    'an update of a row that fails the condition, in a column that is read,': [[['5'], ['6'], 1], false],
+    'an update from NULL to a value that fails the condition': [[[null], ['6'], 1], false],
+    'an insertion of a row that satisfies the condition': [[null, ['11'], 1], true],
+    'an insertion of a row that fails the condition': [[null, ['5'], 1], false],
+    'a deletion of a row that satisfies the condition': [[['11'], null, 1], true],
+    'a deletion of a row that fails the condition': [[['5'], null, 1], false],
+    'a delta with the columns of another scheme': [[['5', '6'], ['5', '6'], 0], true],
   };
 
-  for (const [what, [step, expected]] of Object.entries(STEPS)) {
+  for (const [what, [delta, expected]] of Object.entries(DELTAS)) {
     it(`${what} ${expected ? 'matters' : 'does not matter'}`, () => {
-      expect(matters(cheap, step)).to.equal(expected);
+      expect(matters(cheap, delta)).to.equal(expected);
     });
   }
 
-  it('matters if there is one among several that does', () => {
+  it('a delta matters if one of several watches accepts it', () => {
     const [harmless, harmful]: RowDelta[] = [
       [['1'], ['2'], 1],
       [['1'], ['11'], 0],
@@ -62,27 +65,27 @@ describe('a step', () => {
     expect(deltasMatter(cheap, [harmless!, harmful!, harmless!], [])).to.equal(true);
   });
 
-  it('matters to a dependency that tests nothing', () => {
+  it('every delta matters to a dependency that tests nothing', () => {
     const plain = dependency(ANYTHING);
     expect(plain.watches).to.equal(undefined);
     expect(deltasMatter(plain, [], [])).to.equal(true);
   });
 
-  it('that inserts or deletes what an enforced foreign key refers to does not matter by itself', () => {
+  it('an insertion or deletion does not matter if an enforced foreign key refers to the row', () => {
     const referred = dependency(more('price', '10'), { referenced: true });
     expect(matters(referred, [null, ['11'], 1])).to.equal(false);
     expect(matters(referred, [['11'], null, 1])).to.equal(false);
     expect(matters(referred, [['10'], ['11'], 0])).to.equal(true);
-    // a row that moves from one kind to another looks just like a new one
+    // a row that moves from one kind to another looks like a new one
     const fixed: Formula = { type: 'equals', source: article, column: 'kind', values: ['1'] };
     const ofKind = dependency(and([more('price', '10'), fixed]), { referenced: true });
     expect(matters(ofKind, [null, ['11'], 1])).to.equal(true);
   });
 
-  describe('a new row that others refer to by its key', () => {
+  describe('a new row with a key that others refer to', () => {
     const comment: Source = { table: 'comment' };
 
-    /** The dependency on articles of a query for comments that asks for a price of their article. */
+    /** The dependency on articles of a query for comments with a condition on the article's price. */
     function ofReferred(key: readonly string[]): WatchedDependency {
       const on = key.map((column): [string, string] => [`article_${column}`, column]);
       const occurrences: Occurrence[] = [
@@ -98,16 +101,16 @@ describe('a step', () => {
     // id, price
     const INSERTED: RowDelta = [null, ['7', '11'], 1];
     const TOGETHER: Record<string, [readonly RowDelta[], boolean]> = {
-      'does not matter by itself': [[INSERTED], false],
-      'matters where a row with its key is deleted': [[[['7', '5'], null, 1], INSERTED], true],
-      'matters where a row with its key is deleted, whichever is told first': [
-        [INSERTED, [['7', '5'], null, 1]],
+      'an insertion does not matter by itself': [[INSERTED], false],
+      'an insertion matters if an earlier delta deleted its key': [[[['7', '5'], null, 1], INSERTED], true],
+      'an insertion matters if a later delta deletes its key': [[INSERTED, [['7', '5'], null, 1]], true],
+      'an insertion matters if an update removed its key from another row': [
+        [[['7', '5'], ['8', '5'], 1], INSERTED],
         true,
       ],
-      'matters where a row with its key gets another key': [[[['7', '5'], ['8', '5'], 1], INSERTED], true],
-      'does not matter where a row with another key is deleted': [[[['8', '5'], null, 1], INSERTED], false],
-      'does not matter where another one is inserted': [[[null, ['7', '5'], 1], INSERTED], false],
-      'does not matter where it does not satisfy what is asked of it': [
+      'an insertion does not matter if another key is deleted': [[[['8', '5'], null, 1], INSERTED], false],
+      'an insertion does not matter if another row is inserted': [[[null, ['7', '5'], 1], INSERTED], false],
+      'an insertion of a deleted key does not matter if the row fails the condition': [
         [
           [['7', '5'], null, 1],
           [null, ['7', '6'], 1],
@@ -115,22 +118,22 @@ describe('a step', () => {
         false,
       ],
     };
-    for (const [what, [steps, expected]] of Object.entries(TOGETHER)) {
+    for (const [what, [deltas, expected]] of Object.entries(TOGETHER)) {
       it(what, () => {
-        expect(deltasMatter(ofReferred(['id']), steps, [])).to.equal(expected);
+        expect(deltasMatter(ofReferred(['id']), deltas, [])).to.equal(expected);
       });
     }
 
-    it('is told from a row that satisfies before and after, and keeps its key', () => {
+    it('an update that keeps the key and the predicate does not re-insert the row', () => {
       expect(deltasMatter(ofReferred(['id']), [[['7', '11'], ['7', '12'], 0]], [])).to.equal(false);
     });
 
-    it('may come later: that a row which satisfies is deleted matters', () => {
+    it('a deletion of a joined row that satisfies the predicate matters, because its key may be inserted again', () => {
       expect(deltasMatter(ofReferred(['id']), [[['7', '11'], null, 1]], [])).to.equal(true);
       expect(deltasMatter(ofReferred(['id']), [[['7', '5'], null, 1]], [])).to.equal(false);
     });
 
-    it('matters where a row with its whole key is deleted', () => {
+    it('an insertion matters if an earlier delta deleted its whole key', () => {
       // id, lang, price
       const inserted: RowDelta = [null, ['7', 'de', '11'], 1];
       const deletes = (id: string, lang: string): RowDelta => [[id, lang, '5'], null, 1];
@@ -140,7 +143,7 @@ describe('a step', () => {
     });
   });
 
-  it('is judged for every occurrence of the table', () => {
+  it('a delta matters if it matters to any occurrence of the table', () => {
     const other: Source = { table: 'article' };
     const formula = and([
       more('price', '10'),
@@ -158,7 +161,7 @@ describe('a step', () => {
   });
 });
 
-describe('a window', () => {
+describe('a page bound', () => {
   const price = (terms: Partial<OrderTerm> = {}): OrderTerm => ({
     column: 'price',
     kind: 'decimal',
@@ -169,7 +172,7 @@ describe('a window', () => {
   const id: OrderTerm = { column: 'id', kind: 'integer', desc: false, nullsFirst: false };
   const rows = dependency(ANYTHING, { bounded: ['price', 'id'] });
 
-  /** Does a row with this price and id matter, as a new one, to a window that ends with that one? */
+  /** Does the insertion of a row with this price and id matter to a page that ends with that one? */
   function isIn(
     order: readonly OrderTerm[],
     last: readonly unknown[],
@@ -178,7 +181,7 @@ describe('a window', () => {
     return matters(rows, [null, row, 1], pageBound(order, last));
   }
 
-  it('ends behind its last row, and what is equal to it', () => {
+  it('a row that sorts after the last row does not matter, but a tie does', () => {
     expect(isIn([price()], ['1.50'], ['9', '1.5'])).to.equal(true);
     expect(isIn([price()], ['1.50'], ['9', '1.51'])).to.equal(false);
     expect(isIn([price()], ['1.50'], ['9', '1.49'])).to.equal(true);
@@ -186,13 +189,13 @@ describe('a window', () => {
     expect(isIn([price({ desc: true })], ['1.50'], ['9', '1.51'])).to.equal(true);
   });
 
-  it('goes on with the next term where the first is equal', () => {
+  it('a tie in the first term is decided by the next one', () => {
     expect(isIn([price(), id], ['1.5', 7], ['7', '1.5'])).to.equal(true);
     expect(isIn([price(), id], ['1.5', 7], ['8', '1.5'])).to.equal(false);
     expect(isIn([price(), id], ['1.5', 7], ['8', '1'])).to.equal(true);
   });
 
-  it('has NULL where the order has it', () => {
+  it('NULL is sorted as in the order', () => {
     expect(isIn([price()], ['1.5'], ['1', null])).to.equal(false);
     expect(isIn([price({ nullsFirst: true })], ['1.5'], ['1', null])).to.equal(true);
     expect(isIn([price()], [null], ['1', '1000'])).to.equal(true);
@@ -200,7 +203,7 @@ describe('a window', () => {
     expect(isIn([price(), id], [null, 3], ['4', null])).to.equal(false);
   });
 
-  it('is as wide as the milliseconds in which its last row is known', () => {
+  it('a row within the milliseconds of the last row matters', () => {
     const at: OrderTerm = { column: 'price', kind: 'instant', desc: false, nullsFirst: false };
     const last = new Date('2024-01-01T00:00:00.123Z');
     const around = (microseconds: number) => String(last.getTime() * 1000 + microseconds);
@@ -211,7 +214,7 @@ describe('a window', () => {
     expect(isIn([{ ...at, desc: true }, id], [last, 7], ['1', around(-1001)])).to.equal(false);
   });
 
-  it('ends before a term whose value is not understood', () => {
+  it('a bound ends before a term with a value that is not understood', () => {
     expect(pageBound([price(), id], ['1.5', {}])).to.deep.equal({
       type: 'window',
       order: [price()],
@@ -222,18 +225,18 @@ describe('a window', () => {
     }
   });
 
-  it('says nothing where its columns are not tested', () => {
+  it('a bound with an untested column is ignored', () => {
     const bound = pageBound([{ ...price(), column: 'weight' }], ['1'])!;
     expect(matters(rows, [null, ['9', '2'], 1], bound)).to.equal(true);
   });
 });
 
-describe('the rows contained', () => {
+describe('a key set bound', () => {
   const id = [{ name: 'id', kind: 'integer' as const }];
   const author = dependency(ANYTHING, { bounded: ['id'] });
   const ANN = keySetBound(id, [[7], ['8'], [9n], [null], [7]], false)!;
 
-  it('matter, and no others', () => {
+  it('only changes of rows in the key set matter', () => {
     expect(ANN.keys).to.deep.equal(['7', '8', '9']);
     expect(matters(author, [['7'], ['7'], 1], ANN)).to.equal(true);
     expect(matters(author, [['7'], ['7'], 0], ANN)).to.equal(false);
@@ -241,7 +244,7 @@ describe('the rows contained', () => {
     expect(matters(author, [null, ['8'], 1], ANN)).to.equal(true);
   });
 
-  it('are joined by those that come to satisfy what is asked of them', () => {
+  it('a row outside the key set matters if it starts to satisfy the conditions on joined rows', () => {
     const asked = dependency(more('age', '17'), { bounded: ['id'] });
     const filtering = keySetBound(id, [[7]], true)!;
     // age, id
@@ -251,7 +254,7 @@ describe('the rows contained', () => {
     expect(matters(asked, [['17', '1'], ['18', '1'], 0], { ...filtering, filters: false })).to.equal(false);
   });
 
-  it('are joined by those that satisfy what is asked of them, and get another key', () => {
+  it('a row outside the key set matters if it satisfies the conditions and its key changes', () => {
     const asked = dependency(more('age', '17'), { bounded: ['id'] });
     const filtering = keySetBound(id, [[7]], true)!;
     // age, id
@@ -261,7 +264,7 @@ describe('the rows contained', () => {
     expect(matters(asked, [['18', '1'], ['18', '2'], 0], { ...filtering, filters: false })).to.equal(false);
   });
 
-  it('are joined by those of which a column changes that decides', () => {
+  it('a row outside the key set matters if one of the filter columns changes', () => {
     const asked = dependency(more('age', '17'), { bounded: ['id', 'city'] });
     const filtering = keySetBound(id, [[7]], true, ['city'])!;
     // age, city, id
@@ -269,7 +272,7 @@ describe('the rows contained', () => {
     expect(matters(asked, [['18', 'a', '1'], ['19', 'a', '1'], 0], filtering)).to.equal(false);
   });
 
-  it('are not known where a key is not understood, or where they are too many', () => {
+  it('there is no key set bound if a key is not understood, or if there are too many keys', () => {
     expect(keySetBound(id, [[7], [undefined]], false)).to.equal(null);
     expect(keySetBound([{ name: 'at', kind: 'instant' }], [[new Date()]], false)).to.equal(null);
     expect(
@@ -281,7 +284,7 @@ describe('the rows contained', () => {
     ).to.equal(null);
   });
 
-  it('are told apart by all columns of their keys', () => {
+  it('keys are compared in all their columns', () => {
     const two = [...id, { name: 'lang', kind: 'text' as const }];
     fc.assert(
       fc.property(fc.tuple(fc.nat(20), fc.string()), fc.tuple(fc.nat(20), fc.string()), (a, b) => {

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import fc, { type Arbitrary } from 'fast-check';
 
-/** A column of every kind. */
+/** A column of each kind. */
 export const Sample = defineEntity({
   name: 'Sample',
   properties: {
@@ -38,9 +38,9 @@ export const CREATE_SAMPLE = `
   )`;
 
 interface Column {
-  /** SQL that gives a stored value */
+  /** SQL of a stored value */
   readonly stored: readonly string[];
-  /** what a query may compare with; some of it is refused by the database */
+  /** values that a query compares with; the database rejects some of them */
   readonly given: readonly unknown[];
   readonly ordered?: boolean;
   readonly patterns?: boolean;
@@ -73,7 +73,7 @@ const UUIDS = [
   '00000000-0000-4000-8000-0000000000ff',
 ];
 
-/** Values at the borders, and few enough of them to meet. */
+/** Boundary values, few enough to be equal often. */
 export const COLUMNS: Readonly<Record<string, Column>> = {
   int: {
     stored: ['0', '1', '2', '-1', '2147483647'],
@@ -307,7 +307,7 @@ const leaf: Arbitrary<Where> = fc
   .constantFrom(...Object.keys(COLUMNS))
   .chain(name => operatorsOf(COLUMNS[name]!).map(condition => ({ [name]: condition })));
 
-/** A WHERE over one row. */
+/** A WHERE on one row. */
 export const sampleWhere: Arbitrary<Where> = fc.letrec<{ where: Where }>(tie => {
   const parts = fc.array(tie('where'), { minLength: 1, maxLength: 3 });
   return {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { serialise, shapeOf } from '../../lib/query/serialise.js';
 
-/** Everything that a query is made of, and what looks like it. */
+/** The parts of queries, and values that look like them. */
 const scalar = fc.oneof(
   fc.constantFrom<unknown>(
     null,
@@ -54,7 +54,7 @@ const query = fc.letrec<{ query: unknown }>(tie => ({
 })).query;
 
 describe('serialise', () => {
-  it('gives the same text for the same query', () => {
+  it('equal queries have the same text', () => {
     fc.assert(
       fc.property(fc.clone(query, 2), ([a, b]) => {
         expect(serialise(a)).to.be.a('string').and.to.equal(serialise(b));
@@ -62,7 +62,7 @@ describe('serialise', () => {
     );
   });
 
-  it('gives other text for another query', () => {
+  it('different queries have different texts', () => {
     fc.assert(
       fc.property(query, query, (a, b) => {
         fc.pre(!isSame(a, b));
@@ -72,7 +72,7 @@ describe('serialise', () => {
     );
   });
 
-  it('tells every scalar from every other', () => {
+  it('different scalars have different texts', () => {
     const scalars = fc.sample(scalar, 150);
     for (const a of scalars) {
       for (const b of scalars) {
@@ -81,7 +81,7 @@ describe('serialise', () => {
     }
   });
 
-  it('tells what only looks alike', () => {
+  it('values that look alike have different texts', () => {
     const alike: unknown[][] = [
       [[1, 2], [12], [[1], 2], [[1, 2]], '[1,2,]', { 0: 1, 1: 2 }],
       [{ a: null, b: 1 }, { 'a:n,b': 1 }, { 'a":n,"b': 1 }, { a: { b: 1 } }, [{ a: null }, { b: 1 }]],
@@ -95,7 +95,7 @@ describe('serialise', () => {
     }
   });
 
-  it('tells nothing of what has no text', () => {
+  it('a query with a value that has no text is not serialised', () => {
     class Money {
       amount = 1;
     }
@@ -116,20 +116,20 @@ describe('serialise', () => {
     }
   });
 
-  it('ends for what contains itself', () => {
+  it('a cyclic query is not serialised', () => {
     const cycle: Record<string, unknown> = { name: 'a' };
     cycle.self = [cycle, { cycle }];
     expect(serialise(cycle)).to.equal(undefined);
   });
 
-  it('reads every part of a view, and nothing else of its buffer', () => {
+  it('a typed array is serialised without the rest of its buffer', () => {
     const bytes = new Uint8Array([1, 2, 3, 4]).buffer;
     expect(serialise(new Uint8Array(bytes, 1, 2))).to.equal(serialise(Buffer.from([2, 3])));
   });
 });
 
 describe('shapeOf', () => {
-  it('is the same for queries that differ in scalars of one type', () => {
+  it('queries that differ only in scalars of one type have the same shape', () => {
     const where = (id: number, name: string, tags: number[]) => ({
       id,
       name: { $like: name },
@@ -138,7 +138,7 @@ describe('shapeOf', () => {
     expect(shapeOf(where(1, 'a', [1]))).to.equal(shapeOf(where(2, 'b', [2, 3])));
   });
 
-  it('is another one where other SQL is made of it', () => {
+  it('queries with different SQL have different shapes', () => {
     const shapes = [
       { a: 1 },
       { b: 1 },
@@ -165,7 +165,9 @@ describe('shapeOf', () => {
   });
 });
 
-/** Deep equality that tells 0 from -0, and a key without a value from none; the order of keys counts. */
+/**
+ * Deep equality that distinguishes 0 from -0, and a key without a value from a missing key; the order of keys counts.
+ */
 function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
     return Object.is(a, b);

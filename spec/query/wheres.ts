@@ -14,7 +14,7 @@ const NUMBERS = [1, 2, 3];
 const NAMES = ['a', 'b', 'c'];
 const DATES = ['2024-01-01', '2024-01-02'];
 
-/** Equality with a value in all its forms, and what is not equality. */
+/** Equality with a value in all its forms, and other operators. */
 function column(values: readonly unknown[], nullable = false): Arbitrary<unknown> {
   const value = fc.constantFrom(...(nullable ? [...values, null] : values));
   const some = fc.subarray([...values]);
@@ -110,7 +110,7 @@ export const TO_MANY: Record<string, Record<string, string>> = {
   Tag: { articles: 'Article' },
 };
 
-/** @param depth how many relations or groups may stand in one another */
+/** @param depth the maximum nesting of relations and groups */
 function where(entity: string, depth = 2): Arbitrary<Where> {
   const columns = COLUMNS[entity]!;
   if (depth === 0) {

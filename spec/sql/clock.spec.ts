@@ -5,7 +5,7 @@ import { embedded } from '../orm/support/embedded.js';
 
 const DAY = 86_400_000;
 
-/** Pieces of which texts are made that PostgreSQL's date/time input may accept. */
+/** Pieces of texts that PostgreSQL's date/time input may accept. */
 const piece = fc.constantFrom(
   ...[
     'now',
@@ -56,8 +56,8 @@ const TYPES = [
   'stamped',
 ];
 
-describe('A text for which PostgreSQL reads the clock', () => {
-  it('is told from all others: whatever gives a time near the present has such a word', async () => {
+describe('text for which PostgreSQL reads the clock', () => {
+  it('every text that PostgreSQL reads as a time near the present has such a word', async () => {
     const pglite = await embedded();
     await pglite.exec('drop type if exists stamped; create type stamped as (at timestamptz, n int)');
     let accepted = 0;
@@ -68,7 +68,7 @@ describe('A text for which PostgreSQL reads the clock', () => {
         async (parts, type) => {
           const text = parts.join('');
           const literal = `'${text.replaceAll("'", "''")}'`;
-          // an error in PGlite takes a part of its stack for good
+          // each error in PGlite leaks a part of its stack
           const valid = await pglite.query<{ is: boolean }>('select pg_input_is_valid($1, $2) as is', [
             text,
             type,
@@ -112,7 +112,7 @@ describe('A text for which PostgreSQL reads the clock', () => {
       'now1',
     ],
   ]) {
-    it(`is one of: ${text}`, () => {
+    it(`${text} may read the clock`, () => {
       expect(mayReadClock(text)).to.equal(true);
       expect(constantMayReadClock(`'${text}'`)).to.equal(true);
       expect(mayReadClockIn({ a: [{ $in: [1, text] }] })).to.equal(true);
@@ -132,7 +132,8 @@ describe('A text for which PostgreSQL reads the clock', () => {
     `N'now'`,
     `'at''now'`,
   ]) {
-    it(`is one of, as a constant: ${constant}`, () => expect(constantMayReadClock(constant)).to.equal(true));
+    it(`the constant ${constant} may read the clock`, () =>
+      expect(constantMayReadClock(constant)).to.equal(true));
   }
 
   for (const text of [
@@ -144,7 +145,7 @@ describe('A text for which PostgreSQL reads the clock', () => {
     'it is 10:00',
     '',
   ]) {
-    it(`is none of: ${text}`, () => {
+    it(`${text} does not read the clock`, () => {
       expect(mayReadClock(text)).to.equal(false);
       expect(constantMayReadClock(`'${text}'`)).to.equal(false);
       expect(mayReadClockIn({ today: text })).to.equal(false);

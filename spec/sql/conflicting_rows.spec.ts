@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { conflictSql } from '../../lib/sql/conflicting_rows.js';
-import { type Insert, parseStatement } from '../../lib/sql/statement.js';
+import { parseStatement } from '../../lib/sql/parse_statement.js';
+import type { Insert } from '../../lib/sql/statement.js';
 
 const types = new Map([
   ['a', 'integer'],
@@ -14,8 +15,8 @@ function conflicting(sql: string, parameters?: unknown[]) {
   return conflictSql(statement as Insert, types, 'x', parameters);
 }
 
-describe('the query that locks the rows that an INSERT would update', () => {
-  it('compares the columns of the conflict as the types that they have', () => {
+describe('the query that locks the rows which an INSERT would update', () => {
+  it('the columns of the conflict are compared with values cast to their types', () => {
     expect(
       conflicting(`insert into s.t ("B", d, a) values ('x', f(), -1), (null, default, 2)
         on conflict (a, "B") do update set d = excluded.d where t.d > 1 returning d`),
@@ -25,7 +26,7 @@ describe('the query that locks the rows that an INSERT would update', () => {
     });
   });
 
-  it('has the parameters of these columns only, numbered anew', () => {
+  it('the parameters of these columns are renumbered, others are dropped', () => {
     expect(
       conflicting(
         'insert into t as y (a, d) values ($1, $2), ($4, $3) on conflict (a) do update set d = $5',
@@ -51,7 +52,7 @@ describe('the query that locks the rows that an INSERT would update', () => {
     `E'\\x41'`,
     '/* - */ 1',
   ]) {
-    it(`takes ${value} for the same wherever it is`, () => {
+    it(`${value} is a constant`, () => {
       expect(conflicting(values(value), [1])!.sql).to.include(
         `(values ((${value.replace('/* - */ ', '')})::integer))`,
       );
@@ -72,7 +73,7 @@ describe('the query that locks the rows that an INSERT would update', () => {
     'x::int',
     '1::f(select 1)::x y',
   ]) {
-    it(`does not know what ${value} will be`, () => {
+    it(`${value} is not a constant`, () => {
       expect(conflicting(values(value))).to.equal(undefined);
     });
   }
@@ -91,7 +92,7 @@ describe('the query that locks the rows that an INSERT would update', () => {
     'insert into t (a) overriding user value values (1) on conflict (a) do update set d = 1',
   ];
   for (const sql of unknown) {
-    it(`is none for ${sql}`, () => {
+    it(`there is no such query for ${sql}`, () => {
       expect(conflicting(sql)).to.equal(undefined);
     });
   }

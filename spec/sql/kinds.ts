@@ -1,7 +1,7 @@
-/** The kinds of statements in PostgreSQL's regression scripts, one a line. */
+/** The kinds of statements in PostgreSQL's regression scripts, one per line. */
 const lines = (text: string) => text.trim().split(/\n\s*/);
 
-/** What may stand in the FROM of a SELECT. */
+/** Items of the FROM of a SELECT. */
 export const ITEMS = lines(String.raw`
   a
   a x
@@ -79,7 +79,7 @@ export const ITEMS = lines(String.raw`
   U&"t\0061g" as x
   U&"\0075ser"`);
 
-/** Expressions in which FROM is no clause, and others that look like something else. */
+/** Expressions in which FROM is not a clause, and others that look like something else. */
 export const EXPRESSIONS = lines(String.raw`
   1
   a.id
@@ -299,7 +299,7 @@ export const EXPRESSIONS = lines(String.raw`
   $a$ $$ from tag $a$
   1 operator(pg_catalog.=) any (table tag)`);
 
-/** With an expression or an item of a FROM list, each makes a query. */
+/** Each becomes a query with an expression or an item of a FROM list. */
 export const FRAMES = lines(String.raw`
   select E from I
   select x.id from I where E

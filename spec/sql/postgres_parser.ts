@@ -1,6 +1,6 @@
 import { loadModule, parseSync, scanSync } from 'libpg-query';
 
-/** What PostgreSQL's own parser makes of SQL: its tree, and what the tree says of tables, functions and the like. */
+/** PostgreSQL's own parse tree of SQL, and the tables, functions and other names in it. */
 export interface Tree {
   readonly [field: string]: unknown;
 }
@@ -16,7 +16,7 @@ export interface TableReference {
   readonly catalog: string | undefined;
   readonly schema: string | undefined;
   readonly name: string;
-  /** by which the statement calls it */
+  /** its alias in the statement */
   readonly alias: string;
   readonly renamesColumns: boolean;
 }
@@ -30,7 +30,7 @@ export interface Found {
 
 export const loadParser = loadModule;
 
-/** @returns `undefined` if PostgreSQL refuses it */
+/** @returns `undefined` if PostgreSQL rejects it */
 export function parseWithPostgres(sql: string): PostgresStatement[] | undefined {
   try {
     return (parseSync(sql).stmts ?? []).map(({ stmt }) => {
@@ -42,7 +42,7 @@ export function parseWithPostgres(sql: string): PostgresStatement[] | undefined 
   }
 }
 
-/** Where each token starts and ends, without comments. */
+/** The start and end of each token, without comments. */
 export function scanWithPostgres(sql: string): string[] {
   const bytes = Buffer.from(sql);
   const isAscii = bytes.length === sql.length;
@@ -74,7 +74,7 @@ export function nodesIn({ type, tree }: PostgresStatement): Found[] {
   }
 }
 
-/** The tables that it names, those in WITH queries and subqueries as well. */
+/** The tables that it names, including those in WITH queries and subqueries. */
 export function tablesIn(statement: PostgresStatement): TableReference[] {
   const tables: TableReference[] = [];
   collect(statement.type, statement.tree, new Set());
@@ -110,7 +110,7 @@ export function tablesIn(statement: PostgresStatement): TableReference[] {
     }
     for (const [field, child] of Object.entries(value)) {
       if (field !== 'withClause') {
-        // the target of a write is no WITH query, whatever its name
+        // the target of a write is never a WITH query
         collect(field, child, within);
       }
     }
@@ -128,7 +128,7 @@ function referenceOf(tree: Tree): TableReference {
   };
 }
 
-/** What stands for the `*` of `a.*` among names. */
+/** Stands for the `*` of `a.*` among names. */
 export const STAR = '\0';
 
 /** `['a', 'b', STAR]` of `a.b.*`, and of other lists of names. */
@@ -160,4 +160,14 @@ function typeOf(key: string, value: Tree): string {
     return 'RangeVar';
   }
   return typeof value.op === 'string' && value.op.startsWith('SETOP_') ? 'SelectStmt' : key;
+}
+
+/** A call by name: no keyword or operator stands for it. */
+export function isPlainCall({ type, tree }: Found): boolean {
+  const name = namesOf(tree.funcname).at(-1);
+  return type === 'FuncCall' && tree.funcformat !== 'COERCE_SQL_SYNTAX' && !/_escape$/.test(name!);
+}
+
+export function aliasOf(table: Tree): string {
+  return ((table.alias as Tree | undefined)?.aliasname ?? table.relname) as string;
 }

@@ -1,12 +1,13 @@
 import { expect } from 'chai';
+import { parseStatement } from '../../lib/sql/parse_statement.js';
 import { columnQualifier, lockingSql, renumber, returningSql } from '../../lib/sql/rewrite.js';
-import { type Delete, type Insert, parseStatement, type Update } from '../../lib/sql/statement.js';
+import type { Delete, Insert, Update } from '../../lib/sql/statement.js';
 
 function parse<T extends Insert | Update | Delete>(sql: string): T {
   return parseStatement(sql) as T;
 }
 
-describe('one more output column', () => {
+describe('returningSql and columnQualifier', () => {
   const rewritten: [sql: string, expected: string][] = [
     ['update t set a = 1', 'update t set a = 1 returning x as "__cacheops"'],
     ['update t set a = 1 -- b', 'update t set a = 1 returning x as "__cacheops" -- b'],
@@ -23,12 +24,12 @@ describe('one more output column', () => {
     ],
   ];
   for (const [sql, expected] of rewritten) {
-    it(`of ${sql}`, () => {
+    it(`an output column is added to ${sql}`, () => {
       expect(returningSql(parse(sql), 'x')).to.equal(expected);
     });
   }
 
-  it('is qualified by the alias, or by the name without its schema', () => {
+  it('columns are qualified by the alias, or by the table name without its schema', () => {
     expect(columnQualifier(parse('update s."T""t" set a = 1'))).to.equal('"T""t"');
     expect(columnQualifier(parse('update s.t as "X" set a = 1'))).to.equal('"X"');
     expect(columnQualifier(parse('delete from S.T x'))).to.equal('"x"');
@@ -40,7 +41,7 @@ describe('the query that locks the rows of an UPDATE', () => {
   const locking = (sql: string, parameters?: unknown[]) =>
     lockingSql(parse<Update>(sql), 'x', 11, parameters);
 
-  it('has its table and its condition', () => {
+  it('it has the table and the condition of the UPDATE', () => {
     expect(
       locking('update "s"."t" as "a" set b = 1 where "a"."c" = 2 or d -- e\n returning f; -- g'),
     ).to.deep.equal({
@@ -52,7 +53,7 @@ describe('the query that locks the rows of an UPDATE', () => {
     );
   });
 
-  it('has the parameters of the condition only, numbered anew', () => {
+  it('it has only the parameters of the condition, renumbered', () => {
     expect(
       locking(`update t set a = $1, b = $4 where c = $3 and d in ($2, $3) and '$1' <> e`, [1, 2, 3, 4]),
     ).to.deep.equal({
@@ -62,11 +63,11 @@ describe('the query that locks the rows of an UPDATE', () => {
     expect(locking('update t set a = $1', [1])!.parameters).to.deep.equal([]);
   });
 
-  it('is none if other tables are joined', () => {
+  it('there is none if other tables are joined', () => {
     expect(locking('update t set a = 1 from s where t.b = s.b')).to.equal(undefined);
   });
 
-  it('numbers ten parameters and more', () => {
+  it('parameters with two digits are renumbered', () => {
     const sql = Array.from({ length: 12 }, (_, i) => `$${12 - i}`).join(' ');
     const values = Array.from({ length: 12 }, (_, i) => i);
     expect(renumber(sql, values)).to.deep.equal({

@@ -3,8 +3,8 @@ import { mayCallRoutine, type Routine, Routines } from '../../lib/sql/routines.j
 
 const routine = (name: string, source: string, callable = true): Routine => ({ name, source, callable });
 
-describe('what routines may write to', () => {
-  it('is what is named in the text of one that writes', () => {
+describe('tables that routines may write to', () => {
+  it('a routine that writes may write to every table named in its text', () => {
     const routines = new Routines([
       routine('log', `begin insert into "Audit" values (new.id); return new; end`, false),
       routine('shout', `select upper(name) from article`),
@@ -14,7 +14,7 @@ describe('what routines may write to', () => {
     expect(routines.namesReachedBy('unknown').size).to.equal(0);
   });
 
-  it('is also what those write to that it calls, however far', () => {
+  it('a routine may write to the tables of the routines that it calls, directly or indirectly', () => {
     const routines = new Routines([
       routine('a', 'begin perform b(1); return; end'),
       routine('b', 'select c()'),
@@ -26,17 +26,17 @@ describe('what routines may write to', () => {
     }
   });
 
-  it('ends where routines call one another', () => {
+  it('routines that call each other are followed once', () => {
     const routines = new Routines([routine('a', 'select b()'), routine('b', 'select a(); update article')]);
     expect([...routines.namesReachedBy('a')]).to.include('article');
   });
 
-  it('is that of all routines of a name', () => {
+  it('routines with the same name count together', () => {
     const routines = new Routines([routine('a', 'select 1'), routine('a', 'delete from article')]);
     expect([...routines.namesReachedBy('a')]).to.include('article');
   });
 
-  it('is, of a query that is kept (a view), what the routines write to that it calls, whatever its words', () => {
+  it('a view may write to the tables of the routines that it calls, not to tables named in its own text', () => {
     const routines = new Routines([
       routine('bump', 'update article set n = n + 1'),
       { name: 'bumped', source: 'select bump() from author', callable: true, query: true },
@@ -48,7 +48,7 @@ describe('what routines may write to', () => {
     expect(routines.namesReachedIn('select * from plain').size).to.equal(0);
   });
 
-  it('is asked of a statement by the names in it', () => {
+  it('a statement may call every routine named in its text', () => {
     const routines = new Routines([
       routine('bump', 'update article set n = n + 1'),
       routine('fired', 'delete from author', false),
@@ -74,12 +74,12 @@ describe('mayCallRoutine', () => {
     'select s.count(1)',
     'select over(1)',
   ]) {
-    it(`thinks so of ${sql}`, () => {
+    it(`${sql} may call a routine`, () => {
       expect(mayCallRoutine(sql)).to.equal(true);
     });
   }
   for (const sql of ['select * from a where id in (1, 2)', 'select count(*) from a', 'select 1']) {
-    it(`does not of ${sql}`, () => {
+    it(`${sql} calls no routine`, () => {
       expect(mayCallRoutine(sql)).to.equal(false);
     });
   }

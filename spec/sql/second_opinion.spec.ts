@@ -9,13 +9,13 @@ import { anyKind, anyQuery, everyKind, mutate, textsOfSpecs } from './statements
 const RUNS = Number(process.env.SECOND_OPINION_RUNS ?? 5_000);
 const MUTATIONS = 6;
 
-/** Texts that PostgreSQL accepts, and how many of them the readers understand. */
+/** Numbers of texts that PostgreSQL accepts, and that the parsers understand. */
 class Tally {
   accepted = 0;
   reads = 0;
   writes = 0;
 
-  /** Compares a text, and fails where the readers miss something in it. */
+  /** Compares a text, and fails if the parsers miss something in it. */
   readonly add = (sql: string): void => {
     const comparison = compare(sql);
     if (comparison) {
@@ -26,7 +26,7 @@ class Tally {
     }
   };
 
-  /** So that no test passes because nothing is compared. */
+  /** Otherwise a test could pass without comparing anything. */
   expectAtLeast(least: Readonly<Record<'accepted' | 'reads' | 'writes', number>>): void {
     const { accepted, reads, writes } = this;
     expect(accepted, 'texts that PostgreSQL accepts').to.be.at.least(least.accepted);
@@ -35,38 +35,38 @@ class Tally {
   }
 }
 
-/** The second opinion is that of PostgreSQL's own parser. */
-describe('the readers of SQL', function () {
+/** Compares with PostgreSQL's own parser. */
+describe("the parsers of SQL compared with PostgreSQL's parser", function () {
   this.timeout(120_000);
   const settings = { seed: SEED, numRuns: RUNS };
 
   before(loadParser);
 
-  it('find or refuse all that PostgreSQL finds in the SQL of the specs', () => {
+  it('they find, or refuse, everything in the SQL of the specs', () => {
     const tally = new Tally();
     textsOfSpecs().forEach(tally.add);
     tally.expectAtLeast({ accepted: 700, reads: 100, writes: 200 });
   });
 
-  it('find or refuse all that PostgreSQL finds in each kind of statement, FROM item and expression', () => {
+  it('they find, or refuse, everything in each kind of statement, FROM item and expression', () => {
     const tally = new Tally();
     everyKind().forEach(tally.add);
     tally.expectAtLeast({ accepted: 1_700, reads: 400, writes: 200 });
   });
 
-  it('find or refuse all that PostgreSQL finds in statements that combine these kinds', () => {
+  it('they find, or refuse, everything in statements that combine these kinds', () => {
     const tally = new Tally();
     fc.assert(fc.property(anyKind, tally.add), settings);
     tally.expectAtLeast({ accepted: 0.9 * RUNS, reads: 0.06 * RUNS, writes: 0.05 * RUNS });
   });
 
-  it('find or refuse all that PostgreSQL finds in queries whose subqueries, joins and expressions nest', () => {
+  it('they find, or refuse, everything in queries with nested subqueries, joins and expressions', () => {
     const tally = new Tally();
     fc.assert(fc.property(anyQuery, tally.add), settings);
     tally.expectAtLeast({ accepted: 0.25 * RUNS, reads: 0.1 * RUNS, writes: 0 });
   });
 
-  it('find or refuse all that PostgreSQL finds in texts whose tokens are deleted, moved, doubled, quoted, replaced or added', () => {
+  it('they find, or refuse, everything in texts whose tokens are deleted, moved, doubled, quoted, replaced or added', () => {
     const tally = new Tally();
     const random = randomFrom(SEED);
     const texts = [

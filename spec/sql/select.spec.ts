@@ -2,7 +2,8 @@ import type { MikroORM } from '@mikro-orm/pglite';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { entities } from '../../fixtures/legacy/index.js';
-import { readSelect, type Select } from '../../lib/sql/select/select.js';
+import { readSelect } from '../../lib/sql/select/select.js';
+import type { Select } from '../../lib/sql/select/select_result.js';
 import { emptyEmbedded } from '../orm/support/embedded.js';
 import { joinUncached } from '../orm/support/start.js';
 import { columnsIn, occurrencesIn } from '../query/occurrences.js';
@@ -11,7 +12,7 @@ import { question } from '../query/wheres.js';
 
 const TABLES = ['a', 'b', 'c', 'd'];
 
-/** How often each table is named; the reason if it is refused. */
+/** The number of references to each table; the reason if it is refused. */
 function occurrences(sql: string): Record<string, number> | string {
   const select = readSelect(sql);
   if ('reason' in select) {
@@ -24,7 +25,7 @@ function occurrences(sql: string): Record<string, number> | string {
   return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** What is said of the columns that are read, by table; `undefined` where it may be any. */
+/** The columns read, by table; `undefined` if any may be read. */
 function columns(sql: string): Record<string, Set<string> | undefined> {
   const select = readSelect(sql);
   const found: Record<string, Set<string> | undefined> = {};
@@ -35,13 +36,13 @@ function columns(sql: string): Record<string, Set<string> | undefined> {
   return found;
 }
 
-/** Every column that the database sees in it is said to be read. */
+/** Every column that the database finds in the SQL is among the columns read. */
 async function expectNoColumnForgotten(sql: string): Promise<void> {
   const found = columns(sql);
   for (const [table, truth] of Object.entries((await columnsIn(sql)) ?? {})) {
-    const said = found[table];
-    if (table in found && said) {
-      expect([...said], `${table} in ${sql}`).to.include.members(truth);
+    const reads = found[table];
+    if (table in found && reads) {
+      expect([...reads], `${table} in ${sql}`).to.include.members(truth);
     }
   }
 }
@@ -69,7 +70,7 @@ describe('readSelect', () => {
 
   after(() => orm.close());
 
-  describe('finds every table', () => {
+  describe('table references', () => {
     for (const sql of [
       'select * from a',
       'select * from "a" as "x"',
@@ -145,11 +146,11 @@ describe('readSelect', () => {
       'select 1 from a where (select true from b limit 1) or not exists(select from c)',
       'select 1 from a right join (b full join c on b.id = c.id) on a.id = b.a_id, s.d',
     ]) {
-      it(`or says that it cannot tell: ${sql}`, async () => {
+      it(`every table is found, or the SELECT is refused: ${sql}`, async () => {
         const truth = await occurrencesIn(sql);
         expect(truth).to.be.an('object');
         const found = occurrences(sql);
-        // what is not a table (a common table expression, a column) is refused when it is looked up
+        // a name of something else (a common table expression, a column) is refused by the catalog
         if (typeof found !== 'string' && Object.keys(found).every(name => TABLES.includes(name))) {
           expect(found).to.deep.equal(truth);
         }
@@ -158,9 +159,9 @@ describe('readSelect', () => {
     }
   });
 
-  describe('understands what the ORM makes of', () => {
+  describe('SQL that the ORM generates', () => {
     for (const [query, run] of Object.entries(QUERIES)) {
-      it(query, async () => {
+      it(`all tables and columns of ${query} are found`, async () => {
         statements.length = 0;
         await run(orm.em.fork());
         expect(statements).not.to.deep.equal([]);
@@ -171,7 +172,7 @@ describe('readSelect', () => {
       });
     }
 
-    it('generated questions', async () => {
+    it('generated queries are analysed', async () => {
       let known = 0;
       await fc.assert(
         fc.asyncProperty(question, async ({ entity, where, options }) => {
@@ -183,7 +184,7 @@ describe('readSelect', () => {
             .catch(() => []);
           for (const sql of statements) {
             await expectNoColumnForgotten(sql);
-            known += Object.values(columns(sql)).filter(said => said !== undefined).length;
+            known += Object.values(columns(sql)).filter(reads => reads !== undefined).length;
           }
         }),
         { numRuns: 150 },
@@ -192,10 +193,10 @@ describe('readSelect', () => {
     });
   });
 
-  describe('tells what becomes of the rows that are joined by', () => {
-    type Told = Pick<Select, 'plain' | 'limited' | 'nested' | 'ordinal' | 'windowed'>;
-    const PLAIN: Told = { plain: true, limited: false, nested: false, ordinal: false, windowed: false };
-    const STATEMENTS: Record<string, Partial<Told>> = {
+  describe('the result rows of a SELECT', () => {
+    type Facts = Pick<Select, 'plain' | 'limited' | 'nested' | 'ordinal' | 'windowed'>;
+    const PLAIN: Facts = { plain: true, limited: false, nested: false, ordinal: false, windowed: false };
+    const STATEMENTS: Record<string, Partial<Facts>> = {
       'select a.id from a join b on b.a_id = a.id where a.n = 1 order by a.id': {},
       'select distinct a.id from a': { plain: false },
       'select distinct on (a.n) a.id from a': { plain: false, ordinal: true },
@@ -217,12 +218,13 @@ describe('readSelect', () => {
       'select array_agg(a.id) from a': { ordinal: true },
       'select a."group", a."union" from a': {},
     };
-    for (const [sql, told] of Object.entries(STATEMENTS)) {
-      it(sql, () => expect(readSelect(sql)).to.include({ ...PLAIN, ...told }));
+    for (const [sql, expected] of Object.entries(STATEMENTS)) {
+      it(`${sql} has ${Object.keys(expected).join(', ') || 'plain'} rows`, () =>
+        expect(readSelect(sql)).to.include({ ...PLAIN, ...expected }));
     }
   });
 
-  describe('tells the columns of', () => {
+  describe('the columns of a SELECT', () => {
     const any = undefined;
     for (const [sql, reads, where] of [
       [
@@ -264,7 +266,7 @@ describe('readSelect', () => {
       ['select a.id from a where n = 1', any, {}],
       ['select a.id from a where a.n = 1 and t = 2', any, { n: 1 }],
     ] as const) {
-      it(sql, () => {
+      it(`the columns of ${sql} are ${reads ? reads.join(', ') || 'none' : 'any'}`, () => {
         const select = readSelect(sql) as Select;
         expect(select.tables[0]!.reads).to.deep.equal(reads && new Set(reads));
         expect(Object.fromEntries(select.tables[0]!.where)).to.deep.equal(where);
@@ -272,7 +274,7 @@ describe('readSelect', () => {
     }
   });
 
-  describe('refuses', () => {
+  describe('refused SQL', () => {
     for (const [sql, reason] of [
       ['select now() from a', 'a call of now()'],
       ['select * from a where at > current_date', 'current_date, which is not the same at every time'],
@@ -297,20 +299,20 @@ describe('readSelect', () => {
       ['select 1 from a; select 2', 'several statements'],
       ['with q as (delete from a returning id) select * from q', 'delete in a query'],
       ['select * into b from a', 'into in a query'],
-      ['select (1) from a)', 'SQL that is not understood'],
+      ['select (1) from a)', 'SQL that cannot be parsed'],
       ['select (1 from a)', 'a FROM that is not understood'],
       ['select 1 from user', 'a FROM item that is not a table'],
       ['select 1 from (table tag) as q', 'a FROM item that is not a table'],
       ['select a.t is distinct from user from a', 'user, which is not the same at every time'],
       ['select a.id from a for key share', 'a lock in a query'],
-      ['delete from a', 'a statement that is no query'],
-      [`select 'a from b`, 'SQL that is not understood'],
+      ['delete from a', 'a statement that is not a query'],
+      [`select 'a from b`, 'SQL that cannot be parsed'],
     ] as const) {
-      it(sql, () => expect(readSelect(sql)).to.deep.equal({ reason }));
+      it(`${sql} is refused: ${reason}`, () => expect(readSelect(sql)).to.deep.equal({ reason }));
     }
   });
 
-  it('takes no name of a column for that of a function', () => {
+  it('a column name is not mistaken for a function', () => {
     expect(occurrences('select a.current_date, "now" from a where "random" in (1)')).to.deep.equal({ a: 1 });
   });
 });

@@ -8,7 +8,7 @@ const LITERAL = /'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`/g;
 const STARTS_STATEMENT =
   /^\s*(?:\(|select|insert|update|delete|with|values|table|merge|truncate|copy|create|alter|drop|explain|set|reset|begin|commit|rollback|savepoint|release|prepare|execute|declare|do|call|lock|grant)\b/i;
 
-/** Texts in the specs that look like SQL; what is put into a template at run time is an `x`. */
+/** Texts in the specs that look like SQL; an expression in a template is replaced by `x`. */
 export function textsOfSpecs(): string[] {
   const folder = join(import.meta.dirname, '..');
   const texts = globSync('**/*.{js,ts}', { cwd: folder })
@@ -32,7 +32,7 @@ export const anyKind: fc.Arbitrary<string> = fc
   )
   .map(([frame, e, e2, i, i2]) => fill(frame!, e!, e2!, i!, i2!));
 
-/** What is refused hides the rest: so one of these stands among what is not. */
+/** A refused part hides the rest, so at most one of these is combined with accepted parts. */
 function often(plain: string, others: readonly string[]): fc.Arbitrary<string> {
   return fc.oneof(
     { weight: 2, arbitrary: fc.constant(plain) },
@@ -59,7 +59,7 @@ function fill(frame: string, e: string, e2: string, i: string, i2: string): stri
   return frame.replace(/\b[EI]2?\b/g, part => parts[part]!);
 }
 
-/** Queries whose subqueries, joins and expressions nest. */
+/** Queries with nested subqueries, joins and expressions. */
 export const anyQuery: fc.Arbitrary<string> = fc.letrec<Record<'query' | 'item' | 'expression', string>>(
   tie => ({
     query: fc.oneof(
@@ -133,7 +133,7 @@ const REPLACEMENTS = [
   ),
 ];
 
-/** The text with up to three tokens taken away, moved, doubled, quoted, replaced or added. */
+/** The text with up to three tokens removed, moved, doubled, quoted, replaced or added. */
 export function mutate(sql: string, random: Random): string {
   const pieces = sql.match(PIECES) ?? [];
   const at = () => Math.floor(random() * pieces.length);

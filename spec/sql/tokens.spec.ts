@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
 import { anyConstant, anyGap, anySql } from '../changes/generated.js';
 
-/** Each token as `kind:text`, constants by the text as it stands. */
+/** Each token as `kind:text`, constants with their text in the SQL. */
 function read(sql: string): string[] | undefined {
   return tokenize(sql)?.map(({ kind, start, end, text }) => `${kind}:${text || sql.slice(start, end)}`);
 }
@@ -52,7 +52,7 @@ describe('the tokens of SQL', () => {
     ['f(a := 1);', ['word:f', 'mark:(', 'word:a', 'mark::=', 'number:1', 'mark:)', 'mark:;']],
   ];
   for (const [sql, tokens] of understood) {
-    it(`reads ${JSON.stringify(sql)}`, () => {
+    it(`${JSON.stringify(sql)} is tokenized`, () => {
       expect(read(sql)).to.deep.equal(tokens);
     });
   }
@@ -64,24 +64,28 @@ describe('the tokens of SQL', () => {
     ['a comment without an end', '/* /* */', 'a /*'],
     ['an empty name', '""', 'U&""'],
     ['a name with escapes', 'U&"d\\0061ta"', `u&"d!0061ta" uescape '!'`],
-    ['what versions of PostgreSQL read differently', '1returning x', '$1returning', '0xg', '1e'],
-    ['characters that are in no SQL', 'a \\ b', '{', 'a\u0001', '$', 'a $ b'],
-    ['text that the server would not see the end of', 'select 1 \0; delete from a', `select '\0'`],
-    ['operators longer than there can be', '+'.repeat(64)],
+    ['a text that versions of PostgreSQL read differently', '1returning x', '$1returning', '0xg', '1e'],
+    ['a character outside SQL', 'a \\ b', '{', 'a\u0001', '$', 'a $ b'],
+    [
+      'a text with a NUL character, which ends it for the server,',
+      'select 1 \0; delete from a',
+      `select '\0'`,
+    ],
+    ['an operator longer than the maximum', '+'.repeat(64)],
   ];
   for (const [why, ...sqls] of notUnderstood) {
-    it(`does not understand ${why}`, () => {
+    it(`${why} is not understood`, () => {
       expect(sqls.map(sql => [sql, tokenize(sql)])).to.deep.equal(sqls.map(sql => [sql, undefined]));
     });
   }
 
-  it('keeps as much of a long name as PostgreSQL does', () => {
+  it('a long name is truncated as in PostgreSQL', () => {
     expect(read('x'.repeat(70))).to.deep.equal([`word:${'x'.repeat(63)}`]);
     expect(read(`"${'é'.repeat(40)}"`)).to.deep.equal([`name:${'é'.repeat(31)}`]);
     expect(read(`"${'x'.repeat(61)}€"`)).to.deep.equal([`name:${'x'.repeat(61)}`]);
   });
 
-  it('covers the whole text: what is between tokens is white space and comments', () => {
+  it('the text between tokens is white space and comments', () => {
     fc.assert(
       fc.property(anySql, sql => {
         const tokens = tokenize(sql);
@@ -99,7 +103,7 @@ describe('the tokens of SQL', () => {
     );
   });
 
-  it('never throws, whatever the text is', () => {
+  it('the tokenizer never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), anySql), sql => {
         tokenize(sql);
@@ -108,7 +112,7 @@ describe('the tokens of SQL', () => {
     );
   });
 
-  it('takes each constant for one token, whatever is in it, and whatever is around it', () => {
+  it('a constant is one token with any content and in any context', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyConstant, anyGap)), pairs => {
         const sql = pairs.map(([constant, gap]) => `${constant.sql}${gap},${gap}`).join('');
@@ -120,7 +124,7 @@ describe('the tokens of SQL', () => {
     );
   });
 
-  it('takes time in proportion to the length, for the worst of texts', () => {
+  it('the tokenizer takes linear time for the worst texts', () => {
     const pieces = [
       "'",
       '"',
@@ -144,7 +148,7 @@ describe('the tokens of SQL', () => {
     for (const piece of pieces) {
       const start = performance.now();
       tokenize(piece.repeat(300_000));
-      // a quadratic one takes minutes
+      // quadratic time would be minutes
       expect(performance.now() - start, piece).to.be.below(5000);
     }
   });

@@ -12,7 +12,7 @@ import { canonicalOfParameter } from '../../lib/values/parameter.js';
 import { freshDatabase } from '../support/servers.js';
 import { KINDS, type Kind, MOODS, type ScalarKind } from './kinds.js';
 
-/** What a session may have been set to, by a role, a database or a statement. */
+/** Settings of a session, from a role, a database or a statement. */
 const SESSIONS = [
   'reset all',
   `set timezone = 'Asia/Kathmandu'; set datestyle = 'German, DMY'; set extra_float_digits = -15`,
@@ -47,7 +47,7 @@ describe('canonical forms', () => {
 
   for (const [kind, { types, stored, parameter }] of Object.entries(KINDS) as [ScalarKind, Kind][]) {
     for (const type of types) {
-      it(`tell equal values of ${type} from others as the database does`, async () => {
+      it(`values of ${type} have the same canonical form exactly if they are equal in the database`, async () => {
         let decided = 0;
         await fc.assert(
           fc.asyncProperty(
@@ -82,7 +82,7 @@ describe('canonical forms', () => {
     ['UTC', () => orm],
     ['local time', () => local],
   ] as const) {
-    it(`a Date sent in ${form} means to the database what it means here, in every time zone`, async () => {
+    it(`a Date sent in ${form} is read by the database as its canonical form, in every time zone`, async () => {
       const recent = [
         '1975-01-01',
         '2024-07-01T01:30Z',
@@ -108,20 +108,20 @@ describe('canonical forms', () => {
     });
   }
 
-  it('of half a character are those of what the database is sent', async () => {
+  it('a text with a lone surrogate has the canonical form of the text that the database receives', async () => {
     const [row] = await read('text', await storedIn('text', ['a\ufffd']));
     expect(canonicalOfParameter('text', 'a\ud800')).to.equal(row!.canonical);
     expect(await equalTo('t', 'a\ud800')).to.deep.equal([row!.id]);
   });
 
-  it('are null for what is NULL', () => {
+  it('NULL has the canonical form null', () => {
     for (const kind of Object.keys(KINDS) as ScalarKind[]) {
       expect(canonicalOfParameter(kind, null)).to.equal(null);
       expect(canonicalOfStored(kind, null)).to.equal(null);
     }
   });
 
-  it('are not given to values that only a conversion would make comparable', () => {
+  it('a value that needs a conversion to be comparable has no canonical form', () => {
     const foreign = [
       undefined,
       {},
@@ -139,12 +139,12 @@ describe('canonical forms', () => {
     }
   });
 
-  it('are not given to columns that the database compares in ways of its own', async () => {
+  it('a column with its own comparison has no kind', async () => {
     await execute(
       `create collation blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
     );
     await execute('create domain short as text');
-    // a type of one's own may have the name of another
+    // a user's type may have the name of another
     await execute(
       `create schema odd; create domain odd.text as text check (value <> ''); create type odd.uuid as (a int)`,
     );
@@ -201,7 +201,7 @@ describe('canonical forms', () => {
     return MikroORM.init({
       entities: [],
       discovery: { warnWhenNoEntities: false },
-      pool: { min: 1, max: 1 }, // settings are of one session
+      pool: { min: 1, max: 1 }, // settings belong to one session
       ...options,
     });
   }
@@ -220,7 +220,7 @@ describe('canonical forms', () => {
     return 't';
   }
 
-  /** Stores what the database does not refuse. */
+  /** Stores the values that the database accepts. */
   async function storedIn(type: string, values: readonly string[]): Promise<string> {
     const table = await emptyTable(type);
     for (const value of values) {
@@ -237,7 +237,7 @@ describe('canonical forms', () => {
   }
 
   async function read(kind: Comparable, table: string): Promise<Row[]> {
-    // in JSON, as it is read in a row's image
+    // in JSON, as in a row image
     const rows = await execute(`select id, json_build_array(${storedExpression(kind, 't.c')})::text as image,
       array(select id from ${table} as other where other.c = t.c order by id) as equal from ${table} as t order by id`);
     return rows.map(({ id, image, equal }) => ({
@@ -254,7 +254,7 @@ describe('canonical forms', () => {
     }
   }
 
-  /** The ids of the rows that equal the parameter, as the ORM renders it; `undefined` if the database refuses it. */
+  /** The ids of the rows that equal the parameter as the ORM renders it; `undefined` if the database rejects it. */
   async function equalTo(table: string, parameter: unknown): Promise<number[] | undefined> {
     const rows = await execute(`select id from ${table} as t where t.c = ? order by id`, [parameter]).catch(
       () => undefined,

@@ -27,7 +27,7 @@ const plain = fc.letrec<{ plain: unknown }>(tie => ({
 })).plain;
 
 describe('findDifference()', () => {
-  it('finds none between a value and its copy', () => {
+  it('a value and its copy have no difference', () => {
     fc.assert(
       fc.property(plain, value => {
         expect(findDifference(value, copy(value))).to.equal(undefined);
@@ -36,11 +36,11 @@ describe('findDifference()', () => {
     );
   });
 
-  it('finds one between values that differ, whichever comes first', () => {
+  it('different values have a difference, in either order', () => {
     let different = 0;
     fc.assert(
       fc.property(plain, plain, (a, b) => {
-        const same = tell(a) === tell(b);
+        const same = textOf(a) === textOf(b);
         different += same ? 0 : 1;
         expect(findDifference(a, b) === undefined).to.equal(same);
         expect(findDifference(b, a) === undefined).to.equal(same);
@@ -50,7 +50,7 @@ describe('findDifference()', () => {
     expect(different).to.be.above(500);
   });
 
-  it('says where, and of which types', () => {
+  it('a difference has the path and both types', () => {
     const at = new Date(0);
     const cases: readonly [unknown, unknown, string][] = [
       [[{ at }], [{ at: at.toJSON() }], '[0].at: a Date came back as a string'],
@@ -71,7 +71,7 @@ describe('findDifference()', () => {
     }
   });
 
-  it('takes nothing for the same that it cannot look into', () => {
+  it('a value that cannot be inspected always differs', () => {
     class Interval {
       days = 1;
     }
@@ -103,7 +103,7 @@ describe('findDifference()', () => {
   });
 });
 
-/** By another way: containers are built anew. */
+/** A copy with new containers. */
 function copy(value: unknown): unknown {
   if (Buffer.isBuffer(value)) {
     return Buffer.from(value);
@@ -120,8 +120,8 @@ function copy(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item)]));
 }
 
-/** Text that differs for values which are not the same. */
-function tell(value: unknown): string {
+/** Text that differs for different values. */
+function textOf(value: unknown): string {
   if (typeof value === 'string') {
     return JSON.stringify(value);
   }
@@ -134,6 +134,6 @@ function tell(value: unknown): string {
   if (Buffer.isBuffer(value)) {
     return `Buffer ${value.toString('hex')}`;
   }
-  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${tell(item)}`);
+  const entries = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${textOf(item)}`);
   return Array.isArray(value) ? `[${entries}]` : `{${entries}}`;
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { dependencyOf, encodeValues, schemeOf } from '../../lib/values/encode.js';
 
-/** What the encodings use as punctuation, and what looks like it. */
+/** The punctuation of the encodings, and text that looks like it. */
 const part = fc
   .array(
     fc.constantFrom(
@@ -41,7 +41,7 @@ function sorted(columns: readonly string[] | undefined): readonly string[] | nul
 }
 
 describe('schemeOf', () => {
-  it('gives the same object for the same columns, in whatever order', () => {
+  it('the same columns in any order have the same scheme object', () => {
     fc.assert(
       fc.property(fc.uniqueArray(column, { maxLength: 4 }), columns => {
         expect(schemeOf([...columns].reverse())).to.equal(schemeOf(columns));
@@ -49,7 +49,7 @@ describe('schemeOf', () => {
     );
   });
 
-  it('gives another id for other columns', () => {
+  it('different columns have different scheme ids', () => {
     const columns = fc.uniqueArray(column, { maxLength: 3 });
     fc.assert(
       fc.property(columns, columns, (a, b) => {
@@ -59,7 +59,7 @@ describe('schemeOf', () => {
     );
   });
 
-  it('gives another id for other columns read or tested', () => {
+  it('schemes that read or test different columns have different ids', () => {
     const columns = fc.uniqueArray(column, { maxLength: 2 });
     const shape = fc.tuple(columns, fc.option(columns, { nil: undefined }), columns);
     fc.assert(
@@ -72,7 +72,7 @@ describe('schemeOf', () => {
     );
   });
 
-  it('does not remember all that it was ever asked for: paths into documents are as many as users think of', () => {
+  it('the number of remembered schemes is bounded, because queries may name any number of paths within a column', () => {
     const first = schemeOf(['["meta","first"]']);
     for (let i = 0; i < 20_000; i++) {
       schemeOf([`["meta","${i}"]`]);
@@ -82,7 +82,7 @@ describe('schemeOf', () => {
     expect(again).to.not.equal(first);
   });
 
-  it('says what it is the id of', () => {
+  it('a scheme contains the columns of its id', () => {
     expect(schemeOf(['b', 'a'])).to.deep.equal({ id: 'a,b', columns: ['a', 'b'] });
     expect(schemeOf(['a'], [])).to.deep.equal({ id: 'a!', columns: ['a'], reads: [] });
     expect(schemeOf([], ['y', 'x'], ['z'])).to.deep.equal({
@@ -96,7 +96,7 @@ describe('schemeOf', () => {
 });
 
 describe('encodeValues', () => {
-  it('gives other text for other values', () => {
+  it('different values have different encodings', () => {
     const pair = fc.nat(3).chain(length => {
       const values = fc.array(value, { minLength: length, maxLength: length });
       return fc.tuple(values, values);
@@ -110,7 +110,7 @@ describe('encodeValues', () => {
     );
   });
 
-  it('tells NULL from every text', () => {
+  it('NULL has another encoding than every text', () => {
     fc.assert(
       fc.property(part, text => {
         expect(encodeValues([text])).not.to.equal(encodeValues([null]));
@@ -118,7 +118,7 @@ describe('encodeValues', () => {
     );
   });
 
-  it('leaves no punctuation of keys in the text', () => {
+  it('an encoding contains no punctuation of store keys', () => {
     fc.assert(
       fc.property(part, text => {
         expect(encodeValues([text])).not.to.match(/[{}:*?[\]\\!,\n\0]/);
@@ -128,7 +128,7 @@ describe('encodeValues', () => {
 });
 
 describe('dependencyOf', () => {
-  it('is the same for the same columns and values, in whatever order', () => {
+  it('the same columns and values in any order have the same dependency', () => {
     fc.assert(
       fc.property(conjunction, values => {
         expect(dependencyOf(new Map([...values].reverse()))).to.deep.equal(dependencyOf(values));
@@ -136,7 +136,7 @@ describe('dependencyOf', () => {
     );
   });
 
-  it('is another one for other columns or values', () => {
+  it('different columns or values have different dependencies', () => {
     const id = (values: Map<string, Canonical>) => {
       const { scheme, values: encoded } = dependencyOf(values);
       return `${scheme.id}:${encoded}`;

@@ -3,13 +3,13 @@ import type { ArrayKind, Comparable } from '../../lib/values/comparable.js';
 
 export type ScalarKind = Exclude<Comparable, ArrayKind>;
 
-/** A kind of column, with values that are likely to be nearly the same. */
+/** A kind of column, with values that are often nearly equal. */
 export interface Kind {
-  /** column types, as SQL writes them */
+  /** column types in SQL */
   readonly types: readonly string[];
-  /** what is stored, as text that the database reads; it may refuse some of it */
+  /** stored values, as text that the database reads; it may reject some */
   readonly stored: Arbitrary<string>;
-  /** what a query may compare with */
+  /** values that a query compares with */
   readonly parameter: Arbitrary<unknown>;
 }
 
@@ -86,7 +86,7 @@ const jsDate = oneof(
   fc.date({ min: new Date('0001-01-02'), max: new Date('9999-12-30') }),
 ).filter(value => !Number.isNaN(value.getTime()));
 
-/** Read by the database, or not; and not always as one would think. */
+/** Texts that the database may or may not accept, with surprising meanings. */
 const odd = constantFrom<unknown>(
   '',
   ' 1',

@@ -32,7 +32,7 @@ describe('the order of canonical forms', () => {
   for (const [kind, { types, stored, parameter }] of ORDERED) {
     const strings = kind === 'text' || kind === 'padded';
     for (const type of strings ? types.map(collated) : types) {
-      it(`is that in which the database sorts ${type}`, async () => {
+      it(`values of ${type} are compared as the database sorts them`, async () => {
         let decided = 0;
         await fc.assert(
           fc.asyncProperty(
@@ -65,14 +65,14 @@ describe('the order of canonical forms', () => {
     }
   }
 
-  it('of very long numbers is theirs', () => {
+  it('very long numbers are compared by value', () => {
     const long = '9'.repeat(400);
     expect(compareCanonical('decimal', long, `1${long}`)).to.be.below(0);
     expect(compareCanonical('decimal', `-${long}.5`, `-${long}.25`)).to.be.below(0);
     expect(compareCanonical('integer', '9007199254740993', '9007199254740992')).to.be.above(0);
   });
 
-  it('is known of strings only where they sort by code points', async () => {
+  it('strings are compared only under a collation that sorts by code points', async () => {
     await execute(`create collation lower_first (provider = icu, locale = 'und-u-kf-lower')`);
     const collations: Record<string, boolean> = {
       C: true,
@@ -87,7 +87,7 @@ describe('the order of canonical forms', () => {
     }
     await emptyTable('text');
     if ((await columnFacts()).orderable) {
-      // the database's own collation: what is said of it is true
+      // the database's own collation, which may be orderable
       const values = ['a', 'B', 'b', 'é', 'e', 'ab', 'a b', '\ufffd', '😀', '', '-a'];
       await storedIn('text', values);
       const rows = await execute('select c from t order by c');
@@ -139,7 +139,7 @@ describe('the order of canonical forms', () => {
     return new Map(rows.map(({ id, image }) => [id, canonicalOfStored(kind, JSON.parse(image)[0])!]));
   }
 
-  /** How the stored values stand to one that is given; `undefined` if the database refuses it. */
+  /** The order of stored values relative to a given one; `undefined` if the database rejects it. */
   function compared(given: unknown): Promise<any[] | undefined> {
     return execute('select id, sign((c > ?)::int - (c < ?)::int) as order from t', [given, given]).catch(
       () => undefined,

@@ -33,8 +33,8 @@ describe('canonicalOfResult', () => {
 
   after(() => orm.close());
 
-  it('is what is stored, or between which values it is, whatever the session is set to', async () => {
-    const told = new Map<string, number>();
+  it('the bounds of a value in a result include the stored value, under any session settings', async () => {
+    const counts = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(
         fc.array(sampleRow, { minLength: 10, maxLength: 10 }),
@@ -72,7 +72,7 @@ describe('canonicalOfResult', () => {
               if (bounds === undefined) {
                 continue;
               }
-              told.set(column, (told.get(column) ?? 0) + 1);
+              counts.set(column, (counts.get(column) ?? 0) + 1);
               const message = `${column} ${stored} as ${String(given[i]![column])}`;
               if (bounds === null || stored === null) {
                 expect(bounds, message).to.equal(stored);
@@ -86,7 +86,7 @@ describe('canonicalOfResult', () => {
       ),
       { numRuns: 40 },
     );
-    const columns = [...told].filter(([, count]) => count > 20).map(([column]) => column);
+    const columns = [...counts].filter(([, count]) => count > 20).map(([column]) => column);
     expect(columns).to.include.members([
       'int',
       'big',

@@ -1,6 +1,6 @@
 import type { Routines } from '../../sql/routines.js';
-import type { TableName } from '../../sql/select/select.js';
-import type { SessionEffects } from '../../sql/statement.js';
+import type {} from '../../sql/select/select.js';
+import type { SessionEffects, TableName } from '../../sql/statement.js';
 import type { Seal } from '../../store/store.js';
 import type { Comparable } from '../../values/comparable.js';
 import { pathOf } from '../../values/path.js';

@@ -1,6 +1,7 @@
 import type { OrderTerm } from '../../query/result_bound.js';
-import type { Join } from '../../sql/select/select.js';
-import { tellsAll } from '../../values/comparable.js';
+import type {} from '../../sql/select/select.js';
+import type { Join } from '../../sql/select/select_result.js';
+import { isIdentifying } from '../../values/comparable.js';
 import type { Table } from '../catalog/table.js';
 import { joinOf, type RangeTable } from './range_table.js';
 import type { TableReference } from './select_analysis.js';
@@ -83,13 +84,13 @@ export class BoundPlanner {
    */
   #filterColumnsOf(use: TableReference): readonly string[] | undefined {
     const { occurrence, table } = use;
-    if (!occurrence.besides) {
+    if (!occurrence.outsideList) {
       return undefined;
     }
-    const columns = [...new Set([...occurrence.besides, ...this.#places.inexactOf(use)])];
+    const columns = [...new Set([...occurrence.outsideList, ...this.#places.inexactOf(use)])];
     const isKnown = (column: string) => {
       const kind = table.kinds.get(column);
-      return kind !== undefined && tellsAll(kind, table.types.get(column)!);
+      return kind !== undefined && isIdentifying(kind, table.types.get(column)!);
     };
     return columns.length <= MAX_DECIDING && columns.every(isKnown) ? columns : undefined;
   }

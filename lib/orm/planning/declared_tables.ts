@@ -3,7 +3,8 @@ import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { show } from '../../config/check.js';
 import { CacheopsError, checkTables, type TableSource, type TableSources } from '../../config/index.js';
 import { didYouMean } from '../../config/nearest.js';
-import type { Unanalysable } from '../../sql/select/select.js';
+import type {} from '../../sql/select/select.js';
+import type { Unanalysable } from '../../sql/select/select_result.js';
 import type { Catalog, Table } from '../catalog/table.js';
 import { obstacleOf } from './select_analysis.js';
 

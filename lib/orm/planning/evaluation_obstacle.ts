@@ -1,6 +1,7 @@
 import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords.js';
-import { CLOCK, type ColumnName } from '../../sql/select/evaluation.js';
-import type { Select } from '../../sql/select/select.js';
+import { CLOCK } from '../../sql/select/evaluation.js';
+import type {} from '../../sql/select/select.js';
+import type { ColumnName, Select } from '../../sql/select/select_result.js';
 import type { Catalog } from '../catalog/table.js';
 import type { TableReference } from './select_analysis.js';
 
@@ -28,8 +29,8 @@ export function evaluationObstacle(
       return `${table.name}, which has a type with functions of its own`;
     }
     const composed = evaluation.composed.filter(({ alias }) => alias === occurrence.alias);
-    const compared = occurrence.besides && [
-      ...occurrence.besides,
+    const compared = occurrence.outsideList && [
+      ...occurrence.outsideList,
       ...occurrence.where.keys(),
       ...composed.map(({ column }) => column),
     ];

@@ -9,7 +9,7 @@ import type { KeyList } from '../../query/key_list.js';
 import { serialise, serialiseQuery, shapeOf } from '../../query/serialise.js';
 import type { WatchedTable } from '../../query/watch.js';
 import { mayReadClock, mayReadClockIn } from '../../sql/clock.js';
-import { haveSkeletons, skeletonsOf } from '../../sql/fingerprint.js';
+import { haveSkeletons, skeletonsOf } from '../../sql/skeleton.js';
 import type { EntryAddress } from '../../store/store.js';
 import { schemeOfKinds } from '../../values/encode.js';
 import { pathOf } from '../../values/path.js';

@@ -1,7 +1,8 @@
 import type { Condition } from '../../query/condition.js';
 import { disjunctiveForm, type Source } from '../../query/formula.js';
-import { type View, viewOf } from '../../query/view.js';
-import type { Join, Select } from '../../sql/select/select.js';
+import { type Projection, projectionOf } from '../../query/projection.js';
+import type {} from '../../sql/select/select.js';
+import type { Join, Select } from '../../sql/select/select_result.js';
 import type { Table } from '../catalog/table.js';
 import type { SelectAnalysis, TableReference } from './select_analysis.js';
 
@@ -14,7 +15,7 @@ export class RangeTable {
   /** Is it left to where rows stand which of them are in the result? */
   readonly arbitrary: boolean;
   readonly #condition: Condition;
-  readonly #views = new Map<TableReference, View | undefined>();
+  readonly #views = new Map<TableReference, Projection | undefined>();
 
   constructor(reading: SelectAnalysis, condition: Condition) {
     this.all = reading.uses.filter(use => !isAgain(use, reading));
@@ -42,10 +43,10 @@ export class RangeTable {
     return this.isCertain(use) ? this.sourcesOf(use.table)[0] : undefined;
   }
 
-  viewOf(use: TableReference): View | undefined {
+  viewOf(use: TableReference): Projection | undefined {
     if (!this.#views.has(use)) {
       const source = this.sourceOf(use);
-      this.#views.set(use, source && viewOf(this.#condition.formula, source));
+      this.#views.set(use, source && projectionOf(this.#condition.formula, source));
     }
     return this.#views.get(use);
   }

@@ -1,8 +1,8 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { keySetBound } from '../../query/key_set_bound.js';
+import { pageBound } from '../../query/page_bound.js';
 import type { OrderTerm, PageBound, ResultBound } from '../../query/result_bound.js';
 import type { ResultBounds } from '../../query/row_deltas.js';
-import { pageBound } from '../../query/window.js';
 import type { BoundPlan } from './bound_plans.js';
 import type { PlacedBound } from './occurrences.js';
 

@@ -1,5 +1,6 @@
 import { CLOCK } from '../../sql/select/evaluation.js';
-import { type Occurrence, readSelect, type Select, type Unanalysable } from '../../sql/select/select.js';
+import { readSelect } from '../../sql/select/select.js';
+import type { Select, SelectTable, Unanalysable } from '../../sql/select/select_result.js';
 import type { Catalog, Table } from '../catalog/table.js';
 import { evaluationObstacle } from './evaluation_obstacle.js';
 
@@ -17,7 +18,7 @@ export interface SelectAnalysis {
 
 export interface TableReference {
   readonly table: Table;
-  readonly occurrence: Occurrence;
+  readonly occurrence: SelectTable;
 }
 
 /**
@@ -80,7 +81,7 @@ export function analyseSelects(
 }
 
 /** Not a name that WITH gives; those of the system's own tables begin so. */
-function mayBeTemporary({ schema, name }: Occurrence, sql: string): boolean {
+function mayBeTemporary({ schema, name }: SelectTable, sql: string): boolean {
   return schema === undefined && !name.startsWith('pg_') && /\bwith\b/i.test(sql);
 }
 
@@ -110,7 +111,7 @@ function signatureOf({ uses, select, others, opaque }: SelectAnalysis): string {
       occurrence.again,
       occurrence.within,
       occurrence.reads && [...occurrence.reads].sort(),
-      occurrence.besides && [...occurrence.besides].sort(),
+      occurrence.outsideList && [...occurrence.outsideList].sort(),
       [...occurrence.where].sort(([x], [y]) => (x < y ? -1 : 1)),
     ]),
     select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],

@@ -1,19 +1,18 @@
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { JournalLimits } from '../../changes/journal.js';
 import { CacheopsError } from '../../config/index.js';
+import { isPlainSelect, parseStatement } from '../../sql/parse_statement.js';
 import { mayCallRoutine } from '../../sql/routines.js';
-import {
-  type Delete,
-  type Insert,
-  type IsolationLevel,
-  isPlainSelect,
-  type Other,
-  parseStatement,
-  type Read,
-  type SessionEffects,
-  type Transaction,
-  type Truncate,
-  type Update,
+import type {
+  Delete,
+  Insert,
+  IsolationLevel,
+  Other,
+  Read,
+  SessionEffects,
+  Transaction,
+  Truncate,
+  Update,
 } from '../../sql/statement.js';
 import { eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Store } from '../../store/store.js';

@@ -4,8 +4,8 @@ import type { Token } from './tokens.js';
 const OPENING: Readonly<Record<string, string>> = { '(': ')', '[': ']' };
 
 /**
- * Reads a statement's tokens from left to right. What `take…` and `skip…` methods do not find, they leave, and tell
- * so by `false` or `undefined`.
+ * Reads a statement's tokens from left to right. A `take…` or `skip…` method that does not find its tokens stays in
+ * place and returns `false` or `undefined`.
  */
 export class Cursor {
   readonly #tokens: readonly Token[];
@@ -15,17 +15,15 @@ export class Cursor {
     this.#tokens = tokens;
   }
 
-  /** The next token. */
   get next(): Token | undefined {
     return this.#tokens[this.#at];
   }
 
-  /** The one behind it. */
   get second(): Token | undefined {
     return this.#tokens[this.#at + 1];
   }
 
-  /** All that has not been read. */
+  /** The tokens that have not been read. */
   get rest(): readonly Token[] {
     return this.#tokens.slice(this.#at);
   }
@@ -43,7 +41,7 @@ export class Cursor {
     return this.next !== undefined && isWord(this.next, ...words);
   }
 
-  /** Whether these keywords are the last that was read. */
+  /** Whether these keywords are the last tokens that were read. */
   follows(...words: readonly string[]): boolean {
     const start = this.#at - words.length;
     return words.every((word, i) => {
@@ -56,7 +54,7 @@ export class Cursor {
     return this.next !== undefined && isMark(this.next, mark);
   }
 
-  /** These keywords, if all of them come next. */
+  /** Takes these keywords if all of them come next. */
   takeWords(...words: readonly string[]): boolean {
     const found = words.every((word, i) => {
       const token = this.#tokens[this.#at + i];
@@ -66,9 +64,14 @@ export class Cursor {
     return found;
   }
 
-  /** One of these keywords. */
+  /** Takes one of these keywords. */
   takeWord(...words: readonly string[]): string | undefined {
     return this.isWord(...words) ? this.#tokens[this.#at++]!.text : undefined;
+  }
+
+  /** Takes one of these phrases: keywords separated by a space. */
+  takePhrase<Phrase extends string>(...phrases: readonly Phrase[]): Phrase | undefined {
+    return phrases.find(phrase => this.takeWords(...phrase.split(' ')));
   }
 
   takeMark(mark: string): boolean {
@@ -84,8 +87,8 @@ export class Cursor {
   }
 
   /**
-   * A name, quoted or not. Which words are reserved is left to the database; but a word with capitals beyond ASCII is
-   * no name here, since single-byte encodings fold them.
+   * Takes a name, quoted or not. Reserved words are not rejected, because the database does that. A word with
+   * non-ASCII capitals is not a name here, because single-byte encodings fold them.
    */
   takeName(): string | undefined {
     const token = this.next;
@@ -95,7 +98,20 @@ export class Cursor {
     return understood ? token.text : undefined;
   }
 
-  /** Any token but one that closes what was opened before; a bracket with all that is in it. */
+  /** Takes items separated by commas; `undefined` if one of them is `undefined`. */
+  takeList<Item>(take: () => Item | undefined): Item[] | undefined {
+    const items: Item[] = [];
+    do {
+      const item = take();
+      if (item === undefined) {
+        return undefined;
+      }
+      items.push(item);
+    } while (this.takeMark(','));
+    return items;
+  }
+
+  /** Skips one token, or a bracket with its content. Does not skip the bracket that closes an earlier one. */
   skip(): boolean {
     const closing: string[] = [];
     do {
@@ -117,10 +133,10 @@ export class Cursor {
   }
 
   /**
-   * All up to where `stop` says so, or up to the end. It is not asked in brackets, nor where a word can only be a
-   * name (`x.returning`, `as returning`).
+   * Skips to the token where `stop` returns true, or to the end. `stop` is not called inside brackets, nor where a
+   * word can only be a name (`x.returning`, `as returning`).
    *
-   * @returns what was skipped; `undefined` if it is nothing, or its brackets do not match
+   * @returns the skipped range; `undefined` if it is empty, or its brackets do not match
    */
   skipTo(stop: (cursor: Cursor) => boolean): Range | undefined {
     const start = this.next?.start;
@@ -133,7 +149,7 @@ export class Cursor {
     return start === undefined || first === this.#at ? undefined : { start, end: this.end };
   }
 
-  /** Whether what comes next can only be a name: what follows a dot, or AS (unless that is a name itself). */
+  /** Whether the next token can only be a name: after a dot, or after AS (unless that is a name itself). */
   #followsNaming(): boolean {
     const previous = this.#tokens[this.#at - 1];
     const before = this.#tokens[this.#at - 2];
@@ -146,6 +162,11 @@ export class Cursor {
 
 export function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
   return token?.kind === 'word' && words.includes(token.text);
+}
+
+/** The keyword or unquoted name; empty for other tokens. */
+export function wordOf(token: Token | undefined): string {
+  return token?.kind === 'word' ? token.text : '';
 }
 
 export function isMark(token: Token | undefined, mark: string): boolean {

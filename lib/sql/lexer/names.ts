@@ -1,9 +1,9 @@
-/** What PostgreSQL makes of a name as it is written (in UTF-8): it keeps the first 63 bytes of a longer one. */
+/** How PostgreSQL stores a name (in UTF-8): it keeps the first 63 bytes. */
 
 const MAX_BYTES = 63;
 const ASCII = /^[\0-\x7f]*$/;
 
-/** The name that an unquoted word stands for: only the letters A to Z are folded. */
+/** The name of an unquoted word: only the letters A to Z are folded. */
 export function foldWord(word: string): string {
   const folded = ASCII.test(word)
     ? word.toLowerCase()
@@ -11,7 +11,7 @@ export function foldWord(word: string): string {
   return truncate(folded);
 }
 
-/** @param quoted `"…"`; `undefined` if nothing is between the quotes, which is no name */
+/** @param quoted `"…"`; `undefined` if it is empty, which is not a name */
 export function unquoteName(quoted: string): string | undefined {
   const name = quoted.slice(1, -1).replaceAll('""', '"');
   return name === '' ? undefined : truncate(name);
@@ -21,7 +21,7 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
-/** What is kept of a name that is too long. */
+/** The part of a long name that PostgreSQL keeps. */
 export function truncate(name: string): string {
   if (name.length * 3 <= MAX_BYTES || Buffer.byteLength(name) <= MAX_BYTES) {
     return name;

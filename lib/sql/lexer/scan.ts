@@ -1,15 +1,15 @@
 /**
- * Where the lexical elements of PostgreSQL's SQL end. Each function takes the offset at which its element starts and
- * gives the offset behind it, or -1 if the text ends first.
+ * Finds the ends of PostgreSQL's lexical elements. Each function takes the offset where an element starts and returns
+ * the offset behind it, or -1 if the text ends first.
  *
- * Standard-conforming strings are assumed: a backslash escapes in E'…' only.
+ * Assumes standard-conforming strings: a backslash escapes in E'…' only.
  */
 
 const NEWLINE = /[\n\r]/g;
 const COMMENT_EDGE = /\/\*|\*\//g;
 const ESCAPE_OR_QUOTE = /['\\]/g;
 const TAG = /\$(?:[A-Za-z_\u0080-\uffff][A-Za-z0-9_\u0080-\uffff]*)?\$/y;
-// a bit more than there is, such as `1__0`: that does no harm, and needs no memory
+// accepts a bit more than PostgreSQL, such as `1__0`; that is harmless, and needs no memory
 const NUMBER =
   /0[xX][\dA-Fa-f_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?/y;
 const PARAMETER = /\$\d+/y;
@@ -33,18 +33,18 @@ export function endOfNumber(sql: string, start: number): number {
   return endOfMatch(NUMBER, sql, start);
 }
 
-/** `$1`; the offset itself if no parameter starts here. */
+/** `$1`; returns `start` if no parameter starts here. */
 export function endOfParameter(sql: string, start: number): number {
   return endOfMatch(PARAMETER, sql, start);
 }
 
-/** A comment to the end of the line, which it does not include. */
+/** A comment to the end of the line, without the line break. */
 export function endOfLineComment(sql: string, start: number): number {
   NEWLINE.lastIndex = start;
   return NEWLINE.exec(sql)?.index ?? sql.length;
 }
 
-/** Such comments nest. */
+/** Block comments nest. */
 export function endOfBlockComment(sql: string, start: number): number {
   COMMENT_EDGE.lastIndex = start;
   let depth = 0;
@@ -57,13 +57,13 @@ export function endOfBlockComment(sql: string, start: number): number {
   return -1;
 }
 
-/** @param start where the opening double quote is; two double quotes are one in the name */
+/** @param start offset of the opening double quote; two double quotes are one in the name */
 export function endOfQuotedName(sql: string, start: number): number {
   return endOfDoubled(sql, start, '"');
 }
 
 /**
- * @param start where the opening quote is
+ * @param start offset of the opening quote
  * @param escapes whether a backslash escapes: in E'…'
  */
 export function endOfString(sql: string, start: number, escapes: boolean): number {
@@ -77,7 +77,7 @@ export function endOfString(sql: string, start: number, escapes: boolean): numbe
   return end;
 }
 
-/** `$tag$ … $tag$`; the offset itself if no such string starts here. */
+/** `$tag$ … $tag$`; returns `start` if no such string starts here. */
 export function endOfDollarString(sql: string, start: number): number {
   const opened = endOfMatch(TAG, sql, start);
   if (opened === start) {
@@ -89,9 +89,9 @@ export function endOfDollarString(sql: string, start: number): number {
 }
 
 /**
- * A run of operator characters, up to a comment that starts in it. As in PostgreSQL, one that ends in `+` or `-`
- * gives these back, unless it has a character that no standard operator has: `a=-1` is `a = -1`. -1 for a run which is
- * longer than any operator: so that no character is looked at many times.
+ * A run of operator characters, up to a comment that starts in it. As in PostgreSQL, trailing `+` and `-` do not
+ * belong to it, unless it has a character that no standard operator has: `a=-1` is `a = -1`. Returns -1 for a run
+ * longer than any operator, so that the time stays linear.
  */
 export function endOfOperator(sql: string, start: number): number {
   let end = endOfMatch(OPERATOR, sql, start);
@@ -135,8 +135,8 @@ function endOfEscaped(sql: string, start: number): number {
 }
 
 /**
- * Where a string that was closed goes on: in standard SQL, strings which only white space with a line break
- * separates are one. That matters for E'…', since what follows is read by its rules too. -1 if it does not go on.
+ * The offset where a closed string continues, or -1. In standard SQL, strings separated by white space with a line
+ * break are one string. This matters for E'…', because its rules also apply to the continuation.
  */
 function continuation(sql: string, closed: number): number {
   let at = closed;

@@ -15,7 +15,7 @@ import {
 /**
  * - `word`: a keyword or an unquoted name;
  * - `name`: a quoted name;
- * - `string`: a constant in quotes or dollar quotes, whatever its prefix;
+ * - `string`: a constant in quotes or dollar quotes, with any prefix;
  * - `number`;
  * - `parameter`: `$1`;
  * - `operator`: `=`, `<>`, `@>` …;
@@ -30,21 +30,21 @@ export interface Token {
   /** offset behind its last character */
   readonly end: number;
   /**
-   * A word folded to lower case, a name without its quotes, an operator or mark as it stands; empty for constants
-   * and parameters.
+   * A word folded to lower case, a name without its quotes, an operator or mark as written; empty for constants and
+   * parameters.
    */
   readonly text: string;
 }
 
 /**
- * Splits SQL into tokens as PostgreSQL does, in linear time. White space and comments are the gaps between them.
+ * Splits SQL into tokens as PostgreSQL does, in linear time. White space and comments are the gaps between tokens.
  *
- * @returns `undefined` if the text is not understood: something in it is not terminated, no PostgreSQL would read
- * it, or versions of PostgreSQL differ about it
+ * @returns `undefined` if the text is not understood: an element is not terminated, no version of PostgreSQL accepts
+ *   it, or versions differ about it
  */
 export function tokenize(sql: string): Token[] | undefined {
   if (sql.includes('\0')) {
-    return undefined; // the server would see what is before it only
+    return undefined; // the server would see only the text before it
   }
   const tokens: Token[] = [];
   for (let at = endOfGaps(sql, 0); at !== sql.length; at = endOfGaps(sql, tokens.at(-1)!.end)) {
@@ -57,7 +57,7 @@ export function tokenize(sql: string): Token[] | undefined {
   return tokens;
 }
 
-/** Behind white space and comments; -1 if a comment is not terminated. */
+/** The offset behind white space and comments; -1 if a comment is not terminated. */
 function endOfGaps(sql: string, start: number): number {
   let at = start;
   for (;;) {
@@ -77,7 +77,7 @@ function endOfGaps(sql: string, start: number): number {
   }
 }
 
-/** A token whose end is not behind its start has no end. */
+/** Returns a token that does not end behind its start if the token has no end. */
 function tokenAt(sql: string, at: number): Token | undefined {
   const char = sql[at]!;
   const next = sql[at + 1] ?? '';
@@ -113,7 +113,7 @@ function tokenAt(sql: string, at: number): Token | undefined {
   return startsWord(char) ? wordToken(sql, at, char + next) : operatorToken(sql, at);
 }
 
-/** A word, unless its first letter is the prefix of a constant or name in quotes. */
+/** A word, unless its first letter is the prefix of a quoted constant or name. */
 function wordToken(sql: string, at: number, start: string): Token | undefined {
   switch (start) {
     case "e'":
@@ -130,7 +130,7 @@ function wordToken(sql: string, at: number, start: string): Token | undefined {
         return constant('string', at, endOfString(sql, at + 2, false));
       }
       if (sql[at + 2] === '"') {
-        return undefined; // a name that is written with escapes
+        return undefined; // a name written with escapes
       }
   }
   const end = endOfWord(sql, at);
@@ -151,7 +151,7 @@ function constant(kind: TokenKind, start: number, end: number): Token {
   return { kind, start, end, text: '' };
 }
 
-/** `1returning` is two tokens up to PostgreSQL 14, and an error since. */
+/** `1returning` is two tokens up to PostgreSQL 14, and an error since 15. */
 function unlessWordFollows(sql: string, end: number): number {
   return end < sql.length && startsWord(sql[end]!) ? -1 : end;
 }

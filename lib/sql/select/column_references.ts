@@ -1,38 +1,39 @@
 import { RESERVED } from '../keywords.js';
 import { isMark, isWord } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
-import type { Occurrence, TableName } from './select.js';
+import type { TableName } from '../statement.js';
+import type { SelectTable } from './select_result.js';
 
-/** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or besides these. */
-export type Clause = 'list' | 'where' | 'besides';
+/** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or elsewhere. */
+export type Clause = 'list' | 'where' | 'elsewhere';
 
-type Whereabouts = 'place' | 'again' | 'within';
+type Position = 'place' | 'again' | 'within';
 
 interface Columns {
   star: boolean;
-  starBesides: boolean;
-  readonly elsewhere: Set<string>;
-  /** of these, those not only in the list */
-  readonly besides: Set<string>;
+  starOutsideList: boolean;
+  readonly reads: Set<string>;
+  /** the subset that is also mentioned outside the list */
+  readonly outsideList: Set<string>;
   readonly where: Map<string, number>;
 }
 
 /**
  * The columns that a SELECT mentions, by the alias before them.
  *
- * Scopes are not told apart: a mention counts for every table that has its alias anywhere in the statement, so that it
- * counts for the right one in any case. Columns of a derived table are not looked through either; what they are made
- * of is mentioned inside it. Whatever is not `alias.column`, and not known to be something else, may be a column of
- * any table (or all of them: a bare alias is a whole row), so nothing is known of any then.
+ * Scopes are not distinguished: a reference counts for every table with its alias anywhere in the statement, and so
+ * certainly for the right one. Columns of a derived table are not resolved, because its own text mentions the columns
+ * behind them. A word that is not `alias.column`, and not known to be something else, may be a column of any table,
+ * or a whole row (a bare alias). Then no table's columns are known.
  */
 export class ColumnReferences {
-  readonly #tables: Pick<Occurrence, 'schema' | 'name' | 'alias' | Whereabouts>[] = [];
+  readonly #tables: Pick<SelectTable, 'schema' | 'name' | 'alias' | Position>[] = [];
   readonly #byAlias = new Map<string, Columns>();
   #uncertain = false;
-  /** Is there no such thing as the outermost WHERE? */
+  /** Is there no single outermost WHERE? */
   #severalSelects = false;
 
-  addTable(table: TableName, alias: string, where: Pick<Occurrence, Whereabouts>): void {
+  addTable(table: TableName, alias: string, where: Pick<SelectTable, Position>): void {
     this.#tables.push({ ...table, alias, ...where });
   }
 
@@ -41,7 +42,7 @@ export class ColumnReferences {
   }
 
   /**
-   * Reads what stands at a token that begins no FROM item.
+   * Reads the tokens at a position where no FROM item starts.
    *
    * @returns the index of the last token that belongs to it
    */
@@ -61,31 +62,28 @@ export class ColumnReferences {
     return at;
   }
 
-  occurrences(): Occurrence[] {
+  tables(): SelectTable[] {
     return this.#tables.map(table => {
       const columns = this.#byAlias.get(table.alias);
       const where = columns?.where ?? new Map<string, number>();
-      const besides =
-        this.#uncertain || this.#severalSelects || columns?.starBesides
+      const outsideList =
+        this.#uncertain || this.#severalSelects || columns?.starOutsideList
           ? undefined
-          : (columns?.besides ?? new Set<string>());
+          : (columns?.outsideList ?? new Set<string>());
       if (this.#uncertain || columns?.star) {
-        return { ...table, reads: undefined, besides, where };
+        return { ...table, reads: undefined, outsideList, where };
       }
-      const reads = columns?.elsewhere ?? new Set<string>();
+      const reads = columns?.reads ?? new Set<string>();
       return this.#severalSelects
-        ? { ...table, reads: new Set([...reads, ...where.keys()]), besides, where: new Map() }
-        : { ...table, reads, besides, where };
+        ? { ...table, reads: new Set([...reads, ...where.keys()]), outsideList, where: new Map() }
+        : { ...table, reads, outsideList, where };
     });
   }
 
-  /** What follows each name and a dot. */
+  /** By each name before a dot, the names after the dot. */
   qualified(): Map<string, ReadonlySet<string>> {
     return new Map(
-      [...this.#byAlias].map(([alias, { elsewhere, where }]) => [
-        alias,
-        new Set([...elsewhere, ...where.keys()]),
-      ]),
+      [...this.#byAlias].map(([alias, { reads, where }]) => [alias, new Set([...reads, ...where.keys()])]),
     );
   }
 
@@ -93,20 +91,20 @@ export class ColumnReferences {
     const column = tokens[at + 2];
     const columns = this.#columnsOf(tokens[at]!.text);
     if (continues(tokens[at + 3])) {
-      this.#uncertain = true; // schema.table.column, a function's name
-      return at; // what follows is looked at by itself
+      this.#uncertain = true; // schema.table.column, or the name of a function
+      return at; // the rest is read by the next call
     }
     if (column?.kind === 'operator' && column.text === '*') {
       columns.star = true;
-      columns.starBesides ||= clause !== 'list';
+      columns.starOutsideList ||= clause !== 'list';
     } else if (column?.kind !== 'name' && column?.kind !== 'word') {
       this.#uncertain = true;
     } else if (clause === 'where') {
       columns.where.set(column.text, (columns.where.get(column.text) ?? 0) + 1);
     } else {
-      columns.elsewhere.add(column.text);
-      if (clause === 'besides') {
-        columns.besides.add(column.text);
+      columns.reads.add(column.text);
+      if (clause === 'elsewhere') {
+        columns.outsideList.add(column.text);
       }
     }
     return at + 2;
@@ -117,9 +115,9 @@ export class ColumnReferences {
     if (!columns) {
       columns = {
         star: false,
-        starBesides: false,
-        elsewhere: new Set(),
-        besides: new Set(),
+        starOutsideList: false,
+        reads: new Set(),
+        outsideList: new Set(),
         where: new Map(),
       };
       this.#byAlias.set(alias, columns);
@@ -132,7 +130,7 @@ function isNoColumn(tokens: readonly Token[], at: number): boolean {
   const { kind, text } = tokens[at]!;
   const before = tokens[at - 1];
   if (isMark(tokens[at + 1], '(')) {
-    // a function, or a keyword: but in `as "x" ("a", "b")` these are columns, and they are looked at next
+    // a function, or a keyword; in `as "x" ("a", "b")` the names in parentheses are columns, which are read next
     return true;
   }
   if (isWord(before, 'as', 'collate') || isMark(before, '::')) {
@@ -141,7 +139,7 @@ function isNoColumn(tokens: readonly Token[], at: number): boolean {
   return kind === 'word' && (RESERVED.has(text) || isKeywordHere(tokens, at));
 }
 
-/** Keywords that might be names of columns elsewhere. */
+/** Keywords that could be column names elsewhere. */
 function isKeywordHere(tokens: readonly Token[], at: number): boolean {
   const before = tokens[at - 1];
   switch (tokens[at]!.text) {
@@ -161,7 +159,7 @@ function isKeywordHere(tokens: readonly Token[], at: number): boolean {
   }
 }
 
-/** `a * b`: an operand comes before it. Behind a parenthesis it may as well be `distinct on (…) *`. */
+/** `a * b`: after an operand. After a parenthesis it could also be `distinct on (…) *`. */
 function isProduct(tokens: readonly Token[], at: number): boolean {
   const before = tokens[at - 1];
   return before?.kind === 'number' || before?.kind === 'parameter' || isQualified(tokens, at - 1);
@@ -173,7 +171,7 @@ function isQualified(tokens: readonly Token[], at: number): boolean {
   return (token?.kind === 'name' || token?.kind === 'word') && isMark(tokens[at - 1], '.');
 }
 
-/** `count(*)`, which looks at no column. */
+/** `count(*)`, which reads no column. */
 function isCountOfRows(tokens: readonly Token[], at: number): boolean {
   return (
     tokens[at]!.text === '*' &&

@@ -11,52 +11,9 @@ import {
 } from '../keywords.js';
 import { isMark, isWord } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
+import type { ColumnName, Evaluation } from './select_result.js';
 
-/**
- * What a query evaluates, as its text tells: which functions, operators, types and columns it names. Whether each of
- * them gives the same as long as the tables do is for the catalog to say.
- */
-export interface Evaluation {
-  /** names before a parenthesis, but for keywords that call nothing */
-  readonly calls: ReadonlySet<string>;
-  /** keywords before a parenthesis: the database may have functions of these names */
-  readonly keywords: ReadonlySet<string>;
-  readonly operators: ReadonlySet<string>;
-  /** Is there a cast in it, or a constant of a type that is named? */
-  readonly casts: boolean;
-  /** names of types that something is cast to, but for those of {@link CAST_TARGETS} */
-  readonly types: ReadonlySet<string>;
-  /** columns that are cast to a date/time type: as text, they might read the clock there */
-  readonly timed: readonly ColumnName[];
-  /** columns that are compared with a constant for which a date/time type would read the clock */
-  readonly clocked: readonly ColumnName[];
-  /** what is asked for in a time zone: a time of the day would take the offset of today */
-  readonly inZone: readonly (ColumnName | 'any')[];
-  /** Is something cast to a time of the day, as far as its words tell? */
-  readonly ofDay: boolean;
-  /** columns that are part of an expression, and not just an item of a list */
-  readonly composed: readonly ColumnName[];
-  /** words by themselves that are no known keywords, and so have to be columns or aliases */
-  readonly bare: ReadonlySet<string>;
-  /** names that the query gives: aliases of items and of expressions */
-  readonly given: ReadonlySet<string>;
-  /**
-   * Of these, names of what stands in parentheses (subqueries, but expressions as well) and of tables whose columns are
-   * renamed: what follows such a name and a dot may be no column of a table of that name.
-   */
-  readonly derived: ReadonlySet<string>;
-  /** Is there a WITH? The name of a table may be one that it gives. */
-  readonly hasWith: boolean;
-  /** why it is not known what is evaluated */
-  readonly obstacle: string | undefined;
-}
-
-export interface ColumnName {
-  readonly alias: string;
-  readonly column: string;
-}
-
-/** The reason for a value for which PostgreSQL reads the clock, or may do so. */
+/** The reason for a value that PostgreSQL does, or may, read from the clock. */
 export const CLOCK = 'a value that is read by the clock';
 
 export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation {
@@ -148,13 +105,13 @@ export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation 
     ...{ bare, given, derived, hasWith, obstacle },
   };
 
-  /** Tables that are named are no answer to the clock, so it comes before other reasons. */
+  /** Declared tables do not remove a dependency on the clock, so it takes precedence over other reasons. */
   function object(reason: string | undefined): void {
     obstacle = reason === CLOCK ? CLOCK : (obstacle ?? reason);
   }
 }
 
-/** Does what stands between these two stand there by itself, in a list of a SELECT or of arguments? */
+/** Is the expression between these two tokens a whole item of a SELECT list or of an argument list? */
 function isItem(before: Token | undefined, next: Token | undefined): boolean {
   return (
     (isWord(before, 'select') || isMark(before, ',')) && (isWord(next, 'as', 'from') || isMark(next, ','))
@@ -166,7 +123,7 @@ function isZone(tokens: readonly Token[], at: number): boolean {
   return isWord(tokens[at], 'time') && isWord(tokens[at + 1], 'zone');
 }
 
-/** Neither qualified nor called nor a type's name. */
+/** Neither qualified nor called nor the name of a type. */
 function isByItself(tokens: readonly Token[], at: number): boolean {
   const before = tokens[at - 1];
   const next = tokens[at + 1];
@@ -208,7 +165,7 @@ function obstacleOfConstant(
   return isTyped || before?.kind === 'string' ? 'a constant of a type that is not known' : undefined;
 }
 
-/** Words behind which nothing can belong to the operand before them. */
+/** Words that end the operand before them. */
 const ENDS_OPERAND: ReadonlySet<string> = new Set([
   ...ENDS_WHERE,
   ...'and or when then else end escape as from where join inner left right full cross natural'.split(' '),
@@ -241,7 +198,7 @@ function comparedWith(tokens: readonly Token[], at: number): ColumnName | undefi
   return typeof operand === 'object' ? operand : undefined;
 }
 
-/** What is cast: a column by its name, something that is no text of unknown origin, or anything. */
+/** The operand of a cast: a column by its name, a constant or other value that cannot hide a clock word, or any value. */
 type Operand = ColumnName | 'harmless' | 'any';
 
 /** @param at index of the operand's last token */
@@ -264,12 +221,12 @@ function operandBefore(tokens: readonly Token[], at: number): Operand {
     : 'any';
 }
 
-/** Of an expression in parentheses, or of `cast(… as …)`. */
+/** The operand in parentheses, or of `cast(… as …)`. */
 function operandOf(tokens: readonly Token[]): Operand {
   return isOne(tokens) ? operandBefore(tokens, tokens.length - 1) : 'any';
 }
 
-/** `a.b at time zone 'x'` gives a time, whatever the operand is. */
+/** `a.b at time zone 'x'` returns a time for every operand. */
 function endsInZone(tokens: readonly Token[]): boolean {
   const at = tokens.length - 4;
   if (at < 1 || !isWord(tokens[at], 'at') || !isZone(tokens, at + 1) || tokens[at + 3]?.kind !== 'string') {
@@ -305,7 +262,7 @@ function readCast(
   if (name === 'double' && first.kind === 'word' && isWord(tokens[at + 1], 'precision')) {
     return undefined;
   }
-  // `"integer"` in quotes is no keyword, and names a type of a user
+  // `"integer"` in quotes is not the keyword, but names a user's type
   if (isQualified || first.kind === 'name' || !CAST_TARGETS.has(name)) {
     types.add(name);
     return undefined;
@@ -313,7 +270,7 @@ function readCast(
   if (!TEMPORAL_TARGETS.has(name) && !isMark(tokens[at + 1], '[')) {
     return undefined;
   }
-  // `time with time zone` takes the offset of today
+  // `time with time zone` takes today's offset
   const behind = isMark(tokens[at + 1], '(') ? at + 4 : at + 1;
   if (
     (name === 'time' && isWord(tokens[behind], 'with')) ||
@@ -339,7 +296,7 @@ function opening(tokens: readonly Token[], at: number): number {
   return -1;
 }
 
-/** Index of the word at this level of parentheses; -1 if there is none. */
+/** Index of the word at this level of parentheses; -1 if it is missing. */
 function wordAt(tokens: readonly Token[], start: number, word: string): number {
   let depth = 0;
   for (let i = start; i < tokens.length && depth >= 0; i++) {

@@ -8,121 +8,49 @@ import {
   ORDINAL,
   PURE,
   RESERVED,
+  words,
 } from '../keywords.js';
-import { isMark } from '../lexer/cursor.js';
+import { isMark, isWord } from '../lexer/cursor.js';
 import { type Token, tokenize } from '../lexer/tokens.js';
+import type { TableName } from '../statement.js';
 import { startsQuery } from '../statements/query.js';
 import { type Clause, ColumnReferences } from './column_references.js';
-import { CLOCK, type Evaluation, evaluationOf } from './evaluation.js';
+import { CLOCK, evaluationOf } from './evaluation.js';
+import type { ColumnName, Join, OrderColumn, Select, SelectTable, Unanalysable } from './select_result.js';
 
-export interface TableName {
-  readonly schema: string | undefined;
-  readonly name: string;
-}
-
-/** One place in a SELECT where a table stands, and the columns of it that the text mentions. */
-export interface Occurrence extends TableName {
-  /** by which the statement calls it, maybe in several places */
-  readonly alias: string;
-  /** where it stands in the FROM of the outermost SELECT; left out: elsewhere, or in a way that is not understood */
-  readonly place?: 'first' | Join;
-  /**
-   * Of a table in a subquery of the outermost WHERE that asks `a.id in (select a.id from t as a …)`, as `$some` and `$none`
-   * do: if the column is the key of the table that `a` is outside, too, its row is the row outside.
-   */
-  readonly again?: string;
-  /** how it is joined in such a subquery */
-  readonly within?: Join;
-  /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: it may be any */
-  readonly reads: ReadonlySet<string> | undefined;
-  /** of these, columns mentioned anywhere but in the list of the outermost SELECT; `undefined`: it may be any */
-  readonly besides: ReadonlySet<string> | undefined;
-  /** columns mentioned in that WHERE, outside of its subqueries, and how often */
-  readonly where: ReadonlyMap<string, number>;
-}
-
-/** A table that is joined by equality of columns, and by nothing else. */
-export interface Join {
-  readonly kind: 'inner' | 'left';
-  /** never empty */
-  readonly on: readonly { readonly own: string; readonly alias: string; readonly column: string }[];
-}
-
-/** What a SELECT reads, as its text tells. */
-export interface Select {
-  /** every occurrence of a table, also in subqueries; names of common table expressions too */
-  readonly tables: readonly Occurrence[];
-  /** Does the outermost SELECT have LIMIT or OFFSET? */
-  readonly limited: boolean;
-  /** Is each of its rows one of those that its FROM joins: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
-  readonly plain: boolean;
-  /** Are there others in it? */
-  readonly nested: boolean;
-  /**
-   * Does something in it, other than its own LIMIT, depend on the order in which rows come: DISTINCT ON, an aggregate
-   * that lists them, a function of their neighbours, LIMIT in a subquery?
-   */
-  readonly ordinal: boolean;
-  /** Does something in it look at what other rows there are (a window function)? */
-  readonly windowed: boolean;
-  /** its ORDER BY, as far as it is understood */
-  readonly order: readonly OrderColumn[];
-  /** Is that all of its ORDER BY? */
-  readonly orderKnown: boolean;
-  /** Is there something in it that somebody vouched for? Then what stands here is not all there is to know. */
-  readonly opaque: boolean;
-  readonly evaluation: Evaluation;
-  /** what follows a name and a dot, by that name: columns of the tables of that alias, if it is well */
-  readonly qualified: ReadonlyMap<string, ReadonlySet<string>>;
-}
-
-export interface OrderColumn {
-  readonly alias: string;
-  readonly column: string;
-  readonly desc: boolean;
-  readonly nullsFirst: boolean;
-}
-
-export type Unanalysable = { readonly reason: string };
-
-/** What stands between a pair of parentheses, or outside of all. */
+/** The state between a pair of parentheses, or outside of all. */
 interface Frame {
-  /** Is what comes next after a comma an item of a FROM list? */
+  /** Does a comma start another item of a FROM list? */
   inFrom: boolean;
   /** Is it the WHERE of the outermost SELECT? */
   inWhere: boolean;
   /** Is it the list of a SELECT? */
   inList: boolean;
-  /** how many joins in it wait for their conditions */
+  /** number of joins whose conditions have not been read */
   joins: number;
   /** index of its opening parenthesis */
   readonly start: number;
-  /** what is looked for in it, if it is a subquery that selects just that: see {@link Occurrence.again} */
+  /** the column, if it is a subquery that selects a key of the outer row again: see {@link SelectTable.again} */
   again?: ColumnName | undefined;
 }
 
-interface ColumnName {
-  readonly alias: string;
-  readonly column: string;
-}
-
 /**
- * The tables that a SELECT names, and their columns. The compiled SQL is the last word on what a query depends on:
- * whatever the ORM has joined of its own accord (filters, eager relations, pivot tables, pagination) stands in it.
+ * The tables and columns that a SELECT names. Dependencies are derived from the compiled SQL, because it contains
+ * everything that the ORM adds: filters, eager relations, pivot tables, pagination.
  *
- * @returns a reason if something in it cannot be seen through: a function that is not known to depend on its
- * arguments only, or a FROM item that is not a table
- * @param vouched somebody has named the tables on which that depends; then it may stand here
+ * @returns a reason if something cannot be analysed: a function that may depend on more than its arguments, or a FROM
+ *   item that is not a table
+ * @param declared the user declared the tables behind such SQL, so it is accepted
  */
-export function readSelect(sql: string, vouched = false): Select | Unanalysable {
+export function readSelect(sql: string, declared = false): Select | Unanalysable {
   const tokens = tokenize(sql);
   if (!tokens) {
-    return { reason: 'SQL that is not understood' };
+    return { reason: 'SQL that cannot be parsed' };
   }
   if (!startsQuery(tokens[0])) {
-    return { reason: 'a statement that is no query' };
+    return { reason: 'a statement that is not a query' };
   }
-  const mentions = new ColumnReferences();
+  const references = new ColumnReferences();
   const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false, joins: 0, start: 0 }];
   /** May an item of a FROM list begin with this token? */
   let opensItem = false;
@@ -137,9 +65,9 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
     const token = tokens[i]!;
     const frame = frames.at(-1)!;
     let expectsItem = false;
-    // parentheses in a FROM list hold a join, or a subquery which begins with its own SELECT
+    // parentheses in a FROM list contain a join, or a subquery that begins with its own SELECT
     const inFrom: boolean = opensItem;
-    opensItem = inFrom && isWord(token, '(', 'lateral');
+    opensItem = inFrom && (isMark(token, '(') || isWord(token, 'lateral'));
     if (token.kind === 'mark') {
       if (token.text === '(') {
         frames.push({
@@ -148,13 +76,14 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
           start: i,
           inWhere: frame.inWhere,
           inList: false,
-          again: frame.inWhere ? lookedForAgain(tokens, i) : undefined,
+          again: frame.inWhere ? reselectedColumn(tokens, i) : undefined,
         });
-        expectsItem = inFrom && !isWord(tokens[i + 1], 'select', 'values', 'with', '(');
+        expectsItem =
+          inFrom && !isMark(tokens[i + 1], '(') && !isWord(tokens[i + 1], 'select', 'values', 'with');
       } else if (token.text === ')') {
         frames.pop();
         if (frames.length === 0) {
-          return { reason: 'SQL that is not understood' };
+          return { reason: 'SQL that cannot be parsed' };
         }
       } else if (token.text === ';') {
         return { reason: 'several statements' };
@@ -162,22 +91,14 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
         expectsItem = token.text === ',' && frame.inFrom;
       }
     } else if (token.kind === 'word' && !isMark(tokens[i - 1], '.')) {
-      if (NOT_DETERMINED.has(token.text)) {
-        return { reason: `${token.text}, which is not the same at every time` };
-      }
-      if (token.text === 'where' && isWord(tokens[i - 1], 'as')) {
-        return { reason: 'where as a name' };
-      }
-      if (FORBIDDEN.has(token.text)) {
-        return { reason: `${token.text} in a query` };
-      }
-      if (token.text === 'for' && isWord(tokens[i + 1], 'share', 'key')) {
-        return { reason: 'a lock in a query' };
+      const reason = reasonAgainst(tokens, i);
+      if (reason !== undefined) {
+        return { reason };
       }
       if (token.text !== 'from' || (frame.inList && !isDistinctFrom(tokens, i))) {
-        expectsItem = enterClause(tokens, i, frame, frames.length === 1, mentions);
+        expectsItem = enterClause(tokens, i, frame, frames.length === 1, references);
       } else if (!isDistinctFrom(tokens, i) && !isWord(tokens[frame.start - 1], ...FROM_IN_CALL)) {
-        if (!vouched) {
+        if (!declared) {
           return { reason: 'a FROM that is not understood' };
         }
         opaque = true;
@@ -198,50 +119,63 @@ export function readSelect(sql: string, vouched = false): Select | Unanalysable 
     if (expectsItem) {
       const item = readItem(tokens, i + 1);
       opensItem = item === SUBQUERY;
-      if (item === undefined && !vouched) {
+      if (item === undefined && !declared) {
         return { reason: 'a FROM item that is not a table' };
       }
       opaque ||= item === undefined;
       if (item !== undefined && item !== SUBQUERY) {
-        mentions.addTable(item.table, item.alias, whereabouts(tokens, i, item, frame, frames.length === 1));
+        references.addTable(item.table, item.alias, positionOf(tokens, i, item, frame, frames.length === 1));
         i = item.last;
       }
     } else {
-      i = mentions.read(tokens, i, clauseOf(frame, frames.length === 1));
+      i = references.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
   const evaluation = evaluationOf(sql, tokens);
   for (const name of evaluation.calls) {
     if (!PURE.has(name)) {
-      if (!vouched || isUnstable(name)) {
+      if (!declared || isUnstable(name)) {
         return { reason: `a call of ${name}()` };
       }
       opaque = true;
     }
   }
   if (evaluation.obstacle !== undefined) {
-    if (!vouched || evaluation.obstacle === CLOCK) {
+    if (!declared || evaluation.obstacle === CLOCK) {
       return { reason: evaluation.obstacle };
     }
     opaque = true;
   }
   return {
-    ...{ tables: mentions.occurrences(), limited, plain, nested, ordinal, windowed, opaque, ...order },
-    ...{ evaluation, qualified: mentions.qualified() },
+    ...{ tables: references.tables(), limited, plain, nested, ordinal, windowed, opaque, ...order },
+    ...{ evaluation, qualified: references.qualified() },
   };
 }
 
-function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
-  return inWhere ? 'where' : outermost && inList ? 'list' : 'besides';
+/** Why a query with this word is not analysed. */
+function reasonAgainst(tokens: readonly Token[], at: number): string | undefined {
+  const { text } = tokens[at]!;
+  if (NOT_DETERMINED.has(text)) {
+    return `${text}, which is not the same at every time`;
+  }
+  if (FORBIDDEN.has(text)) {
+    return `${text} in a query`;
+  }
+  if (text === 'where' && isWord(tokens[at - 1], 'as')) {
+    return 'WHERE used as a name';
+  }
+  return text === 'for' && isWord(tokens[at + 1], 'share', 'key') ? 'a lock in a query' : undefined;
 }
 
-const LIMITS: ReadonlySet<string> = new Set(['limit', 'offset', 'fetch']);
+function clauseOf({ inWhere, inList }: Frame, outermost: boolean): Clause {
+  return inWhere ? 'where' : outermost && inList ? 'list' : 'elsewhere';
+}
 
-const COLLAPSES: ReadonlySet<string> = new Set(
-  'distinct group having window union intersect except with'.split(' '),
-);
+const LIMITS = words('limit offset fetch');
 
-/** @param at index of the first token behind ORDER BY */
+const COLLAPSES = words('distinct group having window union intersect except with');
+
+/** @param at index of the first token after ORDER BY */
 function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' | 'orderKnown'> {
   const order: OrderColumn[] = [];
   for (let i = at; ; i++) {
@@ -267,7 +201,7 @@ function readOrder(tokens: readonly Token[], at: number): Pick<Select, 'order' |
   }
 }
 
-/** Functions whose arguments FROM may separate. */
+/** Functions whose arguments may be separated by FROM. */
 const FROM_IN_CALL = ['extract', 'substring', 'trim'];
 
 /** `is distinct from`, `is not distinct from`. */
@@ -282,11 +216,11 @@ function enterClause(
   at: number,
   frame: Frame,
   outermost: boolean,
-  mentions: ColumnReferences,
+  references: ColumnReferences,
 ): boolean {
   const word = tokens[at]!.text;
   if (word === 'where') {
-    // in parentheses: that of a subquery, or of an aggregate's FILTER
+    // in parentheses it is the WHERE of a subquery, or of an aggregate's FILTER
     frame.inWhere = outermost;
   } else if (ENDS_WHERE.has(word) || word === 'select') {
     frame.inWhere = false;
@@ -294,7 +228,7 @@ function enterClause(
   frame.inList ||= word === 'select';
   if (SET_OPERATIONS.has(word) || word === 'with') {
     frame.again = undefined;
-    mentions.severalSelects();
+    references.severalSelects();
   }
   if (word === 'from' || word === 'join') {
     frame.inFrom = true;
@@ -310,19 +244,19 @@ function enterClause(
   return false;
 }
 
-const SET_OPERATIONS: ReadonlySet<string> = new Set(['union', 'intersect', 'except']);
+const SET_OPERATIONS = words('union intersect except');
 
-type Whereabouts = Pick<Occurrence, 'place' | 'again' | 'within'>;
+type Position = Pick<SelectTable, 'place' | 'again' | 'within'>;
 
 /** @param at index of the word before the item */
-function whereabouts(
+function positionOf(
   tokens: readonly Token[],
   at: number,
   item: Item,
   { again, joins }: Frame,
   outermost: boolean,
-): Whereabouts {
-  // a join between another and its condition is part of what that one joins
+): Position {
+  // a join between another join and its condition is nested in that join
   const place = (outermost || again) && joins <= 1 ? placeOf(tokens, at, item) : undefined;
   if (!place) {
     return {};
@@ -338,7 +272,7 @@ function whereabouts(
  *
  * @param at index of the parenthesis
  */
-function lookedForAgain(tokens: readonly Token[], at: number): ColumnName | undefined {
+function reselectedColumn(tokens: readonly Token[], at: number): ColumnName | undefined {
   if (!isWord(tokens[at - 1], 'in') || !isWord(tokens[at + 1], 'select') || !isWord(tokens[at + 5], 'from')) {
     return undefined;
   }
@@ -348,7 +282,7 @@ function lookedForAgain(tokens: readonly Token[], at: number): ColumnName | unde
 }
 
 /** @param at index of the word before the item */
-function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): Occurrence['place'] {
+function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): SelectTable['place'] {
   if (isWord(tokens[at], 'from')) {
     return isMark(tokens[last + 1], ',') ? undefined : 'first';
   }
@@ -368,7 +302,7 @@ function joinKind(tokens: readonly Token[], at: number): Join['kind'] | undefine
   return isWord(before, 'outer', 'right', 'full', 'cross', 'natural') ? undefined : 'inner';
 }
 
-/** `a.x = b.y and …` up to where the condition of a join ends; `undefined` if it is anything else. */
+/** `a.x = b.y and …` up to the end of a join condition; `undefined` for anything else. */
 function readEqualities(tokens: readonly Token[], at: number, alias: string): Join['on'] | undefined {
   const on: { own: string; alias: string; column: string }[] = [];
   for (let i = at; ; i += 8) {
@@ -421,7 +355,7 @@ function readItem(tokens: readonly Token[], at: number): Item | typeof SUBQUERY 
     return isWord(tokens[i - 1], 'only') ? undefined : SUBQUERY;
   }
   if (!isNameOfTable(first)) {
-    return undefined; // `(table t)` is short for a SELECT, `user` a function
+    return undefined; // `(table t)` is short for a SELECT, `user` is a function
   }
   if (!isMark(tokens[i + 1], '.')) {
     return isMark(tokens[i + 1], '(')
@@ -451,12 +385,6 @@ function isNameOfTable(token: Token | undefined): token is Token {
   return (
     token?.kind === 'name' ||
     (token?.kind === 'word' &&
-      ![RESERVED, FORBIDDEN, NOT_DETERMINED, NO_TABLE].some(words => words.has(token.text)))
-  );
-}
-
-function isWord(token: Token | undefined, ...words: readonly string[]): boolean {
-  return (
-    token !== undefined && (token.kind === 'word' || token.kind === 'mark') && words.includes(token.text)
+      ![RESERVED, FORBIDDEN, NOT_DETERMINED, NO_TABLE].some(reserved => reserved.has(token.text)))
   );
 }

@@ -1,7 +1,7 @@
 import type { Cursor } from '../lexer/cursor.js';
 import type { Range } from '../statement.js';
 
-/** What ends a statement on rows: its condition and its output. */
+/** The end of an INSERT, UPDATE or DELETE: its condition and its RETURNING list. */
 export interface Ending {
   readonly where: Range | undefined;
   readonly returning: Range | undefined;
@@ -25,7 +25,7 @@ export function parseReturning(cursor: Cursor): { readonly returning: Range | un
   if (!cursor.takeWords('returning')) {
     return cursor.atEnd ? { returning: undefined } : undefined;
   }
-  // RETURNING WITH (OLD AS …) renames what an expression in it may refer to
+  // RETURNING WITH (OLD AS …) renames what an expression can refer to
   const returning = cursor.isWord('with') ? undefined : cursor.skipTo(isWhereOrReturning);
   return returning && cursor.atEnd ? { returning } : undefined;
 }

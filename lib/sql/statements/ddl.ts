@@ -4,42 +4,31 @@ import { startsQuery } from './query.js';
 
 const VERBS = ['alter', 'comment', 'create', 'drop', 'grant', 'import', 'reassign', 'revoke', 'security'];
 
-/** Words without which a block of code defines nothing, unless it executes what it puts together. */
+/** A block of code without these words defines nothing, unless it executes text that it builds at run time. */
 export const DEFINING: readonly string[] = [...VERBS, 'refresh', 'reindex'];
 
-/** Between the verb and the kind of object. */
-const MODIFIERS = [
-  ...[
-    'constraint',
-    'foreign',
-    'global',
-    'local',
-    'materialized',
-    'or',
-    'recursive',
-    'replace',
-    'temp',
-    'temporary',
-  ],
-  ...['unique', 'unlogged'],
-];
+/** Words between the verb and the kind of object. */
+const MODIFIERS =
+  'constraint foreign global local materialized or recursive replace temp temporary unique unlogged'.split(
+    ' ',
+  );
 
 /**
- * Objects that belong to one table, which their definition names, or are one. What reads a view, or a table that has
- * become one by a rule, need not name it, and so it is with all other objects.
+ * Objects that are a table, or belong to one table that their definition names. A definition of any other object need
+ * not name all tables that it affects: another object may read a view.
  */
 const OF_ONE_TABLE = ['index', 'policy', 'sequence', 'statistics', 'table', 'trigger'];
 
 const OUTSIDE_TRANSACTIONS = ['database', 'subscription', 'system', 'tablespace'];
 
-/** Whether it defines something: also a query that creates a table. */
+/** Whether it defines something. This includes a query that creates a table. */
 export function isDefinition(tokens: readonly Token[]): boolean {
   return (
     isWord(tokens[0]!, ...VERBS) || (startsQuery(tokens[0]) && tokens.some(token => isWord(token, 'into')))
   );
 }
 
-/** Whether all tables that CREATE, ALTER or DROP changes are named in it. */
+/** Whether the text of CREATE, ALTER or DROP names all tables that it changes. */
 export function namesItsTables(tokens: readonly Token[]): boolean {
   const object = tokens.slice(1).find(token => !isWord(token, ...MODIFIERS));
   return (
@@ -52,7 +41,10 @@ const OF_OTHERS = new RegExp(
   'i',
 );
 
-/** Whether code may define something that concerns more than the tables which it names, if it executes its text only. */
+/**
+ * Whether code may define something that affects tables which it does not name, provided that it executes no text
+ * built at run time.
+ */
 export function mayRedefineOthers(code: string): boolean {
   return OF_OTHERS.test(code);
 }
@@ -63,7 +55,7 @@ function cascades(tokens: readonly Token[], at: number): boolean {
   return isWord(tokens[at], 'cascade') && !isOfForeignKey;
 }
 
-/** Whether CREATE, ALTER or DROP can run in a transaction; in doubt not. */
+/** Whether CREATE, ALTER or DROP can run in a transaction block; false if not known. */
 export function isTransactionalDefinition(tokens: readonly Token[]): boolean {
   const object = tokens[1];
   return (

@@ -19,8 +19,7 @@ export function parseInsert(sql: string, cursor: Cursor): Insert | undefined {
   if (!table || alias === undefined || columns === undefined) {
     return undefined;
   }
-  const overriding =
-    cursor.takeWords('overriding', 'system', 'value') || cursor.takeWords('overriding', 'user', 'value');
+  const overriding = cursor.takePhrase('overriding system value', 'overriding user value') !== undefined;
   const source = parseSource(cursor);
   const conflict = source && parseConflict(cursor);
   const output = conflict && parseReturning(cursor);
@@ -41,16 +40,9 @@ export function parseInsert(sql: string, cursor: Cursor): Insert | undefined {
   );
 }
 
-/** Whole columns only: who inserts an element or a field of one is not understood. */
+/** Only whole columns: an INSERT into an element or field of a column is not understood. */
 function parseColumns(cursor: Cursor): string[] | undefined {
-  const columns: string[] = [];
   cursor.takeMark('(');
-  do {
-    const column = cursor.takeName();
-    if (column === undefined) {
-      return undefined;
-    }
-    columns.push(column);
-  } while (cursor.takeMark(','));
+  const columns = cursor.takeList(() => cursor.takeName());
   return cursor.takeMark(')') ? columns : undefined;
 }

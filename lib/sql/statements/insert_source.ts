@@ -4,7 +4,6 @@ import { isReturning } from './clauses.js';
 import { isConflict } from './on_conflict.js';
 import { startsQuery } from './query.js';
 
-/** What an INSERT inserts. */
 export function parseSource(cursor: Cursor): InsertSource | undefined {
   if (cursor.takeWords('default', 'values')) {
     return { kind: 'default values' };
@@ -13,11 +12,11 @@ export function parseSource(cursor: Cursor): InsertSource | undefined {
     return undefined;
   }
   if (cursor.takeWords('values')) {
-    const rows = parseRows(cursor);
+    const rows = cursor.takeList(() => parseRow(cursor));
     if (!rows || endsSource(cursor)) {
       return rows && { kind: 'values', rows };
     }
-    // more follows, such as ORDER BY or UNION: it is a query that starts with VALUES
+    // a clause follows, such as ORDER BY or UNION: it is a query that starts with VALUES
   }
   return cursor.skipTo(endsSource) && { kind: 'query' };
 }
@@ -26,30 +25,8 @@ function endsSource(cursor: Cursor): boolean {
   return cursor.atEnd || isConflict(cursor) || isReturning(cursor);
 }
 
-function parseRows(cursor: Cursor): Range[][] | undefined {
-  const rows: Range[][] = [];
-  do {
-    const row = parseRow(cursor);
-    if (!row) {
-      return undefined;
-    }
-    rows.push(row);
-  } while (cursor.takeMark(','));
-  return rows;
-}
-
 function parseRow(cursor: Cursor): Range[] | undefined {
-  if (!cursor.takeMark('(')) {
-    return undefined;
-  }
-  const row: Range[] = [];
-  do {
-    const value = cursor.skipTo(endsValue);
-    if (!value) {
-      return undefined;
-    }
-    row.push(value);
-  } while (cursor.takeMark(','));
+  const row = cursor.takeMark('(') ? cursor.takeList(() => cursor.skipTo(endsValue)) : undefined;
   return cursor.takeMark(')') ? row : undefined;
 }
 

@@ -27,7 +27,7 @@ export function isConflict(cursor: Cursor): boolean {
 }
 
 interface Target {
-  /** if it is nothing but columns */
+  /** `undefined` if it is not a plain list of columns */
   readonly columns: readonly string[] | undefined;
 }
 
@@ -38,14 +38,10 @@ function parseTarget(cursor: Cursor): Target | undefined {
   if (!cursor.takeMark('(')) {
     return { columns: undefined };
   }
-  const elements: (string | null)[] = [];
-  do {
-    const element = parseElement(cursor);
-    if (element === undefined) {
-      return undefined;
-    }
-    elements.push(element);
-  } while (cursor.takeMark(','));
+  const elements = cursor.takeList(() => parseElement(cursor));
+  if (!elements) {
+    return undefined;
+  }
   const conditional = cursor.takeMark(')') && cursor.takeWords('where');
   if (conditional && !cursor.skipTo(next => next.isWord('do'))) {
     return undefined;
@@ -54,7 +50,7 @@ function parseTarget(cursor: Cursor): Target | undefined {
   return { columns: plain.length === elements.length && !conditional ? plain : undefined };
 }
 
-/** A column's name, or null for an expression, or a column with its collation or operator class. */
+/** A column's name; null for an expression, or for a column with a collation or operator class. */
 function parseElement(cursor: Cursor): string | null | undefined {
   const column = cursor.takeName();
   if (column !== undefined && endsElement(cursor)) {

@@ -1,5 +1,6 @@
 import { namesIn, namesInText } from '../identifiers.js';
-import { isWord } from '../lexer/cursor.js';
+import { words } from '../keywords.js';
+import { isWord, wordOf } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
 import type { Other, SessionEffects, Statement } from '../statement.js';
 import {
@@ -11,51 +12,22 @@ import {
 } from './ddl.js';
 import { effectsOn, eitherEffects } from './session_effects.js';
 
-const CHANGES_NO_ROWS = [
-  ...[
-    'analyse',
-    'analyze',
-    'checkpoint',
-    'cluster',
-    'comment',
-    'deallocate',
-    'grant',
-    'listen',
-    'lock',
-    'notify',
-  ],
-  ...['reindex', 'unlisten', 'vacuum'],
-];
+const CHANGES_NO_ROWS = words(
+  'analyse analyze checkpoint cluster comment deallocate grant listen lock notify reindex unlisten vacuum',
+);
 
-/** With these, all tables that may be changed are named in the text. */
-const NAMES_ITS_TABLES = [
-  ...CHANGES_NO_ROWS,
-  ...[
-    'copy',
-    'declare',
-    'delete',
-    'insert',
-    'merge',
-    'prepare',
-    'refresh',
-    'select',
-    'table',
-    'truncate',
-    'update',
-  ],
-  ...['values', 'with'],
-];
+/** The text of these statements names all tables that they may change. */
+const NAMES_ITS_TABLES = words(
+  'copy declare delete insert merge prepare refresh select table truncate update values with',
+);
 
-/** Nothing is defined by these, nor by {@link CONTROLS_TRANSACTION}. */
-const DEFINES_NOTHING = [
-  ...['analyse', 'analyze', 'checkpoint', 'cluster', 'copy', 'deallocate', 'declare', 'delete', 'insert'],
-  ...['listen', 'lock', 'merge', 'notify', 'prepare', 'select', 'table', 'unlisten', 'update', 'vacuum'],
-  ...['values', 'with'],
-];
+const CONTROLS_TRANSACTION = words('abort begin commit end release rollback savepoint start');
 
-const CONTROLS_TRANSACTION = [
-  ...['abort', 'begin', 'commit', 'end', 'release', 'rollback', 'savepoint', 'start'],
-];
+/** These define nothing, nor do {@link CONTROLS_TRANSACTION}. */
+const DEFINES_NOTHING = words(
+  `analyse analyze checkpoint cluster copy deallocate declare delete insert listen lock merge notify prepare select
+   table unlisten update vacuum values with`,
+);
 
 /** One statement whose form is not understood. */
 export function otherStatement(sql: string, tokens: readonly Token[]): Other {
@@ -73,13 +45,13 @@ export function otherStatement(sql: string, tokens: readonly Token[]): Other {
   };
 }
 
-/** What is temporary comes before all else of its name, for this session only: as if it had another search path. */
+/** A temporary object hides others with its name, for this session only. The effect is that of another search path. */
 export function effectsOfTemporary(names: ReadonlySet<string>): SessionEffects | undefined {
   const isTemporary = ['temp', 'temporary', 'pg_temp'].some(name => names.has(name));
   return isTemporary ? effectsOn(['search_path']) : undefined;
 }
 
-/** Several statements in one text: all that each of them does. */
+/** Several statements in one text: the union of their effects. */
 export function severalStatements(sql: string, tokens: readonly Token[], parts: readonly Statement[]): Other {
   const others = parts.filter(part => part.kind === 'other');
   return {
@@ -100,7 +72,7 @@ export function severalStatements(sql: string, tokens: readonly Token[], parts: 
   };
 }
 
-/** A text that cannot even be split into tokens. */
+/** A text that cannot be split into tokens. */
 export function unreadableStatement(sql: string): Other {
   const names = namesInText(sql);
   return {
@@ -111,7 +83,7 @@ export function unreadableStatement(sql: string): Other {
     ddl: true,
     mayDefine: true,
     transactional: true,
-    controlsTransaction: CONTROLS_TRANSACTION.some(word => names.has(word)),
+    controlsTransaction: [...CONTROLS_TRANSACTION].some(word => names.has(word)),
     effects: effectsOn(undefined),
   };
 }
@@ -119,7 +91,7 @@ export function unreadableStatement(sql: string): Other {
 const CHANGES_ROWS: readonly Statement['kind'][] = ['insert', 'update', 'delete', 'truncate'];
 
 function namesAllItsTables(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
-  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+  switch (wordOf(tokens[0])) {
     case 'create':
     case 'alter':
     case 'drop':
@@ -136,7 +108,7 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
         !mayRedefineOthers(sql.slice(tokens[0]!.start, tokens.at(-1)!.end))
       );
     default:
-      return isWord(tokens[0]!, ...NAMES_ITS_TABLES);
+      return isWord(tokens[0]!, ...NAMES_ITS_TABLES, ...CHANGES_NO_ROWS);
   }
 }
 
@@ -147,13 +119,13 @@ function mayDefine(sql: string, tokens: readonly Token[], names: ReadonlySet<str
   return isDefinition(tokens) || !isWord(tokens[0]!, ...DEFINES_NOTHING, ...CONTROLS_TRANSACTION);
 }
 
-/** A string constant that is written with escapes. */
+/** A string constant written with escapes. */
 function mayHideNames(sql: string, token: Token): boolean {
   return token.kind === 'string' && /^[eu]/i.test(sql[token.start]!);
 }
 
 function isTransactional(tokens: readonly Token[], names: ReadonlySet<string>): boolean {
-  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+  switch (wordOf(tokens[0])) {
     case 'create':
     case 'alter':
     case 'drop':
@@ -171,11 +143,11 @@ function isTransactional(tokens: readonly Token[], names: ReadonlySet<string>): 
 }
 
 function mayConfigure(tokens: readonly Token[], names: ReadonlySet<string>): boolean {
-  switch (tokens[0]!.kind === 'word' ? tokens[0]!.text : '') {
+  switch (wordOf(tokens[0])) {
     case 'create':
     case 'alter':
     case 'drop':
-      return false; // a setting in it is of what it defines
+      return false; // a setting in it belongs to the object that it defines
     case 'do':
       return names.has('set') || names.has('set_config') || names.has('reset') || names.has('execute');
     case 'call':

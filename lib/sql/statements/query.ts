@@ -11,8 +11,8 @@ export function startsQuery(token: Token | undefined): boolean {
 }
 
 /**
- * Whether a WITH query in it may modify data. The keywords of that may also be names, so this says yes more often
- * than it is so, and never no where it is.
+ * Whether it may have a data-modifying WITH query. The keywords may also be names, so this may be true for a plain
+ * query, but is never false for a query that writes.
  */
 export function mayModifyInWith(tokens: readonly Token[]): boolean {
   return (
@@ -23,7 +23,7 @@ export function mayModifyInWith(tokens: readonly Token[]): boolean {
   );
 }
 
-/** `for update`, `for no key update`, `do update`, or a name for certain. */
+/** `for update`, `for no key update`, `do update`, or certainly a name. */
 function isPartOfClause(tokens: readonly Token[], at: number): boolean {
   const before = tokens[at - 1];
   const first = tokens[at - 2];

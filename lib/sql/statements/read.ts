@@ -4,7 +4,7 @@ import type { Read } from '../statement.js';
 import { isPlainQuery, startsQuery } from './query.js';
 import { configuredBy, onlyConfiguresLocally } from './set_config.js';
 
-/** What reads only, beyond doubt. */
+/** A statement that certainly only reads. */
 export function parseRead(
   sql: string,
   tokens: readonly Token[],
@@ -35,12 +35,12 @@ function isRead(tokens: readonly Token[]): boolean {
   }
 }
 
-/** Whether EXPLAIN has the option ANALYZE, whose name may also be quoted. */
+/** Whether EXPLAIN has the option ANALYZE, which may also be quoted. */
 function mayExecute(tokens: readonly Token[]): boolean {
   return tokens.some(token => token.text === 'analyze' || token.text === 'analyse');
 }
 
-/** What follows EXPLAIN's options. */
+/** The statement behind EXPLAIN and its options. */
 function explained(cursor: Cursor): readonly Token[] {
   if (cursor.isMark('(') && !startsQuery(cursor.second)) {
     cursor.skip();

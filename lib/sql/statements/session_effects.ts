@@ -4,7 +4,7 @@ const ROLE = ['role', 'session_authorization', 'row_security'];
 const ISOLATION = ['transaction_isolation', 'default_transaction_isolation', 'transaction_snapshot'];
 const SYNTAX = ['standard_conforming_strings'];
 
-/** @param settings names of what is changed; `undefined` if it may be anything */
+/** @param settings the names of the changed settings; `undefined`: any */
 export function effectsOn(settings: readonly string[] | undefined): SessionEffects {
   const names = settings?.map(setting => setting.toLowerCase());
   const includes = (some: readonly string[]) => names?.some(name => some.includes(name)) ?? true;
@@ -17,7 +17,6 @@ export function effectsOn(settings: readonly string[] | undefined): SessionEffec
   };
 }
 
-/** The effects of one or of the other. */
 export function eitherEffects(
   a: SessionEffects | undefined,
   b: SessionEffects | undefined,

@@ -1,17 +1,17 @@
 import { type Cursor, isMark } from '../lexer/cursor.js';
-import type { Session } from '../statement.js';
+import type { SessionStatement } from '../statement.js';
 import { parseModes } from './isolation.js';
 import { effectsOn } from './session_effects.js';
 
-/** SET, RESET and DISCARD. What is not understood may change anything. */
-export function parseSession(cursor: Cursor): Session {
+/** SET, RESET and DISCARD. A form that is not understood may change any setting. */
+export function parseSession(cursor: Cursor): SessionStatement {
   switch (cursor.takeWord('set', 'reset', 'discard')) {
     case 'set':
       return parseSet(cursor);
     case 'reset':
       return changing(parseSpecial(cursor) ?? parseSetting(cursor));
     default:
-      // temporary tables come before others of their names, as if the path were another
+      // dropping temporary tables reveals others with their names, as another search path would
       return changing(
         cursor.takeWord('temp', 'temporary')
           ? ['search_path']
@@ -22,7 +22,7 @@ export function parseSession(cursor: Cursor): Session {
   }
 }
 
-function parseSet(cursor: Cursor): Session {
+function parseSet(cursor: Cursor): SessionStatement {
   const scope = cursor.takeWord('session', 'local');
   if (cursor.takeWords('transaction', 'snapshot')) {
     return changing(['transaction_snapshot']);
@@ -42,41 +42,36 @@ function parseSet(cursor: Cursor): Session {
   return changing(parseSpecial(cursor) ?? parseSetting(cursor, true));
 }
 
-function changing(settings: readonly string[] | undefined): Session {
+function changing(settings: readonly string[] | undefined): SessionStatement {
   return { kind: 'session', effects: effectsOn(settings), isolation: undefined };
 }
 
-function parseTransactionModes(cursor: Cursor, setting: string): Session {
+function parseTransactionModes(cursor: Cursor, setting: string): SessionStatement {
   const modes = parseModes(cursor);
   return modes
     ? { ...changing(modes.isolation ? [setting] : []), isolation: modes.isolation }
     : changing(undefined);
 }
 
-/** The settings that have a syntax of their own. */
+/** Settings with a syntax of their own. */
+const SPECIAL: Readonly<Record<string, string>> = {
+  'time zone': 'timezone',
+  'session authorization': 'session_authorization',
+  'transaction isolation level': 'transaction_isolation',
+  names: 'client_encoding',
+  schema: 'search_path',
+  role: 'role',
+};
+
 function parseSpecial(cursor: Cursor): string[] | undefined {
   if (cursor.second && isMark(cursor.second, '.')) {
     return undefined; // `role.x` is an ordinary setting
   }
-  if (cursor.takeWords('time', 'zone')) {
-    return ['timezone'];
-  }
-  if (cursor.takeWords('session', 'authorization')) {
-    return ['session_authorization'];
-  }
-  if (cursor.takeWords('transaction', 'isolation', 'level')) {
-    return ['transaction_isolation'];
-  }
-  if (cursor.takeWords('names')) {
-    return ['client_encoding'];
-  }
-  if (cursor.takeWords('schema')) {
-    return ['search_path'];
-  }
-  return cursor.takeWords('role') ? ['role'] : undefined;
+  const phrase = cursor.takePhrase(...Object.keys(SPECIAL));
+  return phrase === undefined ? undefined : [SPECIAL[phrase]!];
 }
 
-/** `setting` or `extension.setting`; behind it comes, if there is one, the value. */
+/** `setting` or `extension.setting`, and for SET the start of its value. */
 function parseSetting(cursor: Cursor, valued = false): string[] | undefined {
   const parts = [cursor.takeName()];
   while (cursor.takeMark('.')) {

@@ -5,7 +5,7 @@ import { effectsOn } from './session_effects.js';
 
 const PLAIN_STRING = /^'[\w.]*'$/;
 
-/** What the calls of `set_config` in it do; `undefined` if it has none. */
+/** The effects of the calls of `set_config` in a statement; `undefined` if it has none. */
 export function configuredBy(
   sql: string,
   tokens: readonly Token[],
@@ -19,7 +19,10 @@ export function configuredBy(
   return effectsOn(settings.every(setting => setting !== undefined) ? settings : undefined);
 }
 
-/** Whether it is `select set_config('a.b', …, true), …` and nothing else: settings until the end of a transaction. */
+/**
+ * Whether it is exactly `select set_config('a.b', …, true), …`, which changes settings until the end of the
+ * transaction.
+ */
 export function onlyConfiguresLocally(tokens: readonly Token[]): boolean {
   const cursor = new Cursor(tokens);
   if (!cursor.takeWords('select')) {
@@ -46,7 +49,7 @@ function takeConstant(cursor: Cursor): boolean {
   return (cursor.next?.kind === 'string' || cursor.next?.kind === 'parameter') && cursor.skip();
 }
 
-/** The value of a constant or parameter between `(` and `,`. */
+/** The value of the constant or parameter between `(` and `,`. */
 function firstArgument(
   sql: string,
   [opening, argument, comma]: readonly Token[],

@@ -4,7 +4,7 @@ import type { TableName } from '../statement.js';
 /** `name` or `schema.name`. */
 export function parseTable(cursor: Cursor): TableName | undefined {
   if (cursor.isWord('only')) {
-    return undefined; // ONLY: without the tables that inherit from it
+    return undefined; // ONLY excludes the tables that inherit from it
   }
   const first = cursor.takeName();
   const second = cursor.takeMark('.') ? cursor.takeName() : null;

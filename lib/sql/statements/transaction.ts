@@ -4,7 +4,7 @@ import { parseModes } from './isolation.js';
 
 const SAME: Readonly<Record<string, string>> = { start: 'begin', end: 'commit', abort: 'rollback' };
 
-/** What begins and ends transactions and savepoints, in all of PostgreSQL's spellings. */
+/** Statements that begin or end transactions and savepoints, in all of PostgreSQL's spellings. */
 export function parseTransaction(cursor: Cursor): Transaction | undefined {
   const word = cursor.takeName() ?? '';
   switch (word) {
@@ -22,7 +22,7 @@ export function parseTransaction(cursor: Cursor): Transaction | undefined {
   }
   const keyword = cursor.takeWord('transaction', 'work');
   if (command === 'begin') {
-    // START without TRANSACTION is no statement
+    // START needs TRANSACTION
     const modes = word === 'start' && keyword !== 'transaction' ? undefined : parseModes(cursor);
     return modes && { ...PLAIN, command, ...modes };
   }
@@ -40,7 +40,7 @@ function named(command: Transaction['command'], cursor: Cursor): Transaction | u
   return name !== undefined && cursor.atEnd ? { ...PLAIN, command, name } : undefined;
 }
 
-/** Of two-phase commit; which transaction it is does not matter here. */
+/** Two-phase commit; the identifier of the transaction does not matter here. */
 function identified(command: Transaction['command'], cursor: Cursor): Transaction | undefined {
   return cursor.next?.kind === 'string' && cursor.skip() && cursor.atEnd ? { ...PLAIN, command } : undefined;
 }

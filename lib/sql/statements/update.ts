@@ -9,7 +9,7 @@ export function parseUpdate(sql: string, cursor: Cursor): Update | undefined {
   cursor.takeWords('update');
   const start = cursor.next?.start ?? 0;
   const table = parseTable(cursor);
-  // where SET may come, it comes: it is no alias without AS
+  // `set` without AS is always the keyword, never an alias
   const alias = cursor.takeWords('as') || !cursor.isWord('set') ? cursor.takeName() : null;
   const target = { start, end: cursor.end };
   if (!table || alias === undefined || !cursor.takeWords('set')) {

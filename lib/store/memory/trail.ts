@@ -1,4 +1,4 @@
-import { decodeStep, type RowDelta } from '../../values/row_delta.js';
+import { decodeRowDelta, type RowDelta } from '../../values/row_delta.js';
 import { stepsBetween } from '../counted.js';
 import { MAX_STEPS, MAX_TRAIL } from '../limits.js';
 
@@ -34,7 +34,7 @@ export class Trail {
     if (this.stamp !== later || count === undefined || count > this.steps.length) {
       return undefined;
     }
-    const steps = this.steps.slice(-count).map(decodeStep);
+    const steps = this.steps.slice(-count).map(decodeRowDelta);
     return steps.every(step => step !== undefined) ? steps : undefined;
   }
 }

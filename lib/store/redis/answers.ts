@@ -1,4 +1,4 @@
-import { decodeStep } from '../../values/row_delta.js';
+import { decodeRowDelta } from '../../values/row_delta.js';
 import type { TableLease } from '../leases.js';
 import type { InFlight } from '../store.js';
 import type { TrailAnswer } from './found.js';
@@ -53,7 +53,7 @@ export function parseTrail(reply: unknown): TrailAnswer | undefined {
     return undefined;
   }
   const [stamp, ...texts] = listFrom(reply);
-  const steps = texts.map(decodeStep);
+  const steps = texts.map(decodeRowDelta);
   return steps.every(step => step !== undefined) ? { stamp, steps } : undefined;
 }
 

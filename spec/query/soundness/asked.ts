@@ -1,28 +1,30 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
+import type { Granularity } from '../../../lib/config/options.js';
 import { type Catalog, kindIn } from '../../../lib/orm/catalog/table.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
-import { dependenciesOf, type Granularity, type Occurrence } from '../../../lib/query/dependencies.js';
+import { dependenciesOf, type Occurrence } from '../../../lib/query/dependencies.js';
 import { keySetBound } from '../../../lib/query/key_set_bound.js';
+import { pageBound } from '../../../lib/query/page_bound.js';
+import { projectionOf } from '../../../lib/query/projection.js';
 import type { OrderTerm, ResultBound } from '../../../lib/query/result_bound.js';
 import { deltasMatter } from '../../../lib/query/row_deltas.js';
-import { viewOf } from '../../../lib/query/view.js';
 import type { WatchedDependency, WatchedTable } from '../../../lib/query/watch.js';
-import { pageBound } from '../../../lib/query/window.js';
-import { readSelect, type Select } from '../../../lib/sql/select/select.js';
+import { readSelect } from '../../../lib/sql/select/select.js';
+import type { Select } from '../../../lib/sql/select/select_result.js';
 import type { TableChange } from '../../../lib/store/store.js';
 import { pathOf } from '../../../lib/values/path.js';
 import type { Question } from './questions.js';
 import { entities } from './shop.js';
 
-/** What the driver was asked, and what it answered. */
+/** The call to the driver, and its result. */
 interface Call {
   readonly condition: Condition;
   readonly rows: readonly Record<string, any>[];
   readonly sql: string;
 }
 
-/** Asks the ORM, and listens to what it asks its driver and the driver the database. */
+/** Calls the ORM, and records its calls to the driver and the driver's queries. */
 export class Asker {
   readonly #orm: MikroORM;
   readonly #catalog: Catalog;
@@ -30,7 +32,7 @@ export class Asker {
   #condition: Condition | undefined;
   #rows: readonly Record<string, any>[] = [];
 
-  /** @param sent what `onQuery` is given */
+  /** @param sent receives the arguments of `onQuery` */
   constructor(orm: MikroORM, catalog: Catalog, sent: string[]) {
     this.#orm = orm;
     this.#catalog = catalog;
@@ -49,7 +51,7 @@ export class Asker {
     };
   }
 
-  /** `undefined` if the ORM or the database does not understand it, or if it takes several statements. */
+  /** `undefined` if the ORM or the database rejects it, or if it takes several statements. */
   async call({ entity, where, options, isCount }: Question): Promise<Call | undefined> {
     this.#sent.length = 0;
     this.#condition = undefined;
@@ -87,12 +89,12 @@ export class Asker {
 }
 
 interface Role extends Occurrence {
-  /** it is about what the result contains, which its bound will tell */
+  /** it is about rows in the result, which the bound covers */
   readonly contained?: boolean;
   readonly filters?: boolean;
 }
 
-/** A question with what its answer depends on, as an entry has it. */
+/** A question with the dependencies of its result, as an entry has it. */
 export class Asked {
   readonly question: Question;
   readonly sql: string;
@@ -114,7 +116,7 @@ export class Asked {
     this.learn(call);
   }
 
-  /** What its result tells. */
+  /** The bounds of its result. */
   learn({ rows }: Call): void {
     // as it is stored
     this.#bounds = JSON.parse(JSON.stringify(this.#occurrences.map(each => this.#boundOf(each, rows))));
@@ -132,8 +134,8 @@ export class Asked {
     if (!touched?.has(dependency.values)) {
       return touched === undefined;
     }
-    const steps = touched.get(dependency.values);
-    return !steps || deltasMatter(dependency, JSON.parse(JSON.stringify(steps)), this.#bounds);
+    const deltas = touched.get(dependency.values);
+    return !deltas || deltasMatter(dependency, JSON.parse(JSON.stringify(deltas)), this.#bounds);
   }
 
   #occurrencesOf({ sql, condition }: Call): readonly Role[] {
@@ -147,7 +149,9 @@ export class Asked {
       }
       const [{ reads, where }] = inSql as [Select['tables'][number]];
       const [source] = sources;
-      const exact: ReadonlyMap<string, number> = source ? viewOf(condition.formula, source).exact : new Map();
+      const exact: ReadonlyMap<string, number> = source
+        ? projectionOf(condition.formula, source).exact
+        : new Map();
       const inexact = [...where].filter(([column, count]) => exact.get(column) !== count);
       const decisive = [...inexact.map(([column]) => column)];
       if (source === condition.sources[0]) {
@@ -181,13 +185,13 @@ export class Asked {
     return this.#condition.sources[0]!.table;
   }
 
-  /** Does it decide about which rows are in a window? */
+  /** Does it decide which rows are on a page? */
   #isOrderedBy(table: string, sql: string): boolean {
     const alias = this.#catalog.tables.get(table)!.name[0];
     return new RegExp(`order by.*"${alias}\\d+"`).test(sql) && /limit/.test(sql);
   }
 
-  /** By what a joined table is found: its own key, or the column that refers to the root. */
+  /** The columns by which a table is joined: its own key, or the column that refers to the root. */
   #keyOf(table: string): string | undefined {
     const joined = `${this.question.entity} ${this.#catalog.tables.get(table)!.name}`;
     return this.question.usesKeys ? KEYS[joined]?.column : undefined;
@@ -196,7 +200,7 @@ export class Asked {
   #orderOf({ sql }: Call): readonly OrderTerm[] {
     const { options, terms, isCount } = this.question;
     const select = readSelect(sql) as Select;
-    // pages of rows with collections are taken in a subquery
+    // pages of rows with collections are selected in a subquery
     if (
       isCount ||
       !options.limit ||
@@ -240,7 +244,7 @@ export class Asked {
           )
         : null;
     }
-    // rows that OFFSET passes over have places, and what they refer to is not contained
+    // rows skipped by OFFSET have positions, but the rows that they refer to are not in the result
     if (!contained || (filters && options.offset)) {
       return null;
     }
@@ -255,7 +259,7 @@ export class Asked {
 
 const referred = (value: any): unknown => (value !== null && typeof value === 'object' ? value.id : value);
 
-/** By what a table is joined to the root's rows. */
+/** The columns that join a table to the root's rows. */
 const KEYS: Readonly<
   Record<string, { readonly column: string; readonly many?: true; ofRow(row: any): unknown }>
 > = {

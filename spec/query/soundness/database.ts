@@ -3,24 +3,24 @@ import { Journal } from '../../../lib/changes/journal.js';
 import type { Catalog, Table } from '../../../lib/orm/catalog/table.js';
 import { writeRows } from '../../../lib/orm/writes/row_capture.js';
 import { formatOf } from '../../../lib/orm/writes/row_capture_statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
 import { IMAGE_COLUMN } from '../../../lib/sql/rewrite.js';
-import { parseStatement } from '../../../lib/sql/statement.js';
 import type { TableChange } from '../../../lib/store/store.js';
 import type { Scheme } from '../../../lib/values/scheme.js';
 
-/** What stands in a table: by key, the image of each row and its columns as text. */
+/** The content of a table: by key, the image of each row and its columns as text. */
 type Contents = ReadonlyMap<
   number,
   { readonly image: string; readonly columns: Readonly<Record<string, string | null>> }
 >;
 
 /**
- * How it is found out what a write does to rows: by looking at all of them before and after it; as the ORM's writes are
- * followed; or so on a server before PostgreSQL 18, where RETURNING does not tell what rows were.
+ * How the changes of a write are captured: by comparing all rows before and after it; as the ORM's writes are
+ * captured; or as on a server before PostgreSQL 18, where RETURNING has no old rows.
  */
 export type Following = 'compared' | 'traced' | 'traced without old rows';
 
-/** The database, and what each write does to its rows. */
+/** The database, and the changes of each write. */
 export class WatchedDatabase {
   readonly #orm: MikroORM;
   readonly #catalog: Catalog;
@@ -45,13 +45,13 @@ export class WatchedDatabase {
     }
   }
 
-  /** @param schemes by table, those of which writers are to tell what happens to them */
+  /** @param schemes by table, the schemes that writers update */
   async watch(schemes: ReadonlyMap<string, readonly Scheme[]>): Promise<void> {
     this.#schemes = schemes;
     this.#contents = await this.#read();
   }
 
-  /** @returns `undefined` if the database refuses the statements */
+  /** @returns `undefined` if the database rejects the statements */
   async write(
     statements: readonly string[],
     following: Following,
@@ -150,7 +150,7 @@ function quoteText(value: unknown): string {
   return `'${String(value).replaceAll("'", "''")}'`;
 }
 
-/** Nobody but us asks for what this is about. */
+/** No other reader uses these dependencies. */
 function isOfImages({ message }: Error): boolean {
   return /syntax|__cacheops|json_build_array/.test(message);
 }

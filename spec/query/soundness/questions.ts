@@ -7,9 +7,9 @@ export interface Question {
   readonly where: Where;
   readonly options: Readonly<Record<string, unknown>>;
   readonly isCount: boolean;
-  /** how much of the order a window's bound may know */
+  /** the number of terms of the order that a page bound may use */
   readonly terms: number;
-  /** whether to make use of foreign keys that are enforced, and of the rows contained */
+  /** whether enforced foreign keys and key set bounds are used */
   readonly usesKeys: boolean;
 }
 
@@ -51,7 +51,7 @@ function column(name: string): Arbitrary<unknown> {
     );
   }
   if (name === 'flat') {
-    return inJson('side', ['x', 'y']); // the ORM asks for what is an object in there in no column that exists
+    return inJson('side', ['x', 'y']); // for an object in a document, the ORM queries a column that does not exist
   }
   if (name === 'place') {
     return fc.oneof(
@@ -77,7 +77,7 @@ function column(name: string): Arbitrary<unknown> {
           fc.constantFrom('^a', 'b$', '^[^a]', 'a|A').map($re => ({ $re })),
         ]
       : []),
-    // what is not understood
+    // a condition that is not understood
     ...(name === 'name' ? [{ arbitrary: fc.constant({ $ilike: 'a%' }), weight: 3 }] : []),
   ) as Arbitrary<unknown>;
 }
@@ -164,7 +164,7 @@ const ORDERED = {
 
 const direction = fc.constantFrom('asc', 'desc', 'asc nulls first', 'desc nulls last');
 
-/** Ends with the key, so that there is but one answer. */
+/** Ends with the key, so that the order is unique. */
 function order(entity: Name): Arbitrary<Record<string, string>> {
   return fc
     .tuple(

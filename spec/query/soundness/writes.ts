@@ -13,7 +13,7 @@ const ROOMS = [
   'null',
 ];
 
-/** What changes a document where it stands. */
+/** Changes a document in place. */
 const EDITS = {
   place: [
     `place - 'city'`,
@@ -120,7 +120,7 @@ function edit(): Arbitrary<string> {
     fc
       .tuple(id('item'), fc.constantFrom('"x"', '"y"', '1', 'null'))
       .map(([key, value]) => `update item set meta['a'] = '${value}' where id = ${key}`),
-    // RETURNING cannot tell what was there before: "old" is another table
+    // RETURNING has no old row, because "old" is another table
     fc
       .tuple(id('owner'), fc.constantFrom(...EDITS.meta, "jsonb_build_object('a', old.name)"))
       .map(
@@ -130,7 +130,7 @@ function edit(): Arbitrary<string> {
   );
 }
 
-/** Rows that are there already are given some of the new values. */
+/** Existing rows get some of the new values. */
 function upsert(table: string): Arbitrary<string> {
   return fc
     .tuple(
@@ -148,7 +148,7 @@ function remove(table: string): Arbitrary<string> {
   return id(table).map(key => `delete from ${table} where id = ${key}`);
 }
 
-/** A statement, which the database may refuse. */
+/** A statement that the database may reject. */
 export const write: Arbitrary<string> = fc
   .constantFrom('item', 'item', 'item', 'owner', 'part')
   .chain(table =>

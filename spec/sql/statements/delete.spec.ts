@@ -27,7 +27,7 @@ describe('DELETE', () => {
     ['delete from t as using using s', { ...t, alias: 'using', target: 't as using', from: true }],
   ];
   for (const [sql, expected] of understood) {
-    it(`understands ${sql}`, () => {
+    it(`${sql} is parsed`, () => {
       expect(parts(sql)).to.deep.equal(expected);
     });
   }
@@ -46,7 +46,7 @@ describe('DELETE', () => {
     'delete from',
   ];
   for (const sql of notUnderstood) {
-    it(`does not claim to understand ${sql}`, () => {
+    it(`${sql} is not understood`, () => {
       expect(parts(sql)).to.include({ kind: 'other', writes: true });
     });
   }

@@ -97,7 +97,7 @@ describe('INSERT', () => {
     ],
   ];
   for (const [sql, expected] of understood) {
-    it(`understands ${sql}`, () => {
+    it(`${sql} is parsed`, () => {
       expect(parts(sql)).to.deep.equal(expected);
     });
   }
@@ -127,7 +127,7 @@ describe('INSERT', () => {
     'insert into t (a) values (1); insert into t (a) values (2)',
   ];
   for (const sql of notUnderstood) {
-    it(`does not claim to understand ${sql}`, () => {
+    it(`${sql} is not understood`, () => {
       expect(parts(sql)).to.include({ kind: 'other', writes: true });
     });
   }

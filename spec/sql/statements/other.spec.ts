@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Other, parseStatement } from '../../../lib/sql/statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
+import type { Other } from '../../../lib/sql/statement.js';
 import { anyConstant, anyGap, anySql } from '../../changes/generated.js';
 
 function other(sql: string): Other {
@@ -10,7 +11,7 @@ function other(sql: string): Other {
 }
 
 describe('other statements', () => {
-  describe('name the tables that they may change', () => {
+  describe('the names include the tables that may change', () => {
     const naming: [sql: string, ...names: string[]][] = [
       [
         'merge into Orders o using "S"."New ""Orders""" n on true when matched then delete',
@@ -39,7 +40,7 @@ describe('other statements', () => {
       });
     }
 
-    it('whatever is around the name', () => {
+    it('the names include a table between any constants', () => {
       const name = anyConstant.filter(constant => constant.kind === 'name');
       const body = anySql.filter(text => !text.includes('$'));
       fc.assert(
@@ -52,7 +53,7 @@ describe('other statements', () => {
     });
   });
 
-  it('tell when they may change tables that they do not name', () => {
+  it('a statement that may change tables without naming them is opaque', () => {
     const opaque = [
       'create or replace view v as select 1',
       'create rule r as on select to t do instead select 1',
@@ -97,7 +98,7 @@ describe('other statements', () => {
     expect(clear.filter(sql => other(sql).opaque)).to.deep.equal([]);
   });
 
-  it('tell when they change no rows', () => {
+  it('a statement that changes no rows does not write', () => {
     const changing = [
       'merge into t',
       'copy t from stdin',
@@ -117,7 +118,7 @@ describe('other statements', () => {
     expect(not.filter(sql => other(sql).writes)).to.deep.equal([]);
   });
 
-  it('tell when they define something', () => {
+  it('a statement that defines something is DDL', () => {
     const defining = [
       'create table t ()',
       'alter x',
@@ -131,7 +132,7 @@ describe('other statements', () => {
     expect(not.filter(sql => other(sql).ddl)).to.deep.equal([]);
   });
 
-  it('tell when they cannot, or may not be able to, run in a transaction', () => {
+  it('a statement that cannot, or may not, run in a transaction is not transactional', () => {
     const not = [
       'vacuum t',
       'create database x',
@@ -167,7 +168,7 @@ describe('other statements', () => {
     expect(able.filter(sql => !other(sql).transactional)).to.deep.equal([]);
   });
 
-  it('are told as the worst case if they cannot be read at all', () => {
+  it('a text without tokens is the worst case', () => {
     expect(other(`update t set a = 'x`)).to.deep.include({
       opaque: true,
       writes: true,
@@ -178,7 +179,7 @@ describe('other statements', () => {
     expect(other(`update t set a = 1; commit; select 'x`)).to.include({ controlsTransaction: true });
   });
 
-  it('are what any text is that is nothing else: parsing never throws', () => {
+  it('every other text is an other statement, because parsing never throws', () => {
     const piece = fc.constantFrom(
       ...[
         'insert into ',

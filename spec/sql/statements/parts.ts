@@ -1,6 +1,7 @@
-import { parseStatement, type Range, type Statement } from '../../../lib/sql/statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
+import type { Range, Statement } from '../../../lib/sql/statement.js';
 
-/** A statement with the text of each part in place of its offsets, without its own text and what is as usual. */
+/** A statement with the text of each part instead of its offsets, without its own text and without default values. */
 export function parts(sql: string): Record<string, unknown> {
   const { sql: _, ...statement } = parseStatement(sql) as Statement & { sql?: string };
   return Object.fromEntries(

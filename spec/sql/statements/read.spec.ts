@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseStatement } from '../../../lib/sql/statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
 
 describe('statements that read', () => {
   const reads = [
@@ -30,7 +30,7 @@ describe('statements that read', () => {
     'explain (analyze) (select 1)',
   ];
   for (const sql of reads) {
-    it(`${sql} reads`, () => {
+    it(`${sql} only reads`, () => {
       expect(parseStatement(sql)).to.deep.equal({ kind: 'read', effects: undefined });
     });
   }
@@ -73,17 +73,17 @@ describe('statements that read', () => {
     });
   }
 
-  it('several statements that read are still several, but write nothing', () => {
+  it('several reads are an other statement that writes nothing', () => {
     expect(parseStatement('select 1; show role;')).to.include({ kind: 'other', writes: false, ddl: false });
   });
 
-  describe('with set_config', () => {
+  describe('set_config', () => {
     const settings = (sql: string, parameters?: unknown[]) => {
       const statement = parseStatement(sql, parameters);
       return statement.kind === 'read' ? (statement.effects ?? 'none') : 'other';
     };
 
-    it('tell which settings they change', () => {
+    it('the settings that set_config changes are known', () => {
       expect(
         settings(`select set_config('app.tenant', '5', true), pg_catalog.Set_Config('ROLE', 'x', false)`),
       ).to.include({
@@ -102,7 +102,7 @@ describe('statements that read', () => {
       expect(settings(`select 'set_config'`)).to.equal('none');
     });
 
-    it('may change anything, if what they change is not in the text', () => {
+    it('set_config may change any setting if its name is not in the text', () => {
       const anything = {
         changesRole: true,
         changesIsolation: true,

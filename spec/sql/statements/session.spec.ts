@@ -1,7 +1,8 @@
 import { expect } from 'chai';
-import { parseStatement, type SessionEffects } from '../../../lib/sql/statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
+import type { SessionEffects } from '../../../lib/sql/statement.js';
 
-/** What may be changed, in one line. */
+/** The settings that may change, in one line. */
 function effectsOf(sql: string): string {
   const statement = parseStatement(sql);
   return statement.kind === 'session' ? summary(statement.effects) : statement.kind;
@@ -69,7 +70,7 @@ describe('statements that change the session', () => {
     });
   }
 
-  it('tell the isolation level of the current transaction, not of those to come', () => {
+  it('SET TRANSACTION sets the isolation level of the current transaction only', () => {
     expect(parseStatement('set transaction isolation level repeatable read, read only')).to.include({
       isolation: 'repeatable read',
     });
@@ -80,7 +81,7 @@ describe('statements that change the session', () => {
     });
   });
 
-  it('are not lost among other statements', () => {
+  it('effects on the session are kept among several statements', () => {
     const effects = (sql: string) => {
       const statement = parseStatement(sql);
       return statement.kind === 'other' && statement.effects ? summary(statement.effects) : statement.kind;

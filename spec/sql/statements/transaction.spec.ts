@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { parseStatement } from '../../../lib/sql/statement.js';
+import { parseStatement } from '../../../lib/sql/parse_statement.js';
 
 const plain = { kind: 'transaction', name: undefined, isolation: undefined, chain: false };
 
@@ -38,7 +38,7 @@ describe('statements that begin and end transactions', () => {
     [`rollback prepared 'x'`, { command: 'rollback prepared' }],
   ];
   for (const [sql, expected] of understood) {
-    it(`understands ${sql}`, () => {
+    it(`${sql} is parsed`, () => {
       expect(parseStatement(sql)).to.deep.equal({ ...plain, ...expected });
     });
   }
@@ -53,12 +53,12 @@ describe('statements that begin and end transactions', () => {
     'begin isolation level x',
   ];
   for (const sql of notUnderstood) {
-    it(`knows that ${sql} would do something to the transaction`, () => {
+    it(`${sql} may control the transaction`, () => {
       expect(parseStatement(sql)).to.include({ kind: 'other', controlsTransaction: true });
     });
   }
 
-  it('knows that one of several statements does', () => {
+  it('a transaction command among several statements controls the transaction', () => {
     expect(parseStatement('begin; update t set a = 1; commit')).to.include({
       kind: 'other',
       writes: true,

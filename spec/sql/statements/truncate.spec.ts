@@ -15,7 +15,7 @@ describe('TRUNCATE', () => {
     ],
   ];
   for (const [sql, expected] of understood) {
-    it(`understands ${sql}`, () => {
+    it(`${sql} is parsed`, () => {
       expect(parts(sql)).to.deep.equal(expected);
     });
   }
@@ -28,7 +28,7 @@ describe('TRUNCATE', () => {
     'truncate a.b.c',
     'truncate t; truncate u',
   ]) {
-    it(`does not claim to understand ${sql}`, () => {
+    it(`${sql} is not understood`, () => {
       expect(parts(sql)).to.include({ kind: 'other', writes: true });
     });
   }

@@ -71,7 +71,7 @@ describe('UPDATE', () => {
     ['update update set update = 1', { ...t, table: { name: 'update' }, target: 'update', set: ['update'] }],
   ];
   for (const [sql, expected] of understood) {
-    it(`understands ${sql}`, () => {
+    it(`${sql} is parsed`, () => {
       expect(parts(sql)).to.deep.equal(expected);
     });
   }
@@ -110,7 +110,7 @@ describe('UPDATE', () => {
     'update t',
   ];
   for (const sql of notUnderstood) {
-    it(`does not claim to understand ${sql}`, () => {
+    it(`${sql} is not understood`, () => {
       expect(parts(sql)).to.include({ kind: 'other', writes: true });
     });
   }

@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { haveSkeletons, skeletonOf, skeletonsOf } from '../../lib/sql/fingerprint.js';
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
+import { haveSkeletons, skeletonOf, skeletonsOf } from '../../lib/sql/skeleton.js';
 
 const SQL = `select "a"."title" from "article" as "a" where "a"."id" = 7 and "a"."x" in ('b', 'it''s') limit 10`;
 
 describe('skeletonOf', () => {
-  it('is the same for texts that differ in constants', () => {
+  it('texts that differ only in constants have the same skeleton', () => {
     const others = [
       SQL.replace('7', '4.25').replace('10', '1'),
       SQL.replace(`'b', 'it''s'`, `'from "secret"'`),
@@ -17,7 +17,7 @@ describe('skeletonOf', () => {
     }
   });
 
-  it('is another one where anything else differs', () => {
+  it('texts with any other difference have different skeletons', () => {
     const others = [
       SQL.replace('"article"', '"author"'),
       SQL.replace('"article"', '"article 2"'),
@@ -33,7 +33,7 @@ describe('skeletonOf', () => {
     }
   });
 
-  it('is none where something else may tell where a constant ends', () => {
+  it('a text has no skeleton if plain quotes are not enough to find its constants', () => {
     for (const constant of [
       `E'\\' from "secret" --'`,
       '$$a$$',
@@ -47,7 +47,7 @@ describe('skeletonOf', () => {
     }
   });
 
-  it('tells texts apart that are not made of the same tokens', () => {
+  it('texts with different tokens have different skeletons', () => {
     const part = fc.constantFrom(
       ...[
         "'",
@@ -80,7 +80,7 @@ describe('skeletonOf', () => {
         const skeleton = skeletonOf(sql);
         const tokens = tokenize(sql);
         fc.pre(skeleton !== undefined && tokens !== undefined);
-        // lists of constants are as good as one constant
+        // a list of constants equals one constant
         const kinds = tokens!
           .map(({ kind, text: word }) =>
             kind === 'string' || kind === 'number' ? 'constant' : `${kind} ${word}`,
@@ -96,7 +96,7 @@ describe('skeletonOf', () => {
 });
 
 describe('haveSkeletons', () => {
-  it('compares statement by statement', () => {
+  it('skeletons are compared statement by statement', () => {
     const skeletons = skeletonsOf([SQL, 'select 1'])!;
     expect(haveSkeletons([SQL, 'select 2'], skeletons)).to.equal(true);
     expect(haveSkeletons([SQL], skeletons)).to.equal(false);

@@ -1,9 +1,9 @@
 /**
- * An SQL text without its constants: two texts with the same skeleton differ in these only, so that whatever was
- * learnt from reading the one holds for the other. It is found in a fraction of the time that reading takes.
+ * An SQL text without its constants. Two texts with the same skeleton differ only in constants, so an analysis of one
+ * holds for the other. Computing it takes a fraction of the time that parsing takes.
  *
- * @returns `undefined` for a text in which something else than plain quotes may tell where a constant ends:
- * backslashes, dollar quotes, comments
+ * @returns `undefined` if plain quotes are not enough to find the ends of the constants: backslashes, dollar quotes,
+ *   comments
  */
 export function skeletonOf(sql: string): string | undefined {
   if (sql.includes('\\') || sql.includes(MARK)) {
@@ -13,16 +13,16 @@ export function skeletonOf(sql: string): string | undefined {
   return OTHER_QUOTES.test(skeleton) ? undefined : skeleton;
 }
 
-/** Stands for a constant; no SQL has it. */
+/** Replaces a constant; no SQL contains it. */
 const MARK = '\0';
-/** A quoted name, which stays what it is; a string; a number. Without a backslash, these are PostgreSQL's rules. */
+/** A quoted name, which is kept; a string; a number. Without backslashes, these are PostgreSQL's rules. */
 const CONSTANT =
   /("(?:[^"]|"")*")|'(?:[^']|'')*'|(?<![\w$.\u0080-\uffff])\d+(?:\.\d+)?(?![\w$.\u0080-\uffff])/g;
-/** Lists of constants differ in how many there are. (The mark after a name is none.) */
+/** Lists of constants may differ in length. (A mark after a quoted name is not a constant.) */
 const LIST = /(?<!")\0(?:, \0)+/g;
 const OTHER_QUOTES = /\$|--|\/\*|u&/i;
 
-/** `undefined` if any of them has none. */
+/** `undefined` if one of them has none. */
 export function skeletonsOf(statements: readonly string[]): readonly string[] | undefined {
   const skeletons = statements.map(skeletonOf);
   return skeletons.includes(undefined) ? undefined : (skeletons as string[]);

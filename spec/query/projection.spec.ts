@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc, { type Arbitrary } from 'fast-check';
 import { ANYTHING, and, type Formula, or, type Source, wider } from '../../lib/query/formula.js';
 import { columnsOf, compile } from '../../lib/query/predicate.js';
-import { given, type View, viewOf } from '../../lib/query/view.js';
+import { given, type Projection, projectionOf } from '../../lib/query/projection.js';
 import type { Canonical } from '../../lib/values/comparable.js';
 import { formula, type JoinedRow, joinedRow, SOURCES, satisfies } from './formulas.js';
 
@@ -16,14 +16,14 @@ function more(column: string, value: string): Formula {
   return { type: 'test', source, column, test: { type: '>', kind: 'integer', value } };
 }
 
-/** Does the row of this source satisfy what the view says? */
-function matches({ expression }: View, joined: JoinedRow, of: Source): boolean {
+/** Does the row of this source satisfy the projection? */
+function matches({ expression }: Projection, joined: JoinedRow, of: Source): boolean {
   const row = joined.get(of)!;
   const tests = [...row.keys()];
   return compile(expression, tests).matches(tests.map(column => row.get(column)!));
 }
 
-/** The same formula with some of it not understood, in the places where `hidden` is true. */
+/** The same formula with `anything` in the places where `hidden` is true. */
 function hiding(real: Formula, hidden: Iterator<boolean>): Formula {
   const hides = hidden.next().value === true;
   if (real.type === 'and' || real.type === 'or') {
@@ -33,7 +33,7 @@ function hiding(real: Formula, hidden: Iterator<boolean>): Formula {
   return hides ? ANYTHING : real;
 }
 
-/** What the database has: everything in it is understood by somebody. */
+/** The complete condition, as the database evaluates it. */
 const real: Arbitrary<Formula> = formula.filter(isComplete);
 
 function isComplete(of: Formula): boolean {
@@ -55,20 +55,20 @@ function mentionsIn(of: Formula, about: Source, column: string): number {
   }
 }
 
-describe('viewOf', () => {
-  it('says of a row what it must be to take part', () => {
+describe('projectionOf', () => {
+  it('each row of a joined row that satisfies the formula satisfies its projection', () => {
     fc.assert(
       fc.property(formula, joinedRow, (condition, row) => {
         fc.pre(satisfies(row, condition));
         for (const each of SOURCES) {
-          expect(matches(viewOf(condition, each), row, each)).to.equal(true);
+          expect(matches(projectionOf(condition, each), row, each)).to.equal(true);
         }
       }),
       { numRuns: 3000 },
     );
   });
 
-  it('says all that there is to say of a column, where all mentions of it are exact', () => {
+  it('a projection with all references to a column exact decides whether a change of the column matters', () => {
     let changes = 0;
     fc.assert(
       fc.property(
@@ -79,8 +79,8 @@ describe('viewOf', () => {
         (condition, dice, before, other) => {
           const known = hiding(condition, dice.map(die => die > 7)[Symbol.iterator]());
           for (const each of SOURCES) {
-            const view = viewOf(known, each);
-            // only what may be left out of the columns read changes
+            const view = projectionOf(known, each);
+            // only columns that may be omitted from the columns read change
             const row = new Map(before.get(each));
             for (const column of row.keys()) {
               const mentions = mentionsIn(condition, each, column);
@@ -101,8 +101,8 @@ describe('viewOf', () => {
     expect(changes).to.be.above(2000);
   });
 
-  it('counts the mentions which it says exactly, once each', () => {
-    const { exact } = viewOf(
+  it('exact references are counted once each', () => {
+    const { exact } = projectionOf(
       and([
         equals('a', '1'),
         or([more('a', '0'), equals('b', null)]),
@@ -114,26 +114,26 @@ describe('viewOf', () => {
     expect(Object.fromEntries(exact)).to.deep.equal({ a: 2, b: 1 });
   });
 
-  it('does not count what it leaves out because it is too much', () => {
+  it('references in an omitted condition are not counted', () => {
     const long = or(Array.from({ length: 50 }, (_, i) => more('a', String(i))));
-    const view = viewOf(and([long, more('b', '1')]), source);
+    const view = projectionOf(and([long, more('b', '1')]), source);
     expect(Object.fromEntries(view.exact)).to.deep.equal({ b: 1 });
     expect([...columnsOf(view.expression)]).to.deep.equal(['b']);
   });
 
-  it('looks at no more columns than a step can have', () => {
-    const view = viewOf(and(Array.from({ length: 20 }, (_, i) => more(`column ${i}`, '1'))), source);
+  it('a projection has no more columns than a row delta', () => {
+    const view = projectionOf(and(Array.from({ length: 20 }, (_, i) => more(`column ${i}`, '1'))), source);
     expect(columnsOf(view.expression).size).to.equal(8);
     expect(view.exact.size).to.equal(8);
   });
 });
 
 describe('given', () => {
-  it('leaves what the known values do not decide', () => {
+  it('the rest of an expression decides rows with the known values', () => {
     fc.assert(
       fc.property(formula, joinedRow, (condition, joined) => {
         for (const each of SOURCES) {
-          const view = viewOf(condition, each);
+          const view = projectionOf(condition, each);
           const [column] = joined.get(each)!.keys();
           const known = new Map([[column!, joined.get(each)!.get(column!)!]]);
           const rest = given(view.expression, known);

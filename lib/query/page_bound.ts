@@ -2,13 +2,12 @@ import { type Bounds, canonicalOfResult } from '../values/result.js';
 import type { OrderTerm, PageBound } from './result_bound.js';
 
 /**
- * The bound of a result that has as many rows as its LIMIT allows. `null` if it tells nothing.
+ * The bound of a result that has as many rows as its LIMIT allows. `null` if it says nothing.
  *
- * It begins where the order begins, and ends before the first value that is not understood: fewer terms put more rows
- * beside the last one, which is only wider.
+ * It ends before the first value that is not understood. With fewer terms more rows are ties, which is only wider.
  *
- * @param order the query's ORDER BY, or the beginning of it, on columns whose order is known (see `isOrderable`)
- * @param last of the last row that the database gave: these columns' values as the driver gave them
+ * @param order the beginning of the query's ORDER BY, on columns with a known order (see `isOrderable`)
+ * @param last the values of these columns in the last row, as the driver returned them
  */
 export function pageBound(order: readonly OrderTerm[], last: readonly unknown[]): PageBound | null {
   const bound: (Bounds | null)[] = [];

@@ -4,8 +4,8 @@ import type { Formula, Source } from './formula.js';
 import { passes, type Test } from './test.js';
 
 /**
- * What a formula says of the rows of one source, as far as they can be judged by themselves. A row that does not
- * satisfy it takes part in nothing that satisfies the formula.
+ * The part of a formula that single rows of one source decide. A row that fails it is part of no joined row that
+ * satisfies the formula.
  */
 export type Expression =
   | { readonly type: 'always' | 'never' }
@@ -13,19 +13,22 @@ export type Expression =
   | { readonly type: 'test'; readonly column: string; readonly test: Test }
   | { readonly type: 'and' | 'or'; readonly parts: readonly Expression[] };
 
-export interface View {
+export interface Projection {
   readonly expression: Expression;
   /**
-   * By column, how many mentions in the SQL's WHERE the expression stands for *exactly*: of conditions which say
-   * something of this source alone, and are joined to everything else by AND.
+   * By column, how many references in the SQL's WHERE the expression covers *exactly*: references in conditions on
+   * this source alone, joined to all others by AND.
    *
-   * A row that satisfies the expression before and after a change satisfies all of these before and after it. So if
-   * that is all that the SQL has of a column, a change of the column does no more than the expression tells.
+   * A row that satisfies the expression before and after a change satisfies all of these before and after. So if the
+   * SQL has no other reference to a column, a change of that column matters only through the expression.
    */
   readonly exact: ReadonlyMap<string, number>;
 }
 
-/** Beyond these a condition is left out. A predicate is evaluated for each step, and each step has all tested values. */
+/**
+ * Conditions beyond these are omitted, because a predicate is evaluated for each row delta, and each delta contains
+ * all tested values.
+ */
 const MAX_LEAVES = 40;
 const MAX_COLUMNS = 8;
 const MAX_VALUES = 10_000;
@@ -33,7 +36,7 @@ const MAX_VALUES = 10_000;
 export const ALWAYS: Expression = { type: 'always' };
 export const NEVER: Expression = { type: 'never' };
 
-export function viewOf(formula: Formula, source: Source): View {
+export function projectionOf(formula: Formula, source: Source): Projection {
   const parts: Expression[] = [];
   const exact = new Map<string, number>();
   const columns = new Set<string>();
@@ -60,10 +63,10 @@ export function viewOf(formula: Formula, source: Source): View {
       }
     }
   }
-  return { expression: conjunction(parts), exact };
+  return { expression: combined('and', parts), exact };
 }
 
-/** The expression where some columns are known to have these values. */
+/** The expression for rows with these known values. */
 export function given(expression: Expression, known: ReadonlyMap<string, Canonical>): Expression {
   switch (expression.type) {
     case 'in':
@@ -72,9 +75,11 @@ export function given(expression: Expression, known: ReadonlyMap<string, Canonic
       return value === undefined ? expression : holds(expression, value) ? ALWAYS : NEVER;
     }
     case 'and':
-      return conjunction(expression.parts.map(part => given(part, known)));
     case 'or':
-      return disjunction(expression.parts.map(part => given(part, known)));
+      return combined(
+        expression.type,
+        expression.parts.map(part => given(part, known)),
+      );
     default:
       return expression;
   }
@@ -99,7 +104,7 @@ export function leavesOf(expression: Expression): readonly Leaf[] {
   }
 }
 
-/** What is joined by AND. */
+/** The operands of AND. */
 function factorsOf(formula: Formula): readonly Formula[] {
   return formula.type === 'and' ? formula.parts.flatMap(factorsOf) : [formula];
 }
@@ -119,13 +124,15 @@ function projected(formula: Formula, source: Source): Expression {
         ? { type: 'test', column: formula.column, test: formula.test }
         : ALWAYS;
     case 'and':
-      return conjunction(formula.parts.map(part => projected(part, source)));
     case 'or':
-      return disjunction(formula.parts.map(part => projected(part, source)));
+      return combined(
+        formula.type,
+        formula.parts.map(part => projected(part, source)),
+      );
   }
 }
 
-/** Is it known completely, and about nothing else? */
+/** Does it cover the condition completely, for this source only? */
 function isExactAbout(formula: Formula, source: Source): boolean {
   switch (formula.type) {
     case 'equals':
@@ -139,27 +146,17 @@ function isExactAbout(formula: Formula, source: Source): boolean {
   }
 }
 
-function conjunction(parts: readonly Expression[]): Expression {
-  if (parts.some(part => part.type === 'never')) {
-    return NEVER;
+function combined(type: 'and' | 'or', parts: readonly Expression[]): Expression {
+  const [neutral, absorbing] = type === 'and' ? [ALWAYS, NEVER] : [NEVER, ALWAYS];
+  if (parts.some(part => part.type === absorbing.type)) {
+    return absorbing;
   }
-  const rest = parts.filter(part => part.type !== 'always');
-  return rest.length === 0 ? ALWAYS : rest.length === 1 ? rest[0]! : { type: 'and', parts: rest };
-}
-
-function disjunction(parts: readonly Expression[]): Expression {
-  if (parts.some(part => part.type === 'always')) {
-    return ALWAYS;
-  }
-  const rest = parts.filter(part => part.type !== 'never');
-  return rest.length === 0 ? NEVER : rest.length === 1 ? rest[0]! : { type: 'or', parts: rest };
+  const rest = parts.filter(part => part.type !== neutral.type);
+  return rest.length === 0 ? neutral : rest.length === 1 ? rest[0]! : { type, parts: rest };
 }
 
 function sizeOf(leaf: Leaf): number {
-  if (leaf.type === 'in') {
-    return leaf.values.length;
-  }
-  return sizeOfTest(leaf.test);
+  return leaf.type === 'in' ? leaf.values.length : sizeOfTest(leaf.test);
 }
 
 function sizeOfTest(test: Test): number {
