@@ -5,15 +5,15 @@ import { findDifference } from '../../values/difference.js';
 import type { ReadCall } from '../planning/plan.js';
 import { decodeResult, encodeResult, resultOf, withBounds } from './codec.js';
 
-/** How results of queries are written, and read again. */
+/** Encodes and decodes results of queries. */
 export interface ResultCodec {
-  /** Never throws: the database has answered by then. */
+  /** Never throws, because the caller must get the result that the database has given. */
   encode(kind: ResultKind, result: unknown, bounds?: ResultBounds): Uint8Array | Unstorable;
-  /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
+  /** @throws CacheopsError if it is no result of this kind, or an error of the serializer */
   decode(kind: ResultKind, payload: Uint8Array): unknown;
 }
 
-/** What was asked decides what form a result has. */
+/** The kind of a read decides the form of its result. */
 export type ResultKind = ReadCall['kind'];
 
 /** Why a result is not stored. */
@@ -21,7 +21,7 @@ export interface Unstorable {
   readonly reason: string;
 }
 
-/** @param serializer the user's; left out: the codec of this package */
+/** @param serializer the user's; `undefined`: the codec of this package */
 export function resultCodec(serializer: Serializer | undefined): ResultCodec {
   const codec: AnyCodec = serializer ? new UserCodec(serializer) : OWN;
   return {
@@ -39,12 +39,12 @@ export function resultCodec(serializer: Serializer | undefined): ResultCodec {
   };
 }
 
-/** Whether the driver gives such a result for this kind of read. The values in rows are not looked at: a hit has to stay cheap. */
+/** Whether a result has the form of its kind. The values in rows are not checked, because a hit must be fast. */
 function hasForm(kind: ResultKind, result: unknown): boolean {
   switch (kind) {
     case 'find':
     case 'rows':
-      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() skips holes
+      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() would skip holes
     case 'row':
       return result === undefined || result === null || isPlain(result);
     default:
@@ -64,7 +64,7 @@ const OWN: AnyCodec = {
 };
 
 /*
- * A result, as the user's serializer has written it, in the place of our own:
+ * A result that the user's serializer has encoded:
  *
  *   0  TEXT or BYTES
  *   1  UTF-8, or bytes
@@ -73,8 +73,8 @@ const TEXT = 1;
 const BYTES = 2;
 
 /**
- * Nobody knows what a serializer of the user's makes of a Date, a bigint or an absent key. So each result is read back,
- * and is stored only if it is the same.
+ * A user's serializer may change a Date, a bigint or an absent key. So each result is decoded again, and stored only if it
+ * is equal.
  */
 class UserCodec implements AnyCodec {
   readonly #serializer: Serializer;
@@ -108,7 +108,7 @@ class UserCodec implements AnyCodec {
   }
 
   #read(written: Uint8Array): unknown {
-    // a copy: what is made of it may go on to use its bytes, and the store keeps them
+    // a copy, because the decoded value may refer to its bytes, which belong to the store
     const content = Buffer.from(written.subarray(1));
     return this.#serializer.decode(written[0] === TEXT ? content.toString() : content);
   }

@@ -19,7 +19,7 @@ describe('a fill that waits', () => {
   });
 
   it('is sent after whoever asked was answered', async () => {
-    fills.later('a', send('a'));
+    void fills.later('a', send('a'));
     await Promise.resolve();
     expect(sent).to.deep.equal([]);
     await background.idle();
@@ -27,8 +27,8 @@ describe('a fill that waits', () => {
   });
 
   it('is sent before its entry is read, and only once', async () => {
-    fills.later('a', send('a'));
-    fills.later('b', send('b'));
+    void fills.later('a', send('a'));
+    void fills.later('b', send('b'));
     fills.sendNow('b');
     expect(sent).to.deep.equal(['b']);
     await background.idle();
@@ -36,8 +36,8 @@ describe('a fill that waits', () => {
   });
 
   it('makes way for another of the same entry, in their order', async () => {
-    fills.later('a', send('first'));
-    fills.later('a', send('second'));
+    void fills.later('a', send('first'));
+    void fills.later('a', send('second'));
     await background.idle();
     expect(sent).to.deep.equal(['first', 'second']);
   });
@@ -45,7 +45,7 @@ describe('a fill that waits', () => {
   it('is waited for until the store has answered', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let idle = false;
-    fills.later('a', () => promise);
+    void fills.later('a', () => promise);
     const waiting = background.idle().then(() => {
       idle = true;
     });
