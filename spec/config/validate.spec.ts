@@ -74,7 +74,6 @@ describe('validateOptions', () => {
         onUnknownWrite: 'refuse',
         storeTimeout: 1,
         retryAfter: 0,
-        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -86,7 +85,6 @@ describe('validateOptions', () => {
         onUnknownWrite: 'refuse',
         storeTimeout: 1,
         retryAfter: 0,
-        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -163,8 +161,8 @@ describe('validateOptions', () => {
       expect(refusal({ onStoreFailure: 'trow' })).to.equal(
         "onStoreFailure: 'trow' is none of its values. Did you mean 'throw'? They are 'degrade' and 'throw'.",
       );
-      expect(refusal({ granularity: 'equal' })).to.match(
-        /^granularity: 'equal' is none of its values\. .*They are 'table', 'equality' and 'full'\.$/,
+      expect(refusal({ onUnknownWrite: 'drop' })).to.equal(
+        "onUnknownWrite: 'drop' is none of its values. They are 'widen' and 'refuse'.",
       );
     });
   });

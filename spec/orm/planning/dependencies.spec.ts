@@ -12,6 +12,7 @@ import {
   Slug,
   Tag,
 } from '../../../fixtures/legacy/index.js';
+import { withGranularity } from '../../../lib/config/granularity.js';
 import { createBlog, uuid } from '../support/blog.js';
 import { readsOf } from '../support/observe.js';
 import { join, type Started } from '../support/start.js';
@@ -186,7 +187,7 @@ describe('compared by equality, a result depends on what its condition says:', (
 
   before(async () => {
     await createBlog();
-    blog = await join({ entities, cacheops: { granularity: 'equality', maxIn: 3, maxConjunctions: 4 } });
+    blog = await join({ entities, cacheops: withGranularity({ maxIn: 3, maxConjunctions: 4 }, 'equality') });
   });
 
   after(() => blog.orm.close());
