@@ -13,7 +13,7 @@ export interface Extension {
 }
 
 /**
- * Caches what the ORM reads, and drops it when the data behind it changes.
+ * Caches results of the ORM's reads, and invalidates them when the data changes.
  *
  * ```ts
  * const orm = await MikroORM.init({
@@ -39,7 +39,7 @@ function makeStore({ backend, prefix, storeTimeout }: ResolvedOptions): Store {
   if (backend.kind === 'redis') {
     const source = (backend.client ?? backend.connection) as RedisSource;
     const options = {
-      // a function separates entries only: it is part of their keys
+      // the prefix of a function is part of the keys of entries only
       ...(typeof prefix === 'string' && { prefix }),
       commandTimeout: storeTimeout,
     };
