@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/core';
-import { type CacheopsOptions, type ResolvedOptions, validateOptions } from './config/index.js';
+import type { CacheopsOptions } from './config/options.js';
+import { type ResolvedOptions, validateOptions } from './config/validate.js';
 import { install } from './install.js';
 import { MemoryStore } from './store/memory/memory_store.js';
 import { isCluster, type RedisSource } from './store/redis/client.js';

@@ -6,7 +6,8 @@ import {
   Kysely,
 } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
-import { CacheopsError, type ResolvedOptions } from './config/index.js';
+import { CacheopsError } from './config/error.js';
+import type { ResolvedOptions } from './config/validate.js';
 import { checkDecorated } from './decorators/stray.js';
 import { Lifetime } from './lifetime.js';
 import { CacheopsEvents } from './observability/events.js';

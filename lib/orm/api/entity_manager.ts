@@ -1,6 +1,6 @@
 import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { parseCall } from '../../config/index.js';
+import { parseCall } from '../../config/call.js';
 import { callingFor, currentScope, type Scope, withScope } from '../context/scope.js';
 import { inheritContext, noteAddedFilter, noteFilterParams } from '../planning/added_filters.js';
 import { loaderOfScope } from '../reads/dataloaders.js';

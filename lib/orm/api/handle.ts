@@ -1,5 +1,5 @@
 import { type AnyEntity, type EntityManager, type EntityName, helper, type MikroORM } from '@mikro-orm/core';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { CacheopsStats } from '../../observability/stats.js';
 import type { StoreCache } from '../computed/timed_values.js';

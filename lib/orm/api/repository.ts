@@ -1,12 +1,8 @@
 import type { CountOptions, EntityManager, EntityRepository, FilterQuery } from '@mikro-orm/core';
 import { SqlEntityRepository } from '@mikro-orm/sql';
-import {
-  CacheopsError,
-  type CallOptions,
-  type ParsedCall,
-  parseCall,
-  requireProfile,
-} from '../../config/index.js';
+import { type ParsedCall, parseCall, requireProfile } from '../../config/call.js';
+import { CacheopsError } from '../../config/error.js';
+import type { CallOptions } from '../../config/options.js';
 import { PROFILES } from '../context/extension_keys.js';
 import { withScope } from '../context/scope.js';
 import type { Profiles } from '../planning/profiles.js';

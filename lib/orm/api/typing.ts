@@ -4,7 +4,7 @@ import type {
   IDatabaseDriver,
   CountOptions as OptionsOfCount,
 } from '@mikro-orm/core';
-import type { CallOptions } from '../../config/index.js';
+import type { CallOptions } from '../../config/options.js';
 import type { CachingMethods } from './repository.js';
 
 declare module '@mikro-orm/core' {

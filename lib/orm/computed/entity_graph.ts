@@ -10,7 +10,7 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 
 /** One entity with its loaded properties and relations, as plain data. */
 export interface EntityRecord {

@@ -1,8 +1,10 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { show } from '../../config/check.js';
-import { CacheopsError, checkTables, type TableSource, type TableSources } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { didYouMean } from '../../config/nearest.js';
+import type { TableSource, TableSources } from '../../config/options.js';
+import { checkTables } from '../../config/profile.js';
 import type { Unanalysable } from '../../sql/select/select.js';
 import type { Catalog, Table } from '../catalog/catalog.js';
 import { obstacleOf } from './select_analysis.js';

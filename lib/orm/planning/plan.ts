@@ -1,6 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import type { ResolvedOptions, TableSources } from '../../config/index.js';
+import type { TableSources } from '../../config/options.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import type { WatchedTable } from '../../query/watch.js';
 import type { EntryAddress } from '../../store/store.js';
 import type { PlacedBound } from './occurrences.js';

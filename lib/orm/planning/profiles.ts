@@ -1,15 +1,14 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
+import { type CallDecision, resolveCall } from '../../config/call.js';
 import { declaredProfile } from '../../config/declared_profile.js';
+import type { Op } from '../../config/options.js';
 import {
-  type CallDecision,
   checkProfileKeys,
   type EntityIdentity,
-  type Op,
-  type ResolvedOptions,
   type ResolvedProfile,
-  resolveCall,
   resolveProfile,
-} from '../../config/index.js';
+} from '../../config/profiles.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import type { Catalog } from '../catalog/catalog.js';
 import { checkNamedEntities } from './declared_tables.js';
 

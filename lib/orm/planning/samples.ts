@@ -1,8 +1,9 @@
 import type { EntityManager, EntityMetadata, EntityName, FilterQuery } from '@mikro-orm/core';
 import { type AnyEntity, helper, Utils } from '@mikro-orm/core';
 import { type AbstractSqlDriver, QueryBuilder, type SqlEntityManager } from '@mikro-orm/sql';
+import { requireProfile } from '../../config/call.js';
 import { show } from '../../config/check.js';
-import { CacheopsError, requireProfile } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { anyOf } from '../../query/dependencies.js';
 import type { TableDependencies } from '../../values/scheme.js';
 import type { Catalog } from '../catalog/catalog.js';

@@ -6,7 +6,8 @@ import {
   QueryType,
   type SqlEntityManager,
 } from '@mikro-orm/sql';
-import { type CallOptions, type Op, parseCall } from '../../config/index.js';
+import { parseCall } from '../../config/call.js';
+import type { CallOptions, Op } from '../../config/options.js';
 import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { conditionOf } from '../planning/builder_condition.js';

@@ -1,13 +1,8 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlConnection, AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
-import {
-  type CallDecision,
-  mergeCalls,
-  type Op,
-  parseCall,
-  type ResolvedOptions,
-  resolveCall,
-} from '../../config/index.js';
+import { type CallDecision, mergeCalls, parseCall, resolveCall } from '../../config/call.js';
+import type { Op } from '../../config/options.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';

@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import type { Op } from '../../config/index.js';
+import type { Op } from '../../config/options.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { ReadMessage } from '../../observability/tracing.js';
 import type { Catalog } from '../catalog/catalog.js';

@@ -1,4 +1,5 @@
-import { CacheopsError, type Serializer } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
+import type { Serializer } from '../../config/options.js';
 import type { ResultBounds } from '../../query/row_deltas.js';
 import { isPlain } from '../../query/serialise.js';
 import { findDifference } from '../../values/difference.js';
