@@ -313,7 +313,7 @@ class Watched extends MemoryStore {
   }
 }
 
-describe('rows of whose partners something is asked', () => {
+describe('rows whose joined rows a condition is on', () => {
   const store = new Watched();
   let shop: Started;
 
@@ -353,7 +353,7 @@ describe('rows of whose partners something is asked', () => {
     it(`${what}`, () => expectNoticed(shop, path));
   }
 
-  it('are told from others to which the row is joined as well', async () => {
+  it('the joined row of a condition is distinguished from other joined rows of the same row', async () => {
     await shop.orm.em.execute('insert into thing_tags (thing_id, tag_id) values (1, 2)');
     const options = { populate: ['tags'], strategy: 'joined', populateWhere: 'all' };
     const asked = [
@@ -368,7 +368,7 @@ describe('rows of whose partners something is asked', () => {
     });
   });
 
-  it('are not judged by what the database says after something else has happened', async () => {
+  it('an entry is not revalidated by an answer that the database has given after another change', async () => {
     const { orm, cache } = shop;
     const belgian = () => orm.em.fork().count(Thing, of('BE'));
     expect(await belgian()).to.equal(1);
@@ -379,7 +379,7 @@ describe('rows of whose partners something is asked', () => {
     expect(await belgian()).to.equal(0);
   });
 
-  it('are not judged by what the database said before the entry was filled anew', async () => {
+  it('an entry is not revalidated by an answer that is older than its fill', async () => {
     const { orm, cache } = shop;
     const belgian = () => orm.em.fork().count(Thing, of('BE'));
     expect(await belgian()).to.equal(1);
@@ -397,7 +397,7 @@ describe('rows of whose partners something is asked', () => {
     expect(await belgian()).to.equal(3);
   });
 
-  it('are not asked about in a transaction', async () => {
+  it('joined rows are not looked up in a transaction', async () => {
     const { orm, cache } = shop;
     const read = list(of('BE'));
     await read(orm.em.fork());

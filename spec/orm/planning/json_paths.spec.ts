@@ -233,7 +233,7 @@ const CASES: Record<
   },
 };
 
-describe('conditions on what is within a column of JSON', () => {
+describe('conditions on paths into a JSON column', () => {
   let shop: Started;
 
   before(async () => {
@@ -266,10 +266,10 @@ describe('conditions on what is within a column of JSON', () => {
   after(() => shop.orm.close());
 
   for (const [what, path] of Object.entries(CASES)) {
-    it(`notice ${what}`, () => expectNoticed(shop, path));
+    it(`a write invalidates results with such a condition: ${what}`, () => expectNoticed(shop, path));
   }
 
-  it('are told as people write them', async () => {
+  it('events describe such conditions as users write them', async () => {
     const told: string[] = [];
     const listen = ({ dependencies = [] }: ReadEvent) => void told.push(...dependencies);
     shop.cache.events.on('read', listen);

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Background } from '../../../lib/orm/context/background.js';
 import { DeferredFills } from '../../../lib/orm/reads/deferred_fills.js';
 
-describe('a fill that waits', () => {
+describe('a deferred fill', () => {
   let sent: string[];
   let background: Background;
   let fills: DeferredFills;
@@ -18,7 +18,7 @@ describe('a fill that waits', () => {
     fills = new DeferredFills(background.add);
   });
 
-  it('is sent after whoever asked was answered', async () => {
+  it('is sent after the caller has its result', async () => {
     void fills.later('a', send('a'));
     await Promise.resolve();
     expect(sent).to.deep.equal([]);
@@ -35,14 +35,14 @@ describe('a fill that waits', () => {
     expect(sent).to.deep.equal(['b', 'a']);
   });
 
-  it('makes way for another of the same entry, in their order', async () => {
+  it('is sent before a later fill of the same entry', async () => {
     void fills.later('a', send('first'));
     void fills.later('a', send('second'));
     await background.idle();
     expect(sent).to.deep.equal(['first', 'second']);
   });
 
-  it('is waited for until the store has answered', async () => {
+  it('keeps the background busy until the store has answered', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let idle = false;
     void fills.later('a', () => promise);
