@@ -5,10 +5,8 @@ import { LRUCache } from 'lru-cache';
 import { CacheopsError } from '../../config/error.js';
 import type { PrefixQuery, Serializer } from '../../config/options.js';
 import { serializerKey } from '../../config/serializer.js';
-import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { AnswerKind, ReadCounts } from '../../observability/stats.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import type { TableDependencies } from '../../values/scheme.js';
@@ -36,6 +34,7 @@ import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
 import { Filler, type Target } from '../reads/fill.js';
+import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
 import { SingleFlight } from '../reads/single_flight.js';
 import {
   decodeList,
@@ -166,22 +165,10 @@ export class ComputedResults {
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
   ): Promise<Answer<T>> {
-    return noting(note => this.#traced(em, request, compute, note));
-  }
-
-  #traced<T>(
-    em: SqlEntityManager,
-    request: AnswerRequest,
-    compute: (bypass: boolean) => Promise<Computed<T>>,
-    note: Note,
-  ): Promise<Answer<T>> {
-    if (!channels.read.hasSubscribers) {
-      return this.#answer(em, request, compute, note, undefined);
-    }
-    const { events } = this.#parts;
-    const { name: entity, kind: op } = request;
-    const message: ReadMessage = { entity, op, database: events.database, events };
-    return traced(channels.read, message, () => this.#answer(em, request, compute, note, message));
+    const { name, kind } = request;
+    return noting(note =>
+      traceRead(this.#parts.events, name, kind, read => this.#answer(em, request, compute, note, read)),
+    );
   }
 
   async #answer<T>(
@@ -189,9 +176,9 @@ export class ComputedResults {
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<Answer<T>> {
-    const started = performance.now();
+    const { events } = this.#parts;
     const counts = this.#countsOf(request);
     const ctx = em.getTransactionContext<Context>();
     const session = ctx && (await sessionOf(ctx));
@@ -200,7 +187,7 @@ export class ComputedResults {
       counts.bypassed++;
       const { value } = await compute(true);
       note?.(plan);
-      this.#report(request, 'bypass', plan, undefined, started, message);
+      reportRead(events, read, 'bypass', plan);
       return { source: 'computed', value, reason: plan };
     }
     const { address } = plan;
@@ -232,7 +219,7 @@ export class ComputedResults {
     }
     counts[hit ? 'hits' : 'misses']++;
     const found = { key: address.key, tables: hit?.tables ?? address.tables };
-    this.#report(request, hit ? 'hit' : 'miss', hit ? undefined : 'miss', found, started, message);
+    reportRead(events, read, hit ? 'hit' : 'miss', hit ? undefined : 'miss', found);
     return answer ?? { source: 'cache', payload: hit!.payload };
   }
 
@@ -517,27 +504,6 @@ export class ComputedResults {
   /** In the transaction, if there is one, because a database with one connection has no other. */
   #asker(ctx: Context): Ask {
     return askerOf(this.#parts.driver, ctx);
-  }
-
-  #report(
-    request: AnswerRequest,
-    outcome: NonNullable<ReadMessage['outcome']>,
-    reason: string | undefined,
-    address: EntryAddress | undefined,
-    started: number,
-    message: ReadMessage | undefined,
-  ): void {
-    if (message) {
-      conclude(message, outcome, reason, address);
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: request.name,
-      op: request.kind,
-      source: outcome === 'hit' ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
-      duration: performance.now() - started,
-    }));
   }
 }
 

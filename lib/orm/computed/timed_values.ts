@@ -4,13 +4,13 @@ import { checkInteger } from '../../config/check.js';
 import type { Serializer } from '../../config/options.js';
 import { serializerKey } from '../../config/serializer.js';
 import type { ReadCounts } from '../../observability/stats.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import { currentScope, type Ingredient, type Note, noting } from '../context/scope.js';
 import { type LeaseParts, REFUSED } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS } from '../protocol/virtual_tables.js';
 import { Filler, type Target } from '../reads/fill.js';
+import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
 import { SingleFlight } from '../reads/single_flight.js';
 import { CacheMiss, findOrCompute, type TimedCache } from './timed_cache.js';
 import { decodeValue, encodeValue } from './value_codec.js';
@@ -77,7 +77,9 @@ export class StoreCache implements TimedCache {
 
   /** @param variant @internal */
   async get<T = unknown>(key: string, variant: ValueVariant = NO_VARIANT): Promise<T> {
-    const found = await noting(note => this.#traced(key, message => this.#look(key, variant, note, message)));
+    const found = await noting(note =>
+      traceRead(this.#parts.events, key, 'value', read => this.#look(key, variant, note, read)),
+    );
     if (!found) {
       throw new CacheMiss(key);
     }
@@ -88,13 +90,12 @@ export class StoreCache implements TimedCache {
     key: string,
     variant: ValueVariant,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<Value | undefined> {
-    const started = performance.now();
     const address = await this.#addressOf(key, variant);
     const found = await this.#find(address);
     note?.(found ? this.#ingredient(address!, found.seal(), DEFAULT_TIMEOUT, variant) : 'there was no value');
-    this.#report(key, address, found !== undefined, started, message);
+    this.#report(read, address, found !== undefined);
     return found;
   }
 
@@ -146,7 +147,9 @@ export class StoreCache implements TimedCache {
   ): Promise<T> {
     const timeout = timeoutOf(options);
     return noting(note =>
-      this.#traced(key, message => this.#through(key, compute, timeout, variant, note, message)),
+      traceRead(this.#parts.events, key, 'value', read =>
+        this.#through(key, compute, timeout, variant, note, read),
+      ),
     );
   }
 
@@ -156,14 +159,13 @@ export class StoreCache implements TimedCache {
     timeout: number,
     variant: ValueVariant,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<T> {
-    const started = performance.now();
     const address = this.#isOff() ? undefined : await this.#addressOf(key, variant);
     if (!address) {
       const value = await compute();
       note?.('disabled');
-      this.#report(key, address, false, started, message);
+      this.#report(read, address, false);
       return value;
     }
     const result = await findOrCompute(
@@ -184,25 +186,16 @@ export class StoreCache implements TimedCache {
     if ('found' in result) {
       const { value, seal } = result.found;
       note?.(this.#ingredient(address, seal(), timeout, variant));
-      this.#report(key, address, true, started, message);
+      this.#report(read, address, true);
       return value as T;
     }
-    this.#report(key, address, false, started, message);
+    this.#report(read, address, false);
     // a copy, because a value from the cache is a copy, too
     return this.#decode(result.computed) as T;
   }
 
   #ingredient({ tables }: EntryAddress, seal: Seal, timeout: number, { managers }: ValueVariant): Ingredient {
     return { tables, seal, timeout, store: this.#parts.own, managers };
-  }
-
-  #traced<T>(entity: string, run: (message: ReadMessage | undefined) => Promise<T>): Promise<T> {
-    if (!channels.read.hasSubscribers) {
-      return run(undefined);
-    }
-    const { events } = this.#parts;
-    const message: ReadMessage = { entity, op: 'value', database: events.database, events };
-    return traced(channels.read, message, () => run(message));
   }
 
   get #counts(): ReadCounts {
@@ -259,28 +252,12 @@ export class StoreCache implements TimedCache {
     return { entity: key, op: 'value', counts: this.#counts, address, timeout };
   }
 
-  #report(
-    key: string,
-    address: EntryAddress | undefined,
-    hit: boolean,
-    started: number,
-    message: ReadMessage | undefined,
-  ): void {
+  #report(read: ReportedRead, address: EntryAddress | undefined, hit: boolean): void {
     const isOff = this.#isOff();
+    this.#counts[isOff ? 'bypassed' : hit ? 'hits' : 'misses']++;
     const outcome = isOff ? 'bypass' : hit ? 'hit' : 'miss';
     const reason = isOff ? 'disabled' : hit ? undefined : 'miss';
-    this.#counts[isOff ? 'bypassed' : hit ? 'hits' : 'misses']++;
-    if (message) {
-      conclude(message, outcome, reason, isOff ? undefined : address);
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: key,
-      op: 'value',
-      source: hit ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(!isOff && address && { key: address.key, dependencies: [] }),
-      duration: performance.now() - started,
-    }));
+    reportRead(this.#parts.events, read, outcome, reason, isOff ? undefined : address);
   }
 
   #encode(value: unknown): Uint8Array {

@@ -36,7 +36,7 @@ interface Asked {
 }
 
 const MISS: Entry = { cause: 'miss' };
-const UNKNOWN_KEY: Unstorable = { reason: 'a row that does not tell which of the keys it has' };
+const UNKNOWN_KEY: Unstorable = { reason: 'a row whose key is unknown' };
 
 /**
  * Answers finds by lists of keys key by key: each key has an entry of its own, with its own dependencies. The entries

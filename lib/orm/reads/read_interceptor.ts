@@ -3,9 +3,8 @@ import type { AbstractSqlConnection, AbstractSqlDriver, SqlEntityManager } from 
 import { type CallDecision, mergeCalls, parseCall, resolveCall } from '../../config/call.js';
 import type { Op } from '../../config/options.js';
 import type { ResolvedOptions } from '../../config/validate.js';
-import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
+import { channels, type ReadMessage, traced } from '../../observability/tracing.js';
 import { findKeyList } from '../../query/key_list.js';
 import type { EntryAddress, Store } from '../../store/store.js';
 import type { Catalog } from '../catalog/catalog.js';
@@ -31,6 +30,7 @@ import { joinedRowLookup, type LookUpJoinedRows } from './joined_row_lookup.js';
 import { type KeyListRead, KeyListReader } from './key_list_reader.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { QueryReader, type QueryReaderParts, type ReadResult } from './query_reader.js';
+import { reportRead } from './read_report.js';
 import type { Observation, Options, Request } from './request.js';
 import type { ResultCodec } from './result_codec.js';
 import { SingleFlight } from './single_flight.js';
@@ -362,21 +362,14 @@ export class ReadInterceptor {
     reason: string | undefined,
     address?: EntryAddress,
   ): void {
-    const { started, message } = request;
-    if (message) {
-      conclude(message, outcome, reason, address);
-    }
-    if (started === undefined) {
-      return;
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: request.subject.className,
-      op: request.op,
-      source: outcome === 'hit' ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
-      duration: performance.now() - started,
-    }));
+    const { subject, op, started, message } = request;
+    reportRead(
+      this.#parts.events,
+      { entity: subject.className, op, started, message },
+      outcome,
+      reason,
+      address,
+    );
   }
 }
 

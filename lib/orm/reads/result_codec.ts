@@ -29,11 +29,11 @@ export function resultCodec(serializer: Serializer | undefined): ResultCodec {
     encode: (kind, result, bounds) =>
       hasForm(kind, result)
         ? codec.encode(result, bounds)
-        : { reason: `it has not the form that a ${kind} gives` },
+        : { reason: `it does not have the form of a ${kind}` },
     decode(kind, payload) {
       const result = codec.decode(payload);
       if (!hasForm(kind, result)) {
-        throw new CacheopsError(`A stored result cannot be read: it has not the form that a ${kind} gives.`);
+        throw new CacheopsError(`A stored result cannot be read: it does not have the form of a ${kind}.`);
       }
       return result;
     },
@@ -60,7 +60,7 @@ interface AnyCodec {
 
 const OWN: AnyCodec = {
   encode: (result, bounds) =>
-    encodeResult(result, bounds) ?? { reason: 'something that would not come back the same' },
+    encodeResult(result, bounds) ?? { reason: 'a value that decoding would not restore' },
   decode: decodeResult,
 };
 
@@ -96,7 +96,7 @@ class UserCodec implements AnyCodec {
       ]);
       const difference = findDifference(result, this.#read(written));
       if (difference !== undefined) {
-        return { reason: `the serializer does not give it back as it was: ${difference}` };
+        return { reason: `the serializer does not restore it: ${difference}` };
       }
       return bounds ? withBounds(written, bounds) : written;
     } catch (error) {
