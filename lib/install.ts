@@ -73,13 +73,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     reason => {
       config
         .getLogger()
-        .warn(
-          'info',
-          `cacheops: nothing is cached, and every write drops everything that is cached: ${reason}`,
-        );
+        .warn('info', `cacheops: nothing is cached, and every write invalidates all results: ${reason}`);
       events.reportError(
         'catalog',
-        new CacheopsError(`The database may not be asked about itself: ${reason}`),
+        new CacheopsError(`The catalog of the database cannot be read: ${reason}`),
       );
     },
     (name, ask) => leaseCatalog({ store: guarded, writerFates, events }, name, ask),

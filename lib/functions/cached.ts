@@ -277,7 +277,7 @@ async function variantOf({
     for (const em of [...managers.given, ...managers.reached]) {
       functionPartsIn(em)?.events.reportError('read', error);
     }
-    return 'a database that does not say who it is';
+    return 'a database whose name cannot be read';
   }
 }
 
@@ -292,7 +292,7 @@ function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
       if (own) {
         return own.through(key, compute, { timeout }, variant);
       }
-      currentScope().computation?.enter()?.('a cache that does not tell when it forgets');
+      currentScope().computation?.enter()?.('a cache whose deletions cannot be observed');
       return cache.through(other, compute, { timeout });
     },
   };

@@ -254,7 +254,7 @@ class Call {
     const result = await run(await given.through(graph => restoreEntities(standIns[0], graph)));
     if (standIns.some(leavesChanges)) {
       throw new CacheopsError(
-        `${this.#identity.name}() leaves changes that are not flushed, and whoever is given its result from the cache would not. Flush them, or do not cache it.`,
+        `${this.#identity.name}() leaves changes that are not flushed, which a hit would not make. Flush them, or do not cache it.`,
       );
     }
     return encodeResult(result, this.#parts.serializer);

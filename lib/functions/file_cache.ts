@@ -66,7 +66,7 @@ const ABANDONED = 3_600_000;
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 /** The file does not exist. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR']);
-const MADE_OF_FILE = 'a value in a file, whose deletion is not heard of';
+const MADE_OF_FILE = 'a value in a file, whose deletion cannot be observed';
 
 export class FileCache implements TimedCache {
   readonly directory: string;

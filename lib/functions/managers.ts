@@ -40,7 +40,7 @@ export class CallManagers implements Managers {
     const { entityName } = value as unknown as { entityName: string | { readonly name: string } };
     const isUsual = manager.getRepository(entityName as never) === value;
     if (!isUsual || Reflect.ownKeys(value).some(key => !OF_A_REPOSITORY.has(key))) {
-      this.obstacle ??= 'a repository that is not as its EntityManager gives it';
+      this.obstacle ??= 'a repository that its EntityManager does not give';
     }
     const name = JSON.stringify(typeof entityName === 'string' ? entityName : entityName.name);
     return `repository ${name} of ${this.#number(manager)}`;
@@ -64,7 +64,7 @@ export class CallManagers implements Managers {
         }
         seen.add(value);
         if (seen.size > MAX_OBJECTS) {
-          this.obstacle = '`this` holds more than can be looked through';
+          this.obstacle = '`this` holds more objects than can be searched';
           return;
         }
         if (depth < DEPTH) {

@@ -338,6 +338,6 @@ function nameOf(
 
 function refusal(path: string, what: string): CacheopsError {
   return new CacheopsError(
-    `${path} is ${what}, which cannot be told from others like it. Pass plain data, entities, or what identifies it.`,
+    `${path} is ${what}, which cannot be part of a key. Pass plain data, entities, or a value that identifies it.`,
   );
 }

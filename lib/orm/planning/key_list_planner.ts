@@ -26,7 +26,7 @@ export interface Family {
   readonly column: KeyColumn;
   /** its ORDER BY; empty: it has none */
   readonly order: readonly RowOrder[];
-  /** a row did not tell which key it has: these finds are not split again */
+  /** a row had an unknown key: these finds are not split again */
   isWhole: boolean;
 }
 

@@ -266,7 +266,7 @@ function isOfOrm(code: object): boolean {
 }
 
 const WARNING =
-  'gives no SQL, or another each time that it is asked, so this process shares no results with others. ' +
+  'gives no SQL, or other SQL each time, so this process shares no results with others. ' +
   'Let it depend on nothing but its parameters and on fields that do not change.';
 
 /** By prototype: their methods do not change after discovery. */

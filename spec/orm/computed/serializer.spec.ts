@@ -113,8 +113,7 @@ describe('the option serializer', () => {
     expect(events[0]).to.include({
       entity: 'Author',
       op: 'get',
-      reason:
-        'the serializer does not give it back as it was: [0].reputation: a number came back as a string',
+      reason: 'the serializer does not restore it: [0].reputation: a number came back as a string',
     });
     expect(await unstored(read)).to.have.length(1);
     expect(blog.cache.stats()).to.include({ hits: 0, misses: 2, fills: 0, unstored: 2, errors: 0 });
@@ -138,7 +137,7 @@ describe('the option serializer', () => {
       'the serializer has given a number, and neither a string nor bytes',
     ]);
     behaviour = () => 'text';
-    expect((await reasons())[0]).to.match(/^the serializer does not give it back as it was: /);
+    expect((await reasons())[0]).to.match(/^the serializer does not restore it: /);
   });
 
   it('if the serializer cannot decode an entry, the read is a miss', async () => {

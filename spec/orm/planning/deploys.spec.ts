@@ -78,7 +78,7 @@ const VERSIONS: Record<string, readonly [Version, Version]> = {
   'an argument of a custom type': [{ suffix: '1' }, { suffix: '2' }],
   'the condition of a filter': [{ size: 1 }, { size: 2 }],
   'a formula': [{ formula: '1' }, { formula: '2' }],
-  'how absent values are told': [{}, { options: { forceUndefined: true } }],
+  'how absent values are written': [{}, { options: { forceUndefined: true } }],
 };
 
 describe('two versions of a program on one store', () => {

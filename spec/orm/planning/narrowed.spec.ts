@@ -201,7 +201,7 @@ const CASES: Record<string, Case> = {
         { populate: ['parts'], orderBy: { title: 'asc', id: 'asc' }, limit: 2, strategy: 'joined' },
       ),
   },
-  'what groups are asked for': {
+  'a condition on groups': {
     write: async em => em.nativeUpdate(Part, { id: 2 }, { weight: 90 }),
     changes: em =>
       (em as EntityManager)

@@ -43,7 +43,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     articles({ status: 'draft' }, { fields: ['title'], orderBy: { price: 'asc', id: 'asc' } }),
     ['article(status=draft; reads id, price, title)'],
   ],
-  'of any column if LIMIT takes those that come first': [
+  'of any column if LIMIT takes the first rows': [
     articles({ status: 'draft' }, { fields: ['title'], limit: 1 }),
     ['article(status=draft)'],
   ],

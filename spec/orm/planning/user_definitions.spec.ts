@@ -121,17 +121,17 @@ const UNSETTLED: Record<string, readonly [definitions: string, expression: strin
      create operator = (leftarg = plain_number, rightarg = plain_number, function = same);`,
     't.number = t.number',
   ],
-  'a cast that is asked for': [
+  'an explicit cast': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int);`,
     't.n::text',
   ],
-  'a cast that is asked for in words': [
+  'an explicit cast by CAST()': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int);`,
     'cast(t.n as text)',
   ],
-  'a cast that is not asked for': [
+  'an implicit cast': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int) as implicit;`,
     'lower(t.n)',
@@ -272,7 +272,7 @@ const CLOCKED: Record<string, readonly [definitions: string, expression: string]
      create cast (int as text) with function told(int);`,
     't.n::text',
   ],
-  'a cast that is not asked for': [
+  'an implicit cast': [
     `${sqlFunction('told(int)', 'text', 'select clock_timestamp()::text', 'volatile')}
      create cast (int as text) with function told(int) as implicit;`,
     'lower(t.n)',
@@ -319,8 +319,8 @@ const VOUCHED = [
   'an aggregate of a name of PostgreSQL',
   'an aggregate as a window function',
   'an operator',
-  'a cast that is asked for',
-  'a cast that is not asked for',
+  'an explicit cast',
+  'an implicit cast',
   'a domain with a check',
   'an operator class for a type of PostgreSQL',
 ];

@@ -321,7 +321,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(await questionsOf(read)).to.have.lengthOf(questions);
       }
       blog.cache.events.off('unstored', listener);
-      expect(reasons).to.deep.equal(['a row that does not tell which of the keys it has']);
+      expect(reasons).to.deep.equal(['a row whose key is unknown']);
       await fork().nativeUpdate(Author, { id: 2 }, { name: 'Bea' });
       expect(await questionsOf(read)).to.deep.equal([['ann@example.org', 'bob@example.org']]);
     });

@@ -114,19 +114,19 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   'a refresh': ['a refresh', em => em.find(Article, {}, { refresh: true })],
   'a view': ['article_view, which is not a table', em => em.find(ArticleView, {})],
   'a number in a view': ['article_view, which is not a table', em => em.count(ArticleView, {})],
-  'a table of which a partition is on another server': [
+  'a table with a partition on another server': [
     'reading, which is not a table',
     em => em.find(Reading, { region: 1 }),
   ],
   'an unlogged table': [`draft, ${UNLOGGED}`, em => em.find(Draft, { id: 1 })],
   'a number in an unlogged table': [`draft, ${UNLOGGED}`, em => em.count(Draft)],
-  'a table of which a partition is unlogged': [`split, ${UNLOGGED}`, em => em.find(Split, {})],
-  'a table of which an heir is unlogged': [`parent, ${UNLOGGED}`, em => em.find(Parent, {})],
+  'a table with an unlogged partition': [`split, ${UNLOGGED}`, em => em.find(Split, {})],
+  'a table with an unlogged child': [`parent, ${UNLOGGED}`, em => em.find(Parent, {})],
   'a condition on rows of an unlogged table': [
     `draft, ${UNLOGGED}`,
     em => em.find(Sketch, { draft: { $or: [{ id: 1 }, { id: { $gt: 5 } }] } }, { populate: ['draft'] }),
   ],
-  'a view of an unlogged table, by whatever tables somebody names': [
+  'a view of an unlogged table, whatever tables are declared': [
     `draft_view, ${UNLOGGED}`,
     em => em.find(DraftView, {}),
   ],
