@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/core';
-import { type CacheopsOptions, type ResolvedOptions, validateOptions } from './config/index.js';
+import type { CacheopsOptions } from './config/options.js';
+import { type ResolvedOptions, validateOptions } from './config/validate.js';
 import { install } from './install.js';
 import { MemoryStore } from './store/memory/memory_store.js';
 import { isCluster, type RedisSource } from './store/redis/client.js';
@@ -13,7 +14,7 @@ export interface Extension {
 }
 
 /**
- * Caches what the ORM reads, and drops it when the data behind it changes.
+ * Caches results of the ORM's reads, and invalidates them when the data changes.
  *
  * ```ts
  * const orm = await MikroORM.init({
@@ -39,7 +40,7 @@ function makeStore({ backend, prefix, storeTimeout }: ResolvedOptions): Store {
   if (backend.kind === 'redis') {
     const source = (backend.client ?? backend.connection) as RedisSource;
     const options = {
-      // a function separates entries only: it is part of their keys
+      // the prefix of a function is part of the keys of entries only
       ...(typeof prefix === 'string' && { prefix }),
       commandTimeout: storeTimeout,
     };

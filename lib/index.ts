@@ -1,17 +1,17 @@
 export type {} from './config/declared_profile.js';
-export {
-  type AuditOptions,
-  CacheopsError,
-  type CacheopsOptions,
-  type CallOptions,
-  type MemoryOptions,
-  type Op,
-  type PrefixQuery,
-  type Profile,
-  type Serializer,
-  type TableSource,
-  type TableSources,
-} from './config/index.js';
+export { CacheopsError } from './config/error.js';
+export type {
+  AuditOptions,
+  CacheopsOptions,
+  CallOptions,
+  MemoryOptions,
+  Op,
+  PrefixQuery,
+  Profile,
+  Serializer,
+  TableSource,
+  TableSources,
+} from './config/options.js';
 export { Cached } from './decorators/cached.js';
 export { CachedAs } from './decorators/cached_as.js';
 export { cacheops, type Extension } from './extension.js';

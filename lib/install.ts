@@ -6,7 +6,8 @@ import {
   Kysely,
 } from '@mikro-orm/sql';
 import type { Dialect } from 'kysely';
-import { CacheopsError, type ResolvedOptions } from './config/index.js';
+import { CacheopsError } from './config/error.js';
+import type { ResolvedOptions } from './config/validate.js';
 import { checkDecorated } from './decorators/stray.js';
 import { Lifetime } from './lifetime.js';
 import { CacheopsEvents } from './observability/events.js';
@@ -48,11 +49,11 @@ import { MemoryStore } from './store/memory/memory_store.js';
 import type { Store } from './store/store.js';
 
 /**
- * Puts the parts together and between the ORM and its driver. Called in the constructor of MikroORM, before
+ * Creates the parts and installs them between the ORM and its driver. The constructor of MikroORM calls it, before
  * discovery; it connects to nothing.
  *
- * @param given the user's own store, which is not closed with the ORM; or what makes one, when the ORM is made and when
- *   it is connected again after it was closed
+ * @param given the user's own store, which is not closed with the ORM; or a function that makes a store, when the ORM is
+ *   created and when it connects again after it was closed
  */
 export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Store | (() => Store)): void {
   let store = typeof given === 'function' ? given() : given;
@@ -72,13 +73,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     reason => {
       config
         .getLogger()
-        .warn(
-          'info',
-          `cacheops: nothing is cached, and every write drops everything that is cached: ${reason}`,
-        );
+        .warn('info', `cacheops: nothing is cached, and every write invalidates all results: ${reason}`);
       events.reportError(
         'catalog',
-        new CacheopsError(`The database may not be asked about itself: ${reason}`),
+        new CacheopsError(`The catalog of the database cannot be read: ${reason}`),
       );
     },
     (name, ask) => leaseCatalog({ store: guarded, writerFates, events }, name, ask),
@@ -218,7 +216,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   config.registerExtension(STORE, () => store);
 }
 
-/** What the values of a transaction's remembered rows may take up, in characters. */
+/** The size of the row values that a transaction keeps, in characters. */
 const MAX_CHARACTERS = 4_000_000;
 
 function checkDriver(orm: MikroORM<any>): AbstractSqlDriver {
@@ -249,7 +247,7 @@ function optionsOf(connections: readonly AbstractSqlConnection[]): Hooks[] {
   return connections.map(connection => (connection as unknown as { options: Hooks }).options);
 }
 
-/** Whether something is done to a connection each time that it is taken from the pool, which no statement tells. */
+/** Whether a hook may change the session of a connection each time that it is taken from the pool, unseen by the extension. */
 function areReserved(connections: readonly AbstractSqlConnection[], config: Configuration): boolean {
   if (config.get('sessionContext') === 'connection') {
     return true;
@@ -258,7 +256,7 @@ function areReserved(connections: readonly AbstractSqlConnection[], config: Conf
   return given.some(({ onReserveConnection }) => onReserveConnection !== undefined);
 }
 
-/** What may name settings that come with a connection. */
+/** Texts that may contain names of settings that new connections have. */
 function textsOfConnections(connections: readonly AbstractSqlConnection[], config: Configuration): string[] {
   const given = [config.getAll(), ...optionsOf(connections)] as readonly Hooks[];
   const hooks = given.flatMap(({ onCreateConnection, driverOptions }) => [
@@ -276,7 +274,7 @@ function textsIn(options: unknown): string[] {
     : [String(options)];
 }
 
-/** A function whose result is stored reads nothing that may lag behind. */
+/** A cached function reads from the primary, because a replica may lag behind. */
 function readFromPrimary(driver: AbstractSqlDriver): void {
   patch(driver, 'driver.getConnection for functions', getConnection => {
     return function (type) {
@@ -293,7 +291,7 @@ interface DialectSource {
   readonly options: { driverOptions?: unknown };
 }
 
-/** Every connection is made from a dialect, be it the ORM's or the user's; the first connection is the primary's. */
+/** Wraps the dialect that each connection is made from, of the ORM or of the user; the first connection is the primary's. */
 function trackConnections(
   connections: readonly AbstractSqlConnection[],
   config: Configuration,
@@ -332,7 +330,7 @@ function trackConnections(
   }
 }
 
-/** PGlite runs dumps past all connections. */
+/** PGlite does not run dumps through the tracked connections. */
 function trackDumps(
   connections: readonly AbstractSqlConnection[],
   commits: CommitProtocol,
@@ -385,7 +383,7 @@ function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): vo
   });
 }
 
-/** The ORM has no hook for its end. Reconnecting closes the driver too, and goes on afterwards. */
+/** Patches the driver, because the ORM has no hook for closing. Reconnecting closes the driver, too. */
 function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => void): void {
   let reconnecting = false;
   patch(driver, 'driver.connect', connect => {
@@ -409,7 +407,7 @@ function closeWith(driver: AbstractSqlDriver, lifetime: Lifetime, forget: () => 
       const end = () => close.call(this, force);
       await (reconnecting ? end() : lifetime.close(end));
       lifetime.disconnected();
-      forget(); // what is connected next may be another database
+      forget(); // the next connection may be to another database
     };
   });
 }

@@ -1,15 +1,15 @@
 export interface LifetimeSteps {
-  /** while the database can still be asked */
+  /** while the database can still be queried */
   readonly beforeEnd: () => Promise<void>;
-  /** when nothing is sent to the database any more */
+  /** after the last statement was sent to the database */
   readonly afterEnd: () => Promise<void>;
   /** the ORM connects again after it was closed */
   readonly reopen: () => void;
 }
 
 /**
- * The cache ends after the connections to the database: a transaction that is open when the ORM is closed may still
- * commit, and its invalidation has to reach the store. It begins anew when the ORM connects again.
+ * The cache closes after the connections to the database, because a transaction that is open when the ORM is closed may
+ * still commit, and its invalidation must reach the store. It opens again when the ORM connects again.
  */
 export class Lifetime {
   readonly #steps: LifetimeSteps;
@@ -24,7 +24,7 @@ export class Lifetime {
   /**
    * Closes once, however often it is called.
    *
-   * @param end closes the connections to the database; left out, they stay
+   * @param end closes the connections to the database; default: they stay open
    */
   async close(end = async () => {}): Promise<void> {
     if (this.#closing) {
@@ -46,12 +46,12 @@ export class Lifetime {
     }
   }
 
-  /** The connections to the database are closed: what connects from now on is the ORM, again. */
+  /** The connections to the database are closed: the next connection is the ORM's reconnection. */
   disconnected(): void {
     this.#mayReopen = this.#hasEnded;
   }
 
-  /** It does so also without being told to, when something is sent to the database. */
+  /** The ORM connects, which it also does by itself for a statement. */
   connects(): void {
     if (this.#mayReopen) {
       this.#closing = undefined;

@@ -13,14 +13,14 @@ const MAIN = join(DIST, 'demo', 'main.js');
 describe('the demo', function () {
   this.timeout(300_000);
 
-  describe('with nothing installed', () => {
+  describe('without servers', () => {
     let run: Run;
 
     before(async () => {
       run = await runDemo();
     });
 
-    it('ends by itself, and finds all that it says to be so', () => {
+    it('ends by itself, and all of its checks succeed', () => {
       expect(run.errors).to.equal('');
       expect(run.code).to.equal(0);
       expect(run.lines.at(-1)).to.equal(
@@ -28,7 +28,7 @@ describe('the demo', function () {
       );
     });
 
-    it('is plain text, and no more than one can look through, where it is not on a terminal', () => {
+    it('prints plain text of a moderate length if the output is no terminal', () => {
       expect(run.output).to.equal(stripVTControlCharacters(run.output));
       expect(run.lines).to.have.length.at.most(80);
     });
@@ -41,7 +41,7 @@ describe('the demo', function () {
       }
     });
 
-    it('shows for each write which results it drops', () => {
+    it('shows which results each write invalidates', () => {
       expect(verdicts(run.lines, 'dropped')).to.deep.equal({
         'Lyon grows (1 row of city updated)': [
           '5 largest cities of France: city(country=FR) ← Lyon changed',
@@ -64,7 +64,7 @@ describe('the demo', function () {
       });
     });
 
-    it('shows what was kept, and what that depends on', () => {
+    it('shows which results stay, and their dependencies', () => {
       expect(verdicts(run.lines, 'kept')['Lyon grows (1 row of city updated)']).to.deep.equal([
         '5 largest cities of Japan: city(country=JP), country',
         'number of cities of Monaco: city(country=MC; membership)',
@@ -85,7 +85,7 @@ describe('the demo', function () {
     expect(errors).to.include('5 largest cities of France, from the cache: ');
   });
 
-  it('fails if Redis is not there', async () => {
+  it('fails if Redis cannot be reached', async () => {
     const { code, errors } = await runDemo({ REDIS_URL: 'redis://127.0.0.1:1' });
     expect(code).to.equal(1);
     expect(errors).to.include('ECONNREFUSED');
@@ -102,14 +102,14 @@ describe('the demo', function () {
       });
     });
 
-    it('says and checks the same', () => {
+    it('prints and checks the same', () => {
       expect(run.errors).to.equal('');
       expect(run.code).to.equal(0);
       expect(run.lines[0]).to.match(/ in PostgreSQL, .* cached in Redis\.$/);
       expect(run.lines.at(-1)).to.include('Each of the 36 results was dropped if its answer had changed');
     });
 
-    it('is in colour where that is asked for', () => {
+    it('prints in colour on request', () => {
       expect(run.output).not.to.equal(stripVTControlCharacters(run.output));
     });
 

@@ -43,7 +43,7 @@ describe('the extension', () => {
     );
   });
 
-  describe('given a connection by the user', () => {
+  describe('with a connection of the user', () => {
     const dialect = () => new PGliteDialect({ pglite: unclosable });
 
     /** Who is given a database must not close that of all other specs. */
@@ -92,7 +92,7 @@ describe('the extension', () => {
     }
   });
 
-  it('closes what it has made with the ORM, and not before all is done', async () => {
+  it('closes its store with the ORM, after all work in the background', async () => {
     const orm = await MikroORM.init({
       driverOptions: { pglite: embedded },
       metadataProvider: ReflectMetadataProvider,
@@ -110,7 +110,7 @@ describe('the extension', () => {
     await cache.close();
   });
 
-  it('does not close the store of somebody else', async () => {
+  it("does not close the user's own store", async () => {
     const store = new MemoryStore();
     const started = await join({ entities, cacheops: { store } });
     await started.orm.close();
@@ -119,7 +119,7 @@ describe('the extension', () => {
     expect(await store.schemes('any').catch(error => error)).to.be.instanceOf(StoreError);
   });
 
-  it('goes on when the ORM is connected again', async () => {
+  it('works again when the ORM is connected again', async () => {
     const started = await join({ entities });
     try {
       await tags(started);
@@ -177,7 +177,7 @@ describe('the extension', () => {
     }
   });
 
-  it('leaves the user’s subscribers, entity manager and repositories in place', async () => {
+  it('keeps the user’s subscribers, EntityManager and repositories', async () => {
     const heard: string[] = [];
     const started = await join({
       entities,
@@ -199,7 +199,7 @@ describe('the extension', () => {
     }
   });
 
-  it('drops what is written after every handler of the user', async () => {
+  it('invalidates what handlers of the user write', async () => {
     const started = await join({
       entities,
       subscribers: [

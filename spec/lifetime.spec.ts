@@ -74,7 +74,7 @@ describe('the cache of an ORM that is closed', () => {
         },
       };
       for (const [way, again] of Object.entries(ways)) {
-        it(`lives again when the ORM ${way}, ${where} (${onStoreFailure})`, async () => {
+        it(`works again when the ORM ${way}, ${where} (${onStoreFailure})`, async () => {
           const orm = await open({ ...(await backend()), onStoreFailure });
           const errors: unknown[] = [];
           getCacheops(orm).events.on('error', ({ error }) => errors.push(error));
@@ -86,7 +86,7 @@ describe('the cache of an ORM that is closed', () => {
     }
   }
 
-  it('can be closed without ever having been connected', async () => {
+  it('can be closed without having been connected', async () => {
     const orm = await open({ redis: await redisUrl(), prefix: `spec:${randomUUID()}:` });
     const errors: unknown[] = [];
     getCacheops(orm).events.on('error', ({ error }) => errors.push(error));
@@ -95,7 +95,7 @@ describe('the cache of an ORM that is closed', () => {
     expect(errors).to.deep.equal([]);
   });
 
-  it('tells of its end once each time', async () => {
+  it('announces one close event each time', async () => {
     const orm = await open({});
     let ends = 0;
     getCacheops(orm).events.on('close', () => {
@@ -109,7 +109,7 @@ describe('the cache of an ORM that is closed', () => {
   });
 
   // the ORM itself may wait for ever for its own connections if it is closed while queries begin
-  it('answers reads that are under way while it is closed', async () => {
+  it('answers reads that are running while it is closed', async () => {
     const orm = await open({ redis: await redisUrl(), prefix: `spec:${randomUUID()}:` });
     const expected = await orm.em.fork().count(Tag);
     const counting = Array.from({ length: 20 }, () => orm.em.fork().count(Tag));
@@ -121,7 +121,7 @@ describe('the cache of an ORM that is closed', () => {
     await expectAlive(orm, []);
   });
 
-  it('hears of a transaction that is open when the ORM is closed, and commits', async () => {
+  it('invalidates for a transaction that is open when the ORM is closed, and commits', async () => {
     const backend = { redis: await redisUrl(), prefix: `spec:${randomUUID()}:` };
     const [orm, other] = await Promise.all([open(backend), open(backend)]);
     await expectAlive(other, []);
@@ -166,7 +166,7 @@ describe('the cache of an ORM that is closed', () => {
       expect(getCacheops(orm).stats().errors).to.equal(0);
     }).timeout(120_000);
 
-    it('waits for what is stored all the same', async () => {
+    it('still waits for fills', async () => {
       class SlowStore extends MemoryStore {
         readonly stored = gate();
         override async fill(...args: Parameters<MemoryStore['fill']>): Promise<void> {

@@ -49,7 +49,7 @@ describe('the published package', function () {
 
   after(() => project.remove());
 
-  it('contains what a user needs, and nothing else', () => {
+  it('contains the files that a user needs, and no others', () => {
     const sources = globSync('lib/**/*.{ts,lua}', { cwd: ROOT });
     const built = sources.flatMap(source =>
       source.endsWith('.ts') ? [source.replace(/ts$/, 'js'), source.replace(/ts$/, 'd.ts')] : [source],
@@ -63,7 +63,7 @@ describe('the published package', function () {
     ]);
   });
 
-  it('has a program, which asks for what it needs', async () => {
+  it('has a program, which names missing peer dependencies', async () => {
     const { bin } = JSON.parse(readFileSync(join(project.path, PACKAGE, 'package.json'), 'utf8'));
     const program = join(project.path, PACKAGE, bin['mikro-orm-cacheops']);
     expect(readFileSync(program, 'utf8')).to.match(/^#!\/usr\/bin\/env node\n/);
@@ -78,7 +78,7 @@ describe('the published package', function () {
     });
   }
 
-  it('has declarations without a fault of their own', async () => {
+  it('has declarations without errors', async () => {
     const errors = await compile(project.path, 'bundler', {
       skipLibCheck: false,
       // they may name types of the optional peer
@@ -120,7 +120,7 @@ describe('the published package', function () {
     expect(await compile(user, 'bundler', {}, INTEGRATIONS)).to.deep.equal([]);
   });
 
-  it('works with nothing installed but what it needs', async () => {
+  it('works with only its required dependencies installed', async () => {
     await compile(project.path, 'nodenext');
     expect(await run(process.execPath, ['main.js'], project.path)).to.equal('1 hit\n');
   });

@@ -1,10 +1,9 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { type CacheopsOptions, cacheops, getCacheops } from '../../lib/index.js';
+import { type Granularity, withGranularity } from '../../lib/config/granularity.js';
+import { cacheops, getCacheops } from '../../lib/index.js';
 import { MultiplyingStore } from '../dependents.js';
 import { shuffled, Timings, time } from '../timings.js';
 import { MAX_PRICE, Product, priceOf } from './shop.js';
-
-type Granularity = NonNullable<CacheopsOptions['granularity']>;
 
 const PREDICATES = [10, 1000, 100_000];
 const ROUNDS = 60;
@@ -31,7 +30,7 @@ export async function measureFlush(
       const prefix = `bench:${crypto.randomUUID()}:`;
       const store = new MultiplyingStore(redisUrl, { prefix, commandTimeout: 5000 });
       const profiles = { '*': { ops: 'all', timeout: TIMEOUT } } as const;
-      const orm = await join(cacheops({ profiles, store, granularity, storeTimeout: 5000 }));
+      const orm = await join(cacheops(withGranularity({ profiles, store, storeTimeout: 5000 }, granularity)));
       return { granularity, orm, store };
     }),
   );

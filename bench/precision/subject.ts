@@ -1,5 +1,6 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
-import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
+import { type Granularity, withGranularity } from '../../lib/config/granularity.js';
+import { cacheops, getCacheops, MemoryStore } from '../../lib/index.js';
 import { loadCatalog } from '../../lib/orm/catalog/catalog.js';
 import { joinedRowLookup, type LookUpJoinedRows } from '../../lib/orm/reads/joined_row_lookup.js';
 import { revalidate } from '../../lib/orm/reads/revalidation.js';
@@ -7,8 +8,6 @@ import type { WatchedTable } from '../../lib/query/watch.js';
 import type { EntryAddress, Seal, Store, TableChange, Writer } from '../../lib/store/store.js';
 import type { Scheme } from '../../lib/values/scheme.js';
 import type { Query } from './queries.js';
-
-export type Granularity = NonNullable<CacheopsOptions['granularity']>;
 
 const TIMEOUT = 86_400;
 
@@ -51,7 +50,7 @@ export class Subject {
 
   async connect(join: (extension: ReturnType<typeof cacheops>) => Promise<MikroORM>): Promise<void> {
     const profiles = { '*': { ops: 'all', timeout: TIMEOUT } } as const;
-    this.#orm = await join(cacheops({ profiles, store: this.store, granularity: this.granularity }));
+    this.#orm = await join(cacheops(withGranularity({ profiles, store: this.store }, this.granularity)));
     const connection = this.#orm.em.getConnection();
     const catalog = await loadCatalog(sql => connection.execute(sql), undefined);
     this.#ask = joinedRowLookup(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));

@@ -1,5 +1,5 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import type { Op } from '../config/index.js';
+import type { Op } from '../config/options.js';
 import type { ReadEvent } from '../observability/events.js';
 import { PROFILES } from '../orm/context/extension_keys.js';
 import type { Profiles } from '../orm/planning/profiles.js';

@@ -4,7 +4,7 @@ import { checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
 import type { CacheopsOptions } from './options.js';
 
-/** Where results are kept. */
+/** Where results are stored. */
 export type Backend =
   // maxSize: bytes; undefined is the store's default
   | { readonly kind: 'memory'; readonly maxSize: number | undefined }
@@ -12,7 +12,7 @@ export type Backend =
   | { readonly kind: 'redis'; readonly client: undefined; readonly connection: string | RedisConnection }
   | { readonly kind: 'store'; readonly store: Store };
 
-// typed by their keys, so that a method that is added must be added here
+// typed by its keys, so that the compiler reports a missing method
 const STORE_METHODS = Object.keys({
   read: true,
   readMany: true,
@@ -47,7 +47,7 @@ function memoryOf(memory: unknown): Backend {
 }
 
 function checkMaxSize(value: unknown): number {
-  // not checkInteger: more than 2 GiB are welcome
+  // not checkInteger, because more than 2 GiB are allowed
   if (!Number.isSafeInteger(value) || (value as number) < 1) {
     throw new CacheopsError(
       `memory.maxSize: ${show(value)} is not a whole number of bytes. Give one from 1.`,
@@ -56,7 +56,7 @@ function checkMaxSize(value: unknown): number {
   return value as number;
 }
 
-// its message shows no value: there may be a password in it
+// the message does not show the value, because it may contain a password
 function redisOf(redis: unknown): Backend {
   if (typeof redis === 'string' && redis !== '') {
     return { kind: 'redis', client: undefined, connection: redis };

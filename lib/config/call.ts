@@ -4,7 +4,7 @@ import type { Op, TableSources } from './options.js';
 import { ALL_OPS, type ParsedProfile, parseProfile } from './profile.js';
 import type { ResolvedProfile } from './profiles.js';
 
-/** What a call or a scope says, as checked. */
+/** The options of a call or a scope, checked. */
 export type ParsedCall = boolean | ParsedProfile;
 
 /** Whether one query is cached, and for how long. */
@@ -21,16 +21,16 @@ export type CallDecision =
 /**
  * Why a query goes to the database.
  *
- * - `call`: it says so
- * - `scope`: its repository's scope says so
- * - `ops`: what it does is not among the ops that are in force
+ * - `call`: its options say so
+ * - `scope`: the scope of its repository says so
+ * - `ops`: its op is not among the ops in force
  * - `never`: its entity's profile is `null`
  * - `unconfigured`: its entity has no profile
  */
 export type Bypass = 'call' | 'scope' | 'ops' | 'never' | 'unconfigured';
 
 /**
- * @param where whose options they are, for the message
+ * @param where the name of the options in messages
  * @throws CacheopsError
  */
 export function parseCall(value: unknown, where: string): ParsedCall {
@@ -46,7 +46,7 @@ export function parseCall(value: unknown, where: string): ParsedCall {
 }
 
 /**
- * For whoever asks that something be cached: only what has a profile can be.
+ * Only an entity with a profile can be cached.
  *
  * @throws CacheopsError
  */
@@ -67,7 +67,7 @@ export function requireProfile(
   }
 }
 
-/** An inner option wins over an outer one, each by itself. */
+/** Each inner option overrides the same outer option. */
 export function mergeCalls(
   inner: ParsedCall | undefined,
   outer: ParsedCall | undefined,
@@ -84,15 +84,15 @@ export function mergeCalls(
 }
 
 /**
- * Decides about one query. The call wins over the scope, and the scope over the profile. Whoever gives options
- * without ops asks that the query be cached, whatever it does.
+ * Decides about one query. Call options override the scope's, which override the profile's. Options without ops cache the
+ * query, whatever its op is.
  *
- * A *scope* reaches queries that its author did not write (those of populated relations): where these ask for an
- * entity without a profile, they go to the database. So who makes a scope must {@link requireProfile} of its
- * entity, and the options of a call are a scope to the queries that populate its result.
+ * A *scope* also applies to queries that populate relations: if their entity has no profile, they go to the database.
+ * Therefore the code that makes a scope must {@link requireProfile} of its entity; and the options of a call are the scope
+ * of the queries that populate its result.
  *
  * @param entity name, for messages
- * @throws CacheopsError if the call asks that something without a profile be cached
+ * @throws CacheopsError if the call caches an entity without a profile
  */
 export function resolveCall(
   entity: string,

@@ -2,10 +2,10 @@ import { inspect } from 'node:util';
 import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
 
-/** What setTimeout can wait, in milliseconds, and 68 years in seconds. */
+/** The longest that setTimeout can wait, in milliseconds; 68 years in seconds. */
 export const LONGEST = 2 ** 31 - 1;
 
-/** A value as it is shown in a message: one short line. */
+/** A value in a message: one short line. */
 export function show(value: unknown): string {
   return inspect(value, { depth: 0, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 60 });
 }
@@ -15,8 +15,8 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * @param where whose options they are, for the message
- * @throws CacheopsError if it is no object, or has a key that no option has: a typo must not be silent
+ * @param where the name of the options in messages
+ * @throws CacheopsError if it is no object, or has an unknown key, which is most likely a typo
  */
 export function checkKeys(
   value: unknown,

@@ -5,14 +5,14 @@ import { type ParsedProfile, parseProfile } from './profile.js';
 
 declare module '@mikro-orm/core' {
   interface EntityMetadata<Entity, Class> {
-    /** For entities without decorators, what `@Cached()` is for those with. */
+    /** The profile of an entity without decorators, as `@Cached()` gives it to a class. */
     cacheops?: Profile | null;
   }
 }
 
 /**
- * The profile that an entity's class declares: by `@Cached()`, or by the option `cacheops` of its metadata. Those
- * of the class itself come before those of the classes that it extends.
+ * The profile that an entity's class declares: by `@Cached()`, or by the option `cacheops` of its metadata. A class
+ * overrides its base classes.
  *
  * @param optionOf the option `cacheops` in the metadata of a class
  * @throws CacheopsError if the option is wrong, or if a class has both
@@ -37,15 +37,15 @@ export function declaredProfile(
   return undefined;
 }
 
-// registered, so that two copies of this package in one program understand each other
+// registered, so that two copies of this package in one program share it
 export const PROFILE = Symbol.for('mikro-orm-cacheops/profile');
 
-/** What `@Cached()` says of this very class, whatever those say that it extends; `undefined` without it. */
+/** The profile that `@Cached()` gives this class, without its base classes; `undefined` if there is none. */
 export function ownDecoratedProfile(target: AnyClass): Profile | null | undefined {
   return Object.hasOwn(target, PROFILE) ? decoratedProfile(target) : undefined;
 }
 
-/** What `@Cached()` says of a class, or of the nearest class that it extends; `undefined` without any. */
+/** The profile that `@Cached()` gives a class or its nearest base class; `undefined` if there is none. */
 export function decoratedProfile(target: AnyClass): Profile | null | undefined {
   return (target as { [PROFILE]?: Profile | null })[PROFILE];
 }

@@ -4,7 +4,7 @@ export function didYouMean(word: string, candidates: Iterable<string>): string {
   return found === undefined ? '' : ` Did you mean '${found}'?`;
 }
 
-/** The candidate that a typo of this word most likely meant: at most a third of its letters differ. */
+/** The candidate most similar to a word, if at most a third of its letters differ. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(1, Math.floor(word.length / 3)) + 1;

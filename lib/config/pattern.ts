@@ -1,18 +1,18 @@
-/** What the key of a profile can be compared with. */
+/** The names that a key of `profiles` is compared with. */
 export interface EntityNames {
   /** name of the entity's class */
   readonly className: string;
   readonly tableName: string;
-  /** the database schema that its table is in, also where that is the default one; `undefined` if there is none */
+  /** the database schema of its table, also if it is the default schema; `undefined` if there is none */
   readonly schema: string | undefined;
 }
 
 /** A key of `profiles`: an entity's name, or a pattern of names. */
 export interface ProfileKey {
   readonly text: string;
-  /** has no `*`, so that it can be meant for one entity only */
+  /** it has no `*`, and so names one entity */
   readonly exact: boolean;
-  /** how many characters are not `*`: of two keys that match, the one with more of them is the more specific */
+  /** the number of characters that are not `*`: of two matching keys, the one with more is more specific */
   readonly literal: number;
   matches(names: EntityNames): boolean;
 }
@@ -29,7 +29,7 @@ export function parseKey(text: string): ProfileKey {
   };
 }
 
-/** What a key with a dot is compared with. */
+/** The names that a key with a dot is compared with. */
 export function qualifiedNames({ schema, tableName, className }: EntityNames): string[] {
   return schema === undefined ? [] : [`${schema}.${tableName}`, `${schema}.${className}`];
 }

@@ -3,7 +3,7 @@ import { CacheopsError } from './error.js';
 import { didYouMean } from './nearest.js';
 import type { Op, Profile, TableSources } from './options.js';
 
-/** A profile as checked: each field is what was given, or `undefined`. */
+/** A checked profile: each field is as given, or `undefined`. */
 export interface ParsedProfile {
   readonly ops: ReadonlySet<Op> | undefined;
   /** seconds */
@@ -13,7 +13,7 @@ export interface ParsedProfile {
 }
 
 const OPS: readonly Op[] = ['get', 'fetch', 'count', 'aggregate', 'exists'];
-// typed by their keys, so that a field that is added must be added here
+// typed by its keys, so that the compiler reports a missing field
 const FIELDS = Object.keys({
   ops: true,
   timeout: true,
@@ -25,7 +25,7 @@ export const ALL_OPS: ReadonlySet<Op> = new Set(OPS);
 export const NO_OPS: ReadonlySet<Op> = new Set();
 
 /**
- * @param where whose profile it is, for the message
+ * @param where the name of the profile in messages
  * @throws CacheopsError
  */
 export function parseProfile(value: unknown, where: string): ParsedProfile {
@@ -42,7 +42,7 @@ export function parseProfile(value: unknown, where: string): ParsedProfile {
 }
 
 /**
- * Whether they exist is not known here.
+ * Does not check whether the tables exist.
  *
  * @throws CacheopsError
  */

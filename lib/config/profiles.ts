@@ -5,15 +5,15 @@ import { type EntityNames, type ProfileKey, qualifiedNames } from './pattern.js'
 import { ALL_OPS, NO_OPS, type ParsedProfile } from './profile.js';
 import type { ProfileRule, ResolvedOptions } from './validate.js';
 
-/** An entity as the configuration sees it. */
+/** An entity as far as the configuration needs it. */
 export interface EntityIdentity extends EntityNames {
   /** the profile that its class declares (see `declaredProfile`) */
   readonly declared: ParsedProfile | null | undefined;
 }
 
-/** What is cached of one entity. */
+/** The profile of one entity with its defaults. */
 export interface ResolvedProfile {
-  /** what is cached without being asked to */
+  /** the ops that are cached without call options */
   readonly ops: ReadonlySet<Op>;
   /** seconds */
   readonly timeout: number;
@@ -26,8 +26,8 @@ export interface ResolvedProfile {
 type Profiles = Pick<ResolvedOptions, 'defaults' | 'profiles'>;
 
 /**
- * The profile of an entity: `null` means never, not even if a call asks for it, and `undefined` that nobody said
- * anything about it. For the order of precedence see {@link CacheopsOptions.profiles}.
+ * The profile of an entity: `null` if it is never cached, even if a call asks for it; `undefined` if it has no profile.
+ * For the order of precedence see {@link CacheopsOptions.profiles}.
  *
  * @throws CacheopsError if it has a profile, but no timeout
  */
@@ -59,7 +59,7 @@ export function resolveProfile(
 }
 
 /**
- * Looks for keys of `profiles` that no entity has.
+ * Finds keys of `profiles` that match no entity.
  *
  * @returns a warning for every pattern without an entity
  * @throws CacheopsError if a key without `*` is the name of no entity

@@ -3,7 +3,7 @@ import { isObject, show } from './check.js';
 import { CacheopsError } from './error.js';
 import type { Serializer } from './options.js';
 
-/** @throws CacheopsError if it is none, or cannot be told from others */
+/** @throws CacheopsError if it is no serializer, or has neither a name nor a source text */
 export function checkSerializer(serializer: unknown, where = ''): Serializer | undefined {
   if (serializer === undefined) {
     return undefined;
@@ -29,12 +29,12 @@ export function checkSerializer(serializer: unknown, where = ''): Serializer | u
   return serializer as unknown as Serializer;
 }
 
-/** `JSON.parse` says its name, at least. */
+/** The text of a bound function has no name; that of a native function, such as `JSON.parse`, has. */
 function isAnonymous(fn: unknown): boolean {
   return /^function \(\) \{\s*\[native code\]\s*\}$/.test(String(fn));
 }
 
-/** What tells what it has written from what others have: is part of keys. `''`: the default. */
+/** Identifies a serializer in keys. `''`: the default. */
 export function serializerKey(serializer: Serializer | undefined): string {
   if (!serializer) {
     return '';

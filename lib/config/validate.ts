@@ -2,13 +2,14 @@ import { faultOf } from '../store/keys.js';
 import { type Backend, backendOf } from './backend.js';
 import { checkInteger, checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
+import { type Granularity, granularityOf } from './granularity.js';
 import { didYouMean } from './nearest.js';
-import type { AuditOptions, CacheopsOptions, Granularity, PrefixQuery, Serializer } from './options.js';
+import type { AuditOptions, CacheopsOptions, PrefixQuery, Serializer } from './options.js';
 import { type ProfileKey, parseKey } from './pattern.js';
 import { type ParsedProfile, parseProfile } from './profile.js';
 import { checkSerializer } from './serializer.js';
 
-/** The options as checked, with their defaults. */
+/** The checked options with their defaults. */
 export interface ResolvedOptions {
   readonly backend: Backend;
   readonly prefix: string | ((query: PrefixQuery) => string);
@@ -35,7 +36,7 @@ export interface ProfileRule extends ProfileKey {
   readonly profile: ParsedProfile | null;
 }
 
-// typed by their keys, so that an option that is added must be added here
+// typed by its keys, so that the compiler reports a missing option
 const OPTIONS = Object.keys({
   redis: true,
   memory: true,
@@ -49,7 +50,6 @@ const OPTIONS = Object.keys({
   onUnknownWrite: true,
   storeTimeout: true,
   retryAfter: true,
-  granularity: true,
   maxConjunctions: true,
   maxIn: true,
   maxRows: true,
@@ -57,7 +57,7 @@ const OPTIONS = Object.keys({
 } satisfies Record<keyof CacheopsOptions, true>);
 
 /**
- * Checks the options of the extension and completes them with their defaults. Connects to nothing.
+ * Checks the options of the extension and completes them with their defaults. It connects to nothing.
  *
  * @throws CacheopsError at the first option that is wrong
  */
@@ -66,7 +66,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
   const { prefix = 'cacheops:', defaults = {}, profiles = {} } = options;
   const { enabled = true, onStoreFailure = 'degrade', storeTimeout = 250, retryAfter = 1000 } = options;
   const { onUnknownWrite = 'widen' } = options;
-  const { granularity = 'full', maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
+  const { maxConjunctions = 100, maxIn = 100, maxRows = 10_000 } = options;
   return {
     backend: backendOf(options),
     prefix: checkPrefix(prefix),
@@ -78,7 +78,7 @@ export function validateOptions(options: CacheopsOptions = {}): ResolvedOptions 
     onUnknownWrite: oneOf(onUnknownWrite, ['widen', 'refuse'], 'onUnknownWrite'),
     storeTimeout: checkInteger(storeTimeout, 1, 'storeTimeout', 'milliseconds'),
     retryAfter: checkInteger(retryAfter, 0, 'retryAfter', 'milliseconds'),
-    granularity: oneOf(granularity, ['table', 'equality', 'full'], 'granularity'),
+    granularity: granularityOf(options),
     maxConjunctions: checkInteger(maxConjunctions, 1, 'maxConjunctions'),
     maxIn: checkInteger(maxIn, 1, 'maxIn'),
     maxRows: checkInteger(maxRows, 1, 'maxRows'),

@@ -9,25 +9,23 @@ import { methodIdentityOf } from '../functions/identity.js';
 import { isOnMethod, type MethodCacheDecorator, replaceMethod } from './method.js';
 import { rememberDecorated } from './stray.js';
 
-/** A class decorator for both flavours: of the standard, and of `experimentalDecorators`. */
+/** A class decorator for both flavours: the standard, and `experimentalDecorators`. */
 export type CachedDecorator = (target: AnyClass, context?: ClassDecoratorContext) => void;
 
-// registered, so that two copies of this package in one program understand each other
-
-/** The same, for a method as well. */
+/** A class decorator that can be used on a method, too. */
 export interface CachedAnythingDecorator extends CachedDecorator, MethodCacheDecorator {}
 
 /**
- * On the class of an entity: declares what is cached of it. Before or after `@Entity()`, with `@mikro-orm/decorators/es` as well as
- * with `/legacy`. Subclasses inherit it, unless they have one of their own, which replaces it.
+ * On the class of an entity: declares its profile. It may be before or after `@Entity()`, of `@mikro-orm/decorators/es` or
+ * `/legacy`. Subclasses inherit it; a decorator of their own replaces it.
  *
- * Without `ops`, they are those of `defaults`, or else all. `null` is *never*: such an entity is not cached even
- * if a call asks for it, and no configuration changes that.
+ * `ops` defaults to those of `defaults`, or else to all. `null` is *never*: such an entity is not cached even if a call
+ * asks for it, and no configuration changes that.
  *
- * On a method, with a timeout: keeps what it gives for that time, by its arguments, and whatever happens meanwhile. As
+ * On a method, with a timeout: caches its results by its arguments, for that time; no write invalidates them. As
  * `cached()`, for methods; see also `cachedMethod()`.
  *
- * @throws CacheopsError if the profile is wrong, or if what it stands on is neither
+ * @throws CacheopsError if the profile is wrong, or if it is on neither a class nor a method
  *
  * @example
  * ```ts
@@ -87,7 +85,7 @@ function checkedCopy(profile: Profile, name: string): Profile {
   });
 }
 
-/** A legacy decorator of a method gets the method's name, a standard one a context that tells. */
+/** A legacy decorator of a method gets the method's name; a standard one gets a context with its kind. */
 function isClass(target: unknown, context: unknown): boolean {
   return (
     typeof target === 'function' &&

@@ -12,7 +12,7 @@ import { type MethodCacheDecorator, replaceMethod } from './method.js';
 type SelfOf<F> = F extends (self: infer Self, ...args: any[]) => unknown ? Self : any;
 type ArgumentsOf<F> = F extends (self: any, ...args: infer Args) => unknown ? Args : any[];
 
-/** Plain data that is no object (give those as `{ extra }`), or a function of `this` and the arguments that gives them. */
+/** A value that is no plain object (give objects as `{ extra }`), or a function of `this` and the arguments that gives one. */
 export type MethodExtra<Self> =
   | string
   | number
@@ -24,11 +24,10 @@ export type MethodExtra<Self> =
   | ((self: Self, ...args: any[]) => unknown);
 
 /**
- * Caches what a method gives until something changes that it depends on: a sample (or any of several, in an array), or
- * what a function of `this` and the arguments gives as one. As `cachedAs()`, for methods of either decorator flavour.
+ * Caches the results of a method until a sample changes: one, several in an array, or one that a function of `this` and the
+ * arguments gives. As `cachedAs()`, for methods of either decorator flavour.
  *
- * What tells results apart is the class of `this`, the method, its arguments, the samples and `extra`; not the fields of
- * `this`.
+ * The key consists of the class of `this`, the method, its arguments, the samples and `extra`; not of the fields of `this`.
  *
  * ```ts
  * class ArticleService {
@@ -42,7 +41,7 @@ export type MethodExtra<Self> =
  * }
  * ```
  *
- * @throws CacheopsError at once if there is no sample, an option is wrong, or it stands on something else
+ * @throws CacheopsError at once if there is no sample, an option is wrong, or it is not on a method
  */
 export function CachedAs<F extends SampleFunction>(
   sample: F,

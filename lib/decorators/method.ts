@@ -1,10 +1,10 @@
 import { show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 
-/** A method that may be cached: what is not a promise would become one. */
+/** A method that may be cached. It must be async, because caching it makes its result a promise. */
 export type AsyncMethod<Args extends readonly any[] = any[]> = (...args: Args) => Promise<any>;
 
-/** A decorator of methods for both flavours: of the standard, and of `experimentalDecorators`. */
+/** A method decorator for both flavours: the standard, and `experimentalDecorators`. */
 export interface MethodCacheDecorator<Self = any, Args extends readonly any[] = any[]> {
   <Method extends AsyncMethod<[...Args, ...any[]]>>(
     method: Method,
@@ -20,17 +20,17 @@ export interface MethodCacheDecorator<Self = any, Args extends readonly any[] = 
 type AnyMethod = (...args: any[]) => any;
 type Wrap = (method: AnyMethod, name: string | symbol) => AnyMethod;
 
-/** Is this how a decorator is called on a method, in either flavour? */
+/** Are these the arguments of a method decorator, in either flavour? */
 export function isOnMethod(args: readonly unknown[]): boolean {
   return methodOf(args) !== undefined;
 }
 
 /**
- * Puts another function in a method's place.
+ * Replaces a method.
  *
- * @param args what the decorator was called with
- * @param what the decorator, for messages
- * @throws CacheopsError if it stands on something else
+ * @param args the arguments of the decorator
+ * @param what the name of the decorator in messages
+ * @throws CacheopsError if the decorator is not on a method
  */
 export function replaceMethod(args: readonly unknown[], what: string, wrap: Wrap): unknown {
   const found = methodOf(args);

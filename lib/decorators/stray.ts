@@ -3,7 +3,7 @@ import { list } from '../config/check.js';
 import { type AnyClass, lineageOf, nameOf } from '../config/class_lineage.js';
 import { CacheopsError } from '../config/error.js';
 
-// weak, so that a class which a test or a reload leaves behind is not kept
+// weak, so that classes of tests and reloads can be collected
 const unchecked = new Set<WeakRef<AnyClass>>();
 
 export function rememberDecorated(target: AnyClass): void {
@@ -11,9 +11,8 @@ export function rememberDecorated(target: AnyClass): void {
 }
 
 /**
- * Looks for `@Cached()` on a class that is no entity, where it would silently do nothing. An entity that this ORM
- * has not discovered is not suspicious, since it may belong to another one; nor is a class that an entity extends.
- * Each class is looked at once.
+ * Finds `@Cached()` on a class that is no entity, where it has no effect. It accepts entities that this ORM has not
+ * discovered, because they may belong to another one, and base classes of entities. Each class is checked once.
  *
  * @param discovered the entities of an ORM
  * @throws CacheopsError
@@ -36,7 +35,7 @@ export function checkDecorated(discovered: Iterable<AnyClass>): void {
   }
 }
 
-/** Those of every ORM in this program, also before their discovery. */
+/** The entities of every ORM in this program, also before their discovery. */
 function knownClasses(): AnyClass[] {
   const decorated = Object.values(MetadataStorage.getMetadata()).map(
     meta => meta.class as Optional<AnyClass>,

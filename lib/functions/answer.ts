@@ -12,9 +12,9 @@ export type { Answer, AnswerRequest, Computed } from '../orm/computed/computed_r
 export { checkSamples, type Sample } from '../orm/planning/samples.js';
 
 /**
- * Serves bytes (of a view, a fragment of a page) from the store, or computes them under a lease. See `Answers`.
+ * Serves bytes (of a view or a fragment of a page) from the store, or computes them under a lease. See `ComputedResults`.
  *
- * @param compute is run once at most, in the caller's async context; what it throws comes through
+ * @param compute runs at most once, in the caller's async context; its errors are passed on
  * @throws CacheopsError if the request is wrong, or the ORM has no cache
  */
 export function answer<T>(
@@ -25,7 +25,7 @@ export function answer<T>(
   return functionPartsOf<ComputedResults>(em).results.answer(contextOf(em), request, compute);
 }
 
-/** Drops everything that has this tag, in every process, and what is being computed. */
+/** Invalidates all results with this tag in every process, including those that are being computed. */
 export function invalidateTag(
   ormOrEm: MikroORM<any> | EntityManager,
   kind: TagKind,

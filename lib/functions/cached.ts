@@ -15,7 +15,7 @@ import { Computation, currentScope, withScope } from '../orm/context/scope.js';
 import { settingsInKey } from '../orm/context/session.js';
 import type { AnyFunction, CachedFunction, Extra } from './cached_as.js';
 import { FileCache } from './file_cache.js';
-import { type Identity, identityOf, warnIfPrivate } from './identity.js';
+import { functionIdentity, type Identity, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';
 
 export interface TimedOptions {
@@ -24,32 +24,32 @@ export interface TimedOptions {
   /** is part of the key, beside the arguments: a value, or a function of `this` and the arguments */
   extra?: Extra;
   /**
-   * Where results are kept: `getCacheops(orm).cache`, a {@link fileCache}, or a function that gives one when it is
+   * Where results are stored: `getCacheops(orm).cache`, a {@link fileCache}, or a function that gives one when it is
    * needed.
    *
-   * Default: that of the first argument that is an EntityManager, of `this.em`, or of the only ORM in this program
+   * Default: the cache of the first argument that is an EntityManager, of `this.em`, or of the only ORM in this program
    */
   cache?: TimedCache | (() => TimedCache);
   /**
-   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
-   * results of one that is made within a function with other processes.
+   * Identifies the function, instead of its source text and place: functions with the same name share results. A function
+   * that is made within another function needs it to share its results with other processes.
    */
   name?: string;
 }
 
-/** What is kept for one set of arguments. */
+/** The stored result for one set of arguments. */
 export interface TimedKey<Result> {
-  /** @throws CacheMiss if there is nothing */
+  /** @throws CacheMiss if there is no result */
   get(): Promise<Result>;
   set(value: Result): Promise<void>;
   delete(): Promise<void>;
 }
 
-/** What can be done with what is kept of a function. */
+/** Controls the stored results of a function. */
 export interface TimedControls<F extends AnyFunction> {
   /**
-   * Forgets the result for these arguments, also one that is being computed: for every EntityManager, whatever its
-   * tenant, schema or database is.
+   * Invalidates the result for these arguments, also one that is being computed, for every EntityManager, with any
+   * tenant, schema or database.
    */
   invalidate(...args: Parameters<F>): Promise<void>;
   key(...args: Parameters<F>): TimedKey<Awaited<ReturnType<F>>>;
@@ -67,8 +67,8 @@ const OPTIONS = Object.keys({
 const CACHE_METHODS = ['get', 'set', 'delete', 'through'];
 
 /**
- * Keeps what a function gives for a time, by its arguments, and whatever happens meanwhile. An entity among the
- * arguments stands for its key.
+ * Caches the results of a function by its arguments, for a time; no write invalidates them. An entity among the arguments
+ * stands for its key.
  *
  * ```ts
  * const rates = cached({ timeout: 600 })(async (currency: string) => fetchRates(currency));
@@ -77,25 +77,25 @@ const CACHE_METHODS = ['get', 'set', 'delete', 'through'];
  * await rates.key('EUR').set({ USD: 1.08 });
  * ```
  *
- * @throws CacheopsError at once if an option is wrong; and by the function, if its arguments or its result are of a
- * kind that cannot be stored
+ * @throws CacheopsError at once if an option is wrong; and by the function, if its arguments or its result cannot be
+ * stored
  */
 export function cached(options: TimedOptions): <F extends AnyFunction>(fn: F) => TimedFunction<F> {
   const checked = parseTimedOptions(options, 'cached()');
   return function wrap(fn) {
-    const made = timed(fn, checked, identityOf(fn, checked.name, 'cached()', wrap));
+    const made = timed(fn, checked, functionIdentity(fn, checked.name, 'cached()', wrap));
     return Object.assign(made, controlsOf(made, undefined)) as TimedFunction<typeof fn>;
   };
 }
 
 /**
- * What `cached()` gives functions, of a method with `@Cached({ timeout })`.
+ * The controls of a method with `@Cached({ timeout })`, as `cached()` gives them to functions.
  *
  * ```ts
  * await cachedMethod(service, 'rates').invalidate('EUR');
  * ```
  *
- * @throws CacheopsError if it has none
+ * @throws CacheopsError if the method has no such decorator
  */
 export function cachedMethod<T extends object, K extends keyof T>(
   self: T,
@@ -128,7 +128,7 @@ function isTimedCache(value: unknown): value is TimedCache {
   return isObject(value) && CACHE_METHODS.every(method => typeof value[method] === 'function');
 }
 
-/** Where the result of a call is kept. */
+/** Where the result of a call is stored. */
 interface Target {
   readonly cache: TimedCache;
   readonly key: string;
@@ -165,7 +165,7 @@ export function timed<F extends AnyFunction>(
       own.digest,
       fingerprint(args, describe, 'arguments'),
       fingerprint(more, describe, 'extra'),
-      // of an entity whose method it is, its key
+      // the key of `this`, if it is an entity
       isObject(self) && !types.isProxy(self) ? (entityKey(self, 'this') ?? null) : null,
     ]);
     managers.addReachedFrom(self);
@@ -206,7 +206,7 @@ export function timed<F extends AnyFunction>(
   return made as unknown as CachedFunction<F>;
 }
 
-/** How a value gets past a cache that is not to store it: what is thrown is not. */
+/** Takes a value past a cache that must not store it, because errors are not stored. */
 class Unstored extends CacheopsError {
   readonly compute: unknown;
   readonly value: unknown;
@@ -219,8 +219,8 @@ class Unstored extends CacheopsError {
 }
 
 /**
- * Looks at what a function does: what a transaction gives that has written by then, or an EntityManager that is not in
- * the key, must not be stored.
+ * Observes the computation. A result must not be stored if it comes from a transaction that has written, or from an
+ * EntityManager that is not in the key.
  *
  * @throws Unstored
  */
@@ -232,7 +232,7 @@ async function observed<T>(
   const managers = [...target.managers.given, ...target.managers.reached];
   const computation = new Computation({
     key: '',
-    readCommitted: true, // of the EntityManagers in the key, it was looked at before
+    readCommitted: true, // those of the EntityManagers in the key were checked before
     outer: currentScope().computation,
     ownSettings: new Set(managers.flatMap(em => [...settingsInKey(em)])),
     store: undefined,
@@ -277,11 +277,11 @@ async function variantOf({
     for (const em of [...managers.given, ...managers.reached]) {
       functionPartsIn(em)?.events.reportError('read', error);
     }
-    return 'a database that does not say who it is';
+    return 'a database whose name cannot be read';
   }
 }
 
-/** One variant of a value. Caches of this package keep variants apart, and delete them together. */
+/** One variant of a value. Caches of this package separate variants, and delete them together. */
 function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
   const own = isOwn(cache) ? cache : undefined;
   const other = keyOf(key, variant);
@@ -292,7 +292,7 @@ function cacheOf(cache: TimedCache, key: string, variant: ValueVariant) {
       if (own) {
         return own.through(key, compute, { timeout }, variant);
       }
-      currentScope().computation?.enter()?.('a cache that does not tell when it forgets');
+      currentScope().computation?.enter()?.('a cache whose deletions cannot be observed');
       return cache.through(other, compute, { timeout });
     },
   };
@@ -302,7 +302,7 @@ function isOwn(cache: TimedCache): cache is StoreCache | FileCache {
   return cache instanceof StoreCache || cache instanceof FileCache;
 }
 
-/** The key of a variant in a cache that does not know of variants. */
+/** The key of a variant in a cache without variants. */
 function keyOf(key: string, { text }: ValueVariant): string {
   return `${key}:${hash('sha256', text, 'base64url')}`;
 }

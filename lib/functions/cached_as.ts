@@ -16,15 +16,15 @@ import {
 } from '../orm/context/orm_registry.js';
 import { checkSamples, isEntitySample, managerOfSamples, type Sample } from '../orm/planning/samples.js';
 import { describeArguments, type Given } from './given.js';
-import { type Identity, identityOf, warnIfPrivate } from './identity.js';
+import { functionIdentity, type Identity, warnIfPrivate } from './identity.js';
 import { CallManagers } from './managers.js';
 import { decodeResult, encodeResult } from './result.js';
 
-/** A sample, or what gives one for each call: of `this` and the arguments. */
+/** A sample, or a function of `this` and the arguments that gives one for each call. */
 export type SampleSource = Sample | SampleFunction;
 export type SampleFunction = (self: any, ...args: any[]) => Sample;
 
-/** What else a result depends on: plain data, or what gives them for each call, of `this` and the arguments. */
+/** A further part of the key: plain data, or a function of `this` and the arguments that gives them for each call. */
 export type Extra<Self = any> =
   | string
   | number
@@ -37,13 +37,14 @@ export type Extra<Self = any> =
 export interface CachedAsOptions<Self = any> {
   /** is part of the key, beside the arguments: a value, or a function of `this` and the arguments */
   extra?: Extra<Self>;
-  /** how long a result may be used, in seconds; shorter or longer than its samples' profiles, of which the shortest is the default */
+  /** how long a result may be used, in seconds. Default: the shortest timeout of its samples' profiles */
   timeout?: number;
   /**
    * The EntityManager whose store, session and transaction are used and that manages entities in the result, or a
    * function of `this` and the arguments that gives it.
    *
-   * Default: the first argument that is one, `this.em`, or that of a query builder or entity among the samples.
+   * Default: the first argument that is an EntityManager, `this.em`, or the one of a query builder or entity among the
+   * samples.
    */
   em?: EntityManager | ((self: Self, ...args: any[]) => EntityManager);
   /**
@@ -52,8 +53,8 @@ export interface CachedAsOptions<Self = any> {
    */
   lock?: boolean;
   /**
-   * What the function is known by, instead of its source text and place: all of one name are the same. Needed to share the
-   * results of one that is made within a function with other processes.
+   * Identifies the function, instead of its source text and place: functions with the same name share results. A function
+   * that is made within another function needs it to share its results with other processes.
    */
   name?: string;
 }
@@ -75,15 +76,15 @@ const OPTIONS = Object.keys({
 } satisfies Record<keyof CachedAsOptions, true>);
 
 /**
- * Caches what a function gives until something changes that it depends on: any of the samples.
+ * Caches the results of a function until one of the samples changes.
  *
- * The result is told from others by the arguments, the samples, `extra`, the text and place of the function, and the
- * EntityManagers that it may use. What it takes from elsewhere (a variable that it has captured, a field of `this`) belongs
- * in `extra`. It depends on what other cached functions depend on that it calls, too.
+ * The key consists of the arguments, the samples, `extra`, the text and place of the function, and the EntityManagers that
+ * it may use. Other inputs (a captured variable, a field of `this`) belong in `extra`. A result also depends on what other
+ * cached functions that it calls depend on.
  *
- * It runs with an EntityManager of its own in the place of its caller's, so that what is stored comes from the
- * database, and not from what its caller has loaded long ago or has changed and not flushed. Entities among its
- * arguments come to it as that one's, and those in its result to the caller as the caller's.
+ * The function runs with a fork of its caller's EntityManager, so that the result comes from the database, and not from
+ * rows that the caller has loaded before or has changed and not flushed. The fork manages entities among the arguments;
+ * the caller's EntityManager manages entities in the result.
  *
  * ```ts
  * const newest = cachedAs(Article, { timeout: 600 })(async (em: EntityManager, count: number) =>
@@ -97,18 +98,18 @@ const OPTIONS = Object.keys({
  * ```
  *
  * @throws CacheopsError at once if there is no sample or an option is wrong; and by the function, if an entity has no
- * profile, or if arguments or result are of a kind that cannot be stored
+ * profile, or if arguments or result cannot be stored
  */
 export function cachedAs(
   ...given: readonly [SampleSource, ...(SampleSource | CachedAsOptions)[]]
 ): <F extends AnyFunction>(fn: F) => CachedFunction<F> {
   const { samples, options } = readDeclaration(given, 'cachedAs()');
   return function wrap(fn) {
-    return wrapped(fn, samples, options, identityOf(fn, options.name, 'cachedAs()', wrap));
+    return wrapped(fn, samples, options, functionIdentity(fn, options.name, 'cachedAs()', wrap));
   };
 }
 
-/** @internal samples and options as they are declared, checked */
+/** @internal the checked samples and options of a declaration */
 export function readDeclaration(
   given: readonly unknown[],
   where: string,
@@ -162,7 +163,7 @@ export function wrapped<F extends AnyFunction>(
 
 type Run = (args: unknown[]) => unknown;
 
-/** What a function gave: as it is, where nothing is cached, or as it is stored. */
+/** The result of a function: unchanged if nothing is cached, otherwise encoded. */
 type Outcome = { readonly result: unknown } | { readonly payload: Uint8Array };
 
 /** One call of a cached function. */
@@ -197,7 +198,7 @@ class Call {
     this.#parts = functionPartsOf<ComputedResults>(em);
   }
 
-  /** Are results for other processes, too? */
+  /** Do other processes share the results? */
   get isShared(): boolean {
     return this.#parts.isShared;
   }
@@ -253,7 +254,7 @@ class Call {
     const result = await run(await given.through(graph => restoreEntities(standIns[0], graph)));
     if (standIns.some(leavesChanges)) {
       throw new CacheopsError(
-        `${this.#identity.name}() leaves changes that are not flushed, and whoever is given its result from the cache would not. Flush them, or do not cache it.`,
+        `${this.#identity.name}() leaves changes that are not flushed, which a hit would not make. Flush them, or do not cache it.`,
       );
     }
     return encodeResult(result, this.#parts.serializer);

@@ -2,26 +2,26 @@ import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Functions that compilers, and reflect-metadata, put between a class and the decorators of its methods. */
+/** Functions of compilers and reflect-metadata that call the decorators of methods. */
 const HELPERS =
   /^(__decorate|__esDecorate|__runInitializers|__decorateClass|__decorateElement|__privateIn|_applyDecs\w*|applyDecs\w*|_?_?ts_decorate|_ts_decorate|DecorateProperty|<static_initializer>)$/;
 const FRAMES = 50;
 
 /**
- * Where a function is wrapped, or a method decorated, if that is the code of a module: `dist/articles.js:12:3`, from the
- * folder of its package.
+ * The place where a function is wrapped or a method is decorated, if it is module code: `dist/articles.js:12:3`, relative
+ * to the folder of its package. Module code runs once.
  *
- * `undefined` if it is in a function, or if that cannot be told: a function may be called again, with other arguments,
- * and what it makes then has the same source text and other captured variables. The code of a module is run once.
+ * `undefined` if it is in a function, or not known: a function may be called again, and then makes a function with the
+ * same source text and other captured variables.
  *
- * @param wrapper the stack is looked at from its caller on
+ * @param wrapper the search begins at its caller
  */
 export function definitionPlace(wrapper: (...args: never[]) => unknown): string | undefined {
   const [first, second] = stackFrom(wrapper).filter(frame => !isHelper(frame));
   if (!first) {
     return undefined;
   }
-  // compilers put a class with decorators into a function that is called at once
+  // compilers put a class with decorators into a function that they call at once
   const isWithin = second && isAnonymous(first) && isModuleCode(second);
   const module = isModuleCode(first) ? first : isWithin ? second : undefined;
   const file = module && fileOf(module);
@@ -46,11 +46,11 @@ function isHelper(frame: NodeJS.CallSite): boolean {
   return HELPERS.test(frame.getFunctionName() ?? '') || frame.getTypeName() === 'Reflect';
 }
 
-/** A function begins where it is written; the code of a module where the file does. */
+/** Module code begins at the first character of a file. */
 function isModuleCode(frame: NodeJS.CallSite): boolean {
   return (
     isAnonymous(frame) &&
-    !frame.isAsync() && // this one waits for what runs, and has not called it now
+    !frame.isAsync() && // an async frame awaits the code that runs, and has not called it
     frame.getEnclosingLineNumber() === 1 &&
     frame.getEnclosingColumnNumber() === 1
   );
@@ -60,7 +60,7 @@ function isAnonymous(frame: NodeJS.CallSite): boolean {
   return !frame.getFunctionName() && !frame.isEval() && !frame.isNative() && !frame.isConstructor();
 }
 
-/** Without what tells one evaluation of a module from another: `?v=2` */
+/** Without the query (`?v=2`), which differs between evaluations of a module. */
 function fileOf(frame: NodeJS.CallSite): string | undefined {
   const name = frame.getFileName() ?? undefined;
   if (!name?.startsWith('file:')) {
@@ -70,7 +70,7 @@ function fileOf(frame: NodeJS.CallSite): string | undefined {
   return fileURLToPath(new URL(url.pathname, url));
 }
 
-/** The same on all machines, wherever the program is. */
+/** Relative, so that it is the same wherever the program is installed. */
 function withinPackage(file: string): string {
   for (let folder = dirname(file); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) {

@@ -6,42 +6,43 @@ import { checkInteger, checkKeys, show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import type { Serializer } from '../config/options.js';
 import { checkSerializer, serializerKey } from '../config/serializer.js';
-import { SingleFlight } from '../orm/computed/single_flight.js';
-import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
+import { CacheMiss, findOrCompute, type TimedCache } from '../orm/computed/timed_cache.js';
 import type { ValueVariant } from '../orm/computed/timed_values.js';
 import { decodeValue, encodeValue } from '../orm/computed/value_codec.js';
 import { currentScope } from '../orm/context/scope.js';
+import { SingleFlight } from '../orm/reads/single_flight.js';
 import { decodeFile, encodeFile, isOwnFile, MAGIC_SIZE } from './file_format.js';
 
 export interface FileCacheOptions {
-  /** where the files are; made when first needed. Nothing else should be in it. */
+  /** the folder of the files, which is made when first needed. Nothing else should be in it. */
   directory: string;
-  /** how long a value may be used where a call does not say, in seconds. Default: 3600 */
+  /** how long a value may be used if a call gives no timeout, in seconds. Default: 3600 */
   timeout?: number;
-  /** what the files may take up, in bytes; the oldest make room. Each process that writes may exceed it by a tenth. Default: 256 MiB */
+  /** the size of all files, in bytes; the oldest are deleted. Each process that writes may exceed it by a tenth. Default: 256 MiB */
   maxSize?: number;
-  /** how values are written; files of another are not read. Default: the structured clone algorithm of `node:v8` */
+  /** encodes values; files of another serializer are not read. Default: the structured clone algorithm of `node:v8` */
   serializer?: Serializer;
 }
 
-/** What {@link FileCache.clean} has found. */
+/** The outcome of {@link FileCache.clean}. */
 export interface CleanReport {
   readonly removed: number;
   readonly kept: number;
-  /** of those that were kept */
+  /** size of the kept files */
   readonly bytes: number;
 }
 
 /**
- * Values by key in files, for a time, shared by all processes of this machine that use the same directory.
+ * Values by key that expire, in files, shared by all processes of this machine that use the same directory.
  *
- * A file appears all at once (it is written beside and renamed), carries a checksum, and has the time of its end as
- * its time of modification, so that it is known to be over without being read. Its name is a digest of the key, so
- * that no key leads out of the directory. Only regular files of this process's user are read; files and folders that are
- * made are for that user alone.
+ * A file appears atomically (it is written under another name and renamed), has a checksum, and its time of modification
+ * is the time when it expires, so that expired files need not be read. Its name is a digest of the key, so that no key
+ * leads out of the directory. Only regular files of this process's user are read; only that user may access the files and
+ * folders that are made.
  *
- * It fails open: what cannot be read is a miss, and what cannot be written (a full disk, missing rights) is not kept; a
- * warning of the process (`CacheopsWarning`) tells of the first of each kind. What cannot be deleted is an error.
+ * It fails open: a file that cannot be read is a miss, and a value that cannot be written (a full disk, missing rights)
+ * is not stored. A warning of the process (`CacheopsWarning`) reports the first failure of each kind. A file that cannot
+ * be deleted is an error.
  *
  * ```ts
  * const cache = fileCache({ directory: '/var/cache/shop', timeout: 600 });
@@ -59,13 +60,13 @@ const OPTIONS = ['directory', 'timeout', 'maxSize', 'serializer'];
 const ENTRY = /^[0-9a-f]{62}(-[0-9a-f]{32})?$/;
 const FOLDER = /^[0-9a-f]{2}$/;
 const TEMPORARY = /^\.[0-9a-f]{24}\.tmp$/;
-/** A file that was begun longer ago than this, in milliseconds, has nobody who will finish it. */
+/** A temporary file that is older than this, in milliseconds, was abandoned by its process. */
 const ABANDONED = 3_600_000;
-/** Links are not followed, and what is no file (a FIFO, a device) is not waited for. (Windows has neither.) */
+/** Does not follow links, and does not wait for a FIFO or a device. (Windows has neither flag.) */
 const READ = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-/** Not there, or not there any more. */
+/** The file does not exist. */
 const ABSENT: ReadonlySet<unknown> = new Set(['ENOENT', 'ENOTDIR']);
-const MADE_OF_FILE = 'a value in a file, whose deletion is not heard of';
+const MADE_OF_FILE = 'a value in a file, whose deletion cannot be observed';
 
 export class FileCache implements TimedCache {
   readonly directory: string;
@@ -74,12 +75,12 @@ export class FileCache implements TimedCache {
   readonly #serializer: Serializer | undefined;
   readonly #format: string;
   readonly #flights = new SingleFlight();
-  /** by key: how often it was deleted here while somebody computed it */
+  /** by key: how often this process has deleted it during a computation */
   readonly #deletions = new Map<string, number>();
-  /** bytes that were written since the files were last looked through; the first time, that is due at once */
+  /** bytes that were written since the last scan of the files; infinite, so that the first write scans them */
   #written = Number.POSITIVE_INFINITY;
   #making: Promise<unknown> | undefined;
-  /** kinds of errors that were told */
+  /** kinds of errors that were reported */
   readonly #warned = new Set<string>();
 
   /** @throws CacheopsError */
@@ -114,9 +115,9 @@ export class FileCache implements TimedCache {
   }
 
   /**
-   * The value is stored as it is now.
+   * The value is copied at once.
    *
-   * @param pending @internal a reason why nothing is to be stored, or what tells it from others
+   * @param pending @internal the variant, or a reason why nothing must be stored
    * @throws the error of the file system, if an older value can be neither replaced nor removed
    */
   async set(
@@ -155,7 +156,7 @@ export class FileCache implements TimedCache {
   }
 
   /**
-   * What is deleted meanwhile by another process is stored all the same.
+   * If another process deletes the key meanwhile, the value is still stored.
    *
    * @param variant @internal
    */
@@ -168,38 +169,33 @@ export class FileCache implements TimedCache {
     currentScope().computation?.enter()?.(MADE_OF_FILE);
     const timeout = this.#timeoutOf(options);
     const slot = this.#slotOf(key, variant);
-    let found = await this.#find(slot);
-    const underWay = found ? undefined : this.#flights.underWay(slot.file);
-    if (underWay) {
-      await underWay;
-      // not what another has computed: that may have been deleted meanwhile
-      found = await this.#find(slot);
-    }
-    if (found) {
-      return found.value as T;
-    }
-    const payload = await this.#flights.run(slot.file, async () => {
-      const before = this.#deletions.get(key) ?? 0;
-      this.#deletions.set(key, before);
-      try {
-        const made = encodeValue(await compute(), this.#serializer);
-        if (this.#deletions.get(key) === before) {
-          await this.#write(slot, made, timeout);
+    const result = await findOrCompute(
+      this.#flights,
+      slot.file,
+      () => this.#find(slot),
+      async () => {
+        const before = this.#deletions.get(key) ?? 0;
+        this.#deletions.set(key, before);
+        try {
+          const encoded = encodeValue(await compute(), this.#serializer);
+          if (this.#deletions.get(key) === before) {
+            await this.#write(slot, encoded, timeout);
+          }
+          return encoded;
+        } finally {
+          this.#deletions.delete(key);
         }
-        return made;
-      } finally {
-        this.#deletions.delete(key);
-      }
-    });
-    return decodeValue(payload, this.#serializer) as T;
+      },
+    );
+    return ('found' in result ? result.found.value : decodeValue(result.computed, this.#serializer)) as T;
   }
 
-  /** Removes what is over, and what was begun and never finished. */
+  /** Deletes expired files and abandoned temporary files. */
   async clean(): Promise<CleanReport> {
     return this.#lookThrough(Number.POSITIVE_INFINITY);
   }
 
-  /** Removes everything that this cache, or another on the same directory, has stored. */
+  /** Deletes all files that this cache, or another on the same directory, has stored. */
   async clear(): Promise<void> {
     for await (const { path, temporary } of this.#files()) {
       await removeOwn(path, temporary);
@@ -214,7 +210,7 @@ export class FileCache implements TimedCache {
         return undefined;
       }
       handle = await open(file, READ);
-      // of the file that is open: by now the name may be another's
+      // of the open file, because the name may refer to another file by now
       const found = await handle.stat();
       if (!found.isFile() || !isOwn(found) || found.size > this.#maxSize || found.mtimeMs <= Date.now()) {
         return undefined;
@@ -222,7 +218,7 @@ export class FileCache implements TimedCache {
       const payload = decodeFile(label, await readStart(handle, found.size));
       return payload && { value: decodeValue(payload, this.#serializer) };
     } catch (error) {
-      // whatever it is, it is nothing that was stored
+      // any failure is a miss
       this.#warn('read', error);
       return undefined;
     } finally {
@@ -230,7 +226,7 @@ export class FileCache implements TimedCache {
     }
   }
 
-  /** @returns whether it is there now: what was computed is worth more than that it is kept */
+  /** @returns whether it is stored: a value that cannot be stored is still returned to the caller */
   async #write({ folder, file, label }: Slot, payload: Uint8Array, timeout: number): Promise<boolean> {
     const content = encodeFile(label, payload);
     if (content.byteLength > this.#maxSize) {
@@ -264,7 +260,7 @@ export class FileCache implements TimedCache {
     return true;
   }
 
-  /** Tells of the first of each kind; that there is nothing to read is none. */
+  /** Reports the first error of each kind, but not that a file to read does not exist. */
   #warn(operation: string, error: unknown): void {
     const { code = '', message } = error as NodeJS.ErrnoException;
     const kind = `${operation} ${code}`;
@@ -318,7 +314,7 @@ export class FileCache implements TimedCache {
     return { removed, kept: left, bytes };
   }
 
-  /** Its own, by their names: whatever else is in the directory is left alone, and no link is followed. */
+  /** Its own files, by their names. Other files in the directory are ignored, and no link is followed. */
   async *#files(): AsyncGenerator<{ path: string; temporary: boolean }> {
     for (const name of await namesIn(this.directory)) {
       const folder = join(this.directory, name);
@@ -334,14 +330,14 @@ export class FileCache implements TimedCache {
     }
   }
 
-  /** Variants of a key are in one folder, under names that begin alike. */
+  /** Variants of a key are in one folder, and their names have the same beginning. */
   #slotOf(key: string, variant?: ValueVariant): Slot {
-    // as UTF-16, since half a surrogate pair has no UTF-8
+    // as UTF-16, because a lone surrogate has no UTF-8
     const digest = hash('sha256', Buffer.from(key, 'utf16le'), 'hex');
     const folder = join(this.directory, digest.slice(0, 2));
     const name = digest.slice(2);
     const suffix = variant ? `-${hash('sha256', variant.text, 'hex').slice(0, 32)}` : '';
-    // by whatever serializer it was written, it has the same path, so that it can be deleted
+    // the path does not depend on the serializer, so that files of any serializer can be deleted
     const label = JSON.stringify([this.#format, key, variant?.text ?? null]);
     return { folder, name, file: join(folder, name + suffix), label };
   }
@@ -351,30 +347,30 @@ export class FileCache implements TimedCache {
   }
 }
 
-/** Where a value is. */
+/** The place of a value. */
 interface Slot {
   readonly folder: string;
-  /** what the names of all its variants begin with */
+  /** the beginning of the names of all its variants */
   readonly name: string;
   readonly file: string;
-  /** what the file says it is */
+  /** the identity that is written into the file */
   readonly label: string;
 }
 
-/** A file or folder of the user that runs this process: nothing that another has put there, and no link. */
+/** A file or folder of this process's user, and no link. */
 function isOwn(found: Stats): boolean {
   const isOfThisUser = process.geteuid === undefined || found.uid === process.geteuid();
   return isOfThisUser && (found.isFile() || found.isDirectory());
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {
-  // a link on the way there that leads to itself leads to no file
+  // a path through a link to itself leads to no file
   if (!ABSENT.has(error.code) && error.code !== 'ELOOP') {
     throw error;
   }
 }
 
-/** A file that grows meanwhile is read as far as it went when it was looked at. */
+/** Reads no more than the size at the beginning, even if the file grows. */
 async function readStart(handle: FileHandle, size: number): Promise<Buffer> {
   const content = Buffer.allocUnsafe(size);
   let at = 0;

@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
  *   8  length of the key in bytes
  *  12  key (UTF-16), then payload
  *
- * When it is over is not in it, but its time of modification.
+ * The time when it expires is its time of modification.
  */
 const MAGIC = 0x9cac_f101;
 const CHECKSUM_AT = 4;
@@ -17,10 +17,9 @@ const HEADER_SIZE = 12;
 export const MAGIC_SIZE = 4;
 
 /**
- * Whether a file begins as those do that are written here, in whatever version; or with nothing, as a machine that loses
- * its power may leave it.
+ * Whether a file has the magic number of any version of this format, or only zeros, as after a loss of power.
  *
- * @param start its first bytes, {@link MAGIC_SIZE} or all that it has
+ * @param start its first {@link MAGIC_SIZE} bytes, or fewer if it is shorter
  */
 export function isOwnFile(start: Buffer): boolean {
   return (
@@ -40,7 +39,7 @@ export function encodeFile(key: string, payload: Uint8Array): Buffer {
   return file;
 }
 
-/** The payload, if the file is whole and was written under this key. */
+/** The payload, if the file is undamaged and was written for this key. */
 export function decodeFile(key: string, file: Buffer): Buffer | undefined {
   if (file.length < HEADER_SIZE || file.readUInt32BE(0) !== MAGIC) {
     return undefined;

@@ -5,29 +5,28 @@ import { structured } from '../orm/computed/serializer.js';
 import { checkStorable, copyArguments } from '../orm/computed/storable.js';
 import type { CallManagers } from './managers.js';
 
-/** What a cached function is given, as far as it decides about the result. */
+/** The arguments of a cached function, as part of its key. */
 export interface Given {
-  /** tells it from everything else that could be given */
+  /** differs from that of other arguments */
   readonly key: string;
-  /** why what is made of it must not be stored */
+  /** why the result must not be stored */
   readonly obstacle: string | undefined;
   /**
-   * A copy of the arguments as they were, with entities of another EntityManager in the place of theirs.
+   * A copy of the arguments as they were, in which another EntityManager manages the entities.
    *
-   * @param restore makes that one manage them
+   * @param restore makes that EntityManager manage them
    */
   through(restore: (graph: EntityGraph) => Promise<object[]>): Promise<unknown[]>;
 }
 
 /**
- * Entities count with everything that is loaded of them: what was loaded long ago may not be what the database holds
- * now, and a function that looks at it gives something else then.
+ * The key contains all loaded data of entities, because the function may use it, and it may be older than the database.
  *
- * @param extra what else decides
- * @param samples entities among them may be looked at as well
- * @param managers learns of EntityManagers; left out: they are refused
- * @param self `this` of the call: of an entity, its row decides as that of an argument does
- * @throws CacheopsError that names the path of what cannot be told from others
+ * @param extra another part of the key
+ * @param samples the function may use entities among them, too
+ * @param managers collects EntityManagers; left out: they are refused
+ * @param self `this` of the call: the row of an entity is part of the key
+ * @throws CacheopsError that names the path of a value that cannot be part of a key
  */
 export function describeArguments(
   args: unknown[],
@@ -58,7 +57,7 @@ export function describeArguments(
     },
     '',
   );
-  // as they are now: the function may run after its caller has changed them
+  // copied now, because the caller may change them before the function runs
   const copied = copyArguments(args);
   if (found.length === 0) {
     return { key: text, obstacle: undefined, through: async () => copied };
@@ -89,7 +88,7 @@ export function describeArguments(
   };
 }
 
-/** An entity, and where it stands. */
+/** An entity and its path. */
 interface Found {
   readonly entity: object;
   readonly path: string;

@@ -1,70 +1,66 @@
-import { hash, randomUUID } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { CacheopsError } from '../config/error.js';
+import { identityOf } from '../orm/context/unknown_code.js';
 import { definitionPlace } from './definition_place.js';
 
-/** What a function is known by. */
+/** Tells a cached function from others. */
 export interface Identity {
-  /** for people */
+  /** for events and messages */
   readonly name: string;
-  /** of its source text, so that a deploy which changes it starts anew; `''` if it was given a name */
+  /** a digest of the source text, so that a deployment that changes it starts anew; `''` if it was given a name */
   readonly digest: string;
   /**
-   * Tells it from others of the same name and text: where it is defined. Of one whose captured variables may be others
-   * than those of its like, a random text: its results are its own. `''` if it was given a name.
+   * Tells it from others of the same name and text: the place where it is defined, or, if it may have captured other
+   * variables than they have, a text that no other process has. `''` if it was given a name.
    */
   readonly variant: string;
-  /** why its results are its own */
+  /** its results are shared with no other process */
   readonly isPrivate?: boolean;
 }
 
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
- * By name, text and place: what was wrapped there first. A place is code of a module, which is run once. If it is run
- * again all the same (a loop, a module that a test or a hot reload evaluates again), what the functions have captured may
- * differ.
+ * By name, text and place, the function that was wrapped there first. A place is code of a module, which runs once. If it
+ * runs again (in a loop, or because a test or a hot reload evaluates the module again), the functions may have captured
+ * other variables.
  */
 const wrapped = new Map<string, Wrapped>();
 
-/** One function or method that was wrapped. */
 class Wrapped {
+  isPrivate = false;
   readonly digest: string;
   readonly #place: string | undefined;
-  #own: string | undefined;
 
-  /** @param wrapper what wraps it */
+  /** @param wrapper the function that wraps it */
   constructor(label: string, source: string, wrapper: AnyFunction) {
     this.digest = hash('sha256', source, 'base64url');
     this.#place = definitionPlace(wrapper);
     const id = JSON.stringify([label, this.digest, this.#place]);
     const first = this.#place === undefined ? this : wrapped.get(id);
     if (first) {
-      first.#own ??= randomUUID();
-      this.#own ??= randomUUID();
+      first.isPrivate = true;
+      this.isPrivate = true;
     } else {
       wrapped.set(id, this);
     }
   }
 
-  get isPrivate(): boolean {
-    return this.#own !== undefined;
-  }
-
   get variant(): string {
-    return this.#own ?? this.#place!;
+    return this.isPrivate ? identityOf(this) : this.#place!;
   }
 }
 
 /**
- * What tells a function from others: its name, if it was given one; or else its source text and where in a module it is
- * wrapped. One that is wrapped within another function, or twice at one place, shares its results with no other, since
- * nobody can see what they have captured.
+ * The identity of a function: the name that it was given, or else its source text and the place in a module where it is
+ * wrapped. A function that is wrapped within another function, or twice at one place, shares its results with no other
+ * process, because its captured variables cannot be read.
  *
  * @param name the option `name`
- * @param wrapper what wraps it: whatever calls that is the place
+ * @param wrapper the function that wraps it: the place is its caller
  * @throws CacheopsError if it has neither a name nor a text
  */
-export function identityOf(
+export function functionIdentity(
   fn: AnyFunction,
   name: string | undefined,
   where: string,
@@ -85,11 +81,11 @@ export function identityOf(
 }
 
 /**
- * What tells a method from others: the class of the object that it is called on, since a method that is inherited may give
- * something else there; its name, its source text, and where it is decorated.
+ * The identity of a method: the class of the object that it is called on, because an inherited method may give another
+ * result there; its name, its source text, and the place where it is decorated.
  *
  * @param name the option `name`
- * @param wrapper the decorator: whatever calls that is the place
+ * @param wrapper the decorator: the place is its caller
  */
 export function methodIdentityOf(
   fn: AnyFunction,
@@ -108,22 +104,19 @@ export function methodIdentityOf(
     return {
       name: `${className}.${String(method)}`,
       digest: known.digest,
-      variant: `${isNative(source) ? UNKNOWN : ''}${ofClass}${known.variant}`,
+      variant: `${isNative(source) ? identityOf(known) : ''}${ofClass}${known.variant}`,
       isPrivate: known.isPrivate || ofClass !== '' || isNative(source),
     };
   };
 }
 
-/** Of what has no source text. */
-const UNKNOWN = randomUUID();
-
 /**
- * Names of the classes that have a method. Two classes of one name (made by a function that is called twice) are told
- * apart by a random text.
+ * Names of the classes that have a method. Two classes with one name (made by a function that is called twice) get
+ * different texts.
  */
 class ClassNames {
   readonly #first = new Map<string, WeakRef<object>>();
-  readonly #others = new WeakMap<object, string>();
+  readonly #ambiguous = new WeakSet<object>();
 
   of(self: unknown): readonly [name: string, variant: string] {
     const owner = classOf(self);
@@ -137,12 +130,10 @@ class ClassNames {
     } else if (known.deref() !== owner) {
       const first = known.deref();
       for (const each of first ? [first, owner] : [owner]) {
-        if (!this.#others.has(each)) {
-          this.#others.set(each, randomUUID());
-        }
+        this.#ambiguous.add(each);
       }
     }
-    return [name, this.#others.get(owner) ?? ''];
+    return [name, this.#ambiguous.has(owner) ? identityOf(owner) : ''];
   }
 }
 
@@ -167,11 +158,7 @@ function isNative(source: string): boolean {
 
 const warned = new WeakSet<object>();
 
-/**
- * Says once that results are not shared with other processes.
- *
- * @param fn what was wrapped
- */
+/** Warns once for each function that its results are not shared with other processes. */
 export function warnIfPrivate(fn: object, { name, isPrivate }: Identity): void {
   if (isPrivate && !warned.has(fn)) {
     warned.add(fn);

@@ -4,14 +4,14 @@ import type { Managers } from '../orm/computed/computed_results.js';
 import { isEntity } from '../orm/computed/entity_graph.js';
 import { ambientManagerOf, contextOf } from '../orm/context/orm_registry.js';
 
-/** `this.a.b.c` is looked at, and what that holds is not. */
+/** `this.a.b.c` is searched, but not its fields. */
 const DEPTH = 3;
-/** Looking at more would take longer than most hits. */
+/** Searching more would take longer than most hits. */
 const MAX_OBJECTS = 2000;
 
 /**
- * The fields that repositories have from MikroORM and this package. Others, such as a tenant, may decide about what a
- * repository gives.
+ * The fields that repositories have from MikroORM and this package. Other fields, such as a tenant, may influence the
+ * results of a repository.
  */
 const OF_A_REPOSITORY: ReadonlySet<string | symbol> = new Set([
   'em',
@@ -21,14 +21,14 @@ const OF_A_REPOSITORY: ReadonlySet<string | symbol> = new Set([
   'exists',
 ]);
 
-/** The EntityManagers that a call may use: they decide about its result as its arguments do. */
+/** The EntityManagers that a call may use: they are part of its key, as its arguments are. */
 export class CallManagers implements Managers {
   readonly given: SqlEntityManager[] = [];
   readonly reached: SqlEntityManager[] = [];
   /** why the result must not be stored */
   obstacle: string | undefined;
 
-  /** What an EntityManager, or the repository of one, is called among the arguments; `undefined` if it is neither. */
+  /** The text of an EntityManager or a repository among the arguments; `undefined` for other values. */
   describe(value: object): string | undefined {
     if (value instanceof EntityManager) {
       return this.#number(value);
@@ -40,7 +40,7 @@ export class CallManagers implements Managers {
     const { entityName } = value as unknown as { entityName: string | { readonly name: string } };
     const isUsual = manager.getRepository(entityName as never) === value;
     if (!isUsual || Reflect.ownKeys(value).some(key => !OF_A_REPOSITORY.has(key))) {
-      this.obstacle ??= 'a repository that is not as its EntityManager gives it';
+      this.obstacle ??= 'a repository that its EntityManager does not give';
     }
     const name = JSON.stringify(typeof entityName === 'string' ? entityName : entityName.name);
     return `repository ${name} of ${this.#number(manager)}`;
@@ -52,7 +52,7 @@ export class CallManagers implements Managers {
     return `em ${known < 0 ? this.given.push(em) - 1 : known}`;
   }
 
-  /** @param self `this` of the call: what it and its fields hold is looked at */
+  /** @param self `this` of the call, which is searched with its fields */
   addReachedFrom(self: unknown): void {
     let level = [self];
     const seen = new Set<unknown>();
@@ -64,7 +64,7 @@ export class CallManagers implements Managers {
         }
         seen.add(value);
         if (seen.size > MAX_OBJECTS) {
-          this.obstacle = '`this` holds more than can be looked through';
+          this.obstacle = '`this` holds more objects than can be searched';
           return;
         }
         if (depth < DEPTH) {
@@ -75,7 +75,7 @@ export class CallManagers implements Managers {
     }
   }
 
-  /** @param em of an ORM: the EntityManager of its current request or transaction is added */
+  /** Adds the EntityManager of the current request or transaction of an ORM. */
   addAmbientOf(em: EntityManager): void {
     const ambient = ambientManagerOf(em);
     if (ambient) {
@@ -105,7 +105,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value);
 }
 
-/** Getters are not run. */
+/** The values of properties, without running getters. */
 function held(value: object): Iterable<unknown> {
   if (value instanceof Map || value instanceof Set) {
     return value.values();

@@ -5,13 +5,13 @@ import { structured } from '../orm/computed/serializer.js';
 import { assemble, checkStorable, dissect, type Place } from '../orm/computed/storable.js';
 
 interface Envelope {
-  /** the result without its entities; with a serializer, as that has written it */
+  /** the result without its entities; if there is a serializer, encoded by it */
   readonly plain: unknown;
   readonly places: readonly Place[];
   readonly graph: EntityGraph | undefined;
 }
 
-/** @throws CacheopsError that names the path of what cannot be stored */
+/** @throws CacheopsError that names the path of a value that cannot be stored */
 export function encodeResult(result: unknown, serializer: Serializer | undefined): Uint8Array {
   const { plain, entities } = dissect(result, isEntity, 'result');
   const places = entities.map(({ place }) => place);
@@ -27,7 +27,7 @@ export function encodeResult(result: unknown, serializer: Serializer | undefined
   return structured.encode(envelope) as Uint8Array;
 }
 
-/** @throws CacheopsError, or whatever the serializer throws, if the payload is no result. Then nothing is restored. */
+/** @throws CacheopsError, or an error of the serializer, if the payload is no result. Then nothing is restored. */
 export async function decodeResult(
   payload: Uint8Array,
   restore: (graph: EntityGraph) => Promise<object[]>,
@@ -57,7 +57,7 @@ function checkEnvelope(decoded: unknown): Envelope {
   if (!Array.isArray(places) || !places.every(isPlace)) {
     throw damaged('the places of its entities');
   }
-  // what else is in it, the graph's own check sees
+  // restoring the graph checks the rest
   if (places.length !== (graph?.roots?.length ?? 0)) {
     throw damaged('the number of its entities');
   }
@@ -71,7 +71,7 @@ function isPlace(place: unknown): place is Place {
   );
 }
 
-/** Where an entity stood there is `null`. */
+/** There must be `null` in the place of an entity. */
 function isFree(result: unknown, place: Place): boolean {
   let at = result;
   for (const step of place) {

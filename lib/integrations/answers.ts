@@ -1,5 +1,5 @@
 import { type EntityManager, MikroORM, RequestContext } from '@mikro-orm/core';
-import { CacheopsError } from '../config/index.js';
+import { CacheopsError } from '../config/error.js';
 import { type AnswerRequest, answer, type Computed, checkSamples, type Sample } from '../functions/answer.js';
 import { describeArguments } from '../functions/given.js';
 import { isEntityClass } from '../orm/computed/entity_class.js';

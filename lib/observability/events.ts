@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import type { Op } from '../config/index.js';
+import type { Op } from '../config/options.js';
 import { type ReadOp, Stats } from './stats.js';
 
 export interface ReadEvent {

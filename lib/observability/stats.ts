@@ -1,4 +1,4 @@
-import type { Op } from '../config/index.js';
+import type { Op } from '../config/options.js';
 
 /** What became of reads. */
 export interface ReadCounts {

@@ -1,4 +1,4 @@
-import type { Granularity } from '../config/options.js';
+import type { Granularity } from '../config/granularity.js';
 import type { Canonical } from '../values/comparable.js';
 import { dependencyOf } from '../values/encode.js';
 import { type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';

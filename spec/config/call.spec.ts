@@ -30,7 +30,7 @@ const cached = (timeout: number) => ({ cached: true, timeout });
 const bypassed = (reason: string) => ({ cached: false, reason });
 
 describe('resolveCall', () => {
-  it('follows the profile where nothing else is said', () => {
+  it('uses the profile if there are no options', () => {
     expect(decide(profile, { op: 'get' })).to.deep.equal(cached(60));
     expect(decide(profile, { op: 'fetch' })).to.deep.equal(bypassed('ops'));
     expect(decide(manual, { op: 'get' })).to.deep.equal(bypassed('ops'));
@@ -38,7 +38,7 @@ describe('resolveCall', () => {
     expect(decide(undefined, { op: 'get' })).to.deep.equal(bypassed('unconfigured'));
   });
 
-  it('goes to the database where the call or the scope says so', () => {
+  it('goes to the database if the call or the scope says so', () => {
     for (const of of [profile, manual, null, undefined]) {
       expect(decide(of, { op: 'get', call: false })).to.deep.equal(bypassed('call'));
       expect(decide(of, { op: 'get', scope: false })).to.deep.equal(bypassed('scope'));
@@ -46,26 +46,26 @@ describe('resolveCall', () => {
     }
   });
 
-  it('caches whatever a call asks for, whatever the ops of the profile', () => {
+  it('caches a call with options, whatever the ops of the profile', () => {
     expect(decide(manual, { op: 'fetch', call: true })).to.deep.equal(cached(60));
     expect(decide(profile, { op: 'fetch', call: true })).to.deep.equal(cached(60));
     expect(decide(manual, { op: 'exists', call: { timeout: 5 } })).to.deep.equal(cached(5));
     expect(decide(manual, { op: 'exists', call: {} })).to.deep.equal(cached(60));
   });
 
-  it('caches whatever is asked for in a scope, whatever the ops of the profile', () => {
+  it('caches a read in a scope with options, whatever the ops of the profile', () => {
     expect(decide(manual, { op: 'fetch', scope: true })).to.deep.equal(cached(60));
     expect(decide(manual, { op: 'fetch', scope: { timeout: 5 } })).to.deep.equal(cached(5));
   });
 
-  it('takes the ops of a call or a scope in place of those of the profile', () => {
+  it('uses the ops of a call or a scope instead of those of the profile', () => {
     expect(decide(profile, { op: 'count', scope: { ops: ['fetch'] } })).to.deep.equal(bypassed('ops'));
     expect(decide(profile, { op: 'fetch', scope: { ops: ['fetch'] } })).to.deep.equal(cached(60));
     expect(decide(profile, { op: 'get', call: { ops: 'fetch' } })).to.deep.equal(bypassed('ops'));
     expect(decide(profile, { op: 'get', call: { ops: [] } })).to.deep.equal(bypassed('ops'));
   });
 
-  it('lets the call win over the scope, for each option by itself', () => {
+  it("each option of the call overrides the scope's", () => {
     const scope = { ops: ['count'], timeout: 30 } as const;
     expect(decide(profile, { op: 'count', scope, call: { timeout: 5 } })).to.deep.equal(cached(5));
     expect(decide(profile, { op: 'get', scope, call: { timeout: 5 } })).to.deep.equal(bypassed('ops'));
@@ -76,7 +76,7 @@ describe('resolveCall', () => {
     expect(decide(profile, { op: 'fetch', scope: true, call: { timeout: 5 } })).to.deep.equal(cached(5));
   });
 
-  it('takes lock from the innermost that says something of it', () => {
+  it('takes lock from the innermost options that give it', () => {
     const locked: ResolvedProfile = { ...profile, lock: true };
     expect(decide(locked, { op: 'get' })).to.deep.equal({ cached: true, timeout: 60, lock: true });
     expect(decide(locked, { op: 'get', call: { timeout: 5 } })).to.deep.equal({ ...cached(5), lock: true });
@@ -91,14 +91,14 @@ describe('resolveCall', () => {
     });
   });
 
-  it('refuses a call that asks for an entity without a profile', () => {
+  it('refuses call options for an entity without a profile', () => {
     for (const call of [true, {}, { timeout: 5 }]) {
       expect(() => decide(undefined, { op: 'get', call })).to.throw(CacheopsError, /^User has no profile/);
       expect(() => decide(null, { op: 'get', call })).to.throw(CacheopsError, /^User is never cached/);
     }
   });
 
-  it('lets a scope pass by entities without a profile, which relations may lead to', () => {
+  it('ignores the scope for entities without a profile, which relations may lead to', () => {
     expect(decide(undefined, { op: 'get', scope: true })).to.deep.equal(bypassed('unconfigured'));
     expect(decide(null, { op: 'get', scope: { timeout: 5 } })).to.deep.equal(bypassed('never'));
   });
@@ -114,11 +114,11 @@ describe('mergeCalls', () => {
     ),
   );
 
-  it('has nothing to say where nobody says anything', () => {
+  it('gives undefined without any options', () => {
     expect(mergeCalls(undefined, undefined)).to.equal(undefined);
   });
 
-  it('keeps what only one of them says', async () => {
+  it('keeps options that only one of them gives', async () => {
     await assert(
       property(parsed, one => {
         expect(mergeCalls(one, undefined)).to.equal(one);
@@ -127,7 +127,7 @@ describe('mergeCalls', () => {
     );
   });
 
-  it('decides as a call inside a scope does', async () => {
+  it('gives the decision of the call within the scope', async () => {
     await assert(
       property(parsed, parsed, constantFrom<Op>('get', 'fetch'), (inner, outer, op) => {
         const apart = resolveCall('User', op, profile, outer, inner);
@@ -138,7 +138,7 @@ describe('mergeCalls', () => {
     );
   });
 
-  it('does not matter in which order three of them are merged', async () => {
+  it('is associative', async () => {
     const decisions = (call: ParsedCall | undefined) =>
       (['get', 'fetch'] as const).map(op => resolveCall('User', op, profile, undefined, call));
     // `false` in the middle hides what is outside of it
@@ -158,7 +158,7 @@ describe('requireProfile', () => {
     expect(() => requireProfile('User', manual)).not.to.throw();
   });
 
-  it('says how to give one', () => {
+  it('throws an error that says how to give a profile', () => {
     expect(() => requireProfile('User', undefined)).to.throw(
       CacheopsError,
       'User has no profile, so that it cannot be cached. Decorate it with @Cached({ ops: [] }), or add ' +
@@ -172,7 +172,7 @@ describe('requireProfile', () => {
 });
 
 describe('parseCall', () => {
-  it('takes a boolean or a profile', () => {
+  it('accepts a boolean or a profile', () => {
     expect(parseCall(true, 'here')).to.equal(true);
     expect(parseCall(false, 'here')).to.equal(false);
     expect(parseCall({ ops: 'get', timeout: 5 }, 'here')).to.deep.equal({
@@ -182,7 +182,7 @@ describe('parseCall', () => {
     expect(parseCall({}, 'here')).to.deep.equal({ ops: undefined, timeout: undefined });
   });
 
-  it('refuses everything else, saying where', () => {
+  it('refuses other values, and names the place', () => {
     for (const value of [60, 'get', null, undefined, () => true]) {
       expect(() => parseCall(value, 'find(User)')).to.throw(
         CacheopsError,

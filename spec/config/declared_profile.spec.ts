@@ -28,7 +28,7 @@ describe('declaredProfile', () => {
 
   const get60 = { ops: new Set(['get']), timeout: 60 };
 
-  it('is that of the decorator', async () => {
+  it('gives the profile of the decorator', async () => {
     @Entity()
     @Cached({ ops: 'get', timeout: 60 })
     class Article {
@@ -54,7 +54,7 @@ describe('declaredProfile', () => {
     });
   });
 
-  it('is the option cacheops of an entity without decorators', async () => {
+  it('gives the option cacheops of an entity without decorators', async () => {
     const properties = { id: p.integer().primary() };
     const Article = defineEntity({ name: 'Article', cacheops: { ops: 'get', timeout: 60 }, properties });
     const Secret = defineEntity({ name: 'Secret', cacheops: null, properties });
@@ -71,7 +71,7 @@ describe('declaredProfile', () => {
     });
   });
 
-  it('is inherited by subclasses that declare none', async () => {
+  it('subclasses without a profile inherit it', async () => {
     const Content = defineEntity({
       name: 'Content',
       abstract: true,
@@ -97,7 +97,7 @@ describe('declaredProfile', () => {
     });
   });
 
-  it('of the class itself comes before that of the one which it extends, however declared', () => {
+  it('the profile of a class overrides that of its base class, however declared', () => {
     @Cached({ timeout: 1 })
     class Base {}
     class Leaf extends Base {}
@@ -107,7 +107,7 @@ describe('declaredProfile', () => {
     expect(declaredProfile(Base, optionOf)?.timeout).to.equal(1);
   });
 
-  it('may be declared in one way only', () => {
+  it('refuses a class with both a decorator and the option', () => {
     @Cached()
     class Article {}
 
@@ -117,7 +117,7 @@ describe('declaredProfile', () => {
     );
   });
 
-  it('is checked, naming the entity', async () => {
+  it('refuses a wrong profile, and names the entity', async () => {
     const Article = defineEntity({
       name: 'Article',
       // @ts-expect-error: there is no such op

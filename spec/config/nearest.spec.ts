@@ -5,7 +5,7 @@ import { didYouMean, nearest } from '../../lib/config/nearest.js';
 const OPS = ['get', 'fetch', 'count', 'aggregate', 'exists'];
 
 describe('nearest', () => {
-  it('knows what a typo meant', () => {
+  it('finds the word that a typo meant', () => {
     expect(nearest('fecth', OPS)).to.equal('fetch');
     expect(nearest('feth', OPS)).to.equal('fetch');
     expect(nearest('cuont', OPS)).to.equal('count');
@@ -14,7 +14,7 @@ describe('nearest', () => {
     expect(nearest('egt', OPS)).to.equal('get');
   });
 
-  it('takes the case of letters lightly', () => {
+  it('ignores the case of letters', () => {
     expect(nearest('FETCH', OPS)).to.equal('fetch');
   });
 
@@ -22,13 +22,13 @@ describe('nearest', () => {
     expect(nearest('users', ['User', 'Users', 'Usher'])).to.equal('Users');
   });
 
-  it('suggests nothing for another word', () => {
+  it('gives nothing for a different word', () => {
     expect(nearest('delete', OPS)).to.equal(undefined);
     expect(nearest('cat', ['get'])).to.equal(undefined);
     expect(nearest('anything', [])).to.equal(undefined);
   });
 
-  it('finds a word that lacks, has too much, or swaps one letter', async () => {
+  it('finds a word with one letter missing, added or swapped', async () => {
     const word = string({ minLength: 4, maxLength: 12, unit: 'grapheme-ascii' });
     await assert(
       property(word, word => {
@@ -41,7 +41,7 @@ describe('nearest', () => {
 });
 
 describe('didYouMean', () => {
-  it('is a sentence to append to a message', () => {
+  it('gives a sentence to append to a message', () => {
     expect(didYouMean('fetchh', OPS)).to.equal(" Did you mean 'fetch'?");
     expect(didYouMean('zzz', OPS)).to.equal('');
   });

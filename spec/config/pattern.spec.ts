@@ -12,14 +12,14 @@ function matching(text: string): EntityNames[] {
 }
 
 describe('keys of profiles', () => {
-  it('a name stands for the entity of that very name', () => {
+  it('a name matches the entity of exactly that name', () => {
     expect(matching('User')).to.deep.equal([user, homeless]);
     expect(matching('user')).to.deep.equal([]);
     expect(matching('Use')).to.deep.equal([]);
     expect(matching('users')).to.deep.equal([]);
   });
 
-  it('a pattern stands for the entities whose name it describes from end to end', () => {
+  it('a pattern matches entities by their whole name', () => {
     expect(matching('News*')).to.deep.equal([newsItem]);
     expect(matching('*Item')).to.deep.equal([newsItem]);
     expect(matching('N*w*m')).to.deep.equal([newsItem]);
@@ -28,7 +28,7 @@ describe('keys of profiles', () => {
     expect(matching('*')).to.deep.equal([user, newsItem, homeless]);
   });
 
-  it('a key with a dot stands for tables or entities of a database schema', () => {
+  it('a key with a dot matches tables or entities of a database schema', () => {
     expect(matching('auth.*')).to.deep.equal([user]);
     expect(matching('auth.User')).to.deep.equal([user]);
     expect(matching('auth.users')).to.deep.equal([user]);
@@ -37,7 +37,7 @@ describe('keys of profiles', () => {
     expect(matching('*.*')).to.deep.equal([user, newsItem]);
   });
 
-  it('a dot is no wildcard, and neither is any other character than *', () => {
+  it('no character but * is a wildcard', () => {
     expect(matching('a.th.users')).to.deep.equal([]);
     expect(matching('Use?')).to.deep.equal([]);
     expect(matching('U.er')).to.deep.equal([]);
@@ -45,14 +45,14 @@ describe('keys of profiles', () => {
     expect(matching('User|NewsItem')).to.deep.equal([]);
   });
 
-  it('tells exact keys from patterns, and how specific they are', () => {
+  it('a parsed key says whether it is exact, and how specific it is', () => {
     expect(parseKey('User')).to.include({ exact: true, literal: 4 });
     expect(parseKey('auth.User')).to.include({ exact: true, literal: 9 });
     expect(parseKey('U*r')).to.include({ exact: false, literal: 2 });
     expect(parseKey('**')).to.include({ exact: false, literal: 0 });
   });
 
-  it('matches exactly what a slow and obvious matcher matches', async () => {
+  it('a key matches the same names as a slow and obvious matcher', async () => {
     const letters = constantFrom('a', 'b', '.', '\\', '+', '$', '\n', '*');
     const text = array(letters, { minLength: 1, maxLength: 6 }).map(parts => parts.join(''));
     const name = text.map(t => t.replaceAll('*', 'b'));

@@ -25,14 +25,14 @@ function resolve(identity: EntityIdentity, options: CacheopsOptions) {
 
 describe('resolveProfile', () => {
   describe('without a profile', () => {
-    it('is undefined for an entity of which nothing is said', () => {
+    it('gives undefined for an entity without a profile', () => {
       expect(resolve(entity('User'), {})).to.equal(undefined);
       expect(resolve(entity('User'), { profiles: { 'News*': {} }, defaults: { timeout: 1 } })).to.equal(
         undefined,
       );
     });
 
-    it('is not made by defaults alone', () => {
+    it('defaults alone make no profile', () => {
       expect(resolve(entity('User'), { defaults: { ops: 'all', timeout: 60 } })).to.equal(undefined);
     });
   });
@@ -59,13 +59,13 @@ describe('resolveProfile', () => {
       });
     });
 
-    it('those of defaults come before either of these', () => {
+    it('the ops of defaults override both', () => {
       const defaults = { ops: 'get', timeout: 60 } as const;
       expect(resolve(entity('User'), { defaults, profiles: { User: {} } })?.ops).to.deep.equal(['get']);
       expect(resolve(entity('User', {}), { defaults })?.ops).to.deep.equal(['get']);
     });
 
-    it('none are something else than not given', () => {
+    it('an empty list differs from no list', () => {
       const defaults = { ops: 'all', timeout: 60 } as const;
       expect(resolve(entity('User', { ops: [] }), { defaults })?.ops).to.deep.equal([]);
       expect(resolve(entity('User'), { defaults, profiles: { User: { ops: [] } } })?.ops).to.deep.equal([]);
@@ -73,7 +73,7 @@ describe('resolveProfile', () => {
   });
 
   describe('precedence', () => {
-    it('is exact, decorator, pattern, defaults, for each option by itself', async () => {
+    it('takes each option from the exact key, the decorator, the pattern or defaults, in this order', async () => {
       const profile = option(
         record({
           ops: constantFrom<Profile['ops']>(undefined, 'get', 'count', []),
@@ -95,7 +95,7 @@ describe('resolveProfile', () => {
       );
     });
 
-    it('takes the pattern with the longest literal part, whatever the order', async () => {
+    it('takes the pattern with the most literal characters, whatever the order', async () => {
       const rules: [string, Profile][] = [
         ['*', { timeout: 1 }],
         ['U*', { timeout: 2 }],
@@ -112,7 +112,7 @@ describe('resolveProfile', () => {
       );
     });
 
-    it('takes the last of patterns that are equally specific', () => {
+    it('takes the last of equally specific patterns', () => {
       const one = { 'U*': { timeout: 1 }, '*r': { timeout: 2 } };
       const other = { '*r': { timeout: 2 }, 'U*': { timeout: 1 } };
       expect(resolve(entity('User'), { profiles: one })?.timeout).to.equal(2);
@@ -134,20 +134,20 @@ describe('resolveProfile', () => {
   describe('never', () => {
     const all = { ops: 'all', timeout: 60 } as const;
 
-    it('is what null means, in a profile or a decorator', () => {
+    it('null in a profile or a decorator means never', () => {
       expect(resolve(entity('Secret'), { profiles: { Secret: null } })).to.equal(null);
       expect(resolve(entity('Secret', null), {})).to.equal(null);
       expect(resolve(entity('Secret'), { profiles: { 'Sec*': null } })).to.equal(null);
     });
 
-    it('is not lifted by anything', () => {
+    it('no other profile overrides never', () => {
       expect(resolve(entity('Secret', all), { profiles: { Secret: null } })).to.equal(null);
       expect(resolve(entity('Secret', null), { profiles: { Secret: all } })).to.equal(null);
       expect(resolve(entity('Secret', null), { profiles: { '*': all }, defaults: all })).to.equal(null);
       expect(resolve(entity('Secret'), { profiles: { '*': all, Secret: null } })).to.equal(null);
     });
 
-    it('of a pattern yields to what is said of the entity itself', () => {
+    it('a profile of the entity itself overrides never of a pattern', () => {
       expect(resolve(entity('User', all), { profiles: { '*': null } })).to.deep.equal({
         ops: ALL,
         timeout: 60,
@@ -157,12 +157,12 @@ describe('resolveProfile', () => {
       expect(resolve(entity('User'), { profiles: { '*': all, 'U*': null } })).to.equal(null);
     });
 
-    it('needs no timeout', () => {
+    it('never needs no timeout', () => {
       expect(() => resolve(entity('Secret', null), {})).not.to.throw();
     });
   });
 
-  it('refuses a profile without a timeout anywhere, naming the entity', () => {
+  it('refuses a profile without any timeout, and names the entity', () => {
     const message =
       'User has a profile, but no timeout. Give timeout, in seconds, in the profile or in defaults.';
     expect(() => resolve(entity('User', { ops: 'all' }), {})).to.throw(CacheopsError, message);
@@ -184,18 +184,18 @@ describe('checkProfileKeys', () => {
     return checkProfileKeys(among, validateOptions({ profiles }));
   }
 
-  it('has nothing to say of keys that are in use', () => {
+  it('gives no warning for keys that match entities', () => {
     expect(check(['User', 'A*', 'auth.*', 'auth.User', 'public.articles', '*'])).to.deep.equal([]);
   });
 
-  it('warns of a pattern that no entity has', () => {
+  it('warns of a pattern that matches no entity', () => {
     expect(check(['News*', 'User', 'log.*'])).to.deep.equal([
       "profiles['News*']: this pattern matches no entity.",
       "profiles['log.*']: this pattern matches no entity.",
     ]);
   });
 
-  it('refuses the name of no entity, and names the nearest', () => {
+  it('refuses a name that no entity has, and names the nearest', () => {
     expect(() => check(['Usre'])).to.throw(
       CacheopsError,
       "profiles['Usre']: there is no such entity. Did you mean 'User'? Give that, a pattern, or leave it out.",
@@ -208,7 +208,7 @@ describe('checkProfileKeys', () => {
     );
   });
 
-  it('does not find an entity by schema where there are none', () => {
+  it('a key with a schema matches no entity without one', () => {
     const [user] = entities as [EntityIdentity];
     expect(() => check(['auth.User'], [{ ...user, schema: undefined }])).to.throw(CacheopsError);
   });

@@ -56,7 +56,7 @@ describe('validateOptions', () => {
       expect(validateOptions({})).to.deep.equal(expected);
     });
 
-    it('takes an option that is undefined for one that is not there', () => {
+    it('treats an undefined option as absent', () => {
       const options = {
         redis: undefined,
         prefix: undefined,
@@ -66,7 +66,7 @@ describe('validateOptions', () => {
       expect(validateOptions(options as unknown as CacheopsOptions)).to.deep.equal(validateOptions());
     });
 
-    it('takes what is given', () => {
+    it('uses the given values', () => {
       const options = validateOptions({
         prefix: 'blog:',
         enabled: false,
@@ -74,7 +74,6 @@ describe('validateOptions', () => {
         onUnknownWrite: 'refuse',
         storeTimeout: 1,
         retryAfter: 0,
-        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -86,7 +85,6 @@ describe('validateOptions', () => {
         onUnknownWrite: 'refuse',
         storeTimeout: 1,
         retryAfter: 0,
-        granularity: 'table',
         maxConjunctions: 1,
         maxIn: 2,
         maxRows: 3,
@@ -94,7 +92,7 @@ describe('validateOptions', () => {
     });
   });
 
-  it('refuses an audit that is none', () => {
+  it('refuses a wrong audit', () => {
     expect(validateOptions({ audit: { share: 0.01 } }).audit).to.deep.equal({ share: 0.01 });
     for (const share of [0, -1, 1.5, Number.NaN, '1', undefined]) {
       expect(refusal({ audit: { share } }), String(share)).to.match(
@@ -105,7 +103,7 @@ describe('validateOptions', () => {
     expect(refusal({ audit: { rate: 1 } })).to.match(/there is no option 'rate'/);
   });
 
-  it('refuses a serializer that nothing tells from others, unless it has a name', () => {
+  it('refuses a serializer of bound functions, unless it has a name', () => {
     const encode = String.bind(undefined);
     const decode = (text: unknown) => text;
     expect(refusal({ serializer: { encode, decode } })).to.match(
@@ -122,7 +120,7 @@ describe('validateOptions', () => {
     });
   });
 
-  it('refuses a serializer that is none', () => {
+  it('refuses a value that is no serializer', () => {
     for (const serializer of [7, {}, { encode: () => '' }]) {
       expect(refusal({ serializer })).to.match(/^serializer: .* is no serializer\. Give \{ encode/);
     }
@@ -135,7 +133,7 @@ describe('validateOptions', () => {
       );
     });
 
-    it('refuses an unknown field of a profile, naming the entity', () => {
+    it('refuses an unknown field of a profile, and names the entity', () => {
       expect(refusal({ profiles: { User: { timout: 3 } } })).to.equal(
         "profiles['User']: there is no option 'timout'. Did you mean 'timeout'? The options are ops, timeout, lock and tables.",
       );
@@ -153,7 +151,7 @@ describe('validateOptions', () => {
       expect(refusal({ defaults: { ops: ['get', 'al'] } })).to.match(/^defaults: ops: 'al' is no op\./);
     });
 
-    it("refuses 'all' in a list, where it reads as one op among others", () => {
+    it("refuses 'all' in a list of ops", () => {
       expect(refusal({ defaults: { ops: ['all'] } })).to.match(
         /^defaults: ops: 'all' is no op\. The ops are /,
       );
@@ -163,8 +161,8 @@ describe('validateOptions', () => {
       expect(refusal({ onStoreFailure: 'trow' })).to.equal(
         "onStoreFailure: 'trow' is none of its values. Did you mean 'throw'? They are 'degrade' and 'throw'.",
       );
-      expect(refusal({ granularity: 'equal' })).to.match(
-        /^granularity: 'equal' is none of its values\. .*They are 'table', 'equality' and 'full'\.$/,
+      expect(refusal({ onUnknownWrite: 'drop' })).to.equal(
+        "onUnknownWrite: 'drop' is none of its values. They are 'widen' and 'refuse'.",
       );
     });
   });
@@ -204,7 +202,7 @@ describe('validateOptions', () => {
       });
     }
 
-    it('refuses what is neither a profile nor null', () => {
+    it('refuses a value that is neither a profile nor null', () => {
       expect(refusal({ profiles: { User: 60 } })).to.match(/^profiles\['User'\]: 60 is no object\./);
       expect(refusal({ profiles: { User: false } })).to.match(/^profiles\['User'\]: false is no object\./);
       expect(refusal({ profiles: [{ ops: 'get' }] })).to.match(/^profiles: .* is no object\./);
@@ -232,7 +230,7 @@ describe('validateOptions', () => {
   });
 
   describe('profiles', () => {
-    it('reads ops as a word, a list or all', () => {
+    it("accepts ops as a word, a list or 'all'", () => {
       const { profiles, defaults } = validateOptions({
         defaults: { ops: ['get', 'get'], timeout: 60 },
         profiles: { A: { ops: 'all' }, B: { ops: 'count' }, C: { ops: [] }, D: null, E: { timeout: 1 } },
@@ -247,7 +245,7 @@ describe('validateOptions', () => {
       ]);
     });
 
-    it('keeps what it was given untouched, and does not change with it', () => {
+    it('does not change the given options, and is unaffected by later changes of them', () => {
       const ops: ('get' | 'count')[] = ['get'];
       const options = Object.freeze({ defaults: Object.freeze({ ops, timeout: 1 }) });
       const { defaults } = validateOptions(options);
@@ -256,8 +254,8 @@ describe('validateOptions', () => {
     });
   });
 
-  describe('where results are kept', () => {
-    it('is one place only', () => {
+  describe('the option of the store', () => {
+    it('refuses more than one store', () => {
       expect(refusal({ redis: 'redis://127.0.0.1', memory: {} })).to.equal(
         'redis and memory: results are kept in one place only. Give one of them.',
       );
@@ -266,7 +264,7 @@ describe('validateOptions', () => {
       );
     });
 
-    it('may be memory of a size', () => {
+    it('accepts a size of memory', () => {
       expect(validateOptions({ memory: {} }).backend).to.deep.equal({ kind: 'memory', maxSize: undefined });
       expect(validateOptions({ memory: { maxSize: 2 ** 40 } }).backend).to.deep.equal({
         kind: 'memory',
@@ -279,7 +277,7 @@ describe('validateOptions', () => {
       }
     });
 
-    it('may be a URL or options of ioredis', () => {
+    it('accepts a URL or options of ioredis', () => {
       expect(validateOptions({ redis: 'redis://127.0.0.1:6379/1' }).backend).to.deep.equal({
         kind: 'redis',
         client: undefined,
@@ -293,7 +291,7 @@ describe('validateOptions', () => {
       });
     });
 
-    it('may be a Redis or a Cluster of ioredis, which it does not connect', () => {
+    it('accepts a Redis or a Cluster of ioredis, and does not connect it', () => {
       const redis = new Redis({ lazyConnect: true });
       const resp3 = new Redis({ lazyConnect: true, replyMapping: 'resp3' });
       const cluster = new Cluster([], { lazyConnect: true });
@@ -303,7 +301,7 @@ describe('validateOptions', () => {
       expect([redis.status, cluster.status]).to.deep.equal(['wait', 'wait']);
     });
 
-    it('is not a client of another kind, whose secrets no message shows', () => {
+    it('refuses a client of another kind, without its secrets in the message', () => {
       class OtherClient {
         readonly password = 'hunter2';
         sendCommand() {}
@@ -321,7 +319,7 @@ describe('validateOptions', () => {
       expect(refusal({ redis: null })).to.match(/^redis: /);
     });
 
-    it('may be a store of your own', () => {
+    it("accepts a user's own store", () => {
       expect(validateOptions({ store }).backend).to.deep.equal({ kind: 'store', store });
       class Own {
         async read() {}
@@ -335,7 +333,7 @@ describe('validateOptions', () => {
 });
 
 describe('CacheopsError', () => {
-  it('has a name of its own', () => {
+  it('has the name CacheopsError', () => {
     const error = new CacheopsError('so');
     expect(String(error)).to.equal('CacheopsError: so');
     expect(error).to.be.instanceOf(Error);

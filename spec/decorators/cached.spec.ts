@@ -12,7 +12,7 @@ const decorate: (...args: any[]) => any = (...args) => (Cached() as (...args: an
 describe('@Cached()', () => {
   afterEach(forgetDecorated);
 
-  it('keeps a profile on the class, out of sight', () => {
+  it('puts a profile on the class as a hidden property', () => {
     @Cached({ ops: 'get', timeout: 60 })
     class Article {}
 
@@ -25,7 +25,7 @@ describe('@Cached()', () => {
     expect(enumerable).to.deep.equal([]);
   });
 
-  it('keeps apart what was given, not given, and null', () => {
+  it('distinguishes given fields, absent fields and null', () => {
     @Cached()
     class Bare {}
     @Cached({ ops: [] })
@@ -43,7 +43,7 @@ describe('@Cached()', () => {
     expect(decoratedProfile(Undecorated)).to.equal(undefined);
   });
 
-  it('does not change with the object that it was given', () => {
+  it('is unaffected by later changes of the given object', () => {
     const profile: Profile = { ops: ['get'], timeout: 60 };
     @Cached(profile)
     class Article {}
@@ -54,7 +54,7 @@ describe('@Cached()', () => {
     expect(decoratedProfile(Article)?.ops).to.be.frozen;
   });
 
-  it('may stand on any class: abstract, or with a private constructor', () => {
+  it('accepts an abstract class, and one with a private constructor', () => {
     @Cached()
     abstract class Content {}
     @Cached()
@@ -80,13 +80,13 @@ describe('@Cached()', () => {
       return { Content, Page, Post, PinnedPost, Secret };
     }
 
-    it('a subclass has the profile of the class that it extends', () => {
+    it('a subclass inherits the profile of its base class', () => {
       const { Content, Page } = family();
       expect(decoratedProfile(Page)).to.equal(decoratedProfile(Content));
       expect(ownDecoratedProfile(Page)).to.equal(undefined);
     });
 
-    it('a profile of its own replaces that, and leaves the other as it was', () => {
+    it('a profile of the subclass replaces it, and does not change the base class', () => {
       const { Content, Post, PinnedPost, Secret } = family();
       expect(decoratedProfile(Post)).to.deep.equal({ timeout: 5 });
       expect(ownDecoratedProfile(Post)).to.deep.equal({ timeout: 5 });
@@ -146,7 +146,7 @@ describe('@Cached()', () => {
       }).to.throw(message('Service.constructor'));
     });
 
-    it('is an error on a member in the flavour of the standard', () => {
+    it('is an error on a member in the standard flavour', () => {
       expect(() => decorate(() => 1, { kind: 'method', name: 'list' })).to.throw(message('the method list'));
       expect(() => decorate(undefined, { kind: 'field', name: 'id' })).to.throw(message('the field id'));
       expect(() => decorate({}, { kind: 'accessor', name: Symbol('s') })).to.throw(
@@ -162,7 +162,7 @@ describe('@Cached()', () => {
   });
 
   describe('used wrongly', () => {
-    it('says where a profile is wrong, naming the class', () => {
+    it('names the class of a wrong profile', () => {
       expect(() => {
         // @ts-expect-error: there is no such op
         @Cached({ ops: ['fecth'] })
@@ -186,14 +186,14 @@ describe('@Cached()', () => {
       );
     });
 
-    it('leaves a class alone on which it failed', () => {
+    it('does not change a class if it throws', () => {
       class Article {}
       expect(() => Cached({ timeout: -1 })(Article)).to.throw(CacheopsError);
       expect(decoratedProfile(Article)).to.equal(undefined);
       expect(() => Cached({ timeout: 1 })(Article)).not.to.throw();
     });
 
-    it('may not be there twice', () => {
+    it('is an error if it is there twice', () => {
       expect(() => {
         @Cached({ ops: 'get' })
         @Cached({ timeout: 60 })
@@ -202,7 +202,7 @@ describe('@Cached()', () => {
       }).to.throw(CacheopsError, '@Cached() on Article: it has one already. Leave one of them out.');
     });
 
-    it('says so when its parentheses are missing', () => {
+    it('throws an error that names missing parentheses', () => {
       expect(() => {
         // @ts-expect-error: it wants to be called
         @Cached
@@ -212,7 +212,7 @@ describe('@Cached()', () => {
     });
   });
 
-  it('goes before or after @Entity()', () => {
+  it('works before and after @Entity()', () => {
     @Entity()
     @Cached({ timeout: 1 })
     class Above {

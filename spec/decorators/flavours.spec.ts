@@ -36,7 +36,7 @@ for (const [name, options] of Object.entries(flavours)) {
       }
     });
 
-    it('come back from the database as they went', async () => {
+    it('are read from the database as they were written', async () => {
       const em = orm.em.fork() as any;
       const article = em.create('Article', {
         title: 'On caching',
@@ -64,7 +64,7 @@ describe('the complete fixture', () => {
 
   after(() => orm.close());
 
-  it('keeps every kind of value', async () => {
+  it('stores every kind of value', async () => {
     const { Address, Article, ArticleTranslation, Author, Category, Comment, Content, Page, Slug, Video } =
       legacy;
     const em = orm.em.fork();

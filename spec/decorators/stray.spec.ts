@@ -24,7 +24,7 @@ describe('checkDecorated', () => {
     expect([Service, Helper]).to.have.length(2);
   });
 
-  it('refuses one that has properties, but has forgotten @Entity()', () => {
+  it('refuses a decorated class with properties, but without @Entity()', () => {
     @Cached()
     class Forgetful {
       @Property({ type: 'string' })
@@ -35,7 +35,7 @@ describe('checkDecorated', () => {
     expect(Forgetful).to.be.a('function');
   });
 
-  it('refuses an embeddable, which is no entity either', () => {
+  it('refuses a decorated embeddable, which is no entity', () => {
     @Cached()
     @Embeddable()
     class Address {
@@ -68,7 +68,7 @@ describe('checkDecorated', () => {
     expect(() => checkDecorated([])).not.to.throw();
   });
 
-  it('accepts a class that is discovered, whatever made it an entity', () => {
+  it('accepts a discovered class, however it became an entity', () => {
     @Cached()
     class Discovered {}
 

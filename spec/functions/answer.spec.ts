@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 type Em = Started['orm']['em'];
 
-describe('an answer of a view or fragment', () => {
+describe('a result of a view or fragment', () => {
   let blog: Started;
   const fork = () => blog.orm.em.fork();
 
@@ -43,7 +43,7 @@ describe('an answer of a view or fragment', () => {
     expect(await ask(request)).to.equal('computed');
   });
 
-  it('is dropped by its tags, also while it is computed', async () => {
+  it('invalidateTag() invalidates it, also while it is computed', async () => {
     const request = {
       tags: [
         ['url', '/a'],
@@ -75,7 +75,7 @@ describe('an answer of a view or fragment', () => {
     expect(await ask({ samples: [Tag] }, em)).to.equal('cache: text');
   });
 
-  it('is not stored without a payload, nor if it throws', async () => {
+  it('is not stored without a payload, nor if the computation throws', async () => {
     const request: AnswerRequest = { kind: 'view', name: 'GET /', key: 'a', timeout: 60 };
     const none = await answer(fork(), request, async () => ({ value: 1, payload: undefined }));
     expect(none).to.deep.equal({ source: 'computed', value: 1, reason: 'not storable' });

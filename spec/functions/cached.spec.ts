@@ -27,7 +27,7 @@ describe('cached()', () => {
 
   const next = cached({ timeout: 60, name: 'next' })(async (_em: Em, _key?: unknown) => ++computed);
 
-  it('keeps what a function gives for a time, whatever is written', async () => {
+  it('caches the results of a function for a time, whatever is written', async () => {
     expect([await next(fork()), await next(fork())]).to.deep.equal([1, 1]);
     await fork().nativeUpdate(Tag, { id: 1 }, { name: 'x' });
     now += 59_999;
@@ -36,7 +36,7 @@ describe('cached()', () => {
     expect(await next(fork())).to.equal(2);
   });
 
-  it('keeps it by the arguments: entities by their key, others by their content', async () => {
+  it('caches results by the arguments: entities by their key, other values by their content', async () => {
     const article = await fork().findOneOrFail(Article, 1);
     const part = await fork().findOneOrFail(Article, 1, { fields: ['title'] });
     expect(await next(fork(), article)).to.equal(await next(fork(), part));
@@ -53,7 +53,7 @@ describe('cached()', () => {
     );
   });
 
-  it('forgets, tells, and takes what it is told', async () => {
+  it('its controls invalidate, get and set results', async () => {
     const em = fork();
     const entry = next.key(em, 'a');
     await expect(entry.get()).to.be.rejectedWith(CacheMiss);
@@ -70,7 +70,7 @@ describe('cached()', () => {
     await cached({ timeout: 60, name: 'next' })(async (_em: Em) => 0).invalidate(em);
   });
 
-  it('has what extra gives', async () => {
+  it('extra is part of the key', async () => {
     let locale = 'de';
     const fn = cached({ timeout: 60, name: 'extra', extra: () => locale })(async (_em: Em) => ++computed);
     await fn(fork());
@@ -80,14 +80,14 @@ describe('cached()', () => {
     expect(await fn(fork())).to.equal(1);
   });
 
-  it('computes once for many who ask at once, and gives each a copy', async () => {
+  it('concurrent calls compute once, and each gets a copy', async () => {
     const list = cached({ timeout: 60, name: 'list' })(async (_em: Em) => [++computed]);
     const lists = await Promise.all(Array.from({ length: 10 }, () => list(fork())));
     expect(lists).to.deep.equal(lists.map(() => [1]));
     expect(new Set(lists).size).to.equal(10);
   });
 
-  it('does not keep errors, and keeps undefined', async () => {
+  it('stores undefined, but no errors', async () => {
     const failing = sinon.stub().onFirstCall().rejects(new Error('once')).resolves(undefined);
     const fn = cached({ timeout: 60, name: 'failing' })(async (_em: Em) => failing());
     await expect(fn(fork())).to.be.rejectedWith('once');
@@ -95,7 +95,7 @@ describe('cached()', () => {
     expect(failing.callCount).to.equal(2);
   });
 
-  it('may call itself, also for the same', async () => {
+  it('a function may call itself, also with the same arguments', async () => {
     const sum: (em: Em, n: number) => Promise<number> = cached({ timeout: 60, name: 'sum' })(
       async (em: Em, n: number): Promise<number> => (n === 0 ? 0 : n + (await sum(em, n - 1))),
     );
@@ -107,7 +107,7 @@ describe('cached()', () => {
     expect(await again(fork())).to.equal(3);
   });
 
-  it('finds its store: of an argument, of this, of the only ORM, or as told', async () => {
+  it('finds its cache by an argument, this, the only ORM or the option', async () => {
     const plain = cached({ timeout: 60, name: 'plain' })(async (n: number) => n + ++computed);
     expect([await plain(1), await plain(1)]).to.deep.equal([2, 2]);
     const other = await startBlog();
@@ -122,7 +122,7 @@ describe('cached()', () => {
     }
   });
 
-  it('says at once what is wrong', () => {
+  it('throws at once if options are wrong', () => {
     const misuse = cached as unknown as (options: unknown) => unknown;
     expect(() => misuse({})).to.throw(
       CacheopsError,
@@ -136,7 +136,7 @@ describe('cached()', () => {
     );
   });
 
-  it('is told of by events, and counted', async () => {
+  it('announces events, and is counted in stats()', async () => {
     const fn = cached({ timeout: 60, name: 'told' })(async (_em: Em, n: number) => n);
     const before = blog.cache.stats();
     const reads = await readsOf(blog.cache, async () => {
@@ -155,8 +155,8 @@ describe('cached()', () => {
     expect([hits - before.hits, misses - before.misses, fills - before.fills]).to.deep.equal([1, 2, 1]);
   });
 
-  describe('the cache behind it', () => {
-    it('gets, sets and deletes by key, each with a time of its own', async () => {
+  describe('its cache', () => {
+    it('gets, sets and deletes values by key, each with its own timeout', async () => {
       const { cache } = blog.cache;
       await expect(cache.get('a')).to.be.rejectedWith(CacheMiss, 'There is nothing in the cache under "a".');
       await cache.set('a', { n: [1n, undefined] }, { timeout: 10 });
@@ -172,7 +172,7 @@ describe('cached()', () => {
       await expect(cache.set('c', 1, { timeout: -1 })).to.be.rejectedWith(CacheopsError, 'timeout: -1');
     });
 
-    it('goes with invalidateAll(), and not with what is written', async () => {
+    it('invalidateAll() deletes values, writes do not', async () => {
       const { cache } = blog.cache;
       await cache.set('a', 1);
       await fork().nativeUpdate(Tag, { id: 1 }, { name: 'x' });
@@ -181,7 +181,7 @@ describe('cached()', () => {
       await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
     });
 
-    it('misses where the store fails, and says so', async () => {
+    it('misses if the store fails, and announces an error event', async () => {
       const { cache } = blog.cache;
       await cache.set('a', 1);
       blog.store.read = () => Promise.reject(new Error('down'));
@@ -190,7 +190,7 @@ describe('cached()', () => {
       expect(blog.cache.stats().errors).to.be.at.least(1);
     });
 
-    it('has a prefix by tenant, and a serializer', async () => {
+    it('uses a prefix by tenant, and a serializer', async () => {
       await blog.orm.close();
       let tenant = 'a:';
       blog = await startBlog({
@@ -217,7 +217,7 @@ describe('cached()', () => {
       }
     }
 
-    it('keeps what it gives, by class, method and arguments', async () => {
+    it('caches results by class, method and arguments', async () => {
       class Others extends Rates {}
       const rates = new Rates();
       expect([await rates.rates('EUR'), await rates.rates('EUR'), await rates.rates('USD')]).to.deep.equal([
@@ -231,7 +231,7 @@ describe('cached()', () => {
       expect([await rates.rates('EUR'), await rates.rates('USD')]).to.deep.equal(['EUR 3', 'USD 2']);
     });
 
-    it('says what is wrong', () => {
+    it('throws if options are wrong', () => {
       const decorate = (options: never) => () => {
         class Service {
           @(Cached(options) as MethodDecorator)

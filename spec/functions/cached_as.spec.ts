@@ -75,23 +75,23 @@ describe('cachedAs()', () => {
       'another table': false,
     };
 
-    it('an entity class: every row of it', async () => {
+    it('an entity class makes the result depend on every row of it', async () => {
       expect(await dropped(Article, WRITES)).to.deep.equal({
         ...BY_CATEGORY,
         'another row': true,
       });
     });
 
-    it('{ entity, where }: the rows that satisfy it', async () => {
+    it('{ entity, where } makes the result depend on the rows that satisfy the condition', async () => {
       expect(await dropped({ entity: Article, where: { category: 2 } }, WRITES)).to.deep.equal(BY_CATEGORY);
     });
 
-    it('a query builder: the rows that satisfy its conditions', async () => {
+    it('a query builder makes the result depend on the rows that satisfy its conditions', async () => {
       const sample = () => fork().createQueryBuilder(Article, 'x').where({ category: 2 }).limit(1);
       expect(await dropped(sample, WRITES)).to.deep.equal(BY_CATEGORY);
     });
 
-    it('a query builder with conditions on joined tables: those tables, too', async () => {
+    it('a query builder with conditions on joined tables makes the result depend on those tables, too', async () => {
       const sample = () =>
         fork()
           .createQueryBuilder(Article, 'x')
@@ -105,7 +105,7 @@ describe('cachedAs()', () => {
       ).to.deep.equal({ author: true, tag: false });
     });
 
-    it('a query builder with conditions that nobody sees through: whole tables', async () => {
+    it('a query builder with conditions that cannot be analysed makes the result depend on whole tables', async () => {
       const sample = () =>
         fork()
           .createQueryBuilder(Article, 'x')
@@ -114,14 +114,14 @@ describe('cachedAs()', () => {
       expect(await dropped(sample, WRITES)).to.deep.equal({ ...BY_CATEGORY, 'another row': true });
     });
 
-    it('a query builder that uses its root twice, or keeps no row of it: whole tables', async () => {
+    it('a query builder that uses its root twice, or keeps no row of it, makes the result depend on whole tables', async () => {
       const category = () => fork().nativeUpdate(Category, { id: 3 }, { name: name() });
       const sample = () =>
         fork().createQueryBuilder(Category, 'c').leftJoin('c.parent', 'p').where({ 'c.id': 1 });
       expect(await dropped(sample, { category })).to.deep.equal({ category: true });
     });
 
-    it('an entity: its row', async () => {
+    it('an entity makes the result depend on its row', async () => {
       const article = await fork().findOneOrFail(Article, 2);
       expect(
         await dropped(article, {
@@ -131,7 +131,7 @@ describe('cachedAs()', () => {
       ).to.deep.equal({ 'its row': true, another: false });
     });
 
-    it('an entity with a composite key: its row', async () => {
+    it('an entity with a composite key makes the result depend on its row', async () => {
       const translation = await fork().findOneOrFail(ArticleTranslation, { article: 1, locale: 'de' });
       const rename = (locale: string) => () =>
         fork().nativeUpdate(ArticleTranslation, { article: 1, locale }, { title: name() });
@@ -141,7 +141,7 @@ describe('cachedAs()', () => {
       });
     });
 
-    it('several, or an array of them: any', async () => {
+    it('several samples, or an array of them, make the result depend on each', async () => {
       const tag = () => fork().nativeUpdate(Tag, { id: 1 }, { name: name() });
       const writes = { ...WRITES, 'another table': tag };
       const expected = { ...BY_CATEGORY, 'another table': true };
@@ -153,7 +153,7 @@ describe('cachedAs()', () => {
       );
     });
 
-    it('a filter does not narrow them, since the function may read without it, but tells results apart', async () => {
+    it('a filter does not narrow samples, because the function may read without it, but separates results', async () => {
       const filtered = (tenant: string) => {
         const em = fork();
         em.addFilter({ name: 'tenant', cond: { status: tenant } as never, entity: [Article] as never });
@@ -169,7 +169,7 @@ describe('cachedAs()', () => {
       expect(await fn(filtered('draft'))).to.equal(3);
     });
 
-    it('inherit what STI children inherit', async () => {
+    it('children of single-table inheritance inherit the profile', async () => {
       expect(
         await dropped(Content, {
           child: () => fork().execute(`update content set title = title || '.' where id = 2`),
@@ -179,7 +179,7 @@ describe('cachedAs()', () => {
   });
 
   describe('used wrongly', () => {
-    it('without samples, or with what is none, says so at once', () => {
+    it('throws at once without samples, or with a value that is no sample', () => {
       const misuse = cachedAs as unknown as (...args: unknown[]) => unknown;
       expect(() => misuse()).to.throw(
         CacheopsError,
@@ -197,7 +197,7 @@ describe('cachedAs()', () => {
       expect(() => misuse(Article, { name: '' })).to.throw("name: '' is no name");
     });
 
-    it('with a sample that is no entity of this ORM, says so', async () => {
+    it('throws for a sample that is no entity of this ORM', async () => {
       class Stranger {}
       for (const sample of [Stranger, { entity: Stranger }, () => undefined]) {
         const fn = cachedAs(sample as never, { name: name() })(async (_em: Em) => 1);
@@ -205,7 +205,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('with an entity that has no profile, or null, says how to give it one', async () => {
+    it('throws for an entity without a profile, and says how to give one', async () => {
       const profiles: Record<string, null | object> = { Tag: null };
       await blog.orm.close();
       blog = await startBlog({ entities, cacheops: { profiles }, metadataProvider: ReflectMetadataProvider });
@@ -216,7 +216,7 @@ describe('cachedAs()', () => {
       );
     });
 
-    it('without an EntityManager, says where it looks for one', async () => {
+    it('throws without an EntityManager, and says where it searches for one', async () => {
       const other = await startBlog(); // two ORMs: neither is meant
       try {
         const fn = cachedAs(Article, { name: 'lonely' })(async () => 1);
@@ -229,7 +229,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('on a function that has no source text, asks for a name', () => {
+    it('throws for a function without a source text, and asks for a name', () => {
       const make = (captured: number) => cachedAs(Article)(async (_em: Em) => captured);
       expect(() => cachedAs(Article)(make.bind(null, 1))).to.throw(/has no source text to know it by/);
     });
@@ -248,7 +248,7 @@ describe('cachedAs()', () => {
       return found.size;
     }
 
-    it('tells arguments apart that look alike', async () => {
+    it('distinguishes arguments that look alike', async () => {
       const calls = [
         [1], ['1'], [1n], [[1]], [['1']], [{ 0: 1 }], [true], ['true'], [null], ['null'], [undefined], [], [NaN], [0], [-0],
         [new Date(0)], [0n], [[]], [{}], [{ a: undefined }], [new Map()], [new Set()], [Buffer.from('1')],
@@ -257,12 +257,12 @@ describe('cachedAs()', () => {
       expect(await distinct(calls)).to.equal(calls.length);
     });
 
-    it('takes equal arguments for the same', async () => {
+    it('is the same for equal arguments', async () => {
       const call = () => [{ a: [1, new Date(5)], b: new Map([['x', new Set([1n])]]) }, Buffer.from('abc')];
       expect(await distinct([call(), call()])).to.equal(1);
     });
 
-    it('names the path of an argument that cannot be told apart', async () => {
+    it('an error names the path of an argument that has no text', async () => {
       const fn = cachedAs(Article, { name: name() })(async (..._args: unknown[]) => 1);
       class Money {}
       const cyclic: { self?: unknown } = {};
@@ -281,7 +281,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('has what extra gives', async () => {
+    it('contains extra', async () => {
       let locale = 'de';
       let computed = 0;
       const byFunction = cachedAs(Article, { name: name(), extra: (_self: unknown, _em: Em) => locale })(
@@ -300,7 +300,7 @@ describe('cachedAs()', () => {
       expect(await byValue('b')).to.equal(4);
     });
 
-    it('has the schema, and the prefix that is asked of a function, which is told what it is about', async () => {
+    it('contains the schema, and the prefix of a function, which gets the entity, the tables and the name', async () => {
       await blog.orm.close();
       let tenant = 'one:';
       const asked: unknown[] = [];
@@ -328,7 +328,7 @@ describe('cachedAs()', () => {
       expect(await fn(blog.orm.em.fork({ schema: 'public' }))).to.equal(4);
     });
 
-    it('has what is loaded of an entity among the arguments', async () => {
+    it('contains the loaded data of entities among the arguments', async () => {
       let computed = 0;
       const fn = cachedAs(Tag, { name: name() })(
         async (_em: Em, article: Article) => `${++computed} ${article.title}`,
@@ -345,7 +345,7 @@ describe('cachedAs()', () => {
   });
 
   describe('the result', () => {
-    it('comes back as it was, whatever it is', async () => {
+    it('is restored exactly', async () => {
       const results = [
         undefined, null, 0, -0, NaN, Infinity, 1n, '', '€\ud800', true, new Date(7), new Date(NaN), [], {}, [undefined, 1],
         { a: undefined, b: { c: [1n, new Date(1)] } }, new Map([[{ a: 1 }, new Set(['x'])]]), Buffer.from([1, 2]),
@@ -366,7 +366,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('is nobody else’s: what one caller does to it, the next does not see', async () => {
+    it('is a copy for each caller, which changes of other callers do not reach', async () => {
       const fn = cachedAs(Article, { name: name() })(async (_em: Em) => ({ list: [1] }));
       const first = await fn(fork());
       first.list.push(2);
@@ -374,7 +374,7 @@ describe('cachedAs()', () => {
       expect(await fn(fork())).to.deep.equal({ list: [1] });
     });
 
-    it('that cannot be stored is an error that names the path', async () => {
+    it('an error names the path of a value that cannot be stored', async () => {
       class Money {}
       const wrong: [unknown, string][] = [
         [() => 1, 'result is a function'],
@@ -388,7 +388,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('is not stored if it is an error, which comes through as it is', async () => {
+    it('is not stored if the function throws, and the error is passed on', async () => {
       let fails = true;
       const error = new TypeError('no');
       const fn = cachedAs(Article, { name: name() })(async (_em: Em) => {
@@ -402,7 +402,7 @@ describe('cachedAs()', () => {
       expect(await fn(fork())).to.equal(1);
     });
 
-    it('comes from functions that are not async, too', async () => {
+    it('may come from a function that is not async', async () => {
       const fn = cachedAs(Article, { name: name() })((_em: Em, n: number) => n + 1);
       expect(await fn(fork(), 1)).to.equal(2);
       expect(fn.length).to.equal(2);
@@ -446,7 +446,7 @@ describe('cachedAs()', () => {
       ).to.deep.equal([]);
     }
 
-    it('alone, in arrays, in objects, are as the EntityManager had loaded them', async () => {
+    it('are restored as the EntityManager had loaded them: alone, in arrays and in objects', async () => {
       await expectSame(em => em.findOne(Article, 1));
       await expectSame(em => em.find(Article, {}, { orderBy: { id: 1 } }));
       await expectSame(em => em.findAndCount(Article, { category: 2 }, { orderBy: { id: 1 } }));
@@ -456,13 +456,13 @@ describe('cachedAs()', () => {
       }));
     });
 
-    it('with what is loaded behind them', async () => {
+    it('are restored with their loaded relations', async () => {
       await expectSame(em => em.find(Article, {}, { populate: POPULATE, orderBy: { id: 1 } }));
       await expectSame(em => em.find(Author, {}, { populate: ['articles.tags'], orderBy: { id: 1 } }));
       await expectSame(em => em.find(Category, {}, { populate: ['children', 'parent'], orderBy: { id: 1 } }));
     });
 
-    it('with composite keys, of several types, loaded in part, and not loaded at all', async () => {
+    it('are restored with composite keys, of several types, partially loaded, and as references', async () => {
       await expectSame(em => em.find(ArticleTranslation, {}, { orderBy: { article: 1, locale: 1 } }));
       await expectSame(em => em.find(Content, {}, { orderBy: { id: 1 } }));
       await expectSame(em => em.find(Article, {}, { fields: ['title', 'author.name'], orderBy: { id: 1 } }));
@@ -472,7 +472,7 @@ describe('cachedAs()', () => {
       ]);
     });
 
-    it('twice in a result are one object', async () => {
+    it('are one object if a result contains them twice', async () => {
       const fn = cachedAs(Article, { name: name() })(async (em: Em) => {
         const article = await em.findOneOrFail(Article, 1);
         return [article, { again: article }] as const;
@@ -484,7 +484,7 @@ describe('cachedAs()', () => {
       }
     });
 
-    it('are those that the caller manages already, with what he has changed and not flushed', async () => {
+    it('are the objects that the caller manages already, with their unflushed changes', async () => {
       const fn = cachedAs(Article, { name: name() })(async (em: Em) =>
         em.find(Article, { id: [1, 2] }, { orderBy: { id: 1 } }),
       );
@@ -501,7 +501,7 @@ describe('cachedAs()', () => {
       expect((await fork().findOneOrFail(Article, 1)).title).to.equal('Mine');
     });
 
-    it('can be changed and flushed, like any other', async () => {
+    it('can be changed and flushed', async () => {
       const fn = cachedAs(Article, { name: name() })(async (em: Em) =>
         em.findOneOrFail(Article, 1, { populate: ['tags'] }),
       );
@@ -519,7 +519,7 @@ describe('cachedAs()', () => {
       expect(wrap(now).toObject().title).to.equal('Changed');
     });
 
-    it('that are new or changed are an error that names the path', async () => {
+    it('are an error that names the path if they are new or changed', async () => {
       const unsaved = cachedAs(Article, { name: name() })(async (em: Em) => {
         const article = await em.findOneOrFail(Article, 1);
         article.title = 'Unsaved';
@@ -547,7 +547,7 @@ describe('cachedAs()', () => {
   });
 
   describe('runs the function', () => {
-    it('in an EntityManager that has loaded nothing, whatever its caller has', async () => {
+    it('in an EntityManager that has loaded nothing', async () => {
       const fn = cachedAs(Article, { name: name() })(
         async (em: Em) => (await em.findOneOrFail(Article, 1)).title,
       );
@@ -563,7 +563,7 @@ describe('cachedAs()', () => {
       expect(article.title).to.equal('Not flushed');
     });
 
-    it('with entities of that one in the place of those that it is given', async () => {
+    it('with entities of that EntityManager in the place of its arguments', async () => {
       const seen: object[] = [];
       const fn = cachedAs(Article, { name: name() })(async (em: Em, { article }: { article: Article }) => {
         seen.push(article);
@@ -587,7 +587,7 @@ describe('cachedAs()', () => {
       expect(seen).to.have.lengthOf(1);
     });
 
-    it('uncached, as it is, if an entity that it is given has changes that are not flushed', async () => {
+    it('uncached and unchanged if an entity among the arguments has unflushed changes', async () => {
       const fn = cachedAs(Article, { name: name() })(async (_em: Em, article: Article) => article.title);
       const em = fork();
       const article = await em.findOneOrFail(Article, 1);
@@ -596,7 +596,7 @@ describe('cachedAs()', () => {
       expect(reason).to.match(/^arguments\[1\]\.title was changed and not flushed/);
     });
 
-    it('recursively, each call by its own arguments', async () => {
+    it('recursively, each call with its own arguments', async () => {
       let computed = 0;
       const sum: (em: Em, n: number) => Promise<number> = cachedAs(Article, { name: name() })(
         async (em: Em, n: number): Promise<number> => {
@@ -610,7 +610,7 @@ describe('cachedAs()', () => {
       expect(computed).to.equal(7);
     });
 
-    it('once for many who ask at once', async () => {
+    it('once for concurrent calls', async () => {
       let computed = 0;
       const fn = cachedAs(Article, { name: name() })(async (em: Em) => {
         computed++;
@@ -621,7 +621,7 @@ describe('cachedAs()', () => {
       expect(computed).to.equal(1);
     });
 
-    it('for two that need each other, without waiting forever', async () => {
+    it('without a deadlock for two functions that call each other', async () => {
       const a: (em: Em, n: number) => Promise<number> = cachedAs(Article, { name: name() })(
         async (em: Em, n: number): Promise<number> => (n === 0 ? 1 : b(em, n - 1)),
       );
@@ -634,7 +634,7 @@ describe('cachedAs()', () => {
     });
   });
 
-  it('takes its timeout from the shortest of its samples, or from the option, shorter or longer', async () => {
+  it('takes its timeout from the option, or else from the shortest of its samples', async () => {
     const timeouts: number[] = [];
     blog.cache.events.on('fill', ({ op, timeout }) => op === 'function' && timeouts.push(timeout));
     const samples = [Article, Tag] as const;
@@ -645,7 +645,7 @@ describe('cachedAs()', () => {
     expect(timeouts).to.deep.equal([3600, 5, 100_000]);
   });
 
-  it('reads with a serializer of the user’s own', async () => {
+  it('uses the user’s serializer', async () => {
     await blog.orm.close();
     const encoded: unknown[] = [];
     blog = await startBlog({
@@ -672,7 +672,7 @@ describe('cachedAs()', () => {
     expect(encoded).to.deep.include({ n: 1, at: null });
   });
 
-  it('counts in stats and tells in events', async () => {
+  it('is counted in stats(), and announces events', async () => {
     const fn = cachedAs({ entity: Article, where: { category: 2 } }, { name: 'block' })(async (_em: Em) => 1);
     const before = blog.cache.stats();
     const reads = await readsOf(blog.cache, async () => {
@@ -695,7 +695,7 @@ describe('cachedAs()', () => {
     expect(after.fills - before.fills).to.equal(1);
   });
 
-  it('computes anew what it cannot read', async () => {
+  it('computes a result again if it cannot be decoded', async () => {
     const fn = cachedAs(Article, { name: name() })(async (_em: Em) => 'good');
     await fn(fork());
     await blog.cache.idle();
@@ -768,7 +768,7 @@ describe('@CachedAs()', () => {
     expect(blocks.computed).to.equal(3);
   });
 
-  it('takes a second argument as extra', async () => {
+  it('its second argument may be extra', async () => {
     const blocks = new Blocks(fork());
     expect(await blocks.tags()).to.equal('de 3');
     await blog.cache.idle();
@@ -779,7 +779,7 @@ describe('@CachedAs()', () => {
     expect(blocks.computed).to.equal(2);
   });
 
-  it('tells classes apart that inherit it', async () => {
+  it('classes that inherit a method have separate results', async () => {
     const [blocks, others] = [new Blocks(fork()), new Others(fork())];
     await blocks.tags();
     await blog.cache.idle();
@@ -787,7 +787,7 @@ describe('@CachedAs()', () => {
     expect([blocks.computed, others.computed]).to.deep.equal([1, 1]);
   });
 
-  it('serves static methods', async () => {
+  it('caches static methods', async () => {
     const first = await Blocks.all(fork());
     await blog.cache.idle();
     expect(await Blocks.all(fork())).to.equal(first);

@@ -56,14 +56,14 @@ describe('fileCache()', () => {
       .filter(entry => entry.isFile())
       .map(entry => join(entry.parentPath, entry.name));
 
-  it('makes nothing before it is needed', async () => {
+  it('makes no folder before it is needed', async () => {
     await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
     await cache.delete('a');
     expect(await cache.clean()).to.deep.equal({ removed: 0, kept: 0, bytes: 0 });
     expect(existsSync(directory)).to.equal(false);
   });
 
-  it('gives back what it was given, until it is deleted', async () => {
+  it('gives stored values until they are deleted', async () => {
     const value = { n: 1n, at: new Date(5), list: [undefined, -0], bytes: Buffer.from('x') };
     await cache.set('a', value);
     expect(await cache.get('a')).to.deep.equal(value);
@@ -75,7 +75,7 @@ describe('fileCache()', () => {
     await expect(cache.set('a', { f: () => 1 })).to.be.rejectedWith(CacheopsError, 'value.f is a function');
   });
 
-  it('knows by a file’s time alone that it is over', async () => {
+  it('recognises an expired file by its time of modification', async () => {
     await cache.set('a', 1);
     const [file] = files();
     const end = statSync(file!).mtimeMs - Date.now();
@@ -89,7 +89,7 @@ describe('fileCache()', () => {
     expect(bytes).to.equal(statSync(files()[0]!).size);
   });
 
-  it('lets no key out of the directory, and takes none for another', async () => {
+  it('no key leads out of the directory, and no two keys share a file', async () => {
     const hostile = ['../../evil', '/etc/passwd', '..', '.', '', 'a/b', 'a\\b', 'a\0b', 'CON', '~', 'x'.repeat(10_000), '\ud800', '\udc00', 'é', 'e\u0301']; // biome-ignore format: a list
     for (const [i, key] of hostile.entries()) {
       await cache.set(key, i);
@@ -104,7 +104,7 @@ describe('fileCache()', () => {
     }
   });
 
-  it('takes a file that was damaged, cut short, or belongs to another key for none', async () => {
+  it('a file that is damaged, truncated, or belongs to another key is a miss', async () => {
     await cache.set('a', 'the value '.repeat(10));
     const [file] = files();
     const whole = readFileSync(file!);
@@ -136,7 +136,7 @@ describe('fileCache()', () => {
     await expect(cache.get('b')).to.be.rejectedWith(CacheMiss);
   });
 
-  it('takes up no more than its size: the oldest make room', async () => {
+  it('deletes the oldest files when it exceeds its size', async () => {
     const small = fileCache({ directory, maxSize: 10_000 });
     for (let i = 0; i < 100; i++) {
       await small.set(`key ${i}`, 'x'.repeat(500));
@@ -147,14 +147,14 @@ describe('fileCache()', () => {
     await expect(small.get('key 0')).to.be.rejectedWith(CacheMiss);
   });
 
-  it('does not store what alone is larger, nor leave what was there', async () => {
+  it('does not store a value that is larger than its size, and deletes the previous one', async () => {
     const small = fileCache({ directory, maxSize: 1000 });
     await small.set('a', 1);
     await small.set('a', 'x'.repeat(1000));
     await expect(small.get('a')).to.be.rejectedWith(CacheMiss);
   });
 
-  it('cleans and clears what is its own, and what was never finished', async () => {
+  it('clean() and clear() delete its own files and abandoned temporary files', async () => {
     await cache.set('a', 1);
     const folder = join(directory, 'ab');
     mkdirSync(folder, { recursive: true });
@@ -170,7 +170,7 @@ describe('fileCache()', () => {
     expect(files().sort()).to.deep.equal([join(directory, 'README'), join(folder, 'notes.txt')].sort());
   });
 
-  it('leaves nothing of a write that fails', async () => {
+  it('a write that fails leaves no file', async () => {
     await cache.set('a', 1);
     const [file] = files();
     const folder = file!.slice(0, file!.lastIndexOf('/'));
@@ -180,7 +180,7 @@ describe('fileCache()', () => {
     expect(readdirSync(folder)).to.deep.equal([file!.slice(folder.length + 1)]);
   });
 
-  it('computes once for many who ask at once', async () => {
+  it('concurrent calls compute once', async () => {
     let computed = 0;
     const values = await Promise.all(
       Array.from({ length: 10 }, () => cache.through('a', async () => [++computed])),
@@ -189,7 +189,7 @@ describe('fileCache()', () => {
     expect(await cache.through('a', async () => 2)).to.deep.equal([1]);
   });
 
-  it('does not store what was deleted while it was computed', async () => {
+  it('does not store a value that was deleted while it was computed', async () => {
     const value = await cache.through('a', async () => {
       await cache.delete('a');
       return 'old';
@@ -206,7 +206,7 @@ describe('fileCache()', () => {
     expect(await fn(1)).to.equal(4);
   });
 
-  it('has a serializer', async () => {
+  it('uses a serializer', async () => {
     const json = fileCache({
       directory,
       serializer: { encode: JSON.stringify, decode: text => JSON.parse(text as string) },
@@ -216,7 +216,7 @@ describe('fileCache()', () => {
     expect(readFileSync(files()[0]!, 'latin1')).to.include('{"at":"1970');
   });
 
-  it('does not read what another serializer has written, and deletes it', async () => {
+  it('values of another serializer are misses, and can be deleted', async () => {
     const upper = fileCache({
       directory,
       serializer: {
@@ -237,7 +237,7 @@ describe('fileCache()', () => {
     );
   });
 
-  it('is safe with several processes that write, read, delete and clean the same', async () => {
+  it('is safe with several processes that write, read, delete and clean the same files', async () => {
     const program = fileURLToPath(new URL('./support/file_writer.js', import.meta.url));
     await Promise.all(
       ['one', 'two', 'three'].map(name => promisify(execFile)(process.execPath, [program, directory, name])),
@@ -245,7 +245,7 @@ describe('fileCache()', () => {
     expect(files().filter(file => file.endsWith('.tmp'))).to.deep.equal([]);
   });
 
-  describe('where the file system is in the way', () => {
+  describe('with failures of the file system', () => {
     /** Where a value would be, and the folder of that. */
     async function placeOf(key: string): Promise<{ file: string; folder: string }> {
       await cache.set(key, 'old');
@@ -263,7 +263,7 @@ describe('fileCache()', () => {
       return content;
     }
 
-    it('a function gives its result, and a warning says once why it is not kept', async () => {
+    it('a function gives its result, and one warning says why it is not stored', async () => {
       const fail: Record<string, (path: string) => void> = {
         'a file where the directory should be': path => writeFileSync(path, ''),
         'a file where the directory’s parent should be': path => {
@@ -291,7 +291,7 @@ describe('fileCache()', () => {
       }
     });
 
-    it('a folder, a FIFO, a device and a link in the place of a file are misses, and are written over if they can be', async () => {
+    it('a folder, a FIFO, a device and a link in the place of a file are misses, and are replaced if possible', async () => {
       const { file, folder } = await placeOf('a');
       const content = await contentOf('a', 'planted');
       const elsewhere = join(parent.path, 'elsewhere');
@@ -319,7 +319,7 @@ describe('fileCache()', () => {
       expect(readFileSync(elsewhere).equals(content)).to.equal(true);
     });
 
-    it('a link in the place of a folder is neither read through, nor written or cleaned', async () => {
+    it('a link in the place of a folder is not followed to read, write or clean', async () => {
       const { folder, file } = await placeOf('a');
       const content = await contentOf('a', 'planted');
       const elsewhere = join(parent.path, 'elsewhere');
@@ -341,7 +341,7 @@ describe('fileCache()', () => {
       expect(readdirSync(elsewhere)).to.deep.equal([basename(file)]);
     });
 
-    it('what is made is for this user alone, whatever the umask is', async () => {
+    it('only this user can access the files, whatever the umask is', async () => {
       const before = process.umask(0);
       try {
         await cache.set('a', 1);
@@ -353,7 +353,7 @@ describe('fileCache()', () => {
       expect([mode(file!), mode(dirname(file!)), mode(directory)]).to.deep.equal(['600', '700', '700']);
     });
 
-    it('files of other programs with the same names are left alone', async () => {
+    it('files of other programs with the same names are not deleted', async () => {
       const { file, folder } = await placeOf('a');
       const other = join(folder, 'f'.repeat(62));
       for (const path of [file, other]) {
@@ -365,14 +365,14 @@ describe('fileCache()', () => {
       expect(readdirSync(folder).sort()).to.deep.equal([basename(file), basename(other)].sort());
     });
 
-    it('a file that is larger than all may be is not read', async () => {
+    it('a file that is larger than the cache may be is not read', async () => {
       const small = fileCache({ directory, maxSize: 1000 });
       await cache.set('a', 'x'.repeat(5000));
       await expect(small.get('a')).to.be.rejectedWith(CacheMiss);
       expect(await cache.get('a')).to.have.lengthOf(5000);
     });
 
-    it('what cannot be deleted is an error', async () => {
+    it('a file that cannot be deleted is an error', async () => {
       if (process.geteuid!() === 0) {
         // as root nothing is refused but what the kernel refuses to all
         const odd = fileCache({ directory: `/proc/self/fd/\0` });
@@ -387,7 +387,7 @@ describe('fileCache()', () => {
     });
   });
 
-  it('says at once what is wrong', () => {
+  it('throws at once if options are wrong', () => {
     const misuse = fileCache as unknown as (options: unknown) => unknown;
     expect(() => misuse(undefined)).to.throw(CacheopsError, 'fileCache(): undefined is no object');
     expect(() => misuse({})).to.throw('fileCache(): directory: undefined is no path');

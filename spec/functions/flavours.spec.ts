@@ -3,7 +3,7 @@ import { Article, Author, entities, Shelf } from '../../fixtures/es/index.js';
 import { cachedMethod } from '../../lib/index.js';
 import { type Started, start } from '../orm/support/start.js';
 
-describe('cached methods in the flavour of the standard', () => {
+describe('cached methods in the standard flavour', () => {
   let started: Started;
   const fork = () => started.orm.em.fork();
 
@@ -33,7 +33,7 @@ describe('cached methods in the flavour of the standard', () => {
     expect(shelf.computed).to.equal(2);
   });
 
-  it('are cached for a time, and forgotten when told so', async () => {
+  it('are cached for a time, and invalidated by their controls', async () => {
     const shelf = new Shelf(fork());
     expect([await shelf.square(3), await shelf.square(3), await shelf.square(4)]).to.deep.equal([9, 9, 16]);
     expect(shelf.computed).to.equal(2);

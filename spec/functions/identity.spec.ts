@@ -15,7 +15,7 @@ type Em = EntityManager;
 
 const LIB = new URL('../../lib/index.js', import.meta.url).href;
 
-describe('what a cached function is known by', () => {
+describe('the identity of a cached function', () => {
   let blog: Started;
   const fork = () => blog.orm.em.fork();
 
@@ -94,19 +94,19 @@ describe('what a cached function is known by', () => {
     };
 
   for (const [what, factory] of Object.entries(make)) {
-    it(`tells apart ${what}`, async () => {
+    it(`distinguishes ${what}`, async () => {
       const functions = [1, 2, 3].map(captured => factory(captured));
       expect(await results(functions)).to.deep.equal([1, 2, 3, 1, 2, 3]);
     });
   }
 
-  it('keeps what one function of a factory gives', async () => {
+  it('caches the results of a function of a factory', async () => {
     let computed = 0;
     const fn = cachedAs(Tag)(async (_em: Em) => ++computed);
     expect(await results([fn])).to.deep.equal([1, 1]);
   });
 
-  it('is a name for all that have it', async () => {
+  it('functions with the same name share results', async () => {
     const factory = (captured: number) => cachedAs(Tag, { name: 'named alike' })(async (_em: Em) => captured);
     expect(await results([factory(1), factory(2)])).to.deep.equal([1, 1, 1, 1]);
   });
@@ -143,7 +143,7 @@ describe('what a cached function is known by', () => {
 
     after(() => directory.remove());
 
-    it('a module that is evaluated again, as tests and hot reload do, is not refused and starts anew', async () => {
+    it('functions of a module that is evaluated again (by tests or hot reload) have results of their own', async () => {
       for (const version of [1, 2, 3]) {
         const { fn, state } = await import(`${url('top.js')}?v=${version}`);
         expect(await results([fn])).to.deep.equal([1, 1]);
@@ -151,7 +151,7 @@ describe('what a cached function is known by', () => {
       }
     });
 
-    it('nor is one that is evaluated in a function, as test runners do', async () => {
+    it('functions of a module that is evaluated in a function (by test runners) have results of their own', async () => {
       const { cachedAs: wrap } = await import(LIB);
       const script = new vm.Script(
         `(function (cachedAs, state) { return cachedAs('Tag')(async em => ++state.computed); })`,
@@ -164,13 +164,13 @@ describe('what a cached function is known by', () => {
       }
     });
 
-    it('functions of a loop are told apart', async () => {
+    it('functions of a loop have results of their own', async () => {
       const { functions } = await import(url('loop.js'));
       expect(await results(functions)).to.deep.equal([1, 2, 1, 2]);
     });
   });
 
-  describe('of several processes', () => {
+  describe('in several processes', () => {
     let given: string[];
 
     before(async () => {
@@ -185,7 +185,7 @@ describe('what a cached function is known by', () => {
       return JSON.parse(stdout);
     }
 
-    it('is not taken for that of another process, where it may have captured something else', async () => {
+    it('processes share no results of a function that may have captured other variables', async () => {
       for (const captured of ['a', 'b', 'a']) {
         const { results: found, warnings } = await run(captured);
         const { module: ofModule, late, decorated, named, ...rest } = found;

@@ -93,7 +93,7 @@ describe('the EntityManagers that a cached function may use', () => {
     });
   }
 
-  it('are found as `this`, which is a repository', async () => {
+  it('are found if `this` is a repository', async () => {
     const method = async function (this: EntityRepository<Tag>) {
       return seen(this.getEntityManager());
     };
@@ -103,7 +103,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are seen when they are used, whichever way a function has come to them', async () => {
+  it('are recorded when they are used, however the function has reached them', async () => {
     class Private {
       readonly #em: Em;
 
@@ -132,7 +132,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are seen by a timed function as well, and whether their transactions have written', async () => {
+  it('are recorded for a timed function, too, and whether their transactions have written', async () => {
     let captured: Em = of('red');
     const capturing = cached({ timeout: 60, name: name() })(async () => seen(captured));
     expect(await capturing()).to.equal('red');
@@ -158,7 +158,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are not in the way if they are like those in the key', async () => {
+  it('do not prevent caching if they equal those in the key', async () => {
     const captured = fork();
     let computed = 0;
     const compute = async (em: Em) => {
@@ -192,7 +192,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   }
 
-  it('are not all that tells repositories apart: those of other classes or fields are not cached', async () => {
+  it('a repository of another class or with other fields is not cached', async () => {
     const visible = async (tags: Colours | Shades) => tags.visible();
     const functions = [
       cached({ timeout: 60, name: name() })(visible),
@@ -211,7 +211,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are not all of `this` if that is an entity: its row is told apart', async () => {
+  it('if `this` is an entity, its row is part of the key', async () => {
     const method = async function (this: Tag, _em: Em) {
       return this.name;
     };
@@ -227,7 +227,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are found among the arguments: all of them, in their order, at any depth', async () => {
+  it('are found among the arguments in their order, at any depth', async () => {
     const both = async (...args: [Em, Em, { deps: EntityRepository<Tag> }]) =>
       `${await seen(args[0])} ${await seen(args[1])} ${await seen(args[2].deps.getEntityManager())}`;
     const functions = [cached({ timeout: 60, name: name() })(both), cachedAs(Tag, { name: name() })(both)];
@@ -245,7 +245,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are told apart by schema, filter parameters and session context', async () => {
+  it('are distinguished by schema, filter parameters and session context', async () => {
     let computed = 0;
     const timed = cached({ timeout: 60, name: name() })(async (_em: Em) => ++computed);
     const withParams = (value: string) => {
@@ -276,7 +276,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('do not tell a request without a tenant from no request at all', async () => {
+  it('give calls in a request without a tenant and calls outside of any request the same results', async () => {
     let computed = 0;
     const timed = cached({ timeout: 60, name: name() })(async () => ++computed);
     await timed();
@@ -285,7 +285,7 @@ describe('the EntityManagers that a cached function may use', () => {
     await RequestContext.create(blog.orm.em, async () => expect(await timed()).to.equal(7));
   });
 
-  it('have values of their own, which are forgotten together', async () => {
+  it('have separate values, which are deleted together', async () => {
     const timed = cached({ timeout: 60, name: name() })(async (em: Em, _key: string) => seen(em));
     const entries = ['red', 'green'].map(tenant => timed.key(of(tenant), 'a'));
     await entries[0]!.set('one');
@@ -298,7 +298,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('are told apart in files and in caches of others, too', async () => {
+  it('are distinguished in files and in other caches, too', async () => {
     const directory = temporaryDirectory('managers');
     const values = new Map<string, unknown>();
     const own = {
@@ -329,7 +329,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('of an ORM without a cache, or in a transaction that has written, cannot be told: nothing is kept', async () => {
+  it('prevent caching if their ORM has no cache, or their transaction has written', async () => {
     const other = await joinUncached({ entities });
     try {
       let computed = 0;
@@ -355,7 +355,7 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('too far away to be found among too much keep nothing, rather than a wrong result', async () => {
+  it('prevent caching if `this` holds too many objects to search', async () => {
     let computed = 0;
     const service = new Service(
       Array.from({ length: 3000 }, () => ({})),
@@ -366,7 +366,7 @@ describe('the EntityManagers that a cached function may use', () => {
     expect(computed).to.equal(2);
   });
 
-  it('of a method are those of its controls', async () => {
+  it('are the same for a method and its controls', async () => {
     const service = (em: Em) => new Service(em, () => seen(em));
     await service(of('red')).timed('a');
     await cachedMethod(service(of('red')), 'timed')
@@ -401,7 +401,7 @@ describe('two databases under one prefix', () => {
 
   after(() => Promise.all(orms.map(orm => orm.close())));
 
-  it('have results and values of their own', async () => {
+  it('have separate results and values', async () => {
     const read = async (em: Em) => (await em.findOneOrFail(Tag, { id: 1 }, { cacheops: false })).name;
     const functions = [cached({ timeout: 60, name: name() })(read), cachedAs(Tag, { name: name() })(read)];
     const captured = orms.map((orm, i) =>
@@ -430,7 +430,7 @@ describe('a prefix that is a function', () => {
 
   afterEach(() => blog.orm.close());
 
-  it('takes no value for that of another prefix and key, whatever they are made of', async () => {
+  it('values of different prefixes and keys never collide, whatever their characters', async () => {
     const { cache } = blog.cache;
     const pairs = [
       ['a:', 'key:x'], ['a:key:', 'x'], ['', 'a:key:x'], ['a', ':key:x'], ['a:key', ':x'], ['["', 'x'], ['', '["x'], ['"', 'x'],
@@ -447,7 +447,7 @@ describe('a prefix that is a function', () => {
     }
   });
 
-  it('takes no result for that of another prefix and name', async () => {
+  it('results of different prefixes and names never collide', async () => {
     const fn = (label: string, result: string) =>
       cachedAs(Article, { name: label })(async (_em: Em) => result);
     const pairs = [

@@ -73,7 +73,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await settled(() => outer(fork()))).to.equal('outer two');
   });
 
-  it('is still dropped by its own sample, and kept when neither changes', async () => {
+  it('is invalidated by its own sample, and stays cached if neither changes', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const { outer, calls } = outerOf(inner);
     await settled(() => outer(fork()));
@@ -117,7 +117,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('is not stored under a seal of after the inner one has read', async () => {
+  it('is not stored with a seal that is newer than the read of the inner function', async () => {
     const read = gate();
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const { outer } = outerOf(async em => {
@@ -137,7 +137,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await outer(fork())).to.equal('outer two');
   });
 
-  it('is not stored when two calls of one inner function have given results of before and after a write', async () => {
+  it('is not stored if two calls of one inner function give results from before and after a write', async () => {
     const between = gate();
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const { outer } = outerOf(async em => {
@@ -155,7 +155,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await outer(fork())).to.equal('outer two two');
   });
 
-  it('depends on it when several outer ones wait for the same inner one', async () => {
+  it('depends on an inner function that several outer functions wait for', async () => {
     const held = gate();
     const inner = cachedAs(Tag, { name: name() })(async (em: Em) => {
       const found = await nameOfTag(em);
@@ -175,7 +175,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('is not stored while an inner one that was not awaited is at work', async () => {
+  it('is not stored while an inner function that was not awaited is running', async () => {
     const held = gate();
     const inner = cachedAs(Tag, { name: name() })(async (em: Em) => {
       await held.pass();
@@ -191,7 +191,7 @@ describe('a cached function that calls cached functions', () => {
     expect(calls.computed).to.equal(2);
   });
 
-  it('is not stored when an inner one has thrown', async () => {
+  it('is not stored if an inner function has thrown', async () => {
     const inner = cachedAs(Tag, { name: name() })(async (em: Em) => {
       if ((await nameOfTag(em)) === 'bad') {
         throw new Error('bad');
@@ -205,7 +205,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await settled(() => outer(fork()))).to.equal('outer good');
   });
 
-  it('is not stored when an inner one was turned off, or has written', async () => {
+  it('is not stored if an inner function was disabled, or has written', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const off = outerOf(em => blog.cache.disabled(() => inner(em)));
     const writing = cachedAs(Tag, { name: name() })(async (em: Em) => {
@@ -222,7 +222,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('is not stored when an inner one uses a store of its own', async () => {
+  it('is not stored if an inner function uses another store', async () => {
     const other = await join({ entities });
     try {
       const inner = cachedAs(Tag, { name: name() })(nameOfTag);
@@ -236,7 +236,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('is not stored when an inner one uses an EntityManager that is not in the key', async () => {
+  it('is not stored if an inner function uses an EntityManager that is not in the key', async () => {
     let tenant = 'red';
     const filtered = () => {
       const em = fork();
@@ -250,7 +250,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await settled(() => outer(fork()))).to.equal('outer 0');
   });
 
-  it('goes on being stored when an inner one uses a fork like its own EntityManager', async () => {
+  it('is stored if an inner function uses a fork equal to its own EntityManager', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const { outer, calls } = outerOf(() => inner(fork()));
     await settled(() => outer(fork()));
@@ -258,7 +258,7 @@ describe('a cached function that calls cached functions', () => {
     expect(calls.computed).to.equal(1);
   });
 
-  it('depends on timed values: on what is forgotten, set, and over', async () => {
+  it('depends on timed functions: on invalidation, set() and expiry', async () => {
     let made = 0;
     const timed = cached({ timeout: 10, name: name() })(async (_em: Em, _key: string) => ++made);
     const { outer } = outerOf(em => timed(em, 'a'), { timeout: 3600 });
@@ -283,7 +283,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await settled(() => outer(fork()))).to.equal('outer none');
   });
 
-  it('is used no longer than an inner one may be', async () => {
+  it('expires with an inner result', async () => {
     let made = 0;
     const inner = cachedAs(Tag, { name: name(), timeout: 10 })(async (_em: Em) => ++made);
     const middle = outerOf(inner, { timeout: 600 });
@@ -311,7 +311,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('holds for what is written by a function that a timed one in between has called', async () => {
+  it('is not stored if a function that a timed function has called has written', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const between = cached({ timeout: 60, name: name() })(async (em: Em) => inner(em));
     const { outer } = outerOf(between);
@@ -324,7 +324,7 @@ describe('a cached function that calls cached functions', () => {
     expect(await settled(() => outer(fork()))).to.equal('outer two');
   });
 
-  it('in a fragment or a view, counts for those', async () => {
+  it('fragments and views depend on the functions that they call', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const fragment = fragments(blog.orm);
     const page = () =>
@@ -352,7 +352,7 @@ describe('a cached function that calls cached functions', () => {
     }
   });
 
-  it('counts in a transaction that only reads, and not in one that has written', async () => {
+  it('is stored in a transaction that only reads, and not in one that has written', async () => {
     const inner = cachedAs(Tag, { name: name() })(nameOfTag);
     const { outer } = outerOf(inner);
     await rename('one');

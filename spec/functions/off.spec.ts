@@ -10,7 +10,7 @@ import { answersOf } from './support/counted.js';
 
 type Em = EntityManager;
 
-describe('turning off', () => {
+describe('disabling the cache', () => {
   let blog: Started;
   let computed = 0;
   const fork = () => blog.orm.em.fork();
@@ -28,7 +28,7 @@ describe('turning off', () => {
   afterEach(() => blog.orm.close());
 
   describe('disabled()', () => {
-    it('runs functions as they are: nothing is read, nothing is stored, entities are the caller’s', async () => {
+    it('runs functions without the cache: nothing is read or stored, and entities belong to the caller', async () => {
       const own = cachedAs(Tag, { name: 'off: own' })(async (em: Em) => em.findOneOrFail(Tag, 1));
       await blog.cache.disabled(async () => {
         const em = fork();
@@ -42,7 +42,7 @@ describe('turning off', () => {
       expect(await timed(fork())).to.equal(5);
     });
 
-    it('holds for what is called in it, and for nothing that runs beside it', async () => {
+    it('applies to calls inside, and not to concurrent calls', async () => {
       await tags(fork());
       await blog.cache.idle();
       const inside = gate();
@@ -60,7 +60,7 @@ describe('turning off', () => {
       expect(await answersOf(blog, () => tags(fork()))).to.deep.equal(['cache']);
     });
 
-    it('ends with the function, also if that throws', async () => {
+    it('ends with the function, also if it throws', async () => {
       await tags(fork());
       await blog.cache.idle();
       await blog.cache.disabled(() => Promise.reject(new Error('no'))).catch(() => undefined);
@@ -68,7 +68,7 @@ describe('turning off', () => {
     });
   });
 
-  it('enabled: false runs functions as they are, and invalidates for others', async () => {
+  it('enabled: false runs functions without the cache, and invalidates results of other processes', async () => {
     await tags(fork());
     await blog.cache.idle();
     const { join } = await import('../orm/support/start.js');
@@ -88,7 +88,7 @@ describe('turning off', () => {
   describe('noInvalidation()', () => {
     const rename = (name: string) => fork().nativeUpdate(Tag, { id: 1 }, { name });
 
-    it('puts off, with a place to note what was skipped', async () => {
+    it('defers invalidation, and records the skipped tables', async () => {
       await tags(fork());
       await fork().find(Article, {});
       await blog.cache.idle();
@@ -113,7 +113,7 @@ describe('turning off', () => {
       expect(dropped).to.deep.equal([]);
     });
 
-    it('notes flushes, cascades and raw statements', async () => {
+    it('records flushes, cascades and raw statements', async () => {
       const skipped = blog.cache.skippedInvalidations();
       await blog.cache.noInvalidation(async () => {
         const em = fork();
@@ -126,7 +126,7 @@ describe('turning off', () => {
       expect(names).to.include.members(['article', 'article_translation', 'comment', 'tag']);
     });
 
-    it('does not leak to writes beside it', async () => {
+    it('does not apply to concurrent writes', async () => {
       await tags(fork());
       await blog.cache.idle();
       const skipped = blog.cache.skippedInvalidations();
@@ -143,7 +143,7 @@ describe('turning off', () => {
       expect([...skipped.tables].map(table => table.replace(/^.*\/public\./, ''))).to.not.include('tag');
     });
 
-    it('keeps what the store did not take', async () => {
+    it('keeps tables that the store could not invalidate', async () => {
       const skipped = blog.cache.skippedInvalidations();
       await blog.cache.noInvalidation(() => rename('a'), skipped);
       const { drop } = blog.store;

@@ -59,7 +59,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     await rename('one');
   });
 
-  it('do not serve what a slow one read before a commit', async () => {
+  it('do not serve a result that a slow call has read before a commit', async () => {
     for (let i = 0; i < TRIES; i++) {
       await rename('one');
       const slow = gate();
@@ -91,7 +91,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     expect(sources).to.deep.equal(['miss', 'miss']);
   });
 
-  it('do not give those who wait what was computed before they asked', async () => {
+  it('do not give waiting calls a result that was computed before they began', async () => {
     const slow = gate();
     hold = slow;
     const first = nameOfTag(fork());
@@ -103,7 +103,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     expect([await first, await second]).to.deep.equal(['one', 'later']);
   });
 
-  it('do not keep what was deleted while it was computed', async () => {
+  it('do not store a value that was deleted while it was computed', async () => {
     const slow = gate();
     let value = 'old';
     const timed = cached({ timeout: 60, name: 'timed' })(async (_em: Em, _key: string) => {
@@ -124,7 +124,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
   });
 
   describe('in a transaction', () => {
-    it('that has written neither read nor fill', async () => {
+    it('they neither read nor fill if it has written', async () => {
       await nameOfTag(fork());
       const sources = await answersOf({ cache }, () =>
         fork().transactional(async em => {
@@ -136,7 +136,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       await rename('one');
     });
 
-    it('that is rolled back leave nothing behind', async () => {
+    it('they store nothing if it is rolled back', async () => {
       await fork()
         .transactional(async em => {
           await em.nativeUpdate(Tag, { id: 1 }, { name: 'never' });
@@ -150,7 +150,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       expect(await nameOfTag(fork())).to.equal('one');
     });
 
-    it('with a snapshot of its own neither read nor fill', async () => {
+    it('they neither read nor fill if it has a snapshot of its own', async () => {
       const sources = await answersOf({ cache }, () =>
         fork().transactional(async em => nameOfTag(em as Em), {
           isolationLevel: IsolationLevel.REPEATABLE_READ,
@@ -159,7 +159,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       expect(sources).to.deep.equal(['a transaction with a snapshot of its own']);
     });
 
-    it('that only reads, read and fill, and see what it sees', async () => {
+    it('they read and fill if it only reads', async () => {
       const sources = await answersOf({ cache }, async () => {
         await fork().transactional(async em => {
           expect(await nameOfTag(em as Em)).to.equal('one');
@@ -170,7 +170,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       expect(sources).to.deep.equal(['miss', 'cache']);
     });
 
-    it('do not store what they read through an older snapshot of somebody else', async () => {
+    it('they do not store what they read from an older snapshot of another transaction', async () => {
       const outer = fork();
       await outer.begin({ isolationLevel: IsolationLevel.REPEATABLE_READ });
       try {
@@ -189,7 +189,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       }
     });
 
-    it('do not store what a transaction of their own has written and taken back', async () => {
+    it('they do not store what an inner transaction has written and rolled back', async () => {
       const dreaming = cachedAs(Tag, { name: 'dreaming' })(async (em: Em) => {
         let seen = '';
         await em
@@ -238,7 +238,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     expect(reads).to.be.above(100);
   });
 
-  it('are not stale where they are made of others, after many overlapping reads and writes', async () => {
+  it('are not stale if they call others, after many overlapping reads and writes', async () => {
     let committed = 0;
     const inner = cachedAs(
       { entity: Tag, where: { id: 1 } },
@@ -274,7 +274,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     expect(await answersOf({ cache }, () => outer(fork()))).to.deep.equal(['cache']);
   });
 
-  describe('of two processes', () => {
+  describe('in two processes', () => {
     let child: ChildProcess;
     const say = (order: Order) => child.send(order);
     const hear = async () => (await once(child, 'message'))[0];
@@ -292,7 +292,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
 
     const slowHere = cachedAs(Tag, { name: 'slow' })(async (em: Em) => (await em.findOneOrFail(Tag, 1)).name);
 
-    it('the one does not serve what the other read before a commit', async () => {
+    it('one process does not serve what the other has read before a commit', async () => {
       say('read');
       expect(await hear()).to.equal('has read');
       await rename('by us');
@@ -301,7 +301,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
       expect(await slowHere(fork())).to.equal('by us');
     });
 
-    it('the one serves what the other has computed, until either writes', async () => {
+    it('one process serves what the other has computed, until either writes', async () => {
       say('read');
       await hear();
       say('go on');
@@ -313,7 +313,7 @@ describe('cached functions on PostgreSQL and Redis', () => {
     });
   });
 
-  it('load nothing of rows that are not in the result', async () => {
+  it('load no rows that are not in the result', async () => {
     // a fork per computation, not a leak of its rows into the caller
     const em = fork();
     await cachedAs(Article, { name: 'counting' })(async (own: Em) => (await own.find(Tag, {})).length)(em);

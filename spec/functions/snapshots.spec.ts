@@ -44,7 +44,7 @@ function describeFilter({ title, dates, bytes, pattern, url, more }: Required<Fi
   return JSON.stringify([title, dates, String(bytes), pattern.lastIndex, url, parts]);
 }
 
-describe('what a cached function is given', () => {
+describe('the arguments of a cached function', () => {
   let blog: Started;
 
   beforeEach(async () => {
@@ -82,7 +82,7 @@ describe('what a cached function is given', () => {
       expect(await fn(fork(), given)).to.equal(after);
     });
 
-    it(`may be changed by it, and its result belongs to what it was called with, with ${kind}`, async () => {
+    it(`may be changed by it, and its result belongs to the original arguments, with ${kind}`, async () => {
       const fn = wrap(async (_em, given) => {
         const before = describeFilter(given);
         change(given);
@@ -97,7 +97,7 @@ describe('what a cached function is given', () => {
     });
   }
 
-  it('does not reach a value that is set by key: that is stored as it was when it was set', async () => {
+  it('later changes do not reach a value that is set by key', async () => {
     const fn = cached({ timeout: 60, name: 'set' })(async (_em: Em, _given: object) => ({ of: 'nobody' }));
     const [value, given] = [{ of: 'a' }, { key: 'a' }];
     const setting = fn.key(fork(), given).set(value);
@@ -108,7 +108,7 @@ describe('what a cached function is given', () => {
     expect(await fn(fork(), { key: 'b' })).to.deep.equal({ of: 'nobody' });
   });
 
-  it('are entities as they were when it was called', async () => {
+  it('contain entities as they were when it was called', async () => {
     const fn = cachedAs(Tag, { name: 'entities' })(async (_em: Em, { article }: { article: Article }) => {
       await new Promise(resolve => setImmediate(resolve));
       return article.title;
@@ -123,7 +123,7 @@ describe('what a cached function is given', () => {
     expect(await fn(other, { article: await other.findOneOrFail(Article, 1) })).to.equal('First');
   });
 
-  it('holds one object where it stands in several arguments', async () => {
+  it('contain one object in several places if the original arguments do', async () => {
     const fn = cachedAs(Tag, { name: 'twice' })(
       async (_em: Em, one: object, { two }: { two: object }) => one === two,
     );
@@ -135,7 +135,7 @@ describe('what a cached function is given', () => {
   });
 });
 
-describe('results and values that would not come back the same', () => {
+describe('results and values that cannot be stored exactly', () => {
   class Dictionary extends Map {}
   class Collection extends Set {}
   class Moment extends Date {}
@@ -147,7 +147,7 @@ describe('results and values that would not come back the same', () => {
   const withProperty = (value: object, property: PropertyDescriptor = { value: 1, enumerable: true }) =>
     Object.defineProperty(value, 'extra', property);
 
-  it('are refused with the path of what would be lost', () => {
+  it('are refused with the path of the value that would be lost', () => {
     const refused: [unknown, string][] = [
       [new Dictionary(), 'an instance of Dictionary'],
       [new Collection(), 'an instance of Collection'],
@@ -197,7 +197,7 @@ describe('results and values that would not come back the same', () => {
     }
   });
 
-  it('are none of these, which do come back', () => {
+  it('do not include these values, which are stored exactly', () => {
     const shared = { a: 1 };
     const sparse = new Array(5);
     sparse[2] = 'x';

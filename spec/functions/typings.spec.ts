@@ -106,7 +106,7 @@ async function program(em: EntityManager, service: Service, cache: TimedCache): 
 }
 
 describe('the types of cached functions', () => {
-  it('are those of the functions', () => {
+  it('are the types of the original functions', () => {
     expect(program).to.be.a('function');
   });
 });

@@ -194,7 +194,7 @@ describe('events', () => {
       await writes(fork());
     });
     expect(unstored.map(({ key: _, ...event }) => event)).to.deep.equal([
-      { entity: 'Author', op: 'get', reason: 'something that would not come back the same' },
+      { entity: 'Author', op: 'get', reason: 'a value that decoding would not restore' },
       { entity: 'writes', op: 'function', reason: 'a function that writes' },
     ]);
     const { unstored: count, ops } = blog.cache.stats();

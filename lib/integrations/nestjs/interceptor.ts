@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { ContextIdFactory, ModuleRef } from '@nestjs/core';
 import { Observable } from 'rxjs';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { View } from '../views/view.js';
 import { placeOf, versionOf } from './place.js';
 import { exchangeOf } from './platform.js';

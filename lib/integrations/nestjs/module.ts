@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/core';
 import { type DynamicModule, type FactoryProvider, Module, type ModuleMetadata } from '@nestjs/common';
-import type { CacheopsOptions } from '../../config/index.js';
+import type { CacheopsOptions } from '../../config/options.js';
 import { cacheops, type Extension } from '../../extension.js';
 import { Cacheops, getCacheops } from '../../orm/api/handle.js';
 

@@ -1,5 +1,5 @@
 import { list, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { didYouMean } from '../../config/nearest.js';
 
 /** What a tag was given: `{% tag a, b, name=value %}`. */

@@ -1,7 +1,7 @@
 import { helper } from '@mikro-orm/core';
 import nunjucks from 'nunjucks';
 import { show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { Samples } from '../answers.js';
 import type { FragmentOptions, Fragments } from '../templates/fragments.js';
 import { checkArguments, splitArguments } from './arguments.js';

@@ -1,7 +1,7 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { Environment } from 'nunjucks';
 import { checkKeys, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { Samples } from '../answers.js';
 import { type FragmentOptions, Fragments } from '../templates/fragments.js';
 import { checkArguments, checkSample, type TagArguments } from './arguments.js';

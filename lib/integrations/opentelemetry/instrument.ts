@@ -14,7 +14,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { checkKeys, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { Names } from '../../observability/stats.js';
 import { channels, type ReadMessage, type StoreMessage } from '../../observability/tracing.js';
 import { ContextStore } from './context_store.js';

@@ -1,6 +1,6 @@
 import { Counter, register as globalRegister, Histogram, type Registry } from 'prom-client';
 import { checkKeys, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { CacheopsStats, ReadCounts } from '../../observability/stats.js';
 import { channels, type ReadMessage } from '../../observability/tracing.js';
 import { Cacheops } from '../../orm/api/handle.js';

@@ -1,6 +1,6 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { checkInteger, checkKeys, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import {
   answerDecoded,
   entityManagerOf,

@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { fieldsInKey, type RequestFields } from './request_fields.js';
 
 /** Where a request went. */

@@ -1,5 +1,5 @@
 import { Packr } from 'msgpackr';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { FieldChanges, HeaderFields } from './fields.js';
 
 /** A whole answer to one request. */

@@ -1,6 +1,6 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import { checkInteger, checkKeys, show } from '../../config/check.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { Extra } from '../answers.js';
 
 /** @template R what the framework calls the request (or the context) */

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/core';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import {
   answerDecoded,
   checkSamples,

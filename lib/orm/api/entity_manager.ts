@@ -1,6 +1,6 @@
 import { type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { parseCall } from '../../config/index.js';
+import { parseCall } from '../../config/call.js';
 import { callingFor, currentScope, type Scope, withScope } from '../context/scope.js';
 import { inheritContext, noteAddedFilter, noteFilterParams } from '../planning/added_filters.js';
 import { loaderOfScope } from '../reads/dataloaders.js';
@@ -10,7 +10,7 @@ import { withRepositoryMethods } from './repository.js';
 
 type EntityManagerClass = new (...args: any[]) => SqlEntityManager;
 
-/** Where the options of the methods that read stand among their arguments. */
+/** By reading method, the position of the options among its arguments. */
 const OPTIONS_AT: Readonly<Record<string, number>> = {
   find: 2,
   findAll: 1,
@@ -24,8 +24,8 @@ const OPTIONS_AT: Readonly<Record<string, number>> = {
 };
 
 /**
- * The ORM's EntityManager, whose reads pass the option `cacheops` on to the queries that populate their result, and
- * whose repositories can be scoped.
+ * A subclass of the ORM's EntityManager, which passes the option `cacheops` of a read on to the queries that populate its
+ * result, and whose repositories have `cache()` and `nocache()`.
  */
 export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClass {
   let Cached = classes.get(Base);
@@ -36,7 +36,7 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
   return Cached;
 }
 
-/** One for all ORMs of a kind: code that meets many classes is slow. */
+/** All ORMs of a kind share a class, because code that meets many classes is slow. */
 const classes = new WeakMap<EntityManagerClass, EntityManagerClass>();
 
 function makeClass(Base: EntityManagerClass): EntityManagerClass {
@@ -76,7 +76,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
       return fork;
     }
 
-    /** While a function is at work whose result may be stored, another takes this one's place: see `isolation.ts`. */
+    /** While a cached function runs, a fork replaces this EntityManager: see `isolation.ts`. */
     override getContext(validate?: boolean): any {
       const { standIns, computation } = currentScope();
       let em: any = super.getContext(false);
@@ -95,19 +95,19 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
       return loaderOfScope(this.getContext(), kind) ?? super.getDataLoader(kind);
     }
 
-    /** Whoever refreshes wants to see the database; the driver is not told that it is a refresh. */
+    /** A refresh reads the database; the driver does not know that it is a refresh. */
     override refresh(...args: any[]): Promise<any> {
       return withScope({ call: false }, () => (super.refresh as any)(...args));
     }
 
-    /** Reads of pivot tables do not say whose they are. */
+    /** Reads of pivot tables do not name their EntityManager. */
     override withSessionContext(...args: any[]): Promise<any> {
       const em = this.getContext(false) as unknown as SqlEntityManager;
       const run = () => (super.withSessionContext as any)(...args);
       return em.getSessionContext() ? withScope({ em }, run) : callingFor(em, run);
     }
   }
-  // the name is seen in messages and stack traces
+  // the name appears in messages and stack traces
   Object.defineProperty(CachedEntityManager, 'name', { value: Base.name });
   for (const [method, position] of Object.entries(OPTIONS_AT)) {
     const inherited = (Base.prototype as any)[method] as (...args: any[]) => any;
@@ -129,7 +129,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
             ...(loading && { loading }),
           };
         } catch (error) {
-          return Promise.reject(error); // as the ORM does with options that are wrong
+          return Promise.reject(error); // as the ORM does for wrong options
         }
         return withScope(scope, () => inherited.apply(this, args));
       },
@@ -138,12 +138,12 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
   return CachedEntityManager;
 }
 
-/** `ref.load()` and `wrap(entity).init()` ask for the entity itself. */
+/** `ref.load()` and `wrap(entity).init()` pass the entity itself as the condition. */
 function isUnloaded(where: unknown): boolean {
   return Utils.isEntity<object>(where) && !helper(where).__initialized;
 }
 
-/** `collection.init()` asks to populate its owner with itself. */
+/** `collection.init()` populates the collection of its owner. */
 function isUnloadedCollection(owner: unknown, populate: unknown): boolean {
   const [path] = Array.isArray(populate) ? populate : [];
   if (typeof path !== 'string' || !Utils.isEntity<object>(owner)) {

@@ -1,5 +1,5 @@
 import { type AnyEntity, type EntityManager, type EntityName, helper, type MikroORM } from '@mikro-orm/core';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { CacheopsStats } from '../../observability/stats.js';
 import type { StoreCache } from '../computed/timed_values.js';
@@ -15,7 +15,7 @@ export interface HandleParts {
   readonly close: () => Promise<void>;
 }
 
-/** What one can do with the cache of an ORM. Get it from {@link getCacheops}. */
+/** Controls the cache of an ORM. Get it from {@link getCacheops}. */
 export class Cacheops {
   readonly #parts: HandleParts;
 
@@ -24,7 +24,7 @@ export class Cacheops {
   }
 
   /**
-   * `read`, `fill`, `unstored`, `invalidation`, `mismatch`, `error` and `close` events: of queries, functions, views,
+   * `read`, `fill`, `unstored`, `invalidation`, `mismatch`, `error` and `close` events of queries, functions, views,
    * fragments and values.
    *
    * ```ts
@@ -35,14 +35,14 @@ export class Cacheops {
     return this.#parts.events;
   }
 
-  /** Counts since the program began: in all, by op, and by entity. */
+  /** Counts since the program started: in total, by op, and by entity. */
   stats(): CacheopsStats {
     return this.#parts.events.stats.read();
   }
 
   /**
-   * Drops what depends on one row, as this object knows it and as it stands in the database now. For changes that
-   * were not made through this ORM; those that were need no help.
+   * Invalidates results that depend on one row, with the values of this object and with the present values in the database.
+   * It is for changes that were not made through this ORM; changes through this ORM invalidate by themselves.
    *
    * @throws CacheopsError if it is not an entity
    */
@@ -57,7 +57,7 @@ export class Cacheops {
   }
 
   /**
-   * Drops everything that depends on an entity's table (or tables).
+   * Invalidates all results that depend on an entity's table (or tables).
    *
    * @throws MetadataError if there is no such entity
    */
@@ -66,25 +66,25 @@ export class Cacheops {
   }
 
   /**
-   * Drops everything that is cached under this prefix. Other keys in the same Redis are left alone.
+   * Invalidates all results with this prefix. Other keys in the same Redis stay.
    *
-   * @throws StoreError if the store does not take it
+   * @throws StoreError if the store cannot be reached
    */
   async invalidateAll(): Promise<void> {
     await this.#parts.invalidation.all();
   }
 
-  /** Values by key that nothing but time makes invalid: see {@link StoreCache}. */
+  /** Values by key that expire: see {@link StoreCache}. */
   get cache(): StoreCache {
     return this.#parts.timed;
   }
 
   /**
-   * Runs a function whose writes invalidate nothing, in this and every other process. Results that they make wrong
-   * stay until they expire or until something else drops them: this gives up the promise of no stale reads.
+   * Runs a function whose writes invalidate nothing, in this and every other process. Stale results stay until they expire
+   * or something else invalidates them: this gives up the promise of no stale reads.
    *
-   * With `skipped`, it is only put off: what the writes would have dropped is noted there, table by table, and dropped
-   * by one `skipped.invalidate()`, when their transactions have committed.
+   * With `skipped`, invalidation is only deferred: the tables of the writes are recorded there, and invalidated by
+   * `skipped.invalidate()`, which must be called after their transactions have committed.
    *
    * ```ts
    * const skipped = getCacheops(orm).skippedInvalidations();
@@ -104,36 +104,36 @@ export class Cacheops {
     );
   }
 
-  /** A place for {@link noInvalidation} to note what it skips. May serve several calls. */
+  /** Records the tables whose invalidation {@link noInvalidation} skips, for one or several calls. */
   skippedInvalidations(): SkippedInvalidations {
     return new SkippedInvalidations(tables => this.#parts.invalidation.tables(tables));
   }
 
-  /** Runs a function whose reads all go to the database, and are not stored. Its writes invalidate as always. */
+  /** Runs a function whose reads all go to the database, and are not stored. Its writes invalidate as usual. */
   disabled<T>(run: () => T): T {
     return withScope({ disabled: true }, run);
   }
 
   /**
-   * Resolves when nothing goes on in the background: results are stored, and writers are settled. Not waited for are
-   * transactions that the database has not decided (prepared ones, and those whose COMMIT got no answer), and, while
-   * transactions hold all connections, work that needs one: the caller may be in one of these transactions.
+   * Resolves when no work is left in the background: results are stored, and writers are settled. It does not wait for
+   * transactions that the database has not decided (prepared ones, and those whose COMMIT got no answer); nor, while
+   * transactions hold all connections, for work that needs one, because the caller may be in one of these transactions.
    */
   async idle(): Promise<void> {
     await this.#parts.idle();
   }
 
   /**
-   * Closes the connection to the store, if it was made here; what the store has not been told of writes is delivered
-   * before, if it can be reached. `orm.close()` does so too, when the last transaction has ended. When the ORM connects
-   * again after that, so does the cache.
+   * Closes the connection to the store, if this package made it. Pending invalidations are delivered before, if the store
+   * can be reached. `orm.close()` does the same, after the last transaction has ended. When the ORM connects again, so does
+   * the cache.
    */
   async close(): Promise<void> {
     await this.#parts.close();
   }
 }
 
-/** What {@link Cacheops.noInvalidation} has skipped. */
+/** The tables whose invalidation {@link Cacheops.noInvalidation} has skipped. */
 export class SkippedInvalidations {
   /** full names of the tables that were written */
   readonly tables: ReadonlySet<string> = new Set<string>();
@@ -144,10 +144,10 @@ export class SkippedInvalidations {
   }
 
   /**
-   * Drops everything that depends on these tables, and forgets them. Not before the writes have committed: who reads
-   * in between would store what was before.
+   * Invalidates all results that depend on these tables, and clears the record. Call it after the writes have committed:
+   * otherwise readers may store stale results between this call and the commit.
    *
-   * @throws StoreError if the store does not take it; then they are still there
+   * @throws StoreError if the store cannot be reached; then the record is kept
    */
   async invalidate(): Promise<void> {
     const tables = [...this.tables];

@@ -1,20 +1,16 @@
 import type { CountOptions, EntityManager, EntityRepository, FilterQuery } from '@mikro-orm/core';
 import { SqlEntityRepository } from '@mikro-orm/sql';
-import {
-  CacheopsError,
-  type CallOptions,
-  type ParsedCall,
-  parseCall,
-  requireProfile,
-} from '../../config/index.js';
+import { type ParsedCall, parseCall, requireProfile } from '../../config/call.js';
+import { CacheopsError } from '../../config/error.js';
+import type { CallOptions } from '../../config/options.js';
 import { PROFILES } from '../context/extension_keys.js';
 import { withScope } from '../context/scope.js';
 import type { Profiles } from '../planning/profiles.js';
 
-/** What every repository has beside what the ORM gives it. */
+/** The methods that this package adds to every repository. */
 export interface CachingMethods<Entity extends object = any> {
   /**
-   * Is there any? As `count() > 0`, but the database may stop at the first row that it finds.
+   * Whether a row exists. As `count() > 0`, but the database may stop at the first row.
    *
    * ```ts
    * await em.getRepository(Article).exists({ slug: 'first' });
@@ -26,9 +22,8 @@ export interface CachingMethods<Entity extends object = any> {
   ): Promise<boolean>;
 
   /**
-   * This repository, such that its reads are cached: for these ops (left out, whatever they do) and this timeout in
-   * seconds (left out, the profile's). Also reaches the queries that populate their results, as far as those
-   * entities have a profile.
+   * This repository with cached reads: for these ops (default: all) and this timeout in seconds (default: the profile's).
+   * It applies to the queries that populate their results, too, if those entities have a profile.
    *
    * ```ts
    * await em.getRepository(Article).cache({ timeout: 60 }).findAndCount({ category: 7 });
@@ -38,14 +33,11 @@ export interface CachingMethods<Entity extends object = any> {
    */
   cache(options?: Exclude<CallOptions, false>): this;
 
-  /** This repository, such that its reads go to the database, and are not stored. */
+  /** This repository with reads that go to the database, and are not stored. */
   nocache(): this;
 }
 
-/**
- * The repository that entities have which do not name one of their own. Usable as a base class; but other
- * repositories have the same methods.
- */
+/** Default repository for entities without a custom one. It may be a base class; but other repositories have its methods, too. */
 export class CachedRepository<Entity extends object>
   extends SqlEntityRepository<Entity>
   implements CachingMethods<Entity>
@@ -66,7 +58,7 @@ export class CachedRepository<Entity extends object>
   }
 }
 
-/** Gives a repository of another class the methods that it lacks. */
+/** Adds the missing methods to a repository of another class. */
 export function withRepositoryMethods<Repository extends EntityRepository<any>>(
   repository: Repository,
 ): Repository {
@@ -95,7 +87,7 @@ function scoped<Repository extends object>(repository: Repository, options: Call
   return within(repository, call);
 }
 
-/** Methods run in the scope, on the repository itself: so its private fields are there. */
+/** Runs methods in the scope, on the repository itself, because a proxy has no private fields. */
 function within<Repository extends object>(repository: Repository, call: ParsedCall): Repository {
   return new Proxy(repository, {
     get(target, property) {

@@ -4,14 +4,14 @@ import type {
   IDatabaseDriver,
   CountOptions as OptionsOfCount,
 } from '@mikro-orm/core';
-import type { CallOptions } from '../../config/index.js';
+import type { CallOptions } from '../../config/options.js';
 import type { CachingMethods } from './repository.js';
 
 declare module '@mikro-orm/core' {
   interface EntityRepository<Entity extends object> extends CachingMethods<Entity> {}
 
   interface EntityManager<Driver extends IDatabaseDriver = IDatabaseDriver> {
-    /** Is there any? As `em.count() > 0`, but the database may stop at the first row that it finds. */
+    /** Whether a row exists. As `em.count() > 0`, but the database may stop at the first row. */
     exists<Entity extends object, Hint extends string = never>(
       entityName: EntityName<Entity>,
       where?: FilterQuery<NoInfer<Entity>>,
@@ -20,17 +20,17 @@ declare module '@mikro-orm/core' {
   }
 
   interface FindOptions<Entity, Hint extends string, Fields extends string, Excludes extends string> {
-    /** `false`: from the database; `true`: cached, whatever the profile's ops are; or with other ops, another timeout (seconds) */
+    /** `false`: from the database; `true`: cached, whatever the profile's ops are; an object: with other ops or another timeout (seconds) */
     cacheops?: CallOptions;
   }
 
   interface CountByOptions<T extends object> {
-    /** `false`: from the database; `true`: cached, whatever the profile's ops are; or with other ops, another timeout (seconds) */
+    /** `false`: from the database; `true`: cached, whatever the profile's ops are; an object: with other ops or another timeout (seconds) */
     cacheops?: CallOptions;
   }
 
   interface CountOptions<T extends object, P extends string> {
-    /** `false`: from the database; `true`: cached, whatever the profile's ops are; or with other ops, another timeout (seconds) */
+    /** `false`: from the database; `true`: cached, whatever the profile's ops are; an object: with other ops or another timeout (seconds) */
     cacheops?: CallOptions;
   }
 }
@@ -46,8 +46,8 @@ declare module '@mikro-orm/sql' {
     CTEs extends Record<string, object>,
   > {
     /**
-     * What of this builder's result is cached: `false`, from the database; `true`, whatever the profile's ops are; or
-     * with other ops, another timeout (seconds).
+     * How the result of this builder is cached: `false`, from the database; `true`, cached, whatever the profile's ops are;
+     * an object, with other ops or another timeout (seconds).
      *
      * ```ts
      * await em.createQueryBuilder(Article).where({ category: 7 }).cacheops({ timeout: 60 }).getResult();

@@ -1,5 +1,4 @@
 import type { Routines } from '../../sql/routines.js';
-import type {} from '../../sql/select/select.js';
 import type { SessionEffects, TableName } from '../../sql/statement.js';
 import type { Seal } from '../../store/store.js';
 import type { Comparable } from '../../values/comparable.js';

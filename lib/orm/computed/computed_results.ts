@@ -2,11 +2,11 @@ import { hash } from 'node:crypto';
 import { type AnyEntity, helper } from '@mikro-orm/core';
 import type { AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
-import { CacheopsError, type PrefixQuery, type Serializer, serializerKey } from '../../config/index.js';
-import { describeDependencies } from '../../observability/describe.js';
+import { CacheopsError } from '../../config/error.js';
+import type { PrefixQuery, Serializer } from '../../config/options.js';
+import { serializerKey } from '../../config/serializer.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { AnswerKind, ReadCounts } from '../../observability/stats.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import type { TableDependencies } from '../../values/scheme.js';
@@ -29,11 +29,13 @@ import { contextText } from '../planning/added_filters.js';
 import { modelDigest } from '../planning/model_digest.js';
 import type { Sample, Samples } from '../planning/samples.js';
 import { FillLocks } from '../protocol/fill_lock.js';
-import { REFUSED, takeLease } from '../protocol/lease.js';
+import { REFUSED } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
-import { endOrMaxWait } from '../protocol/patience.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
+import { Filler, type Target } from '../reads/fill.js';
+import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
+import { SingleFlight } from '../reads/single_flight.js';
 import {
   decodeList,
   encodeList,
@@ -49,112 +51,113 @@ export interface AnswerParts {
   readonly environment: Environment;
   readonly samples: Samples;
   readonly store: Store;
-  /** the store itself, behind what guards it: ORMs may share one */
+  /** the store without its wrappers, which several ORMs may share */
   readonly own: Store;
   readonly writerFates: WriterFates;
   readonly events: CacheopsEvents;
   readonly prefix: string | ((query: PrefixQuery) => string);
   readonly enabled: boolean;
-  /** of functions; `undefined`: the default */
+  /** the serializer of results of functions; `undefined`: the default */
   readonly serializer: Serializer | undefined;
   readonly background: AddBackground;
 }
 
-/** What has a name by which it can be dropped. */
+/** The kinds of names that results can be invalidated by. */
 export type TagKind = 'url' | 'fragment';
 
-/** What is asked for, beside queries: the result of a function, a view, a fragment of a page. */
+/** A request for a result that is no query's: of a function, a view or a fragment of a page. */
 export interface AnswerRequest {
   readonly kind: AnswerKind;
   /** for events and messages: `ArticleService.block`, `GET /articles` */
   readonly name: string;
-  /** tells it from every other of its kind and name */
+  /** differs from that of every other request of its kind and name */
   readonly key: string;
-  /** what it depends on; left out: nothing but time */
+  /** what it depends on; left out: on time only */
   readonly samples?: readonly Sample[];
   /** seconds; left out: the shortest of the samples' profiles */
   readonly timeout?: number;
-  /** names by which it can be dropped: `['url', 'https://…']` */
+  /** names that it can be invalidated by: `['url', 'https://…']` */
   readonly tags?: readonly (readonly [kind: TagKind, value: string])[];
-  /** it looks at nothing that its EntityManagers have loaded before */
+  /** the computation uses no rows that its EntityManagers have loaded before */
   readonly isolated?: boolean;
-  /** others that it may use, beside its own */
+  /** other EntityManagers that it may use */
   readonly managers?: Managers;
   /** of all processes that miss it, one computes while the others wait */
   readonly lock?: boolean;
-  /** why it is neither looked for nor stored */
+  /** why it is neither read from the store nor stored */
   readonly obstacle?: string | undefined;
-  /** it is not looked for: what was found could not be read */
+  /** the stored result could not be decoded, and must not be read again */
   readonly unreadable?: boolean;
 }
 
-/** EntityManagers that may decide about a result. */
+/** EntityManagers that may influence a result. */
 export interface Managers {
-  /** in the order in which they stand in the arguments */
+  /** in the order of the arguments */
   readonly given: readonly SqlEntityManager[];
-  /** others, in whatever way they are reached */
+  /** those that the function can reach by other ways */
   readonly reached: readonly SqlEntityManager[];
 }
 
 export interface Computed<T> {
   readonly value: T;
-  /** `undefined`: it is not to be stored */
+  /** `undefined`: it must not be stored */
   readonly payload: Uint8Array | undefined;
-  /** why it is not to be stored; default: `not storable` */
+  /** why it must not be stored; default: `not storable` */
   readonly reason?: string;
 }
 
 export type Answer<T> =
   | { readonly source: 'cache'; readonly payload: Uint8Array }
-  // reason: why it was not stored, or not looked for
+  // reason: why it was not stored, or not read from the store
   | { readonly source: 'computed'; readonly value: T; readonly reason?: string };
 
-/** What is known of a request before it is looked for. */
+/** A request with its address. */
 interface Plan {
   readonly catalog: Catalog;
-  readonly surroundings: EnvironmentState;
+  readonly environmentState: EnvironmentState;
   readonly address: EntryAddress;
   readonly timeout: number;
-  /** what tells its EntityManagers from others */
+  /** the descriptions of its EntityManagers */
   readonly managers: readonly string[];
 }
 
-/** A result as it was found, which holds. */
+/** A stored result that holds. */
 interface Hit {
   readonly payload: Uint8Array;
-  /** what it depends on: what its request tells, and its ingredients */
+  /** the dependencies of the request and of its ingredients */
   readonly tables: readonly TableDependencies[];
   readonly timeout: number;
-  /** the stamps of those */
+  /** their stamps */
   carried(): Seal;
 }
 
 type Context = Parameters<typeof sessionOf>[0] | undefined;
 
 /**
- * Serves what functions, views and fragments give, by the protocol of queries: lease, then compute, then fill. So what
- * a slow one has read before somebody else's commit is not served after it.
+ * Serves results of functions, views and fragments by the protocol of queries: lease, then compute, then fill. So a
+ * result that a slow computation has read before a commit is not served after it.
  */
 export class ComputedResults {
   readonly #parts: AnswerParts;
-  /** by key: what is being computed in this process, for as long as others wait for it */
-  readonly #flights = new Map<string, Promise<unknown>>();
+  readonly #flights = new SingleFlight();
+  readonly #filler: Filler;
   readonly #locks: FillLocks;
-  /** by key: where results are that have ingredients, as far as this process has seen them */
+  /** by key: the addresses of results with ingredients that this process has seen */
   readonly #lists = new LRUCache<string, IngredientList>({ max: 5000 });
   #environment:
-    | { readonly catalog: Catalog; readonly surroundings: EnvironmentState; readonly text: string }
+    | { readonly catalog: Catalog; readonly environmentState: EnvironmentState; readonly text: string }
     | undefined;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
+    this.#filler = new Filler(parts);
     this.#locks = new FillLocks(parts.store, parts.background);
   }
 
   /**
-   * From the store, or computed. What is thrown comes through as it is, and is not stored.
+   * Gives a result from the store, or computes it. Errors of the computation are passed on, and not stored.
    *
-   * @param compute is run once at most, in the caller's async context
+   * @param compute runs at most once, in the caller's async context
    * @throws CacheopsError if the request is wrong
    */
   answer<T>(
@@ -162,22 +165,10 @@ export class ComputedResults {
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
   ): Promise<Answer<T>> {
-    return noting(note => this.#traced(em, request, compute, note));
-  }
-
-  #traced<T>(
-    em: SqlEntityManager,
-    request: AnswerRequest,
-    compute: (bypass: boolean) => Promise<Computed<T>>,
-    note: Note,
-  ): Promise<Answer<T>> {
-    if (!channels.read.hasSubscribers) {
-      return this.#answer(em, request, compute, note, undefined);
-    }
-    const { events } = this.#parts;
-    const { name: entity, kind: op } = request;
-    const message: ReadMessage = { entity, op, database: events.database, events };
-    return traced(channels.read, message, () => this.#answer(em, request, compute, note, message));
+    const { name, kind } = request;
+    return noting(note =>
+      traceRead(this.#parts.events, name, kind, read => this.#answer(em, request, compute, note, read)),
+    );
   }
 
   async #answer<T>(
@@ -185,9 +176,9 @@ export class ComputedResults {
     request: AnswerRequest,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<Answer<T>> {
-    const started = performance.now();
+    const { events } = this.#parts;
     const counts = this.#countsOf(request);
     const ctx = em.getTransactionContext<Context>();
     const session = ctx && (await sessionOf(ctx));
@@ -196,17 +187,17 @@ export class ComputedResults {
       counts.bypassed++;
       const { value } = await compute(true);
       note?.(plan);
-      this.#report(request, 'bypass', plan, undefined, started, message);
+      reportRead(events, read, 'bypass', plan);
       return { source: 'computed', value, reason: plan };
     }
     const { address } = plan;
     let hit = request.unreadable ? undefined : await this.#read(plan);
     const outer = currentScope().computation;
-    // whoever holds a connection, or is awaited by others, does not wait
-    const flight = session || outer ? undefined : this.#flights.get(address.key);
+    // a caller that holds a connection, or that others may wait for, must not wait
+    const flight = session || outer ? undefined : this.#flights.ended(address.key);
     if (!hit && flight && !request.unreadable) {
       await flight;
-      // not what the other has found: that may have been before this was asked
+      // reads the store again, because the other may have begun before a commit that this call must see
       hit = await this.#read(plan);
     }
     const isFree = !session && !outer;
@@ -228,7 +219,7 @@ export class ComputedResults {
     }
     counts[hit ? 'hits' : 'misses']++;
     const found = { key: address.key, tables: hit?.tables ?? address.tables };
-    this.#report(request, hit ? 'hit' : 'miss', hit ? undefined : 'miss', found, started, message);
+    reportRead(events, read, hit ? 'hit' : 'miss', hit ? undefined : 'miss', found);
     return answer ?? { source: 'cache', payload: hit!.payload };
   }
 
@@ -241,11 +232,11 @@ export class ComputedResults {
     try {
       return await work();
     } finally {
-      lock.release(this.#flights.get(address.key));
+      lock.release(this.#flights.ended(address.key));
     }
   }
 
-  /** Drops everything that has this tag, in every process, and what is being computed. */
+  /** Invalidates all results with this tag in every process, including those that are being computed. */
   async invalidateTag(kind: TagKind, value: string): Promise<void> {
     const { store, events } = this.#parts;
     await dropNamed(store, TAGS, kind, [value]);
@@ -253,7 +244,7 @@ export class ComputedResults {
     events.announceInvalidation(() => ({ names: [{ op, name: value }] }));
   }
 
-  /** @returns a reason if it is not to be looked for */
+  /** @returns a reason if it must not be read from the store */
   async #plan(em: SqlEntityManager, request: AnswerRequest, ctx: Context): Promise<Plan | string> {
     const { enabled } = this.#parts;
     if (!enabled || currentScope().disabled) {
@@ -272,7 +263,7 @@ export class ComputedResults {
     if (typeof loaded === 'string') {
       return loaded;
     }
-    const { catalog, surroundings } = loaded;
+    const { catalog, surroundings: environmentState } = loaded;
     const { samples = [] } = request;
     const planned =
       samples.length > 0 ? await this.#parts.samples.plan(em, samples, catalog, request.name) : undefined;
@@ -285,7 +276,7 @@ export class ComputedResults {
     }
     const tables = [...(planned?.tables ?? []), ...tagDependencies(request.tags ?? [])];
     const prefix = this.#prefix(request, planned?.entity ?? '', tables, catalog);
-    // all that tells it from others is in the digest: what stands before may end and begin anywhere
+    // the digest contains all parts, because their boundaries in the rest of the key are ambiguous
     const identity = JSON.stringify([
       prefix,
       request.kind,
@@ -297,7 +288,7 @@ export class ComputedResults {
     const key = `${prefix}${request.kind}:${request.name}:${hash('sha256', identity, 'base64url')}`;
     return {
       catalog,
-      surroundings,
+      environmentState,
       timeout,
       managers,
       address: { key, tables: tables.length > 0 ? tables : [namedDependency(KEYS, 'key', key)] },
@@ -305,8 +296,8 @@ export class ComputedResults {
   }
 
   /**
-   * What an EntityManager makes of whatever is asked through it, as text: database, schema, filters, session; or why that
-   * must not be stored.
+   * All that an EntityManager adds to queries, as text: database, schema, filters, session; or why results must not be
+   * stored.
    */
   async describeManager(
     em: SqlEntityManager,
@@ -316,7 +307,7 @@ export class ComputedResults {
     if (ctx && !session) {
       return { obstacle: 'a transaction that cannot be seen' };
     }
-    // what is read in it of the catalog has to be what everybody finds
+    // the catalog that the transaction reads must be the one that every session reads
     const obstacle = session?.whyNotCached(false);
     if (obstacle) {
       return { obstacle };
@@ -325,48 +316,41 @@ export class ComputedResults {
     if (typeof loaded === 'string') {
       return { obstacle: loaded };
     }
-    const { catalog, surroundings } = loaded;
+    const { catalog, surroundings: environmentState } = loaded;
     if (session?.hasOwnSettings(settingsInKey(em))) {
       return { obstacle: NON_DEFAULT_SETTINGS };
     }
-    const text = this.#textOf(em, catalog, surroundings);
+    const text = this.#textOf(em, catalog, environmentState);
     return text === undefined ? { obstacle: 'a session that has no key' } : { text };
   }
 
-  /** As {@link describeManager}, but for its transaction; `undefined` if it cannot be told from others. */
+  /** As {@link describeManager}, but without its transaction; `undefined` if it has no text. */
   describeUsedManager(em: SqlEntityManager): string | undefined {
     const { database, environment } = this.#parts;
-    const [catalog, surroundings] = [database.current, environment.current];
-    return catalog && surroundings && this.#textOf(em, catalog, surroundings);
+    const [catalog, environmentState] = [database.current, environment.current];
+    return catalog && environmentState && this.#textOf(em, catalog, environmentState);
   }
 
-  #textOf(em: SqlEntityManager, catalog: Catalog, surroundings: EnvironmentState): string | undefined {
+  #textOf(em: SqlEntityManager, catalog: Catalog, environmentState: EnvironmentState): string | undefined {
     const context = contextText(em);
     return context === undefined
       ? undefined
-      : JSON.stringify([this.#environmentOf(catalog, surroundings), context]);
+      : JSON.stringify([this.#environmentOf(catalog, environmentState), context]);
   }
 
   async #compute<T>(
     em: SqlEntityManager,
     request: AnswerRequest,
-    { catalog, address, timeout, managers, surroundings }: Plan,
+    { catalog, address, timeout, managers, environmentState }: Plan,
     session: Session | undefined,
     compute: (bypass: boolean) => Promise<Computed<T>>,
     note: Note,
-    settle: (filled: Promise<unknown>) => void,
+    settle: (filled: Promise<unknown> | undefined) => void,
   ): Promise<Answer<T>> {
     const { database } = this.#parts;
     const { readCommitted } = await database.get(this.#asker(undefined));
-    // the lease first: so whatever changes what is computed from now on changes the lease's stamps after
-    const seal = await takeLease(
-      this.#parts,
-      address,
-      timeout,
-      session !== undefined,
-      this.#countsOf(request),
-      catalog,
-    );
+    const target = this.#targetOf(request, address, timeout);
+    const seal = await this.#filler.lease(target, session !== undefined, catalog);
     const { own: store } = this.#parts;
     const computation = new Computation({
       key: address.key,
@@ -393,51 +377,47 @@ export class ComputedResults {
       seal === undefined ? undefined : joinSeals([{ tables: address.tables, seal }, ...ingredients]);
     const obstacle =
       computation.obstacle ??
-      (surroundings === this.#parts.environment.current ? undefined : NON_DEFAULT_SETTINGS) ??
+      (environmentState === this.#parts.environment.current ? undefined : NON_DEFAULT_SETTINGS) ??
       session?.whyNotCached(readCommitted) ??
       (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
       note?.(obstacle);
-      this.#reportNotStored(request, address, obstacle);
+      this.#filler.reportNotStored(target, obstacle);
       return { source: 'computed', value, reason: obstacle };
     }
     const shortest = Math.min(timeout, ...ingredients.map(each => each.timeout));
     note?.({ ...sealed!, timeout: shortest, store, managers });
     if (ingredients.length === 0) {
-      settle(this.#fill(request, address, seal!, payload!, timeout));
+      settle(this.#filler.store(target, seal, payload));
     } else {
       const list = { address: listAddress(address.key, sealed!.tables), timeout: shortest };
       this.#lists.set(address.key, list);
       settle(
         Promise.all([
-          this.#fillList(address, seal!, list),
-          this.#fill(request, list.address, sealed!.seal, payload!, shortest),
+          this.#filler.storeUnreported(address, seal!, encodeList(list), shortest),
+          this.#filler.store({ ...target, ...list }, sealed!.seal, payload),
         ]),
       );
     }
     return { source: 'computed', value };
   }
 
-  /** @param work is told of what is still going on when it has an answer */
+  /** @param work calls `settle` with the fills that go on after it has its result */
   async #inFlight<T>(
     key: string,
-    work: (settle: (filled: Promise<unknown>) => void) => Promise<T>,
+    work: (settle: (filled: Promise<unknown> | undefined) => void) => Promise<T>,
   ): Promise<T> {
-    let filled: Promise<unknown> = Promise.resolve();
+    let filled: Promise<unknown> | undefined;
     const working = work(settled => {
       filled = settled;
     });
     const flight = working.then(() => filled).catch(() => undefined);
-    if (!this.#flights.has(key)) {
-      const end = endOrMaxWait(flight);
-      this.#flights.set(key, end);
-      void end.then(() => this.#flights.delete(key));
-    }
+    this.#flights.track(key, flight);
     this.#parts.background(flight, 'a connection');
     return working;
   }
 
-  /** Does it manage rows which the result depends on? They may be older than the lease. */
+  /** Does it manage rows that the result depends on? They may be older than the lease. */
   #hasLoaded(em: SqlEntityManager, { tables }: EntryAddress): boolean {
     const { current } = this.#parts.database;
     const names = new Set(tables.map(({ table }) => table));
@@ -460,7 +440,7 @@ export class ComputedResults {
       }
       const list = decodeList(address.key, hit.payload);
       if (list.address.key === known?.address.key) {
-        return undefined; // there was nothing a moment ago
+        return undefined; // it was read above, and is a miss
       }
       this.#lists.set(address.key, list);
       return await this.#readFrom(list.address, list.timeout);
@@ -482,50 +462,8 @@ export class ComputedResults {
       : undefined;
   }
 
-  async #fillList(address: EntryAddress, seal: string, list: IngredientList): Promise<void> {
-    const { store, events } = this.#parts;
-    try {
-      await store.fill(address, seal, encodeList(list), list.timeout);
-    } catch (error) {
-      events.reportError('fill', error);
-    }
-  }
-
-  async #fill(
-    request: AnswerRequest,
-    address: EntryAddress,
-    seal: string,
-    payload: Uint8Array,
-    timeout: number,
-  ): Promise<void> {
-    const { store, events } = this.#parts;
-    try {
-      await store.fill(address, seal, payload, timeout);
-    } catch (error) {
-      events.reportError('fill', error);
-      return;
-    }
-    this.#countsOf(request).fills++;
-    events.announce('fill', () => ({
-      entity: request.name,
-      op: request.kind,
-      key: address.key,
-      dependencies: describeDependencies(address),
-      size: payload.length,
-      timeout,
-    }));
-  }
-
-  #reportNotStored(request: AnswerRequest, { key }: EntryAddress, reason: string): void {
-    if (reason !== REFUSED) {
-      this.#countsOf(request).unstored++;
-    }
-    this.#parts.events.announce('unstored', () => ({
-      entity: request.name,
-      op: request.kind,
-      key,
-      reason,
-    }));
+  #targetOf(request: AnswerRequest, address: EntryAddress, timeout: number): Target {
+    return { entity: request.name, op: request.kind, counts: this.#countsOf(request), address, timeout };
   }
 
   #countsOf({ kind, name }: AnswerRequest): ReadCounts {
@@ -549,12 +487,12 @@ export class ComputedResults {
       : '';
   }
 
-  #environmentOf(catalog: Catalog, surroundings: EnvironmentState): string {
-    if (this.#environment?.catalog !== catalog || this.#environment.surroundings !== surroundings) {
+  #environmentOf(catalog: Catalog, environmentState: EnvironmentState): string {
+    if (this.#environment?.catalog !== catalog || this.#environment.environmentState !== environmentState) {
       const definition = modelDigest(this.#parts.driver);
       const format = serializerKey(this.#parts.serializer);
-      const text = JSON.stringify([catalog.database, surroundings.text, definition, format]);
-      this.#environment = { catalog, surroundings, text };
+      const text = JSON.stringify([catalog.database, environmentState.text, definition, format]);
+      this.#environment = { catalog, environmentState, text };
     }
     return this.#environment.text;
   }
@@ -563,38 +501,17 @@ export class ComputedResults {
     return this.#parts.environment.load(this.#parts.database, this.#asker(ctx));
   }
 
-  /** In the transaction, if there is one: a database with a single connection has no other. */
+  /** In the transaction, if there is one, because a database with one connection has no other. */
   #asker(ctx: Context): Ask {
     return askerOf(this.#parts.driver, ctx);
-  }
-
-  #report(
-    request: AnswerRequest,
-    outcome: NonNullable<ReadMessage['outcome']>,
-    reason: string | undefined,
-    address: EntryAddress | undefined,
-    started: number,
-    message: ReadMessage | undefined,
-  ): void {
-    if (message) {
-      conclude(message, outcome, reason, address);
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: request.name,
-      op: request.kind,
-      source: outcome === 'hit' ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
-      duration: performance.now() - started,
-    }));
   }
 }
 
 /**
- * What EntityManagers make of whatever is asked through them, each as text; or why that must not be stored.
+ * All that EntityManagers add to queries, each as text; or why results must not be stored.
  *
- * Of those that are merely reached, one that is like another tells nothing more: a function that is called in a request,
- * and one that is called outside of any, find the same.
+ * Duplicates among those that are merely reached are left out, so that a function that is called in a request and one
+ * that is called outside of any share their results.
  */
 export async function describeManagers({
   given,
@@ -613,7 +530,7 @@ export async function describeManagers({
   return { managers };
 }
 
-/** EntityManagers that were used, each as text; `undefined` for one that cannot be told from others. */
+/** The EntityManagers that were used, each as text; `undefined` for one without a text. */
 export function describeUsed(used: Iterable<SqlEntityManager>): (string | undefined)[] {
   return Array.from(used, em => functionPartsIn(em)?.results.describeUsedManager(em));
 }
@@ -633,7 +550,7 @@ function whyNotStored(
   return dependencies > MAX_DEPENDENCIES ? 'it depends on too much' : undefined;
 }
 
-/** One table, since each may stand only once in an address. */
+/** One table, because an address must not contain a table twice. */
 function tagDependencies(tags: NonNullable<AnswerRequest['tags']>): TableDependencies[] {
   return tags.length === 0
     ? []

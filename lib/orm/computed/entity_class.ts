@@ -1,6 +1,6 @@
 import { EntitySchema, MetadataStorage } from '@mikro-orm/core';
 
-/** Is this function a class, or an entity's constructor? Everything else that can be called gives samples. */
+/** Is this function a class, or the constructor of an entity? Any other function gives samples. */
 export function isEntityClass(value: unknown): boolean {
   return (
     typeof value === 'function' &&

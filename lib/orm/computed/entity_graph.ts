@@ -10,32 +10,32 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 
-/** One entity, as plain data: what was loaded of it, and of what it leads to. */
+/** One entity with its loaded properties and relations, as plain data. */
 export interface EntityRecord {
   readonly name: string;
   readonly schema: string | undefined;
   /** primary key in JavaScript form, in the order of its properties */
   readonly key: readonly unknown[];
-  /** what was loaded; `undefined` if nothing was */
+  /** the loaded properties; `undefined` for a reference */
   readonly state: Properties | undefined;
-  /** what the ORM compares it with when it flushes, in database form */
+  /** the data that the ORM compares it with in a flush, in database form */
   readonly original: unknown;
-  /** names of the properties that it takes for loaded */
+  /** names of the properties that the ORM treats as loaded */
   readonly loaded: readonly string[];
   /** to-many relations that were loaded: the positions of their items among all records */
   readonly collections: Readonly<
     Record<string, { readonly items: readonly number[]; readonly partial: boolean }>
   >;
-  /** what of it `toObject()` shows */
+  /** decides what `toObject()` shows */
   readonly context: unknown;
 }
 
 interface Properties {
   /** in JavaScript form */
   readonly values: Readonly<Record<string, unknown>>;
-  /** in database form: what its custom type makes a class instance of */
+  /** in database form: values that a custom type converts to instances of a class */
   readonly converted: Readonly<Record<string, unknown>>;
   readonly embedded: Readonly<Record<string, Properties | readonly (Properties | null)[]>>;
   /** to-one relations: the position of their target among all records */
@@ -44,13 +44,13 @@ interface Properties {
 
 export interface EntityGraph {
   readonly records: readonly EntityRecord[];
-  /** the positions of the entities that were asked for */
+  /** the positions of the recorded entities, without those that they refer to */
   readonly roots: readonly number[];
 }
 
 type Entity = AnyEntity & Dictionary;
 
-/** An entity is not what the database holds: it has changes that are not flushed. */
+/** An entity has changes that are not flushed. */
 export class UnflushedError extends CacheopsError {}
 
 export function isEntity(value: object): boolean {
@@ -58,7 +58,7 @@ export function isEntity(value: object): boolean {
 }
 
 /**
- * Which row an entity is, as text; `undefined` if it is no entity.
+ * Identifies the row of an entity, as text; `undefined` if the value is no entity.
  *
  * @throws CacheopsError if it has no row yet
  */
@@ -79,15 +79,14 @@ export function entityKey(value: object, path: string): string | undefined {
 }
 
 /**
- * Entities as plain data, with everything that was loaded behind them.
+ * Records entities and all loaded entities that they refer to, as plain data.
  *
- * In JavaScript form, and not as rows: what of a row the ORM has kept (decoded, merged with later rows) is the entity
- * itself.
+ * Values are in JavaScript form, because the ORM keeps no rows: it decodes them and merges them with later ones.
  *
- * @param pathOf what each root is called in messages
+ * @param pathOf the name of each root in messages
  * @param isStorable whether a value that no custom type converts can be stored as it is
  * @throws UnflushedError that names the path of an entity that was changed
- * @throws CacheopsError that names the path of one that is not in the database, or of what cannot be stored
+ * @throws CacheopsError that names the path of an entity that is not in the database, or of a value that cannot be stored
  */
 export function recordEntities(
   roots: readonly object[],
@@ -104,7 +103,7 @@ export function recordEntities(
     }
     const position = records.length;
     positions.set(entity, position);
-    records.push(undefined as never); // its place, before those of what it leads to
+    records.push(undefined as never); // reserves its position before those of its relations
     records[position] = record(entity, path);
     return position;
   };
@@ -220,11 +219,11 @@ export function recordEntities(
 }
 
 /**
- * Makes an EntityManager manage what {@link recordEntities} has recorded, as if it had just been loaded by it: what it
- * manages already is merged with that, without what was changed there and not flushed.
+ * Makes an EntityManager manage recorded entities as if it had just loaded them. Entities that it manages already are
+ * merged with them, and keep changes that are not flushed.
  *
  * @returns the roots
- * @throws CacheopsError if it is no graph of these entities. Then the EntityManager is as it was
+ * @throws CacheopsError if the graph does not fit the entities. Then the EntityManager is unchanged
  */
 export async function restoreEntities(em: SqlEntityManager, graph: EntityGraph): Promise<object[]> {
   const metadata = em.getMetadata();
@@ -287,7 +286,7 @@ export async function restoreEntities(em: SqlEntityManager, graph: EntityGraph):
   return graph.roots.map(root => entities[root]!);
 }
 
-/** Looks at all of a graph before anything is made of it. */
+/** Checks the whole graph before anything is restored. */
 function checkGraph(graph: EntityGraph, byName: ReadonlyMap<string, EntityMetadata>): void {
   const { records, roots } = graph;
   const isPosition = (value: unknown) =>
@@ -346,14 +345,14 @@ function isRecord(value: unknown): value is Dictionary {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** As it was loaded, so that the next flush finds nothing to do. */
+/** Restores the original data, so that the next flush finds no changes. */
 function takeOver(wrapped: ReturnType<typeof helper>, { original, loaded }: EntityRecord): void {
-  // others may be given the same data
+  // a copy, because other callers may be given the same data
   wrapped.__originalEntityData = structuredClone(original) as typeof wrapped.__originalEntityData;
   wrapped.__loadedProperties = new Set(loaded);
 }
 
-/** Is there something that a flush would insert or delete? */
+/** Would a flush insert or delete rows? */
 export function leavesChanges(em: SqlEntityManager): boolean {
   const unitOfWork = em.getUnitOfWork();
   const isNew = (entity: object) => !helper(entity as Entity).__originalEntityData;
@@ -397,7 +396,7 @@ function checkUnchanged(entity: Entity, meta: EntityMetadata, path: string): voi
   }
 }
 
-/** What the ORM attaches to entities has names of its own. */
+/** Fields that the ORM attaches to entities begin with an underscore. */
 function isColumnLike(key: string): boolean {
   return !key.startsWith('_');
 }

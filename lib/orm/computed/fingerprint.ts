@@ -2,18 +2,17 @@ import { inspect, types } from 'node:util';
 import { CacheopsError } from '../../config/error.js';
 
 /**
- * Values as text, such that two with the same text are the same: every value carries its type, and nothing is left
- * out. `[1]`, `['1']` and `[1n]` differ, and so do `[]` and `new Array(1)`, `{}` and `Object.create(null)`, and an object
- * twice and two objects that are alike.
+ * Writes a value as text, so that values with equal text are equal in every type and property. `[1]`, `['1']` and `[1n]`
+ * differ, and so do `[]` and `new Array(1)`, `{}` and `Object.create(null)`, and one object twice and two equal objects.
  *
- * What is known to be told apart is accepted, and everything else refused: primitives but symbols; plain objects and
- * arrays whose properties are all enumerable and no accessors; Map, Set, Date, RegExp, URL, bytes and typed arrays
- * without further properties. Whether a property may be written is not told apart.
+ * It accepts primitives except symbols; plain objects and arrays whose properties are all enumerable and no accessors;
+ * Map, Set, Date, RegExp, URL, bytes and typed arrays without further properties. It refuses everything else. Whether a
+ * property is writable is not part of the text.
  *
- * @param describe text for what is no plain data, but known (an entity, by its key and row); else `undefined`
- * @param root what the value is called in messages
- * @throws CacheopsError that names the path of what cannot be told from others: functions, symbols, instances of
- * classes, proxies, cycles
+ * @param describe the text of an object that is no plain data (an entity, by its key and row); otherwise `undefined`
+ * @param root the name of the value in messages
+ * @throws CacheopsError that names the path of a value without a text: a function, a symbol, an instance of a class, a
+ * proxy, a cycle
  */
 export function fingerprint(
   value: unknown,
@@ -68,7 +67,7 @@ export function fingerprint(
     }
     if (shape === 'plain') {
       const mark = Object.getPrototypeOf(part) === null ? 'null' : '';
-      // the order of keys means nothing to most functions, and something to some
+      // in their order, which matters to some functions
       const entries = propertiesOf(part, path, refusal).map(
         ([key, item]) => `${JSON.stringify(key)}:${write(item, pathTo(path, key))}`,
       );
@@ -96,13 +95,13 @@ export function fingerprint(
   return write(value, root);
 }
 
-/** An error that says what stands where, and that it cannot be used. */
+/** Makes an error that names a value that cannot be used, and its path. */
 export type Refuse = (path: string, what: string) => CacheopsError;
 
 /**
- * What an object is, if it is known to be that and nothing more.
+ * The kind of an object.
  *
- * @throws what `refuse` gives
+ * @throws the error of `refuse`, if the object has no known kind, or more than its kind has
  */
 export function shapeOf(part: object, path: string, refuse: Refuse): Kind | 'array' | 'plain' {
   if (types.isProxy(part)) {
@@ -126,12 +125,12 @@ export function shapeOf(part: object, path: string, refuse: Refuse): Kind | 'arr
   throw refuse(path, nameOf(part, prototype));
 }
 
-/** What a plain object holds. @throws what `refuse` gives, for what not everybody sees, and sees the same */
+/** The properties of a plain object. @throws the error of `refuse`, for one that is hidden or an accessor */
 export function propertiesOf(part: object, path: string, refuse: Refuse): [key: string, value: unknown][] {
   return Reflect.ownKeys(part).map(key => [key as string, dataOf(part, key, path, refuse)]);
 }
 
-/** The items of an array, without its holes. @throws what `refuse` gives, if it has other properties */
+/** The items of an array, without its holes. @throws the error of `refuse`, if it has other properties */
 export function itemsOf(
   part: readonly unknown[],
   path: string,
@@ -151,7 +150,7 @@ export function itemsOf(
   return items;
 }
 
-/** The value of a property, if it is one that everybody sees, and sees the same. */
+/** The value of a property that is enumerable and no accessor. */
 function dataOf(part: object, key: string | symbol, path: string, refuse: Refuse): unknown {
   if (typeof key === 'symbol') {
     throw refuse(pathToAny(path, key), A_SYMBOL);
@@ -182,11 +181,11 @@ export function pathTo(path: string, key: string): string {
 
 type Write = (part: unknown, path: string) => string;
 
-/** What has slots of its own: its prototype alone does not tell that it has them. */
+/** A kind of objects with internal slots, which cannot be recognised by their prototype alone. */
 export interface Kind {
   readonly name: string;
   is(value: unknown): boolean;
-  /** the properties that each of them has */
+  /** own properties that every object of the kind has */
   readonly keys?: ReadonlySet<string | symbol>;
   write(value: never, path: string, write: Write): string;
 }
@@ -265,7 +264,7 @@ const KINDS = new Map<object, Kind>([
       name,
       is: value =>
         ArrayBuffer.isView(value) &&
-        types.isArrayBuffer(value.buffer) && // what others may write at the same time is another
+        types.isArrayBuffer(value.buffer) && // shared memory may change at any time
         (name === 'Buffer' || name === 'DataView'
           ? types.isDataView(value) === (name === 'DataView')
           : tagOf(value) === name) &&
@@ -281,15 +280,15 @@ const tagGetter = Object.getOwnPropertyDescriptor(
   Symbol.toStringTag,
 )!.get!;
 
-/** The name of a typed array's kind, whatever its prototype is. */
+/** The kind of a typed array, which does not depend on its prototype. */
 function tagOf(value: unknown): string | undefined {
   return tagGetter.call(value) as string | undefined;
 }
 
-/** Listing the indices of a larger typed array takes longer than most functions. */
+/** Listing the indices of a larger typed array would take longer than most functions. */
 const MAX_LISTED = 4096;
 
-/** Own keys, without the indices of a typed array; of a large one, the first that is enumerable. */
+/** Own keys, without the indices of a typed array; of a large one, a placeholder if there are any. */
 function ownKeys(part: object): readonly (string | symbol)[] {
   if (tagOf(part) === undefined) {
     return Reflect.ownKeys(part);
@@ -317,14 +316,14 @@ function checkKeys(
 }
 
 /**
- * Whether a value has slots of its own. Left out: views, which are one question; keys, which take microseconds to ask for and
- * have symbols.
+ * Checks for internal slots. Left out: views, which one other check covers; and keys, whose checks take microseconds and
+ * which have symbols.
  */
 const BRANDS = Object.entries(types)
   .filter(([name]) => !/^is(CryptoKey|KeyObject|Proxy|.*Array|DataView|ArrayBufferView)$/.test(name))
   .map(([, is]) => is as (value: unknown) => boolean);
 
-/** A prototype can be changed: an object that has slots of its own is not plain. */
+/** An object with internal slots is not plain, whatever its prototype was set to. */
 function isPlain(part: object): boolean {
   return !Array.isArray(part) && !BRANDS.some(is => is(part)) && !ArrayBuffer.isView(part);
 }
@@ -339,6 +338,6 @@ function nameOf(
 
 function refusal(path: string, what: string): CacheopsError {
   return new CacheopsError(
-    `${path} is ${what}, which cannot be told from others like it. Pass plain data, entities, or what identifies it.`,
+    `${path} is ${what}, which cannot be part of a key. Pass plain data, entities, or a value that identifies it.`,
   );
 }

@@ -3,11 +3,11 @@ import type { EntryAddress } from '../../store/store.js';
 import type { Scheme, TableDependencies } from '../../values/scheme.js';
 
 /**
- * Where a result is that depends on more than its request tells: on what other cached functions depend that it was made
- * of. That is only known once it has been computed. So under the key of the request there is a list of the dependencies,
- * and the result under a key that has a digest of the list, sealed with the stamps of all.
+ * The address of a result that was computed from other cached functions (its ingredients), and depends on what they
+ * depend on. These dependencies are known only after the computation. So the key of the request holds a list of them,
+ * and the result is stored under a key with a digest of the list, sealed with all stamps.
  *
- * The list needs no guard of its own: wherever it leads, the result that is found there holds, or is a miss.
+ * The list may be outdated: the result at its address either holds or is a miss.
  */
 export interface IngredientList {
   readonly address: EntryAddress;
@@ -15,10 +15,10 @@ export interface IngredientList {
   readonly timeout: number;
 }
 
-/** No UTF-8, no result of `node:v8` and no msgpack of an array begins so. */
+/** No UTF-8 text, no value of `node:v8` and no msgpack array begins with these bytes. */
 const MAGIC = Buffer.from([0x9c, 0xac, 0x11, 0x57, 0xc1, 0x00, 0x00, 0x01]);
 
-/** Each of them is looked at on every hit. */
+/** Every hit compares all of them. */
 export const MAX_DEPENDENCIES = 1000;
 
 export function listAddress(key: string, tables: readonly TableDependencies[]): EntryAddress {
@@ -34,7 +34,7 @@ export function isList(payload: Uint8Array): boolean {
 }
 
 /**
- * @param key of the request
+ * @param key the key of the request
  * @throws SyntaxError or TypeError if it is damaged
  */
 export function decodeList(key: string, payload: Uint8Array): IngredientList {
@@ -53,7 +53,7 @@ function plainTables(tables: readonly TableDependencies[]): PlainTables {
   return tables.map(({ table, dependencies }) => [
     table,
     dependencies.map(({ scheme: { id, columns, reads, tests, kinds }, values }) => [
-      // in an order of its own, and without what the scheme may carry beside
+      // in a fixed order, and without other fields that a scheme may have
       { id, columns, ...(reads && { reads }), ...(tests && { tests }), ...(kinds && { kinds }) },
       values,
     ]),

@@ -2,13 +2,13 @@ import type { SqlEntityManager } from '@mikro-orm/sql';
 import { currentScope, withScope } from '../context/scope.js';
 
 /**
- * Runs a function such that EntityManagers of its own, in the same transactions and with the same filters, schema and
- * session, take the place of its caller's: `this.em`, its repositories and whatever else leads to those.
+ * Runs a function with forks of its caller's EntityManagers, which have the same transactions, filters, schema and
+ * session. The forks replace them everywhere: in `this.em`, in repositories, and where else the function finds them.
  *
- * So what it gives comes from the database as it is now, and not from what its caller has loaded some time ago or has
- * changed and not flushed. Others will be given it, too.
+ * So the result comes from the present database, and not from rows that the caller has loaded before or has changed and
+ * not flushed. Other callers will be given the result, too.
  *
- * @param run is given what takes the place of each
+ * @param run is given the forks
  */
 export async function isolated<T>(
   ems: readonly [SqlEntityManager, ...SqlEntityManager[]],

@@ -2,27 +2,26 @@ import { CacheopsError } from '../../config/error.js';
 import { itemsOf, pathTo, propertiesOf, shapeOf } from './fingerprint.js';
 import { structured } from './serializer.js';
 
-/** The way to a value from a result, as keys and indices. */
+/** The path from a result to a value, as keys and indices. */
 export type Place = readonly (string | number)[];
 
-/** A result without its entities, and where they stood in it. */
+/** A result without its entities, and their places in it. */
 export interface Dissected {
-  /** the same, with `null` where an entity stood */
+  /** the result with `null` in the places of entities */
   readonly plain: unknown;
   readonly entities: readonly { readonly place: Place; readonly entity: object }[];
 }
 
 /**
- * Takes the entities out of a result, and makes sure that the rest can be stored as it is: plain objects, arrays,
- * Map, Set, Date, bytes, and everything primitive but symbols, without anything that would be lost, but for the lack of a
- * prototype.
+ * Separates the entities from a result, and checks that the rest can be stored without loss: plain objects, arrays, Map,
+ * Set, Date, bytes and primitives except symbols. Only the lack of a prototype is lost.
  *
- * @param root what the result is called in messages
- * @throws CacheopsError that names the path of what cannot be stored
+ * @param root the name of the result in messages
+ * @throws CacheopsError that names the path of a value that cannot be stored
  */
 export function dissect(value: unknown, isEntity: (value: object) => boolean, root: string): Dissected {
   const entities: { place: Place; entity: object }[] = [];
-  // what is in a result twice is one object in the copy, too
+  // an object that the result contains twice is one object in the copy, too
   const copies = new Map<object, unknown>();
   const open = new Set<object>();
 
@@ -52,7 +51,7 @@ export function dissect(value: unknown, isEntity: (value: object) => boolean, ro
     const made = copyContainer(part, place, path, canHoldEntities);
     open.delete(part);
     if (entities.length === before) {
-      copies.set(part, made); // else its entities are to be found by the other way as well
+      copies.set(part, made); // otherwise each path to its entities must be recorded
     }
     return made;
   };
@@ -100,16 +99,16 @@ export function dissect(value: unknown, isEntity: (value: object) => boolean, ro
   return { plain: copy(value, [], root, true), entities };
 }
 
-/** @throws CacheopsError that names the path of what cannot be stored */
+/** @throws CacheopsError that names the path of a value that cannot be stored */
 export function checkStorable(value: unknown, path: string): void {
   dissect(value, () => false, path);
 }
 
 /**
- * A copy of arguments, as `fingerprint()` accepts them: what is changed later is not changed in it. Entities,
- * EntityManagers and repositories are not copied.
+ * Copies arguments that `fingerprint()` accepts, so that later changes do not affect the copy. Entities, EntityManagers
+ * and repositories are not copied.
  *
- * @param others what stands in the place of some of them in the copy
+ * @param others replacements for some objects
  */
 export function copyArguments(args: readonly unknown[], others?: ReadonlyMap<object, object>): unknown[] {
   const copies = new Map<object, object>();
@@ -153,7 +152,7 @@ export function copyArguments(args: readonly unknown[], others?: ReadonlyMap<obj
   return args.map(copy);
 }
 
-/** Puts entities back where they stood. */
+/** Puts entities back into their places. */
 export function assemble(
   plain: unknown,
   entities: readonly { readonly place: Place; readonly entity: object }[],

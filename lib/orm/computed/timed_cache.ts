@@ -1,4 +1,7 @@
-/** That there is nothing under a key, or nothing any more. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { SingleFlight } from '../reads/single_flight.js';
+
+/** There is no value under a key, or it has expired. */
 export class CacheMiss extends Error {
   static {
     CacheMiss.prototype.name = 'CacheMiss';
@@ -9,10 +12,10 @@ export class CacheMiss extends Error {
   }
 }
 
-/** Values by key, each for a time. The store's, and files', have the same interface. */
+/** Values by key that expire. The cache in the store and the cache in files have this interface. */
 export interface TimedCache {
   /**
-   * @throws CacheMiss if there is nothing, since what was stored may be `undefined`
+   * @throws CacheMiss if there is no value, because a stored value may be `undefined`
    *
    * ```ts
    * try {
@@ -31,10 +34,37 @@ export interface TimedCache {
   delete(key: string): Promise<void>;
 
   /**
-   * What is under the key, or what `compute` gives, which is stored then. Of several calls at once in one process, one
-   * computes. What was deleted meanwhile is not stored.
+   * Gives the value of the key, or computes and stores it. Of several calls at once in one process, one computes. If the
+   * key was deleted meanwhile, the value is not stored.
    *
    * @param options.timeout seconds; left out: the cache's own
    */
   through<T>(key: string, compute: () => Promise<T>, options?: { timeout?: number }): Promise<T>;
+}
+
+/** Set in a computation, which must not wait for others, because others may wait for it. */
+const computing = new AsyncLocalStorage<true>();
+
+/**
+ * What `find` gives, or else what `compute` gives. Of several calls at once in one process, one computes; the others
+ * then call `find` again, because what was computed may have been deleted meanwhile.
+ */
+export async function findOrCompute<F, T>(
+  flights: SingleFlight,
+  key: string,
+  find: () => Promise<F | undefined>,
+  compute: () => Promise<T>,
+): Promise<{ readonly found: F } | { readonly computed: T }> {
+  let found = await find();
+  const other = found || computing.getStore() ? undefined : flights.ended(key);
+  if (other) {
+    await other;
+    found = await find();
+  }
+  if (found) {
+    return { found };
+  }
+  const computation = computing.run(true, compute);
+  flights.track(key, computation);
+  return { computed: await computation };
 }

@@ -4,35 +4,37 @@ import { checkInteger } from '../../config/check.js';
 import type { Serializer } from '../../config/options.js';
 import { serializerKey } from '../../config/serializer.js';
 import type { ReadCounts } from '../../observability/stats.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import { currentScope, type Ingredient, type Note, noting } from '../context/scope.js';
-import { type LeaseParts, REFUSED, takeLease } from '../protocol/lease.js';
+import { type LeaseParts, REFUSED } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS } from '../protocol/virtual_tables.js';
-import { SingleFlight } from './single_flight.js';
-import { CacheMiss, type TimedCache } from './timed_cache.js';
+import { Filler, type Target } from '../reads/fill.js';
+import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
+import { SingleFlight } from '../reads/single_flight.js';
+import { CacheMiss, findOrCompute, type TimedCache } from './timed_cache.js';
 import { decodeValue, encodeValue } from './value_codec.js';
 
 export interface StoreCacheParts extends LeaseParts {
-  /** the store itself, behind what guards it: ORMs may share one */
+  /** the store without its wrappers, which several ORMs may share */
   readonly own: Store;
-  /** it serves other processes, too */
+  /** other processes use it, too */
   readonly isShared: boolean;
-  /** the global one of its ORM */
+  /** the global EntityManager of its ORM */
   readonly em: () => EntityManager;
-  /** tells the database from others; it is asked for that once */
+  /** the name of the database, which the database is asked for once */
   readonly databaseName: () => Promise<string>;
   readonly enabled: boolean;
   readonly serializer: Serializer | undefined;
-  /** what a key gets before it: by tenant, say */
+  /** the prefix of a key, by tenant for example */
   readonly prefix: (key: string) => string;
 }
 
-/** What a value is told from others of its key by, and what is in its key then, so that it is no ingredient of others. */
+/** One of several values with the same key. */
 export interface ValueVariant {
+  /** differs from that of other variants */
   readonly text: string;
-  /** the EntityManagers that decide about it, each as text */
+  /** the EntityManagers that influence it, each as text */
   readonly managers: readonly string[];
 }
 
@@ -46,18 +48,20 @@ interface Value {
 const DEFAULT_TIMEOUT = 3600;
 
 /**
- * Values by key in the store of the queries, for a time: in Redis, all processes share them.
+ * Values by key that expire, in the store of the queries: in Redis, all processes share them.
  *
- * Where the store is down, `get` misses and `set` stores nothing. `delete`, and `set` of what was there before, are
- * invalidations, and as such never forgotten: see the option `onStoreFailure`.
+ * While the store is down, `get` misses and `set` stores nothing. `delete`, and `set` of a key with a value, are
+ * invalidations, which are delivered later: see the option `onStoreFailure`.
  */
 export class StoreCache implements TimedCache {
   readonly #parts: StoreCacheParts;
   readonly #flights = new SingleFlight();
+  readonly #filler: Filler;
   readonly #format: string;
 
   constructor(parts: StoreCacheParts) {
     this.#parts = parts;
+    this.#filler = new Filler(parts);
     this.#format = serializerKey(parts.serializer);
   }
 
@@ -66,14 +70,16 @@ export class StoreCache implements TimedCache {
     return this.#parts.em();
   }
 
-  /** @internal whether values are for other processes, too */
+  /** @internal whether other processes share the values */
   get isShared(): boolean {
     return this.#parts.isShared;
   }
 
   /** @param variant @internal */
   async get<T = unknown>(key: string, variant: ValueVariant = NO_VARIANT): Promise<T> {
-    const found = await noting(note => this.#traced(key, message => this.#look(key, variant, note, message)));
+    const found = await noting(note =>
+      traceRead(this.#parts.events, key, 'value', read => this.#look(key, variant, note, read)),
+    );
     if (!found) {
       throw new CacheMiss(key);
     }
@@ -84,20 +90,19 @@ export class StoreCache implements TimedCache {
     key: string,
     variant: ValueVariant,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<Value | undefined> {
-    const started = performance.now();
     const address = await this.#addressOf(key, variant);
     const found = await this.#find(address);
-    note?.(found ? this.#ingredient(address!, found.seal, DEFAULT_TIMEOUT, variant) : 'there was no value');
-    this.#tell(key, address, found !== undefined, started, message);
+    note?.(found ? this.#ingredient(address!, found.seal(), DEFAULT_TIMEOUT, variant) : 'there was no value');
+    this.#report(read, address, found !== undefined);
     return found;
   }
 
   /**
-   * Also drops what was made of the value that was there before. The value is stored as it is now.
+   * Also invalidates results that were computed from the previous value. The value is copied at once.
    *
-   * @param pending @internal a reason why nothing is to be stored, or what tells it from others
+   * @param pending @internal the variant, or a reason why nothing must be stored
    */
   async set(
     key: string,
@@ -119,9 +124,10 @@ export class StoreCache implements TimedCache {
     await dropNamed(this.#parts.store, KEYS, 'key', [
       this.#nameOf(key, await this.#parts.databaseName(), variant),
     ]);
-    const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
+    const target = this.#targetOf(key, address, timeout);
+    const seal = await this.#filler.lease(target, false, undefined);
     if (seal !== undefined) {
-      await this.#fill(key, address, seal, payload, timeout);
+      await this.#filler.store(target, seal, payload);
     }
   }
 
@@ -141,7 +147,9 @@ export class StoreCache implements TimedCache {
   ): Promise<T> {
     const timeout = timeoutOf(options);
     return noting(note =>
-      this.#traced(key, message => this.#through(key, compute, timeout, variant, note, message)),
+      traceRead(this.#parts.events, key, 'value', read =>
+        this.#through(key, compute, timeout, variant, note, read),
+      ),
     );
   }
 
@@ -151,58 +159,43 @@ export class StoreCache implements TimedCache {
     timeout: number,
     variant: ValueVariant,
     note: Note,
-    message: ReadMessage | undefined,
+    read: ReportedRead,
   ): Promise<T> {
-    const started = performance.now();
     const address = this.#isOff() ? undefined : await this.#addressOf(key, variant);
     if (!address) {
       const value = await compute();
       note?.('disabled');
-      this.#tell(key, address, false, started, message);
+      this.#report(read, address, false);
       return value;
     }
-    let found = await this.#find(address);
-    const underWay = found ? undefined : this.#flights.underWay(address.key);
-    if (underWay) {
-      await underWay;
-      // not what another has computed: that may have been deleted meanwhile
-      found = await this.#find(address);
+    const result = await findOrCompute(
+      this.#flights,
+      address.key,
+      () => this.#find(address),
+      async () => {
+        const target = this.#targetOf(key, address, timeout);
+        const seal = await this.#filler.lease(target, false, undefined);
+        const encoded = this.#encode(await compute());
+        note?.(seal === undefined ? REFUSED : this.#ingredient(address, seal, timeout, variant));
+        if (seal !== undefined) {
+          await this.#filler.store(target, seal, encoded);
+        }
+        return encoded;
+      },
+    );
+    if ('found' in result) {
+      const { value, seal } = result.found;
+      note?.(this.#ingredient(address, seal(), timeout, variant));
+      this.#report(read, address, true);
+      return value as T;
     }
-    if (found) {
-      note?.(this.#ingredient(address, found.seal, timeout, variant));
-      this.#tell(key, address, true, started, message);
-      return found.value as T;
-    }
-    const payload = await this.#flights.run(address.key, async () => {
-      const seal = await takeLease(this.#parts, address, timeout, false, this.#counts);
-      const made = this.#encode(await compute());
-      note?.(seal === undefined ? REFUSED : this.#ingredient(address, () => seal, timeout, variant));
-      if (seal !== undefined) {
-        await this.#fill(key, address, seal, made, timeout);
-      }
-      return made;
-    });
-    this.#tell(key, address, false, started, message);
-    // what comes from the cache is a copy, so this is one, too
-    return this.#decode(payload) as T;
+    this.#report(read, address, false);
+    // a copy, because a value from the cache is a copy, too
+    return this.#decode(result.computed) as T;
   }
 
-  #ingredient(
-    { tables }: EntryAddress,
-    seal: () => Seal,
-    timeout: number,
-    { managers }: ValueVariant,
-  ): Ingredient {
-    return { tables, seal: seal(), timeout, store: this.#parts.own, managers };
-  }
-
-  #traced<T>(entity: string, run: (message: ReadMessage | undefined) => Promise<T>): Promise<T> {
-    if (!channels.read.hasSubscribers) {
-      return run(undefined);
-    }
-    const { events } = this.#parts;
-    const message: ReadMessage = { entity, op: 'value', database: events.database, events };
-    return traced(channels.read, message, () => run(message));
+  #ingredient({ tables }: EntryAddress, seal: Seal, timeout: number, { managers }: ValueVariant): Ingredient {
+    return { tables, seal, timeout, store: this.#parts.own, managers };
   }
 
   get #counts(): ReadCounts {
@@ -213,7 +206,7 @@ export class StoreCache implements TimedCache {
     return !this.#parts.enabled || currentScope().disabled === true;
   }
 
-  /** `undefined` if the database cannot say who it is */
+  /** `undefined` if the name of the database cannot be read */
   async #addressOf(key: string, variant: ValueVariant): Promise<EntryAddress | undefined> {
     let database: string;
     try {
@@ -223,9 +216,9 @@ export class StoreCache implements TimedCache {
       return undefined;
     }
     const prefix = this.#parts.prefix(key);
-    // all that tells it from others is in the digest: what stands before may end and begin anywhere
+    // the digest contains all parts, because their boundaries in the rest of the key are ambiguous
     const identity = JSON.stringify([prefix, key, database, variant.text, this.#format]);
-    // whatever its variant and serializer are, it is deleted by one name
+    // one name deletes all variants, of all serializers
     const names = [this.#nameOf(key), this.#nameOf(key, database, variant)];
     return {
       key: `${prefix}key:${key}:${hash('sha256', identity, 'base64url')}`,
@@ -235,7 +228,7 @@ export class StoreCache implements TimedCache {
     };
   }
 
-  /** Of all variants of a value, or of one. */
+  /** The name of all variants of a value, or of one. */
   #nameOf(key: string, database?: string, variant?: ValueVariant): string {
     return JSON.stringify([this.#parts.prefix(key), key, ...(variant ? [database, variant.text] : [])]);
   }
@@ -255,53 +248,16 @@ export class StoreCache implements TimedCache {
     }
   }
 
-  async #fill(
-    key: string,
-    address: EntryAddress,
-    seal: string,
-    payload: Uint8Array,
-    timeout: number,
-  ): Promise<void> {
-    const { store, events } = this.#parts;
-    try {
-      await store.fill(address, seal, payload, timeout);
-    } catch (error) {
-      events.reportError('fill', error);
-      return;
-    }
-    this.#counts.fills++;
-    events.announce('fill', () => ({
-      entity: key,
-      op: 'value',
-      key: address.key,
-      dependencies: [],
-      size: payload.length,
-      timeout,
-    }));
+  #targetOf(key: string, address: EntryAddress, timeout: number): Target {
+    return { entity: key, op: 'value', counts: this.#counts, address, timeout };
   }
 
-  #tell(
-    key: string,
-    address: EntryAddress | undefined,
-    hit: boolean,
-    started: number,
-    message: ReadMessage | undefined,
-  ): void {
+  #report(read: ReportedRead, address: EntryAddress | undefined, hit: boolean): void {
     const isOff = this.#isOff();
+    this.#counts[isOff ? 'bypassed' : hit ? 'hits' : 'misses']++;
     const outcome = isOff ? 'bypass' : hit ? 'hit' : 'miss';
     const reason = isOff ? 'disabled' : hit ? undefined : 'miss';
-    this.#counts[isOff ? 'bypassed' : hit ? 'hits' : 'misses']++;
-    if (message) {
-      conclude(message, outcome, reason, isOff ? undefined : address);
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: key,
-      op: 'value',
-      source: hit ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(!isOff && address && { key: address.key, dependencies: [] }),
-      duration: performance.now() - started,
-    }));
+    reportRead(this.#parts.events, read, outcome, reason, isOff ? undefined : address);
   }
 
   #encode(value: unknown): Uint8Array {

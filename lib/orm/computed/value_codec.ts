@@ -9,7 +9,7 @@ export function encodeValue(value: unknown, serializer: Serializer | undefined):
   return structured.encode(plain) as Uint8Array;
 }
 
-/** @throws CacheopsError, or whatever the serializer throws, on what is not its own */
+/** @throws CacheopsError, or an error of the serializer, if the bytes are not its own */
 export function decodeValue(payload: Uint8Array, serializer: Serializer | undefined): unknown {
   const decoded = structured.decode(payload);
   if (!serializer) {

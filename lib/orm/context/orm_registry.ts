@@ -1,6 +1,7 @@
 import type { EntityManager, MikroORM } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { CacheopsError, type Serializer } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
+import type { Serializer } from '../../config/options.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import { FUNCTIONS } from './extension_keys.js';
 

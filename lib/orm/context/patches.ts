@@ -1,4 +1,4 @@
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 
 /** A method of MikroORM that the extension replaces. */
 export interface Patch {

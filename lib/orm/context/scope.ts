@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { QueryBuilder, SqlEntityManager } from '@mikro-orm/sql';
-import type { CallOptions, Op, ParsedCall } from '../../config/index.js';
+import type { ParsedCall } from '../../config/call.js';
+import type { CallOptions, Op } from '../../config/options.js';
 import type { Sealed } from '../../store/seals.js';
 import { NON_DEFAULT_SETTINGS, type Session } from './session.js';
 

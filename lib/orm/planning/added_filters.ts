@@ -1,13 +1,14 @@
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { serialise } from '../../query/serialise.js';
+import { identityOf } from '../context/unknown_code.js';
 
 /**
- * The drivers for which some EntityManager was given a filter of its own (`em.addFilter()`): such filters stand in no
- * metadata, and may join any query from then on.
+ * The drivers with an EntityManager that has a filter of its own (`em.addFilter()`): no metadata has such filters, and
+ * they may add conditions to any later query.
  */
 const withFilters = new WeakSet<object>();
 
-/** What an EntityManager, or one that it was forked from, was told of filters. */
+/** The filters and parameters that an EntityManager was given, or inherited from the one that it was forked from. */
 interface FilterContext {
   readonly filters: ReadonlyMap<string, unknown>;
   readonly params: ReadonlyMap<string, unknown>;
@@ -42,39 +43,30 @@ export function hasAddedFilters(driver: object): boolean {
 }
 
 /**
- * What an EntityManager adds to whatever is asked through it, as text: session, schema, filters and their parameters.
+ * What an EntityManager adds to every query, as text: session, schema, filters and their parameters.
  *
- * @returns `undefined` if it cannot be told
+ * @returns `undefined` if it has no text
  */
 export function contextText(em: SqlEntityManager): string | undefined {
   const { filters, params } = contexts.get(em) ?? NOTHING;
   return serialise([
     em.getSessionContext(),
     em.schema,
-    [...filters].map(([name, args]) => [name, withNumberedFunctions(args)]),
+    [...filters].map(([name, args]) => [name, withIdentities(args)]),
     [...params],
   ]);
 }
 
-const numbers = new WeakMap<object, string>();
-let next = 0;
-const PROCESS = `${process.pid}.${performance.timeOrigin}`;
-
-/** What a function has captured cannot be seen: it is only like itself. */
-function withNumberedFunctions(value: unknown): unknown {
+/** A function is equal to itself only, because the variables that it has captured cannot be read. */
+function withIdentities(value: unknown): unknown {
   if (typeof value === 'function') {
-    let number = numbers.get(value);
-    if (number === undefined) {
-      number = `function ${next++} of ${PROCESS}`;
-      numbers.set(value, number);
-    }
-    return number;
+    return `function ${identityOf(value)}`;
   }
   if (Array.isArray(value)) {
-    return value.map(withNumberedFunctions);
+    return value.map(withIdentities);
   }
   if (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype) {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withNumberedFunctions(item)]));
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withIdentities(item)]));
   }
   return value;
 }

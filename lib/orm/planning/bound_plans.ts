@@ -1,12 +1,11 @@
 import type { OrderTerm } from '../../query/result_bound.js';
-import type {} from '../../sql/select/select.js';
 import type { Join } from '../../sql/select/select_result.js';
 import { isIdentifying } from '../../values/comparable.js';
 import type { Table } from '../catalog/table.js';
 import { joinOf, type RangeTable } from './range_table.js';
-import type { TableReference } from './select_analysis.js';
+import type { TableReference } from './table_reference.js';
 
-/** A bound that can be made of a result, once it is there. */
+/** A bound that is derived from a result, once the database has given it. */
 export type BoundPlan =
   | { readonly type: 'window'; readonly order: readonly OrderTerm[] }
   | {
@@ -25,24 +24,24 @@ export type BoundPlan =
       readonly order: readonly OrderTerm[];
     };
 
-/** Plans what a result that consists of rows of the root will tell of the rows that matter to it. */
+/** Plans the bounds of a result that consists of rows of the root. */
 export class BoundPlanner {
-  readonly #places: RangeTable;
+  readonly #rangeTable: RangeTable;
 
-  constructor(places: RangeTable) {
-    this.#places = places;
+  constructor(rangeTable: RangeTable) {
+    this.#rangeTable = rangeTable;
   }
 
-  /** The bound of the rows that stand in one place; `undefined` if there is none. */
-  planFor(use: TableReference): BoundPlan | undefined {
-    if (!this.#places.select?.plain) {
+  /** The bound of the rows of one reference; `undefined` if there is none. */
+  planFor(reference: TableReference): BoundPlan | undefined {
+    if (!this.#rangeTable.select?.plain) {
       return undefined;
     }
-    return use === this.#places.root ? this.#ofRoot(use) : this.#containedOf(use);
+    return reference === this.#rangeTable.root ? this.#ofRoot(reference) : this.#containedOf(reference);
   }
 
   #ofRoot(root: TableReference): BoundPlan | undefined {
-    const { select, arbitrary, joinsToOne } = this.#places;
+    const { select, arbitrary, joinsToOne } = this.#rangeTable;
     const order = this.#orderOf(root);
     const isPage = select!.limited && (arbitrary || !joinsToOne);
     const filterColumns = this.#isFiltered(root) && !isPage ? this.#filterColumnsOf(root) : undefined;
@@ -53,11 +52,11 @@ export class BoundPlanner {
   }
 
   /**
-   * What sorts behind the last of as many rows as LIMIT allows, changes nothing: it is not among them, whatever it is
-   * joined to. That holds if each row of the root makes one row of the result at most.
+   * If a result has as many rows as LIMIT allows, a row that sorts behind the last one is not in it, whatever it is
+   * joined to. That holds if each row of the root makes at most one row of the result.
    */
   #orderOf({ occurrence, table: { kinds, orderable } }: TableReference): readonly OrderTerm[] {
-    const { select, joinsToOne } = this.#places;
+    const { select, joinsToOne } = this.#rangeTable;
     if (!select!.limited || !joinsToOne) {
       return [];
     }
@@ -68,98 +67,102 @@ export class BoundPlanner {
       .map(({ column, desc, nullsFirst }) => ({ column, kind: kinds.get(column)!, desc, nullsFirst }));
   }
 
-  /** Does anything decide about which rows of the root are in the result, beside what their own predicate tells? */
+  /** Does anything but their own predicate decide which rows of the root are in the result? */
   #isFiltered(root: TableReference): boolean {
     return (
-      this.#places.inexactOf(root).length > 0 ||
-      this.#places.all.some(
-        use => use !== root && (joinOf(use)?.kind !== 'left' || use.occurrence.where.size > 0),
+      this.#rangeTable.inexactOf(root).length > 0 ||
+      this.#rangeTable.all.some(
+        reference =>
+          reference !== root && (joinOf(reference)?.kind !== 'left' || reference.occurrence.where.size > 0),
       )
     );
   }
 
   /**
-   * All columns of it that are not just selected, and of which the formula does not say all. While they are what they
-   * are, a row does what it did. `undefined` if that cannot be told.
+   * The columns that are used outside of the select list and of the formula's exact conditions. While they do not change,
+   * a row matches as it did. `undefined` if they are not known.
    */
-  #filterColumnsOf(use: TableReference): readonly string[] | undefined {
-    const { occurrence, table } = use;
+  #filterColumnsOf(reference: TableReference): readonly string[] | undefined {
+    const { occurrence, table } = reference;
     if (!occurrence.outsideList) {
       return undefined;
     }
-    const columns = [...new Set([...occurrence.outsideList, ...this.#places.inexactOf(use)])];
+    const columns = [...new Set([...occurrence.outsideList, ...this.#rangeTable.inexactOf(reference)])];
     const isKnown = (column: string) => {
       const kind = table.kinds.get(column);
       return kind !== undefined && isIdentifying(kind, table.types.get(column)!);
     };
-    return columns.length <= MAX_DECIDING && columns.every(isKnown) ? columns : undefined;
+    return columns.length <= MAX_FILTER_COLUMNS && columns.every(isKnown) ? columns : undefined;
   }
 
   /**
-   * A row that none of the root's rows in the result refers to is not in the result either. It could bring in rows of
-   * the root that are not there yet, if the query asks something of it: then its coming to satisfy that counts as well.
+   * A row that no root row of the result refers to is not in the result. If the query has a condition on it, it could
+   * bring in other rows of the root: then a row that begins to satisfy the condition matters, too.
    */
-  #containedOf(use: TableReference): BoundPlan | undefined {
-    const places = this.#places;
-    const join = joinOf(use);
-    const { root } = places;
+  #containedOf(reference: TableReference): BoundPlan | undefined {
+    const rangeTable = this.#rangeTable;
+    const join = joinOf(reference);
+    const { root } = rangeTable;
     if (
       !join ||
       !root ||
-      !places.isAlias(use) ||
+      !rangeTable.hasOwnAlias(reference) ||
       join.on.some(({ alias }) => alias !== root.occurrence.alias)
     ) {
       return undefined;
     }
-    const filters = use.occurrence.where.size > 0 || places.sourceOf(use) !== undefined;
-    const isOne = places.isReferenced(use) && (places.inexactOf(use).length === 0 || !filters);
-    // of rows that refer to the root, one may come to refer to another row of it; where the rows that the joins make are
-    // counted, those count that are passed over
-    const isMany = join.kind === 'left' && !filters && !places.select!.limited && places.refersToKey(join);
-    return (isOne || isMany) && this.#decidesAlone(use)
-      ? { type: 'contained', on: join.on, table: use.table, filters, filterColumns: [] }
-      : this.#manyOf(use, join);
+    const filters = reference.occurrence.where.size > 0 || rangeTable.sourceOf(reference) !== undefined;
+    const isOne =
+      rangeTable.isReferenced(reference) && (rangeTable.inexactOf(reference).length === 0 || !filters);
+    // a row that refers to the root may change to refer to another row of it; and LIMIT and OFFSET count joined rows
+    const isMany =
+      join.kind === 'left' && !filters && !rangeTable.select!.limited && rangeTable.refersToKey(join);
+    return (isOne || isMany) && this.#decidesAlone(reference)
+      ? { type: 'contained', on: join.on, table: reference.table, filters, filterColumns: [] }
+      : this.#manyOf(reference, join);
   }
 
   /**
-   * Of rows that refer to the root, and must be there. One that goes does not bring in the row that it refers to, then:
-   * NULL in its place would not do.
+   * The bound of rows that refer to the root and are required: a deleted row does not bring in the row that it referred
+   * to, because NULL in its place does not satisfy the query.
    */
-  #manyOf(use: TableReference, { kind, on }: Join): BoundPlan | undefined {
-    const places = this.#places;
-    const filterColumns = this.#filterColumnsOf(use);
-    const isNeeded = kind === 'inner' || [use, ...places.hangingFrom(use)].some(each => places.isAsked(each));
-    return filterColumns && isNeeded && !places.select!.limited && places.refersToKey({ kind, on })
-      ? { type: 'contained', on, table: use.table, filters: true, filterColumns }
+  #manyOf(reference: TableReference, { kind, on }: Join): BoundPlan | undefined {
+    const rangeTable = this.#rangeTable;
+    const filterColumns = this.#filterColumnsOf(reference);
+    const isNeeded =
+      kind === 'inner' ||
+      [reference, ...rangeTable.joinedThrough(reference)].some(each => rangeTable.hasCondition(each));
+    return filterColumns && isNeeded && !rangeTable.select!.limited && rangeTable.refersToKey({ kind, on })
+      ? { type: 'contained', on, table: reference.table, filters: true, filterColumns }
       : undefined;
   }
 
   /**
-   * What is joined to it must not decide which rows of the root are in the result, nor, with a LIMIT, may its values or
-   * theirs: then a row that is not contained could bring in another one by the row that it leads to.
+   * The references joined through it must not decide which rows of the root are in the result, nor, with a LIMIT, in
+   * which order: otherwise a row that is not contained could bring in another one.
    */
-  #decidesAlone(use: TableReference): boolean {
-    const { all, select } = this.#places;
+  #decidesAlone(reference: TableReference): boolean {
+    const { all, select } = this.#rangeTable;
     const { nested, limited, order, orderKnown } = select!;
     if (nested || all.some(({ occurrence }) => !occurrence.place)) {
-      return false; // subqueries may look at it
+      return false; // subqueries may use it
     }
-    const hanging = this.#places.hangingFrom(use);
+    const through = this.#rangeTable.joinedThrough(reference);
     const orders =
       !orderKnown ||
-      order.some(({ alias }) => [use, ...hanging].some(({ occurrence }) => occurrence.alias === alias));
+      order.some(({ alias }) => [reference, ...through].some(({ occurrence }) => occurrence.alias === alias));
     return (
       !(limited && orders) &&
-      hanging.every(other => joinOf(other)!.kind === 'left' && other.occurrence.where.size === 0)
+      through.every(other => joinOf(other)!.kind === 'left' && other.occurrence.where.size === 0)
     );
   }
 }
 
-/** A step has all of them, before and after. */
-const MAX_DECIDING = 8;
+/** A row delta holds all of them, before and after. */
+const MAX_FILTER_COLUMNS = 8;
 
-/** The columns that a bound looks at. */
-export function guardedBy(plan: BoundPlan): readonly string[] {
+/** The columns that a bound compares. */
+export function columnsOfBound(plan: BoundPlan): readonly string[] {
   const order = plan.type === 'contained' ? [] : plan.order.map(({ column }) => column);
   switch (plan.type) {
     case 'window':

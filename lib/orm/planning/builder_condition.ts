@@ -1,11 +1,11 @@
 import type { QueryBuilder } from '@mikro-orm/sql';
 
-/** Joins that make no row without one of the root: its conditions are conditions on every row of the result. */
+/** With these joins every row of the result has a row of the root, so that conditions on the root apply to all rows. */
 const ROOT_KEEPING = /^(nested )?(inner|left|pivot) join( lateral)?$/i;
 
 /**
- * The condition of a query builder in the form in which the driver gets those of `em.find()`: what is about the root,
- * by its properties. What is about joined tables stays under names that no property has, so that it narrows nothing.
+ * The condition of a query builder in the form that `em.find()` passes to the driver: conditions on the root, by its
+ * properties. Conditions on joined tables are put under symbols, which are no property names, so that they narrow nothing.
  */
 export function conditionOf(builder: QueryBuilder<any>): unknown {
   const { state } = builder;
@@ -32,7 +32,7 @@ function onRoot(condition: unknown, prefix: string): unknown {
     } else {
       const isOfRoot = typeof key === 'string' && key.startsWith(prefix);
       const name = isOfRoot ? key.slice(prefix.length) : Symbol(String(key));
-      // two conditions on one property: neither may take the place of the other
+      // of two conditions on one property, neither may replace the other
       read[name in read ? Symbol(String(key)) : name] = value;
     }
   }

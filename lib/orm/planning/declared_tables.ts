@@ -1,17 +1,18 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { show } from '../../config/check.js';
-import { CacheopsError, checkTables, type TableSource, type TableSources } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { didYouMean } from '../../config/nearest.js';
-import type {} from '../../sql/select/select.js';
+import type { TableSource, TableSources } from '../../config/options.js';
+import { checkTables } from '../../config/profile.js';
 import type { Unanalysable } from '../../sql/select/select_result.js';
 import type { Catalog, Table } from '../catalog/table.js';
 import { obstacleOf } from './select_analysis.js';
 
 /** Full names of tables, sorted. */
-export type Named = readonly string[];
+export type TableNames = readonly string[];
 
-/** Finds the tables that somebody names (see `Profile.tables`). */
+/** Resolves the tables that the user declares (see `Profile.tables`). */
 export class DeclaredTables {
   readonly #driver: AbstractSqlDriver;
   readonly #catalog: Catalog;
@@ -25,12 +26,12 @@ export class DeclaredTables {
   }
 
   /**
-   * @param schema of entities that do not name one themselves
-   * @param where who names them, for the message
-   * @returns a reason if what depends on them is not cached
+   * @param schema the schema of entities that have none of their own
+   * @param where the place of the declaration, for messages
+   * @returns a reason if results that depend on them are not cached
    * @throws CacheopsError if one of them is neither an entity nor a table
    */
-  find(given: TableSources, schema: string | undefined, where: string): Named | Unanalysable {
+  find(given: TableSources, schema: string | undefined, where: string): TableNames | Unanalysable {
     const names = new Set<string>();
     for (const source of sourcesOf(given, where)) {
       for (const table of this.#tablesOf(source, schema, where)) {
@@ -77,7 +78,7 @@ export class DeclaredTables {
 }
 
 /**
- * Looks at what can be told before there is a database.
+ * Checks what can be checked without a database.
  *
  * @throws CacheopsError if a class is no entity, or one without a table
  */
@@ -105,7 +106,7 @@ function entityOf(source: TableSource, metadata: MetadataStorage): EntityMetadat
     : (metadata.find(source as never) as EntityMetadata | undefined);
 }
 
-/** Of a hierarchy with a table per type, the rows of one entity stand in the tables of several. */
+/** With table-per-type inheritance, the rows of one entity are in the tables of several. */
 function familyOf(entity: EntityMetadata, metadata: MetadataStorage): EntityMetadata[] {
   if (entity.virtual || !entity.tableName) {
     throw new CacheopsError(

@@ -4,8 +4,8 @@ import { patch } from '../context/patches.js';
 import { currentScope, type DryRun, withScope } from '../context/scope.js';
 
 /**
- * Learns what SQL a read compiles to by letting the driver do everything but send it. So it is the very code that
- * will run which tells, and not a copy of it: joins of filters, eager relations, unions, pagination and all.
+ * Finds the SQL of a read by letting the driver do everything but send it. So the driver's own code compiles joins of
+ * filters, eager relations, unions and pagination.
  */
 export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
   const run: DryRun = {
@@ -21,7 +21,7 @@ export async function dryRun(read: () => Promise<unknown>): Promise<DryRun> {
 
 /** Makes a driver's connections and query builders take part in dry runs. */
 export function supportDryRuns(driver: AbstractSqlDriver): void {
-  // in place of the connections, and not in their methods: an application may have replaced those by its own
+  // replaces the connections and not their methods, because the application may have replaced the methods
   patch(driver, 'driver.getConnection for dry runs', getConnection => {
     return function (type) {
       const connection = getConnection.call(this, type);
@@ -73,10 +73,10 @@ function noteJoins(builder: QueryBuilder, run: DryRun, driver: AbstractSqlDriver
 function dryConnection(connection: AbstractSqlConnection): AbstractSqlConnection {
   const execute: AbstractSqlConnection['execute'] = async (query, params, method) => {
     const run = currentScope().dryRun!;
-    // as it would be sent: with what `onQuery` makes of it
+    // as it would be sent, after `onQuery`
     const { formatted } = (connection as unknown as Preparing).prepareQuery(query, params);
     run.statements.push(formatted);
-    // who counts what a virtual entity stands for, looks at the row
+    // the count of a virtual entity reads the row
     return (method === 'all' ? (run.wrapsExpression ? [{ count: 0 }] : []) : undefined) as never;
   };
   const transactional: AbstractSqlConnection['transactional'] = callback => callback(undefined as never);
@@ -87,7 +87,7 @@ interface Preparing {
   prepareQuery(query: unknown, params: unknown): { readonly formatted: string };
 }
 
-/** The part of a query builder that is looked at. */
+/** The part of a query builder that is used here. */
 interface BuilderState {
   readonly state: { readonly autoJoinedPaths: readonly string[] };
   getJoinForPath(path: string): { readonly prop: EntityProperty };

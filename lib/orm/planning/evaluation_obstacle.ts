@@ -1,22 +1,21 @@
 import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords.js';
 import { CLOCK } from '../../sql/select/evaluation.js';
-import type {} from '../../sql/select/select.js';
 import type { ColumnName, Select } from '../../sql/select/select_result.js';
 import type { Catalog } from '../catalog/table.js';
-import type { TableReference } from './select_analysis.js';
+import type { TableReference } from './table_reference.js';
 
 /**
- * Why a query may give something else while the tables that it names stay the same: it may call a function, operator or
- * cast that is not one of PostgreSQL's own and known to depend on its arguments only.
+ * Why the result of a query may change while its tables stay the same: it may call a function, operator or cast that is
+ * user-defined, or not known to depend on its arguments only.
  *
- * Every name is looked up: what follows an alias and a dot has to be a column (`t.total` may be `total(t)`), and a name
- * of PostgreSQL's own has to have no namesake among what users define.
+ * Every name is looked up. A name after an alias and a dot must be a column, because `t.total` may be `total(t)`. A
+ * built-in name must have no user-defined namesake.
  *
- * @param uses the tables of the query
+ * @param references those of the query
  */
 export function evaluationObstacle(
   { evaluation, qualified, tables }: Select,
-  uses: readonly TableReference[],
+  references: readonly TableReference[],
   catalog: Catalog,
 ): string | undefined {
   const { functions, operators, settledOperators, castsImplicitly, casts, castable, sortsByOwn } =
@@ -24,7 +23,7 @@ export function evaluationObstacle(
   if (sortsByOwn) {
     return 'an operator class that is defined in this database';
   }
-  for (const { table, occurrence } of uses) {
+  for (const { table, occurrence } of references) {
     if (!table.settled) {
       return `${table.name}, which has a type with functions of its own`;
     }
@@ -65,7 +64,7 @@ export function evaluationObstacle(
 
   function fieldObstacle(): string | undefined {
     for (const [alias, names] of qualified) {
-      const named = uses.filter(({ occurrence }) => occurrence.alias === alias);
+      const named = references.filter(({ occurrence }) => occurrence.alias === alias);
       const isDerived = named.length === 0 || mayBeDerived(alias);
       for (const name of names) {
         const isColumn = named.every(({ table }) => table.types.has(name));
@@ -75,7 +74,7 @@ export function evaluationObstacle(
       }
     }
     const are = ({ alias, column }: ColumnName, isOf: (type: string) => boolean) => {
-      const named = uses.filter(({ occurrence }) => occurrence.alias === alias);
+      const named = references.filter(({ occurrence }) => occurrence.alias === alias);
       return (
         named.length > 0 &&
         !mayBeDerived(alias) &&
@@ -84,7 +83,7 @@ export function evaluationObstacle(
     };
     const isTimed = evaluation.timed.every(column => are(column, type => TIME.test(type)));
     const isText = evaluation.clocked.every(column => are(column, type => TEXT.test(type)));
-    const isOfDay = evaluation.ofDay || uses.some(({ table }) => table.ofDay);
+    const isOfDay = evaluation.ofDay || references.some(({ table }) => table.ofDay);
     const inZone = evaluation.inZone.some(each => each === 'any' || !are(each, type => MOMENT.test(type)));
     return isTimed && isText && !(isOfDay && inZone) ? undefined : CLOCK;
   }
@@ -97,15 +96,15 @@ export function evaluationObstacle(
     const known = (word: string) =>
       evaluation.given.has(word) ||
       tables.some(({ alias, name }) => alias === word || name === word) ||
-      uses.some(({ table }) => table.types.has(word));
+      references.some(({ table }) => table.types.has(word));
     const unknown = [...evaluation.bare].find(word => !known(word));
     return unknown && `${unknown}, which is neither a column nor a keyword that is known`;
   }
 }
 
-/** Types, as SQL writes them, whose values never were texts that PostgreSQL reads by the clock. */
+/** Types whose values were never parsed from a text that may mean the present, such as `'now'`. */
 const TIME = /^(?:date|timestamp|time|interval|integer|bigint|numeric|double precision)(?![\w.])/;
-/** Of these, those that are no time of the day. */
+/** Of these, the types that are no time of day. */
 const MOMENT = /^(?:date|timestamp)(?![\w.])/;
-/** Types whose values are texts to the end. */
+/** Types whose values stay texts. */
 const TEXT = /^(?:text|character varying|character|jsonb?|uuid)(?![\w.])/;

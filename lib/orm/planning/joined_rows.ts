@@ -1,9 +1,9 @@
 import type { JoinedRowKey } from '../../query/watch.js';
 import type { Comparable } from '../../values/comparable.js';
 import { joinOf, type RangeTable } from './range_table.js';
-import type { TableReference } from './select_analysis.js';
+import type { TableReference } from './table_reference.js';
 
-/** A place, and another whose rows are its rows' joined rows: see `Partner`. */
+/** Two references: the rows of one are the joined rows of the other's. */
 export interface JoinedPair {
   readonly row: TableReference;
   readonly joinedRow: TableReference;
@@ -11,38 +11,40 @@ export interface JoinedPair {
 }
 
 /**
- * Of two tables that are joined by the key of one, that one's rows are the joined rows of the other's. Where they share a key,
- * only the one's are the other's: of two rows that come to satisfy the query in two transactions, neither would matter as
- * long as the other is not committed.
+ * If two tables are joined by the key of one, the rows of that one are the joined rows of the other's. If they share a
+ * key, only one side is treated so: otherwise two uncommitted changes could each hide the other.
  */
-export function joinedRowsAmong(places: RangeTable, uses: readonly TableReference[]): readonly JoinedPair[] {
-  if (!places.select?.plain) {
+export function joinedRowsAmong(
+  rangeTable: RangeTable,
+  references: readonly TableReference[],
+): readonly JoinedPair[] {
+  if (!rangeTable.select?.plain) {
     return [];
   }
-  return uses.flatMap(one => {
+  return references.flatMap(one => {
     const { within } = one.occurrence;
     const { on = [] } = joinOf(one) ?? within ?? {};
-    const other = uses.find(({ occurrence }) => occurrence.alias === on[0]?.alias);
+    const other = references.find(({ occurrence }) => occurrence.alias === on[0]?.alias);
     const isClear =
       other &&
       on.every(({ alias }) => alias === other.occurrence.alias) &&
-      [one, other].every(use => places.isAlias(use));
+      [one, other].every(reference => rangeTable.hasOwnAlias(reference));
     if (!isClear) {
       return [];
     }
     const found = [
       joinedPairOf(
-        places,
+        rangeTable,
         one,
         other,
         on.map(({ own, column }) => [own, column]),
       ),
     ];
-    // NOT IN looks for rows outside of whom nothing is found inside
+    // for NOT IN, the outer row matters when the subquery finds no match
     if (!within || other.occurrence.within) {
       found.push(
         joinedPairOf(
-          places,
+          rangeTable,
           other,
           one,
           on.map(({ own, column }) => [column, own]),
@@ -54,7 +56,7 @@ export function joinedRowsAmong(places: RangeTable, uses: readonly TableReferenc
 }
 
 function joinedPairOf(
-  places: RangeTable,
+  rangeTable: RangeTable,
   row: TableReference,
   joinedRow: TableReference,
   columns: JoinedRowKey,
@@ -63,12 +65,14 @@ function joinedPairOf(
   const on = key?.map(column => columns.find(([, own]) => own === column));
   const isFound = ([own, column]: JoinedRowKey[number]) =>
     isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
-  return places.isAsked(joinedRow) && readable && on?.every(pair => pair !== undefined && isFound(pair))
+  return rangeTable.hasCondition(joinedRow) &&
+    readable &&
+    on?.every(pair => pair !== undefined && isFound(pair))
     ? { row, joinedRow, on: on as JoinedRowKey }
     : undefined;
 }
 
-/** Of kinds that joined rows are found by: a type of which their canonical form is a literal, and that an index takes. */
+/** By kind of a key that joined rows are looked up by: a type that its canonical form is a literal of, and that an index supports. */
 export const TYPES: Readonly<Partial<Record<Comparable, string>>> = {
   integer: 'bigint',
   text: 'text',

@@ -14,44 +14,43 @@ export interface ListCall extends ReadCall {
   readonly runWith: (where: unknown) => Promise<unknown>;
 }
 
-/** What is known of a find by a list of keys. */
+/** The plans of a find by a list of keys. */
 export interface KeyPlans {
-  /** of each key by itself, in the order of the list */
+  /** one for each key, in the order of the list */
   readonly plans: readonly Planned[];
   readonly family: Family;
 }
 
-/** What all finds have in common that differ in their keys only. */
+/** What finds that differ in their keys only have in common. */
 export interface Family {
   readonly column: KeyColumn;
   /** its ORDER BY; empty: it has none */
   readonly order: readonly RowOrder[];
-  /** Was there a row that did not tell where it belongs? Then none of them is taken apart again. */
+  /** a row had an unknown key: these finds are not split again */
   isWhole: boolean;
 }
 
 interface Known {
   readonly id: number;
-  /** `undefined`: what it gives is not what it would give for each key by itself */
+  /** `undefined`: the result is not the sum of the results of its keys */
   family: Family | undefined;
 }
 
 export interface KeyPlannerParts {
   readonly tableOf: (call: ReadCall) => Table | undefined;
-  /** what, beside condition and options, decides about its plan */
+  /** all that decides about its plan besides condition and options */
   readonly describe: (call: ReadCall) => string;
   readonly plan: (call: ReadCall) => Planned | NotCacheable | Promise<Planned | NotCacheable>;
 }
 
-/** Plans that are remembered: of most of them, the planner itself remembers the same. */
+/** The planner itself keeps most of these plans, too. */
 const MAX_PLANS = 10_000;
 const MAX_FAMILIES = 1000;
 
 /**
- * From a find by a list of keys to the plans of its parts, of which each is the same find by a list of one key.
+ * Splits a find by a list of keys into plans of the same find by one key each.
  *
- * What it is made of is turned into text once for all of its keys, and not once for each: that would take longer than
- * anything else on a hit.
+ * The find is serialised once for all of its keys, because once for each key would take longer than the rest of a hit.
  */
 export class KeyPlanner {
   readonly #parts: KeyPlannerParts;
@@ -63,7 +62,7 @@ export class KeyPlanner {
     this.#parts = parts;
   }
 
-  /** @returns `undefined` if it is to be planned as a whole */
+  /** @returns `undefined` if it must be planned as a whole */
   plan(call: ListCall, list: KeyList): KeyPlans | undefined | Promise<KeyPlans | undefined> {
     const text = serialiseQuery(withKeys(call.where, list, []), call.options, IRRELEVANT);
     if (text === undefined) {
@@ -79,14 +78,14 @@ export class KeyPlanner {
       : undefined;
   }
 
-  /** The first of them is looked at more closely. */
+  /** Analyses the find by its first key. */
   async #learn(call: ListCall, list: KeyList, name: string): Promise<KeyPlans | undefined> {
     const first = await this.#parts.plan(partOf(call, list, list.keys[0]!));
     if (!first.cacheable) {
-      return undefined; // that may be for its key's sake
+      return undefined; // another key may be cacheable
     }
-    const mayBeSplit = first.reading && !first.changesOptions;
-    const family = mayBeSplit ? this.#familyOf(call, list, first.reading) : undefined;
+    const mayBeSplit = first.analysis && !first.changesOptions;
+    const family = mayBeSplit ? this.#familyOf(call, list, first.analysis) : undefined;
     const known: Known = { id: ++this.#lastId, family };
     this.#families.set(name, known);
     return family && this.#planAll(call, list, known.id, family);
@@ -124,7 +123,7 @@ export class KeyPlanner {
     for (const i of missing) {
       const key = list.keys[i]!;
       const plan = await this.#parts.plan(partOf(call, list, key));
-      if (!plan.cacheable || !plan.reading) {
+      if (!plan.cacheable || !plan.analysis) {
         return undefined;
       }
       this.#plans.set(nameOf(id, key), plan);
@@ -133,10 +132,10 @@ export class KeyPlanner {
     return { plans: all, family };
   }
 
-  #familyOf(call: ListCall, { prop }: KeyList, reading: SelectAnalysis): Family | undefined {
+  #familyOf(call: ListCall, { prop }: KeyList, analysis: SelectAnalysis): Family | undefined {
     const table = this.#parts.tableOf(call);
     const column = table && columnOf(prop, table);
-    const order = column && isSumOfParts(reading) ? orderOf(call.meta, table, reading) : undefined;
+    const order = column && isSumOfParts(analysis) ? orderOf(call.meta, table, analysis) : undefined;
     return order && { column: column!, order, isWhole: false };
   }
 }
@@ -150,9 +149,9 @@ function partOf(call: ListCall, list: KeyList, key: Key): ReadCall {
   return { ...call, where, run: () => call.runWith(where) };
 }
 
-/** Is each of its rows one of those that it would give for one of the keys, whatever the others are? */
-function isSumOfParts({ select, opaque }: SelectAnalysis): boolean {
-  if (!select || opaque) {
+/** Does each row belong to one of the keys, whatever the other keys are? */
+function isSumOfParts({ select, unanalysable }: SelectAnalysis): boolean {
+  if (!select || unanalysable) {
     return false;
   }
   return select.plain && !select.limited && !select.ordinal && !select.windowed;
@@ -169,17 +168,17 @@ function columnOf(prop: EntityProperty, table: Table): KeyColumn | undefined {
   return { name: prop.name, kind, referred: referred?.name };
 }
 
-/** Its ORDER BY, if it leaves nothing to the database; `undefined` if it does. */
+/** Its ORDER BY, if the order is total; otherwise `undefined`. */
 function orderOf(
   meta: EntityMetadata,
   table: Table,
-  { select, uses }: SelectAnalysis,
+  { select, references }: SelectAnalysis,
 ): RowOrder[] | undefined {
   const { order, orderKnown } = select!;
   if (order.length === 0) {
     return orderKnown ? [] : undefined;
   }
-  const root = uses.find(({ occurrence }) => occurrence.place === 'first');
+  const root = references.find(({ occurrence }) => occurrence.place === 'first');
   const isTotal = table.key?.every(column => order.some(term => term.column === column));
   if (!orderKnown || root?.table !== table || !isTotal) {
     return undefined;

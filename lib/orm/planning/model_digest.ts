@@ -8,7 +8,7 @@ const FORMAT = 2;
 
 const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
 
-/** Of an entity: what only the schema is made of, what is derived from the rest, and what names files. */
+/** Of an entity: fields that only the schema needs, that are derived from others, or that name files. */
 const NOT_OF_ENTITIES = words(`
   _id path class prototype repository repositoryClass hooks indexes uniques checks triggers policies comment partitionBy
   propertyOrder props relations bidirectionalRelations referencingProperties comparableProps trackingProps hydrateProps
@@ -16,17 +16,17 @@ const NOT_OF_ENTITIES = words(`
   tptInverseProp tptChildren allTPTDescendants cacheops properties`);
 
 /**
- * Of a property: what only the schema or writes are made of. `entity` is told by its target. Length, precision and scale
- * are told by the type of the column, and filled in by the schema generator where it runs.
+ * Of a property: fields that only the schema or writes need. The target of the property stands for `entity`. The type of
+ * the column contains length, precision and scale, which the schema generator fills in where it runs.
  */
 const NOT_OF_PROPERTIES = words(`
   entity comment default defaultRaw extra index unique collation renamedFrom ignoreSchemaChanges deferMode deleteRule
   updateRule createForeignKeyConstraint foreignKeyName onCreate onUpdate cascade orphanRemoval generated userDefined length precision scale`);
 
-/** A custom type knows where it is used. */
+/** Of a custom type: fields that refer to its place of use. */
 const NOT_OF_TYPES = words('platform meta prop');
 
-/** Of the configuration: what decides where and how the process connects, logs, writes, or finds its entities. */
+/** Of the configuration: fields that decide how the process connects, logs, writes, or finds its entities. */
 const NOT_OF_CONFIG = words(`
   clientUrl host port user password dbName name charset ssl replicas pool driver driverOptions onCreateConnection
   onReserveConnection multipleStatements connect preferReadReplicas schemaGenerator migrations seeder entityGenerator
@@ -38,15 +38,15 @@ const NOT_OF_CONFIG = words(`
   useBatchInserts useBatchUpdates disableIdentityMap disableTransactions implicitTransactions sessionContext collate`);
 
 /**
- * A digest of everything that decides how rows become entities: it is part of every key, so that a deploy which
+ * A digest of everything that decides how rows become entities. It is part of every key, so that a deployment that
  * changes an entity starts with a cold cache, and the old and the new version can run side by side.
  *
- * Whatever the ORM knows of an entity is among it, unless it is known to be of no matter. Code is told by its text, and
- * by the SQL that it makes: two functions of one text may differ in what they have captured. What code makes of values
- * needs no more than that, because each process does it itself, on a hit too.
+ * It includes every field of an entity that is not known to be irrelevant. Code is identified by its text and by the SQL
+ * that it makes, because two functions with the same text may have captured different variables. The values that code
+ * makes need not be compared, because each process runs the code itself, also on a hit.
  *
- * All entities together make one digest. A digest an entity would have to follow every relation that a query may
- * join or populate, and most models hang together.
+ * All entities share one digest. A digest for each entity would have to include every relation that a query may join or
+ * populate, and in most models these connect all entities.
  */
 export function modelDigest(driver: AbstractSqlDriver): string {
   return modelDefinitionOf(driver).digest;
@@ -54,7 +54,7 @@ export function modelDigest(driver: AbstractSqlDriver): string {
 
 export interface ModelDefinition {
   readonly digest: string;
-  /** names of tables of entities with code that may make other SQL for each query, of what its text does not tell */
+  /** names of tables of entities with code that may make other SQL for each query */
   readonly varying: ReadonlySet<string>;
 }
 
@@ -79,7 +79,7 @@ class Description {
   /** there is code that may make other SQL for each query */
   varies = false;
   readonly #driver: AbstractSqlDriver;
-  /** what has been described, with its number */
+  /** the objects that were described, with their numbers */
   readonly #seen = new Map<object, number>();
 
   constructor(driver: AbstractSqlDriver) {
@@ -104,7 +104,7 @@ class Description {
     ];
   }
 
-  /** In an order that does not depend on when they were set. */
+  /** Sorted, because the order in which fields were set does not matter. */
   #fieldsOf(value: object, without: ReadonlySet<string>): unknown {
     return Object.entries(value)
       .filter(([name, field]) => !without.has(name) && field !== undefined)
@@ -144,7 +144,7 @@ class Description {
     return evaluating.evaluateFormula(prop.formula, columns, evaluating.createFormulaTable(alias, meta));
   }
 
-  /** What SQL it makes, if that is always the same. */
+  /** The SQL that code makes, if it is always the same. */
   #evaluated(what: string, code: unknown, run: (sample: string) => unknown): unknown {
     const captures = typeof code === 'function' && !isOfOrm(code) && mayCapture(code as () => unknown);
     this.varies ||= captures;
@@ -155,7 +155,7 @@ class Description {
         return made;
       }
     } catch {
-      // as if it made another each time
+      // treated as code that makes other SQL each time
     }
     if (typeof code !== 'function' || !captures) {
       return String(code);
@@ -210,7 +210,7 @@ class Description {
     }
     const without = value instanceof Type ? NOT_OF_TYPES : undefined;
     return [
-      // in their order: it is that of columns, where they are ordered by
+      // in their order, because columns in ORDER BY have an order
       Reflect.ownKeys(value)
         .filter(key => typeof key === 'symbol' || !without?.has(key))
         .map(key => [nameOf(key), this.#describe((value as Record<PropertyKey, unknown>)[key])]),
@@ -251,7 +251,7 @@ type Code = ((...args: never[]) => unknown) & { readonly prototype?: unknown };
 
 const SQL_OF_TYPES = ['convertToJSValueSQL', 'convertToDatabaseValueSQL'] as const;
 
-/** What the ORM makes of formulas that are texts, and of relations that are found by others. */
+/** Functions that the ORM makes of formulas given as texts, and of relations through other relations. */
 const FORMULAS_OF_ORM = [
   /^\(\) => formula$/,
   /^table => `\$\{table\}\.\$\{this\.#platform\.quoteIdentifier\(prop\.fieldNames\[0\]\)\}`$/,
@@ -260,19 +260,19 @@ const FORMULAS_OF_ORM = [
 const { convertToJSValueSQL, convertToDatabaseValueSQL } = JsonType.prototype;
 const CODE_OF_ORM = new Set<unknown>([convertToJSValueSQL, convertToDatabaseValueSQL]);
 
-/** It depends on nothing but the metadata. */
+/** Such code depends on nothing but the metadata. */
 function isOfOrm(code: object): boolean {
   return CODE_OF_ORM.has(code) || FORMULAS_OF_ORM.some(text => text.test(String(code)));
 }
 
 const WARNING =
-  'gives no SQL, or another each time that it is asked, so this process shares no results with others. ' +
+  'gives no SQL, or other SQL each time, so this process shares no results with others. ' +
   'Let it depend on nothing but its parameters and on fields that do not change.';
 
-/** Of prototypes, whose methods stay as they are once entities are discovered. */
+/** By prototype: their methods do not change after discovery. */
 const texts = new WeakMap<object, string>();
 
-/** The symbols of raw fragments are numbered anew in each process. */
+/** Each process numbers the symbols of raw fragments by itself. */
 function nameOf(key: PropertyKey): string {
   return typeof key === 'symbol' ? `@${key.description?.replace(/#\d+/g, '#')}` : String(key);
 }

@@ -1,9 +1,10 @@
 import type { Condition } from '../../query/condition.js';
 import type { Occurrence } from '../../query/dependencies.js';
-import { type BoundPlan, BoundPlanner, guardedBy } from './bound_plans.js';
+import { type BoundPlan, BoundPlanner, columnsOfBound } from './bound_plans.js';
 import { joinedRowsAmong } from './joined_rows.js';
 import { RangeTable } from './range_table.js';
-import type { SelectAnalysis, TableReference } from './select_analysis.js';
+import type { SelectAnalysis } from './select_analysis.js';
+import type { TableReference } from './table_reference.js';
 
 export interface Occurrences {
   readonly all: readonly Occurrence[];
@@ -11,48 +12,49 @@ export interface Occurrences {
 }
 
 export interface PlacedBound {
-  /** index of the occurrence that it is for */
+  /** index of its occurrence */
   readonly occurrence: number;
   readonly plan: BoundPlan;
 }
 
 /**
- * The occurrences of tables that a query's dependencies are made of: what the SQL says of them, and the condition.
+ * The occurrences of tables that a query's dependencies are derived from, with what the SQL and the condition tell of
+ * each.
  *
- * @param hasRows does the result consist of rows of the root, and not of their number?
+ * @param hasRows the result consists of rows of the root, and not of their number
  */
-export function occurrencesOf(reading: SelectAnalysis, condition: Condition, hasRows: boolean): Occurrences {
-  const places = new RangeTable(reading, condition);
-  const planner = hasRows ? new BoundPlanner(places) : undefined;
+export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, hasRows: boolean): Occurrences {
+  const rangeTable = new RangeTable(analysis, condition);
+  const planner = hasRows ? new BoundPlanner(rangeTable) : undefined;
   const all: Occurrence[] = [];
   const bounds: PlacedBound[] = [];
   const certain = new Map<TableReference, number>();
-  for (const [table, uses] of Map.groupBy(places.all, use => use.table)) {
-    const sources = places.sourcesOf(table);
-    if (sources.length > 1 && sources.length === uses.length && !places.isRepeated(table)) {
-      // which source is which of them is not known, but each is one of them
-      const reads = readsOf(places, uses);
+  for (const [table, references] of Map.groupBy(rangeTable.all, reference => reference.table)) {
+    const sources = rangeTable.sourcesOf(table);
+    if (sources.length > 1 && sources.length === references.length && !rangeTable.isRepeated(table)) {
+      // each source is one of the references, though it is not known which
+      const reads = readsOf(rangeTable, references);
       all.push(...sources.map(source => ({ table: table.fullName, source, reads })));
       continue;
     }
-    for (const use of uses) {
-      const plan = planner?.planFor(use);
+    for (const reference of references) {
+      const plan = planner?.planFor(reference);
       if (plan) {
         bounds.push({ occurrence: all.length, plan });
       }
-      if (places.isCertain(use)) {
-        certain.set(use, all.length);
+      if (rangeTable.isCertain(reference)) {
+        certain.set(reference, all.length);
       }
       all.push({
         table: table.fullName,
-        source: places.sourceOf(use),
-        reads: readsOf(places, [use]),
-        referenced: places.isReferenced(use),
-        ...(plan && { bounded: guardedBy(plan) }),
+        source: rangeTable.sourceOf(reference),
+        reads: readsOf(rangeTable, [reference]),
+        referenced: rangeTable.isReferenced(reference),
+        ...(plan && { bounded: columnsOfBound(plan) }),
       });
     }
   }
-  for (const { row, joinedRow, on } of joinedRowsAmong(places, [...certain.keys()])) {
+  for (const { row, joinedRow, on } of joinedRowsAmong(rangeTable, [...certain.keys()])) {
     const [i, j] = [certain.get(row)!, certain.get(joinedRow)!];
     const { joinedRows = [] } = all[i]!;
     all[i] = {
@@ -75,20 +77,23 @@ function withBound(occurrence: Occurrence, columns: readonly string[]): Occurren
 }
 
 /**
- * Every column that the text mentions. Left out is one whose mentions are all in conditions that the formula has
- * exactly: then whether a row satisfies them, before and after, says all that there is to say of it.
+ * Every column that the text mentions, except a column whose mentions are all in conditions that the formula holds
+ * exactly: a change of such a column matters only if a row begins or ceases to satisfy the conditions.
  */
-function readsOf(places: RangeTable, uses: readonly TableReference[]): readonly string[] | undefined {
+function readsOf(
+  rangeTable: RangeTable,
+  references: readonly TableReference[],
+): readonly string[] | undefined {
   const reads = new Set<string>();
-  for (const use of uses) {
-    if (!use.occurrence.reads || places.arbitrary) {
+  for (const reference of references) {
+    if (!reference.occurrence.reads || rangeTable.arbitrary) {
       return undefined;
     }
-    for (const column of [...use.occurrence.reads, ...places.inexactOf(use)]) {
+    for (const column of [...reference.occurrence.reads, ...rangeTable.inexactOf(reference)]) {
       reads.add(column);
     }
   }
-  // what is no column may be a function of the whole row, or what the system keeps about it (`xmin`)
-  const { types } = uses[0]!.table;
+  // a name that is no column may be a function of the whole row, or a system column (`xmin`)
+  const { types } = references[0]!.table;
   return [...reads].every(column => types.has(column)) ? [...reads] : undefined;
 }

@@ -1,6 +1,7 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import type { ResolvedOptions, TableSources } from '../../config/index.js';
+import type { TableSources } from '../../config/options.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import type { WatchedTable } from '../../query/watch.js';
 import type { EntryAddress } from '../../store/store.js';
 import type { PlacedBound } from './occurrences.js';
@@ -9,31 +10,31 @@ import type { SelectAnalysis } from './select_analysis.js';
 
 /** One call of the driver, as it arrives there. */
 export interface ReadCall {
-  /** `rows` and `row`: what a query builder is given, before it makes anything of it */
+  /** `rows` and `row`: rows as a query builder gets them from the database */
   readonly kind: 'find' | 'count' | 'exists' | 'rows' | 'row';
   readonly meta: EntityMetadata;
-  /** the condition on `meta`, if it is one */
+  /** the condition on `meta`, if it is an object */
   readonly where: unknown;
-  /** everything else that decides about the result, and what is {@link IRRELEVANT} */
+  /** all other options: those that decide about the result, and those in {@link IRRELEVANT} */
   readonly options: Readonly<Record<string, unknown>>;
   readonly em: SqlEntityManager;
-  /** on which it depends as a whole, as somebody says who sees through it where nobody else does */
+  /** tables the user declared for SQL that cannot be analysed: the result depends on every row of them */
   readonly tables?: TableSources | undefined;
   /** asks the driver */
   readonly run: () => Promise<unknown>;
 }
 
-/** What is known of a query before anybody is asked: where its result would be, and what that depends on. */
+/** What is known of a query before it is sent: the address of its result, and its dependencies. */
 export interface Planned {
   readonly cacheable: true;
   readonly address: EntryAddress & { readonly tables: readonly WatchedTable[] };
-  /** what can be told of the rows that matter, once the result is there */
+  /** the bounds to derive from the result */
   readonly bounds: readonly PlacedBound[];
-  /** what its statements read; left out: its own text was not enough for a key */
-  readonly reading?: SelectAnalysis;
-  /** MikroORM changes the options that it is given, in place */
+  /** what its statements read; left out: the key is made of the SQL */
+  readonly analysis?: SelectAnalysis;
+  /** MikroORM changes the options in place */
   readonly changesOptions?: boolean;
-  /** Is this SQL the one that was planned for? Asked of what has really been sent. */
+  /** Are the statements that were sent those that were planned? */
   confirms(statements: readonly string[]): boolean;
 }
 

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import { LRUCache } from 'lru-cache';
-import { type PrefixQuery, serializerKey } from '../../config/index.js';
+import type { PrefixQuery } from '../../config/options.js';
+import { serializerKey } from '../../config/serializer.js';
 import { type Columns, readCondition } from '../../query/condition.js';
 import { andWholly, dependenciesOf } from '../../query/dependencies.js';
 import type { KeyList } from '../../query/key_list.js';
@@ -15,7 +16,7 @@ import { schemeOfKinds } from '../../values/encode.js';
 import { pathOf } from '../../values/path.js';
 import { type Catalog, kindIn } from '../catalog/table.js';
 import { hasAddedFilters } from './added_filters.js';
-import { DeclaredTables, type Named } from './declared_tables.js';
+import { DeclaredTables, type TableNames } from './declared_tables.js';
 import { dryRun } from './dry_run.js';
 import { KeyPlanner, type KeyPlans, type ListCall } from './key_list_planner.js';
 import { modelDefinitionOf } from './model_digest.js';
@@ -25,43 +26,43 @@ import { IRRELEVANT, relevant } from './relevant_options.js';
 import { analyseSelects, isSameAnalysis, type SelectAnalysis } from './select_analysis.js';
 import { volatilityObstacle } from './volatility.js';
 
-/** A call whose tables were found. */
-type Call = Omit<ReadCall, 'tables'> & { readonly named: Named | undefined };
+/** A call with the full names of its declared tables. */
+type Call = Omit<ReadCall, 'tables'> & { readonly declared: TableNames | undefined };
 
 /** What all queries of one shape have in common. */
 interface Shape {
-  readonly reading: SelectAnalysis;
-  /** of its statements; `undefined` if they are not that simple */
+  readonly analysis: SelectAnalysis;
+  /** of its statements; `undefined` if they are too complex for it */
   readonly skeletons: readonly string[] | undefined;
-  /** Is everything that decides about the result in the condition and the options? */
+  /** the condition and the options are enough for a key */
   readonly closed: boolean;
-  /** Would filters be among it which are only registered later? */
+  /** it joins relations, so that filters may be added to it later */
   readonly joins: boolean;
   readonly changesOptions: boolean;
 }
 
-/** characters of remembered queries, each counted with what is kept for it */
+/** Characters of all cached plans: each counts as its text and 1,000 more. */
 const MAX_REMEMBERED = 10_000_000;
 const MAX_REMEMBERED_TEXT = 2048;
 
 /**
- * From a query to its key and dependencies.
+ * Finds the key and the dependencies of a query.
  *
- * Compiling SQL costs more than everything else on a hit, so it is done once a *shape*: the SQL tells which tables
- * the ORM makes of it, and whether the query's own text is enough for a key. Where it is not (a join brings filters
- * with it, whose parameters stand in no option), the SQL itself is the key, every time.
+ * Compiling SQL takes longer than the rest of a hit, so the planner does it once for each *shape*. The SQL shows which
+ * tables the query reads, and whether condition and options are enough for a key. Where they are not (a join adds
+ * filters, whose parameters are in no option), the SQL is compiled every time, and is the key.
  */
 export class Planner {
   readonly #catalog: Catalog;
   readonly #limits: Limits;
   readonly #driver: AbstractSqlDriver;
   readonly #environment: string;
-  /** names of tables whose entities have code that may make other SQL each time */
+  /** names of tables whose entities have code that may make other SQL for each query */
   readonly #varying: ReadonlySet<string>;
   /** the user's `onQuery` may put anything into the SQL */
   readonly #isRewritten: boolean;
   readonly #forbidden: ReadonlyMap<string, string>;
-  readonly #named: DeclaredTables;
+  readonly #declaredTables: DeclaredTables;
   readonly #keys: KeyPlanner;
   readonly #names = new WeakMap<EntityMetadata, string>();
   readonly #shapes = new LRUCache<string, Shape | NotCacheable>({ max: 2000 });
@@ -71,18 +72,18 @@ export class Planner {
   });
 
   /**
-   * @param surroundings what else decides about results, as text
+   * @param environmentState text of the settings and parsers that decide about results
    * @param forbidden names of entities that are never cached, by the full names of their tables
    */
   constructor(
     driver: AbstractSqlDriver,
     catalog: Catalog,
-    surroundings: string,
+    environmentState: string,
     limits: Limits,
     forbidden: ReadonlyMap<string, string>,
   ) {
     this.#forbidden = forbidden;
-    this.#named = new DeclaredTables(driver, catalog, forbidden);
+    this.#declaredTables = new DeclaredTables(driver, catalog, forbidden);
     this.#catalog = catalog;
     this.#limits = limits;
     this.#driver = driver;
@@ -95,10 +96,11 @@ export class Planner {
         const name = columnsOf(catalog, this.#schemaOf(call)).tableOf(call.meta);
         return name === undefined ? undefined : catalog.tables.get(name);
       },
-      describe: call => this.#describe({ ...call, named: undefined }, serialise(call.em.getSessionContext())),
+      describe: call =>
+        this.#describe({ ...call, declared: undefined }, serialise(call.em.getSessionContext())),
       plan: call => this.#plan(call),
     });
-    this.#environment = JSON.stringify([catalog.database, surroundings, definition, format]);
+    this.#environment = JSON.stringify([catalog.database, environmentState, definition, format]);
   }
 
   plan(call: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
@@ -112,13 +114,13 @@ export class Planner {
   }
 
   /**
-   * The same call for each of its keys by itself. Together they give what it gives, in the order that is told beside.
+   * Plans the call for each of its keys. Merged in the family's order, the results are the result of the call.
    *
-   * @returns `undefined` if it has to be planned as a whole
+   * @returns `undefined` if it must be planned as a whole
    */
   planKeys(call: ListCall, list: KeyList): KeyPlans | undefined | Promise<KeyPlans | undefined> {
     if (call.tables || call.meta.virtual || this.#limits.granularity === 'table') {
-      return undefined; // whatever drops one of them drops all
+      return undefined; // a change that invalidates one entry invalidates all
     }
     const planned = this.#keys.plan(call, list);
     if (typeof this.#limits.prefix !== 'function') {
@@ -129,7 +131,7 @@ export class Planner {
     return planned instanceof Promise ? planned.then(prefixed) : prefixed(planned);
   }
 
-  /** The prefix is asked for each time, and not remembered with the query: it may depend on who asks. */
+  /** The prefix is not cached with the plan, because it may depend on the caller. */
   #prefixed(call: ReadCall, planned: Planned): Planned {
     const { key, tables } = planned.address;
     const before = (this.#limits.prefix as PrefixFunction)(prefixQuery(call, tables, this.#catalog));
@@ -137,16 +139,17 @@ export class Planner {
   }
 
   #plan({ tables, ...read }: ReadCall): Planned | NotCacheable | Promise<Planned | NotCacheable> {
-    const named = tables && this.#named.find(tables, this.#schemaOf(read), `${read.meta.className}: tables`);
-    if (named && 'reason' in named) {
-      return { cacheable: false, reason: named.reason };
+    const declared =
+      tables && this.#declaredTables.find(tables, this.#schemaOf(read), `${read.meta.className}: tables`);
+    if (declared && 'reason' in declared) {
+      return { cacheable: false, reason: declared.reason };
     }
-    if (read.meta.virtual && !named) {
+    if (read.meta.virtual && !declared) {
       return { cacheable: false, reason: 'a virtual entity' };
     }
-    const call: Call = { ...read, named };
+    const call: Call = { ...read, declared };
     const isBuilt = call.kind === 'rows' || call.kind === 'row';
-    // what a virtual entity stands for may be made anew each time
+    // the expression of a virtual entity may give other SQL each time
     const text =
       isBuilt || call.meta.virtual ? undefined : serialiseQuery(call.where, call.options, IRRELEVANT);
     const context = call.em.getSessionContext();
@@ -161,18 +164,18 @@ export class Planner {
     return this.#plans.get(identity) ?? this.#planByText(reduced(call), session, identity);
   }
 
-  /** What decides about a plan beside condition and options. */
+  /** All that decides about a plan besides condition and options. */
   #describe(call: Call, session: string | undefined): string {
     const filters = hasAddedFilters(this.#driver) ? 'filtered ' : '';
     return `${filters}${described(call)} ${this.#nameOf(call.meta)} ${session}`;
   }
 
-  /** That of entities which do not name one themselves. */
+  /** The schema of entities that have none of their own. */
   #schemaOf({ options }: Pick<ReadCall, 'options'>): string | undefined {
     return (options.schema as string | undefined) ?? this.#driver.config.get('schema');
   }
 
-  /** Minified, several classes may have one name. */
+  /** The class name is not enough, because minified classes may share a name. */
   #nameOf(meta: EntityMetadata): string {
     let name = this.#names.get(meta);
     if (name === undefined) {
@@ -189,9 +192,9 @@ export class Planner {
     identity: string,
   ): Promise<Planned | NotCacheable> {
     if (mayReadClockIn(call.where) || mayReadClockIn(call.options)) {
-      return this.#planBySql(call, session); // its shape tells nothing of its texts
+      return this.#planBySql(call, session); // a shape does not contain texts, which may mean the present
     }
-    const shapeKey = `${call.named ? 'vouched ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
+    const shapeKey = `${call.declared ? 'declared ' : ''}${call.kind} ${this.#nameOf(call.meta)} ${shapeOf(call.where)} ${optionsShape(call.options)}`;
     let shape = this.#shapes.get(shapeKey);
     if (!shape) {
       shape = await this.#shapeOf(call);
@@ -203,19 +206,19 @@ export class Planner {
     if (!shape.closed || (shape.joins && hasAddedFilters(this.#driver))) {
       return this.#planBySql(call, session);
     }
-    const { reading, skeletons, changesOptions } = shape;
+    const { analysis, skeletons, changesOptions } = shape;
     const plan: Planned = {
       cacheable: true,
-      ...this.#address(call, identity, reading),
-      reading,
+      ...this.#address(call, identity, analysis),
+      analysis,
       changesOptions,
       confirms: statements => {
-        // a custom type may have made a word for the present of another value
+        // a custom type may have turned a value into a text that means the present
         if (skeletons && haveSkeletons(statements, skeletons) && !statements.some(mayReadClock)) {
           return true;
         }
-        const sent = this.#read(statements, call.named !== undefined);
-        return !('reason' in sent) && isSameAnalysis(sent, reading);
+        const sent = this.#read(statements, call.declared !== undefined);
+        return !('reason' in sent) && isSameAnalysis(sent, analysis);
       },
     };
     if (identity.length <= MAX_REMEMBERED_TEXT) {
@@ -225,7 +228,7 @@ export class Planner {
   }
 
   async #planBySql(call: Call, session: string | undefined): Promise<Planned | NotCacheable> {
-    // the same SQL maps to other results under other hints
+    // with other hints, the same SQL gives another result
     const mapping = serialise(MAPPING.map(name => call.options[name]));
     if (mapping === undefined) {
       return NO_KEY;
@@ -247,63 +250,66 @@ export class Planner {
   }
 
   #planOfSql(call: Call, identity: string, statements: readonly string[]): Planned | NotCacheable {
-    const reading = this.#read(statements, call.named !== undefined);
-    if ('reason' in reading) {
-      return reading;
+    const analysis = this.#read(statements, call.declared !== undefined);
+    if ('reason' in analysis) {
+      return analysis;
     }
     return {
       cacheable: true,
-      ...this.#address(call, identity, reading),
+      ...this.#address(call, identity, analysis),
       confirms: sent => sent.length === statements.length && sent.every((sql, i) => sql === statements[i]),
     };
   }
 
   async #shapeOf(call: Call): Promise<Shape | NotCacheable> {
     const { statements, joins, filtersJoins, changesOptions } = await dryRun(call.run);
-    const reading = this.#read(statements, call.named !== undefined);
-    if ('reason' in reading) {
-      return reading;
+    const analysis = this.#read(statements, call.declared !== undefined);
+    if ('reason' in analysis) {
+      return analysis;
     }
     return {
-      reading,
+      analysis,
       skeletons: skeletonsOf(statements),
       joins,
       changesOptions,
       closed:
         !filtersJoins &&
         !this.#isRewritten &&
-        !reading.uses.some(({ table }) => this.#varying.has(table.name)),
+        !analysis.references.some(({ table }) => this.#varying.has(table.name)),
     };
   }
 
-  #read(statements: readonly string[], vouched: boolean): SelectAnalysis | NotCacheable {
-    const reading = analyseSelects(statements, this.#catalog, this.#forbidden, vouched);
+  #read(statements: readonly string[], hasDeclaredTables: boolean): SelectAnalysis | NotCacheable {
+    const analysis = analyseSelects(statements, this.#catalog, this.#forbidden, hasDeclaredTables);
     const obstacle =
-      'reason' in reading
-        ? reading.reason
-        : reading.opaque
+      'reason' in analysis
+        ? analysis.reason
+        : analysis.unanalysable
           ? volatilityObstacle(statements, this.#catalog)
           : undefined;
-    return obstacle === undefined ? (reading as SelectAnalysis) : { cacheable: false, reason: obstacle };
+    return obstacle === undefined ? (analysis as SelectAnalysis) : { cacheable: false, reason: obstacle };
   }
 
-  #address(call: Call, identity: string, reading: SelectAnalysis): Pick<Planned, 'address' | 'bounds'> {
+  #address(call: Call, identity: string, analysis: SelectAnalysis): Pick<Planned, 'address' | 'bounds'> {
     const digest = hash('sha256', `${this.#environment} ${identity}`, 'base64url');
     const key = `${call.meta.className}:${digest}`;
-    const { named = [] } = call;
-    if (reading.opaque || call.meta.virtual) {
-      // what stands in it is not all there is to know of how it came about
-      const all = reading.uses.map(({ table }) => table.fullName);
-      return { address: { key, tables: andWholly([], [...all, ...reading.others, ...named]) }, bounds: [] };
+    const { declared = [] } = call;
+    if (analysis.unanalysable || call.meta.virtual) {
+      // the SQL does not show all that the result depends on
+      const all = analysis.references.map(({ table }) => table.fullName);
+      return {
+        address: { key, tables: andWholly([], [...all, ...analysis.others, ...declared]) },
+        bounds: [],
+      };
     }
     const { granularity, maxConjunctions: limit, maxIn } = this.#limits;
     const columns = columnsOf(this.#catalog, this.#schemaOf(call));
     const condition = readCondition(call.meta, call.where, columns, maxIn);
-    const { all, bounds } = occurrencesOf(reading, condition, call.kind === 'find');
+    const { all, bounds } = occurrencesOf(analysis, condition, call.kind === 'find');
     const seen = dependenciesOf(condition.formula, all, { limit, granularity });
     const tables = andWholly(
       seen.map(each => ofKinds(each, columns)),
-      named,
+      declared,
     );
     const tested = tables.some(({ dependencies }) => dependencies.some(({ watches }) => watches));
     return {
@@ -323,8 +329,8 @@ function ofKinds({ table, dependencies }: WatchedTable, { kindOf }: Columns): Wa
   };
 }
 
-function described({ kind, named }: Call): string {
-  return named ? `${kind} by ${JSON.stringify(named)}` : kind;
+function described({ kind, declared }: Call): string {
+  return declared ? `${kind} by ${JSON.stringify(declared)}` : kind;
 }
 
 function reduced(call: Call): Call {
@@ -345,10 +351,10 @@ function prefixQuery(
 
 const NO_KEY: NotCacheable = { cacheable: false, reason: 'options that have no key' };
 
-/** Options which change what is made of the rows, and not the SQL. */
+/** Options that change how rows become a result, but not the SQL. */
 const MAPPING = ['populate', 'fields', 'exclude', 'first', 'last', 'strategy', '_partitionLimit'];
 
-/** Numbers that only turn up as literals. */
+/** Options whose numbers appear only as literals in the SQL. */
 const LITERALS = new Set(['limit', 'offset']);
 
 function optionsShape(options: Readonly<Record<string, unknown>>): string {
@@ -357,11 +363,11 @@ function optionsShape(options: Readonly<Record<string, unknown>>): string {
     .join();
 }
 
-/** @param runtimeSchema of entities that do not name one themselves */
+/** @param runtimeSchema the schema of entities that have none of their own */
 function columnsOf(catalog: Catalog, runtimeSchema: string | undefined): Columns {
   return {
     tableOf(meta) {
-      // a table per type: properties are spread over several tables
+      // table-per-type inheritance: the properties are spread over several tables
       if (meta.inheritanceType === 'tpt' || meta.virtual) {
         return undefined;
       }

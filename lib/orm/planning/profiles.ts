@@ -1,15 +1,14 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
+import { type CallDecision, resolveCall } from '../../config/call.js';
 import { declaredProfile } from '../../config/declared_profile.js';
+import type { Op } from '../../config/options.js';
 import {
-  type CallDecision,
   checkProfileKeys,
   type EntityIdentity,
-  type Op,
-  type ResolvedOptions,
   type ResolvedProfile,
-  resolveCall,
   resolveProfile,
-} from '../../config/index.js';
+} from '../../config/profiles.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import type { Catalog } from '../catalog/table.js';
 import { checkNamedEntities } from './declared_tables.js';
 
@@ -18,7 +17,7 @@ interface Resolved {
   readonly decisions: Partial<Record<Op, CallDecision>>;
 }
 
-/** The profiles of the entities of one ORM. Resolved when they are asked for: entities may be discovered late. */
+/** The profiles of the entities of one ORM. They are resolved on demand, because entities may be discovered late. */
 export class Profiles {
   readonly #options: ResolvedOptions;
   readonly #metadata: () => MetadataStorage;
@@ -33,7 +32,7 @@ export class Profiles {
     return this.#resolve(meta).profile;
   }
 
-  /** What becomes of a query where neither it nor a scope says anything. */
+  /** The decision about a query that has no options and is in no scope. */
   decisionOf(meta: EntityMetadata, op: Op): CallDecision {
     const { profile, decisions } = this.#resolve(meta);
     decisions[op] ??= resolveCall(meta.className, op, profile, undefined, undefined);
@@ -51,7 +50,7 @@ export class Profiles {
   }
 
   /**
-   * Resolves all of them, so that what is wrong is occurrence at the start.
+   * Resolves all profiles, so that mistakes are found at the start.
    *
    * @returns warnings
    * @throws CacheopsError
@@ -78,7 +77,7 @@ export class Profiles {
       if (this.of(meta) !== null) {
         continue;
       }
-      // without a schema of its own, it may be asked for in any
+      // an entity without a schema of its own may be read in any schema
       const isFixed = meta.schema && meta.schema !== '*';
       const table = isFixed && catalog.resolve({ schema: meta.schema, name: meta.tableName });
       for (const { fullName } of isFixed ? (table ? [table] : []) : catalog.named(meta.tableName)) {

@@ -1,25 +1,25 @@
 import type { Condition } from '../../query/condition.js';
 import { disjunctiveForm, type Source } from '../../query/formula.js';
 import { type Projection, projectionOf } from '../../query/projection.js';
-import type {} from '../../sql/select/select.js';
 import type { Join, Select } from '../../sql/select/select_result.js';
 import type { Table } from '../catalog/table.js';
-import type { SelectAnalysis, TableReference } from './select_analysis.js';
+import type { SelectAnalysis } from './select_analysis.js';
+import type { TableReference } from './table_reference.js';
 
-/** How the places in a query's SQL where tables stand hang together, and what the condition says of them. */
+/** The table references of a query: how they are joined, and what the condition requires of each. */
 export class RangeTable {
   readonly all: readonly TableReference[];
   readonly select: Select | undefined;
-  /** the table that the result's rows are of, if it is certain which it is in the text */
+  /** the reference to the table of the result's rows, if it is certain which reference it is */
   readonly root: TableReference | undefined;
-  /** Is it left to where rows stand which of them are in the result? */
+  /** the physical order of rows may decide which of them are in the result */
   readonly arbitrary: boolean;
   readonly #condition: Condition;
   readonly #views = new Map<TableReference, Projection | undefined>();
 
-  constructor(reading: SelectAnalysis, condition: Condition) {
-    this.all = reading.uses.filter(use => !isAgain(use, reading));
-    this.select = reading.select;
+  constructor(analysis: SelectAnalysis, condition: Condition) {
+    this.all = analysis.references.filter(reference => !isDuplicate(reference, analysis));
+    this.select = analysis.select;
     this.#condition = condition;
     this.root = this.#findRoot();
     this.arbitrary = this.all.length > 0 && !this.#isDetermined();
@@ -29,59 +29,60 @@ export class RangeTable {
     return this.#condition.sources.filter(({ table }) => table === fullName);
   }
 
-  /** Does the condition go through a relation to it more than once? Then there may be more sources than places. */
+  /** Does the condition use a relation to it more than once? Then there may be more sources than references. */
   isRepeated({ fullName }: Table): boolean {
     return this.#condition.repeated.has(fullName);
   }
 
-  /** Is it certain that what the formula says of its table, if anything, it says of this place? */
+  /** Is it certain that the formula's conditions on this table, if any, are about this reference? */
   isCertain({ table }: TableReference): boolean {
     return this.sourcesOf(table).length <= 1 && this.all.filter(other => other.table === table).length === 1;
   }
 
-  sourceOf(use: TableReference): Source | undefined {
-    return this.isCertain(use) ? this.sourcesOf(use.table)[0] : undefined;
+  sourceOf(reference: TableReference): Source | undefined {
+    return this.isCertain(reference) ? this.sourcesOf(reference.table)[0] : undefined;
   }
 
-  viewOf(use: TableReference): Projection | undefined {
-    if (!this.#views.has(use)) {
-      const source = this.sourceOf(use);
-      this.#views.set(use, source && projectionOf(this.#condition.formula, source));
+  viewOf(reference: TableReference): Projection | undefined {
+    if (!this.#views.has(reference)) {
+      const source = this.sourceOf(reference);
+      this.#views.set(reference, source && projectionOf(this.#condition.formula, source));
     }
-    return this.#views.get(use);
+    return this.#views.get(reference);
   }
 
-  /** Does the formula ask something of its rows that NULL does not satisfy? */
-  isAsked(use: TableReference): boolean {
-    const view = this.viewOf(use);
+  /** Does the formula have a condition on its rows, which NULL does not satisfy? */
+  hasCondition(reference: TableReference): boolean {
+    const view = this.viewOf(reference);
     return view !== undefined && view.expression.type !== 'always';
   }
 
-  /** Columns of its WHERE of which the formula does not say all. */
-  inexactOf(use: TableReference): readonly string[] {
-    const exact = this.viewOf(use)?.exact;
-    return [...use.occurrence.where].flatMap(([column, mentions]) =>
+  /** Columns in the WHERE clause whose conditions the formula does not hold exactly. */
+  inexactOf(reference: TableReference): readonly string[] {
+    const exact = this.viewOf(reference)?.exact;
+    return [...reference.occurrence.where].flatMap(([column, mentions]) =>
       exact?.get(column) === mentions ? [] : [column],
     );
   }
 
-  /** The first, if it stands there once. */
+  /** The first reference, if it is the only one to its table. */
   #findRoot(): TableReference | undefined {
     const [source] = this.#condition.sources;
     const root = this.all.find(({ occurrence }) => occurrence.place === 'first');
     const alone = this.all.filter(({ table }) => table === root?.table).length === 1;
-    return source && alone && root?.table.fullName === source.table && this.isAlias(root) ? root : undefined;
+    return source && alone && root?.table.fullName === source.table && this.hasOwnAlias(root)
+      ? root
+      : undefined;
   }
 
-  /** Does no other table have its alias? */
-  isAlias({ occurrence }: TableReference): boolean {
+  /** Is it the only reference with its alias? */
+  hasOwnAlias({ occurrence }: TableReference): boolean {
     return this.all.filter(other => other.occurrence.alias === occurrence.alias).length === 1;
   }
 
   /**
-   * Of rows that are equal to ORDER BY, LIMIT takes those that come first where they stand, and every update may move a
-   * row. So if it is not certain which rows are taken, any change of one matters; and so it does to what tells of their
-   * order in other ways.
+   * Of rows with equal sort keys, LIMIT takes the first in physical order, and every update may move a row. So unless
+   * the order is total, any change of a row matters. The same holds for `row_number()` and the like.
    */
   #isDetermined(): boolean {
     const { select } = this;
@@ -100,7 +101,7 @@ export class RangeTable {
     return key.every(column => ordered.includes(column)) || this.#isSingle(key);
   }
 
-  /** Does the condition fix the root's key? */
+  /** Does the condition fix the root's key to one value? */
   #isSingle(key: readonly string[]): boolean {
     const { formula, sources } = this.#condition;
     const [conjunction, ...others] = disjunctiveForm(formula, 1);
@@ -110,21 +111,23 @@ export class RangeTable {
 
   /** Is no row of the root joined to more than one row? */
   get joinsToOne(): boolean {
-    return this.all.every(use => use === this.root || use.occurrence.within || isByKey(use));
+    return this.all.every(
+      reference => reference === this.root || reference.occurrence.within || isByKey(reference),
+    );
   }
 
-  /** What is joined to it, what is joined to that, and so on. */
-  hangingFrom(use: TableReference): readonly TableReference[] {
-    const hanging = new Set([use]);
-    for (const { occurrence } of hanging) {
+  /** The references that are joined to it, directly or through others. */
+  joinedThrough(reference: TableReference): readonly TableReference[] {
+    const through = new Set([reference]);
+    for (const { occurrence } of through) {
       for (const other of this.all) {
         if (joinOf(other)?.on.some(({ alias }) => alias === occurrence.alias)) {
-          hanging.add(other);
+          through.add(other);
         }
       }
     }
-    hanging.delete(use);
-    return [...hanging];
+    through.delete(reference);
+    return [...through];
   }
 
   /** Are these columns the root's key? */
@@ -137,10 +140,10 @@ export class RangeTable {
     );
   }
 
-  /** Is it joined by a foreign key which leads to its key, and in which the database can be trusted? */
-  isReferenced(use: TableReference): boolean {
-    const join = joinOf(use);
-    if (!join || !isByKey(use) || !this.isAlias(use)) {
+  /** Is it joined to its key by a foreign key that the database enforces? */
+  isReferenced(reference: TableReference): boolean {
+    const join = joinOf(reference);
+    if (!join || !isByKey(reference) || !this.hasOwnAlias(reference)) {
       return false;
     }
     const [{ alias }] = join.on as [Join['on'][number]];
@@ -150,7 +153,7 @@ export class RangeTable {
       join.on.every(pair => pair.alias === alias) &&
       from[0]!.table.references.some(
         ({ to, columns }) =>
-          to === use.table.fullName &&
+          to === reference.table.fullName &&
           columns.length === join.on.length &&
           join.on.every(({ own, column }) =>
             columns.some(([left, right]) => left === column && right === own),
@@ -160,26 +163,29 @@ export class RangeTable {
   }
 }
 
-/** Is its row that of another place, by the same key? */
-function isAgain({ occurrence: { again, alias }, table }: TableReference, { uses }: SelectAnalysis): boolean {
+/** Does it stand for the row of another reference, with the same key? */
+function isDuplicate(
+  { occurrence: { again, alias }, table }: TableReference,
+  { references }: SelectAnalysis,
+): boolean {
   return (
     again !== undefined &&
     table.key?.length === 1 &&
     table.key[0] === again &&
-    uses.some(
+    references.some(
       ({ occurrence, table: outer }) => occurrence.place && occurrence.alias === alias && outer === table,
     )
   );
 }
 
-/** How it is joined, in a way that is understood. */
+/** How it is joined; `undefined` if the join is not understood. */
 export function joinOf({ occurrence }: TableReference): Join | undefined {
   return occurrence.place === 'first' ? undefined : occurrence.place;
 }
 
-/** Is it joined by its whole key, so to one row at most? */
-function isByKey(use: TableReference): boolean {
-  const { key } = use.table;
-  const own = joinOf(use)?.on.map(pair => pair.own);
+/** Is it joined by its whole key, and so to one row at most? */
+function isByKey(reference: TableReference): boolean {
+  const { key } = reference.table;
+  const own = joinOf(reference)?.on.map(pair => pair.own);
   return key !== undefined && own !== undefined && key.every(column => own.includes(column));
 }

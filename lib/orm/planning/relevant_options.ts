@@ -1,4 +1,4 @@
-/** Options that decide how a query is sent, logged or merged, and not what it gives. */
+/** Options that decide how a query is sent, logged or merged, but not its result. */
 export const IRRELEVANT: ReadonlySet<string> = new Set([
   'em',
   'ctx',
@@ -11,18 +11,18 @@ export const IRRELEVANT: ReadonlySet<string> = new Set([
   'connectionType',
   'flushMode',
   'refresh',
-  'filters', // those of the root are in the condition by now, those of joins in the SQL
+  'filters', // the driver has put filters of the root into the condition, and filters of joins into the SQL
   'disableIdentityMap',
-  // the entity loader's own, which populates from rows that were found
+  // of the entity loader, which populates rows that were found
   'visited',
   'filtered',
   'lookup',
   'validate',
   'ignoreLazyScalarProperties',
-  'where', // of findAll(): it is the condition by now
+  'where', // of findAll(), which passes it on as the condition
 ]);
 
-/** The options that are left when those which do not matter are. */
+/** Removes options that cannot change the result. */
 export function relevant(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const name of Object.keys(options)) {

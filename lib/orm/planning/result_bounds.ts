@@ -8,52 +8,52 @@ import type { PlacedBound } from './occurrences.js';
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** A result as the driver gave it, and how it came about. */
+/** A result as the driver gave it, and its statements. */
 export interface SelectResult {
   readonly meta: EntityMetadata;
   readonly result: unknown;
-  /** what was sent */
+  /** the statements that were sent */
   readonly statements: readonly string[];
   /** the rows are in the opposite order of the database's (`last` of a cursor) */
   readonly reversed: boolean;
 }
 
-/** What a result tells of the rows that matter to it; `undefined` if nothing. */
-export function boundsOf(plans: readonly PlacedBound[], answer: SelectResult): ResultBounds | undefined {
-  if (!Array.isArray(answer.result)) {
+/** The bounds of a result; `undefined` if it has none. */
+export function boundsOf(plans: readonly PlacedBound[], selected: SelectResult): ResultBounds | undefined {
+  if (!Array.isArray(selected.result)) {
     return undefined;
   }
   const bounds: (ResultBound | null)[] = [];
   for (const { occurrence, plan } of plans) {
-    bounds[occurrence] = boundOf(plan, answer);
+    bounds[occurrence] = boundOf(plan, selected);
   }
   return bounds.some(bound => bound) ? Array.from(bounds, bound => bound ?? null) : undefined;
 }
 
-function boundOf(plan: BoundPlan, answer: SelectResult): ResultBound | null {
+function boundOf(plan: BoundPlan, selected: SelectResult): ResultBound | null {
   switch (plan.type) {
     case 'window':
-      return windowOf(plan.order, answer);
+      return windowOf(plan.order, selected);
     case 'rows':
-      return rowsOf(plan, answer);
+      return rowsOf(plan, selected);
     default:
-      return containedOf(plan, answer);
+      return containedOf(plan, selected);
   }
 }
 
-/** The last word on how many rows there may be, as on everything else: a cursor asks for one more than it is told. */
+/** Taken from the SQL, because a cursor asks for one row more than its option says. */
 const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
 
 const OFFSET = /\boffset\b/i;
 
-function windowOf(order: readonly OrderTerm[], answer: SelectResult): PageBound | null {
-  const rows = answer.result as readonly Row[];
-  const limit = Number(LIMIT.exec(answer.statements[0] ?? '')?.[1]);
-  if (answer.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
-    return null; // there is room for more
+function windowOf(order: readonly OrderTerm[], selected: SelectResult): PageBound | null {
+  const rows = selected.result as readonly Row[];
+  const limit = Number(LIMIT.exec(selected.statements[0] ?? '')?.[1]);
+  if (selected.statements.length !== 1 || !(limit > 0) || rows.length !== limit) {
+    return null; // another row may be added
   }
-  const last = rows.at(answer.reversed ? 0 : -1)!;
-  const props = order.map(({ column }) => scalarOf(answer.meta, column));
+  const last = rows.at(selected.reversed ? 0 : -1)!;
+  const props = order.map(({ column }) => scalarOf(selected.meta, column));
   return pageBound(
     order,
     props.map(prop => prop && last[prop.name]),
@@ -62,31 +62,31 @@ function windowOf(order: readonly OrderTerm[], answer: SelectResult): PageBound 
 
 function rowsOf(
   { table, filterColumns, order }: BoundPlan & { type: 'rows' },
-  answer: SelectResult,
+  selected: SelectResult,
 ): ResultBound | null {
-  const window = order.length > 0 ? windowOf(order, answer) : null;
-  if (answer.statements.length !== 1 || answer.statements.some(sql => OFFSET.test(sql))) {
-    return window; // rows that are passed over matter as well
+  const window = order.length > 0 ? windowOf(order, selected) : null;
+  if (selected.statements.length !== 1 || selected.statements.some(sql => OFFSET.test(sql))) {
+    return window; // skipped rows matter, too
   }
   const columns = table.key!.map(name => ({ name, kind: table.kinds.get(name)! }));
-  const props = columns.map(({ name }) => scalarOf(answer.meta, name));
-  const keys = (answer.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
+  const props = columns.map(({ name }) => scalarOf(selected.meta, name));
+  const keys = (selected.result as readonly Row[]).map(row => props.map(prop => prop && row[prop.name]));
   const contained = keySetBound(columns, keys, true, filterColumns);
   return contained && window ? { ...contained, window } : (contained ?? window);
 }
 
 function containedOf(
   { on, table, filters, filterColumns }: BoundPlan & { type: 'contained' },
-  answer: SelectResult,
+  selected: SelectResult,
 ): ResultBound | null {
-  const { meta } = answer;
-  const rows = answer.result as readonly Row[];
+  const { meta } = selected;
+  const rows = selected.result as readonly Row[];
   const columns = on.map(({ own }) => ({ name: own, kind: table.kinds.get(own)! }));
   if (columns.some(({ kind }) => kind === undefined)) {
     return null;
   }
-  if (filters && answer.statements.some(sql => OFFSET.test(sql))) {
-    return null; // rows that are passed over decide about the others' places, and what they refer to is not contained
+  if (filters && selected.statements.some(sql => OFFSET.test(sql))) {
+    return null; // skipped rows decide about the positions of others, and rows that they refer to are not contained
   }
   const relation = relationOf(meta, on);
   const keyOf = relation ? (row: Row) => referredKey(row[relation.name], relation, on) : ownKey;
@@ -100,7 +100,7 @@ function containedOf(
   }
   return keySetBound(columns, keys, filters, filterColumns);
 
-  /** of a row that others refer to */
+  /** the key of a row that others refer to */
   function ownKey(row: Row): unknown[] {
     return on.map(({ column }) => {
       const prop = scalarOf(meta, column);
@@ -109,7 +109,7 @@ function containedOf(
   }
 }
 
-/** The row's foreign key. It leads somewhere, or else is NULL: the database sees to it. */
+/** The row's foreign key: the key of an existing row, or NULL, because the database enforces it. */
 function referredKey(
   value: unknown,
   relation: EntityProperty,
@@ -141,7 +141,7 @@ function relationOf(
   );
 }
 
-/** The property whose values are those of the column, as they stand in the database. */
+/** The property that holds the values of a column unchanged. */
 export function scalarOf(meta: EntityMetadata, column: string): EntityProperty | undefined {
   return Object.values<EntityProperty>(meta.properties as never).find(
     prop =>

@@ -1,8 +1,9 @@
 import type { EntityManager, EntityMetadata, EntityName, FilterQuery } from '@mikro-orm/core';
 import { type AnyEntity, helper, Utils } from '@mikro-orm/core';
 import { type AbstractSqlDriver, QueryBuilder, type SqlEntityManager } from '@mikro-orm/sql';
+import { requireProfile } from '../../config/call.js';
 import { show } from '../../config/check.js';
-import { CacheopsError, requireProfile } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { anyOf } from '../../query/dependencies.js';
 import type { TableDependencies } from '../../values/scheme.js';
 import type { Catalog } from '../catalog/table.js';
@@ -38,14 +39,14 @@ export type Sample =
   | object
   | readonly Sample[];
 
-/** What samples come to. */
+/** The dependencies of samples. */
 export interface PlannedSamples {
   readonly tables: readonly TableDependencies[];
-  /** tells them from others */
+  /** differs from that of other samples */
   readonly identity: string;
-  /** name of the first one's entity */
+  /** name of the first sample's entity */
   readonly entity: string;
-  /** of their profiles, the shortest; seconds */
+  /** the shortest of their profiles; seconds */
   readonly timeout: number;
 }
 
@@ -58,7 +59,7 @@ export interface SampleParts {
 
 type Query = Parameters<NonNullable<ReturnType<typeof currentScope>['sampling']>>[0];
 
-/** What one sample is about. */
+/** The query that one sample stands for. */
 interface Subject {
   readonly meta: EntityMetadata;
   readonly where: unknown;
@@ -66,20 +67,20 @@ interface Subject {
 }
 
 /**
- * Finds what samples depend on. Each is made the query that it stands for, which is looked at on its way into the
- * driver instead of being asked: so it is read by the very code that reads queries.
+ * Finds the dependencies of samples. Each sample becomes the query that it stands for, which the planner takes from the
+ * driver instead of sending it: so samples are planned by the code that plans queries.
  */
 export class Samples {
   readonly #parts: SampleParts;
   #planner:
-    | { readonly catalog: Catalog; readonly surroundings: string; readonly planner: Planner }
+    | { readonly catalog: Catalog; readonly environmentState: string; readonly planner: Planner }
     | undefined;
 
   constructor(parts: SampleParts) {
     this.#parts = parts;
   }
 
-  /** Puts itself before everybody else who does so. */
+  /** Must be installed after all other patches of `driver.find`, so that it runs first. */
   install(): void {
     const { driver } = this.#parts;
     patch(driver, 'driver.find for samples', find => (entityName, where, options = {}) => {
@@ -94,8 +95,8 @@ export class Samples {
   }
 
   /**
-   * @returns a reason if they cannot be seen through
-   * @throws CacheopsError if one of them is no sample, or of an entity that is not to be cached
+   * @returns a reason if they cannot be analysed
+   * @throws CacheopsError if one of them is no sample, or its entity is not cached
    */
   async plan(
     em: SqlEntityManager,
@@ -135,14 +136,14 @@ export class Samples {
         kind: 'find',
         meta,
         where: conditionOf(builder),
-        // the builder has no text, so that its SQL is the key
+        // the builder cannot be serialised, so that its SQL is the key
         options: { builder, schema: builder.state.schema ?? em.schema },
         em,
         run: () => builder.clone().execute('all'),
       });
       return plan.cacheable ? { tables: plan.address.tables, identity: plan.address.key } : plan;
     }
-    // a filter does not narrow what a result depends on: the function may have read without it. But it tells tenants apart
+    // a filter narrows no dependency, because the function may have read without it; but it separates tenants
     const plain = await this.#planQuery(em, planner, subject, false);
     if ('reason' in plain || !this.#mayHaveFilters(meta)) {
       return plain;
@@ -225,23 +226,23 @@ export class Samples {
     return [{ meta: meta as EntityMetadata, where: {} }];
   }
 
-  /** One of its own: it makes no difference between columns, since nobody knows which of them a function looks at. */
+  /** Its dependencies include all columns, because it is not known which columns a function reads. */
   #plannerFor(catalog: Catalog): Planner {
     const { driver, environment, limits, profiles } = this.#parts;
-    const surroundings = environment.current?.text ?? '';
-    if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
+    const environmentState = environment.current?.text ?? '';
+    if (this.#planner?.catalog !== catalog || this.#planner.environmentState !== environmentState) {
       const forbidden = profiles.forbiddenTables(catalog);
       this.#planner = {
         catalog,
-        surroundings,
+        environmentState,
         planner: new Planner(
           driver,
           catalog,
-          surroundings,
+          environmentState,
           {
             ...limits,
             granularity: limits.granularity === 'table' ? 'table' : 'equality',
-            prefix: '', // it is put before the function's key, not before the samples'
+            prefix: '', // the prefix belongs to the function's key
           },
           forbidden,
         ),
@@ -252,7 +253,7 @@ export class Samples {
 }
 
 /**
- * Looks at samples as they are declared, so that a mistake is told where it was made.
+ * Checks samples when they are declared, so that an error points to the declaration.
  *
  * @throws CacheopsError
  */

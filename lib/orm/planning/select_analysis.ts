@@ -3,50 +3,46 @@ import { readSelect } from '../../sql/select/select.js';
 import type { Select, SelectTable, Unanalysable } from '../../sql/select/select_result.js';
 import type { Catalog, Table } from '../catalog/table.js';
 import { evaluationObstacle } from './evaluation_obstacle.js';
+import type { TableReference } from './table_reference.js';
 
-/** What the statements of a read have to do with tables. */
+/** The tables that the statements of a read refer to. */
 export interface SelectAnalysis {
-  /** every place where a table stands, in the order of the text */
-  readonly uses: readonly TableReference[];
+  /** every reference, in the order of the text */
+  readonly references: readonly TableReference[];
   /** the statement, if there is only one */
   readonly select: Select | undefined;
-  /** full names of what is no plain table: views, foreign tables */
+  /** full names of views, foreign tables and other relations that are no plain tables */
   readonly others: readonly string[];
-  /** Is there something in it that somebody vouched for? */
-  readonly opaque: boolean;
-}
-
-export interface TableReference {
-  readonly table: Table;
-  readonly occurrence: SelectTable;
+  /** the result may depend on more than this, for which the user has declared tables */
+  readonly unanalysable: boolean;
 }
 
 /**
  * @param forbidden names of entities that are never cached, by the full names of their tables
- * @param vouched somebody has named the tables behind what cannot be seen through
- * @returns a reason if what is read here cannot be told
+ * @param hasDeclaredTables the user has declared the tables behind SQL that cannot be analysed
+ * @returns a reason if the tables that are read are not known
  */
 export function analyseSelects(
   statements: readonly string[],
   catalog: Catalog,
   forbidden: ReadonlyMap<string, string>,
-  vouched = false,
+  hasDeclaredTables = false,
 ): SelectAnalysis | Unanalysable {
   if (statements.length === 0) {
     return { reason: 'nothing that asks the database' };
   }
-  const uses: TableReference[] = [];
+  const references: TableReference[] = [];
   const others = new Set<string>();
-  let opaque = false;
+  let unanalysable = false;
   let only: Select | undefined;
   for (const sql of statements) {
-    const select = readSelect(sql, vouched);
+    const select = readSelect(sql, hasDeclaredTables);
     if ('reason' in select) {
       return { reason: select.reason };
     }
     only = statements.length === 1 ? select : undefined;
-    opaque ||= select.opaque;
-    const before = uses.length;
+    unanalysable ||= select.opaque;
+    const before = references.length;
     for (const occurrence of select.tables) {
       const table = catalog.resolve(occurrence);
       const obstacle = table ? obstacleOf(table, forbidden) : undefined;
@@ -54,8 +50,8 @@ export function analyseSelects(
         return { reason: obstacle };
       }
       if (table?.plain) {
-        uses.push({ table, occurrence });
-      } else if (vouched && (table || mayBeTemporary(occurrence, sql))) {
+        references.push({ table, occurrence });
+      } else if (hasDeclaredTables && (table || mayBeTemporary(occurrence, sql))) {
         others.add(table?.fullName ?? '');
       } else {
         return { reason: `${occurrence.name}, which is not a table` };
@@ -65,27 +61,27 @@ export function analyseSelects(
     if (volatile !== undefined) {
       return { reason: `a call of ${volatile}()` };
     }
-    const obstacle = evaluationObstacle(select, uses.slice(before), catalog);
+    const obstacle = evaluationObstacle(select, references.slice(before), catalog);
     if (obstacle !== undefined) {
-      if (!vouched || obstacle === CLOCK) {
+      if (!hasDeclaredTables || obstacle === CLOCK) {
         return { reason: obstacle };
       }
-      opaque = true;
+      unanalysable = true;
     }
   }
-  opaque ||= others.size > 0;
+  unanalysable ||= others.size > 0;
   others.delete('');
-  return uses.length > 0 || opaque
-    ? { uses, select: only, others: [...others], opaque }
+  return references.length > 0 || unanalysable
+    ? { references, select: only, others: [...others], unanalysable }
     : { reason: 'no table' };
 }
 
-/** Not a name that WITH gives; those of the system's own tables begin so. */
+/** The name may be one that WITH defines. A system catalog's name, which begins with `pg_`, is not. */
 function mayBeTemporary({ schema, name }: SelectTable, sql: string): boolean {
   return schema === undefined && !name.startsWith('pg_') && /\bwith\b/i.test(sql);
 }
 
-/** Why what depends on it is not cached. */
+/** Why a result that depends on this table is not cached. */
 export function obstacleOf(
   { fullName, name, rowSecurity, unfollowed }: Table,
   forbidden: ReadonlyMap<string, string>,
@@ -97,14 +93,14 @@ export function obstacleOf(
   return rowSecurity ? `row-level security on ${name}` : unfollowed;
 }
 
-/** Does the one say of tables, columns and order what the other says? */
+/** Whether both find the same tables, columns and order. */
 export function isSameAnalysis(a: SelectAnalysis, b: SelectAnalysis): boolean {
   return signatureOf(a) === signatureOf(b);
 }
 
-function signatureOf({ uses, select, others, opaque }: SelectAnalysis): string {
+function signatureOf({ references, select, others, unanalysable }: SelectAnalysis): string {
   return JSON.stringify([
-    uses.map(({ table, occurrence }) => [
+    references.map(({ table, occurrence }) => [
       table.fullName,
       occurrence.alias,
       occurrence.place,
@@ -116,6 +112,6 @@ function signatureOf({ uses, select, others, opaque }: SelectAnalysis): string {
     ]),
     select && [select.limited, select.plain, select.nested, select.ordinal, select.order, select.orderKnown],
     others,
-    opaque,
+    unanalysable,
   ]);
 }

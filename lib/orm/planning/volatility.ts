@@ -6,8 +6,8 @@ import { CLOCK } from '../../sql/select/evaluation.js';
 import type { Catalog } from '../catalog/table.js';
 
 /**
- * Why not even who names tables can vouch for a statement: a function that it calls, or a view that it reads, writes,
- * or depends on the time, on chance or on the session, as far as their texts tell.
+ * Why a statement is not cached even if its tables are declared: a function that it calls or a view that it reads
+ * writes, or depends on the time, on random numbers or on the session, as far as the definitions tell.
  */
 export function volatilityObstacle(
   statements: readonly string[],
@@ -37,7 +37,7 @@ function definedIn(text: string, definitions: Catalog['definitions']): string[] 
   return definitions.size === 0 ? [] : [...namesInText(text)].filter(name => definitions.has(name));
 }
 
-/** Names in quotes are of columns, most often; a word before a parenthesis is called. */
+/** Quoted names are mostly columns; a word before a parenthesis is a call. */
 const WORDS = /(?<![\w$."])([a-z_][\w$]*)(\s*\()?|\.\s*([a-z_][\w$]*)\s*\(/gi;
 
 function unstableIn(text: string, volatile: ReadonlySet<string>): string | undefined {

@@ -1,38 +1,29 @@
-import type { EntityMetadata } from '@mikro-orm/core';
-import type { Op } from '../../config/index.js';
 import { describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Found, Store } from '../../store/store.js';
+import type { AddBackground } from '../context/background.js';
 import { StatementRecorder, withScope } from '../context/scope.js';
 import type { Planned } from '../planning/plan.js';
-import type { ResultCodec, ResultKind } from './result_codec.js';
+import type { DatabaseReader } from './database_reader.js';
+import type { Request } from './request.js';
+import type { ResultCodec } from './result_codec.js';
+import { findCause } from './revalidation.js';
 import { areSameRows } from './same_rows.js';
-import { findCause } from './validity.js';
-
-/** A hit, and how the database can be asked for the same. */
-export interface Hit {
-  readonly kind: ResultKind;
-  readonly meta: EntityMetadata;
-  readonly entity: string;
-  readonly op: Op;
-  readonly plan: Planned;
-  readonly found: Found;
-  readonly run: () => Promise<unknown>;
-}
 
 export interface AuditorParts {
   readonly store: Store;
   readonly events: CacheopsEvents;
   readonly codec: ResultCodec;
+  readonly reader: DatabaseReader;
+  readonly background: AddBackground;
 }
 
 /**
  * Compares a share of the hits with the database.
  *
- * What the database says afterwards may be newer than the hit, and right all the same. So the entry is looked at
- * again *after* the database has answered. If it still holds under the same seal, nothing that it depends on was
- * written between the read that filled it and that look: writers change stamps before they commit. Then the database
- * has answered in between from a state that must give the same.
+ * The database's result may be newer than the hit, and both right. So the entry is read again *after* the database has
+ * answered. If it still holds under the same seal, no transaction has changed what it depends on between the read that
+ * filled it and now, because writers change stamps before they commit. Then the database must have given the same.
  */
 export class Auditor {
   readonly #share: number;
@@ -44,20 +35,24 @@ export class Auditor {
     this.#parts = parts;
   }
 
-  isDue(): boolean {
-    return this.#share === 1 || Math.random() < this.#share;
+  /** Compares this hit in the background, if it is in the share. */
+  sample(request: Request, plan: Planned, found: Found): void {
+    if (this.#share === 1 || Math.random() < this.#share) {
+      this.#parts.background(this.#check(request, plan, found), 'a connection');
+    }
   }
 
   /** Never rejects. */
-  async check({ kind, meta, entity, op, plan, found, run }: Hit): Promise<void> {
+  async #check(request: Request, plan: Planned, found: Found): Promise<void> {
+    const { kind, meta, op, subject } = request;
     const { address } = plan;
     const { store, events, codec } = this.#parts;
     try {
       const recorder = new StatementRecorder();
-      const database = await withScope({ recorder }, run);
+      const database = await withScope({ recorder }, () => this.#parts.reader.run(request));
       const again = await store.read(address);
       const holds = again?.seal === found.seal && !findCause(address.tables, again);
-      // another session's answer, or one to another question
+      // another session or another statement may give another result
       const isComparable = !recorder.hasNonDefaultSettings && plan.confirms(recorder.statements);
       if (!holds || !isComparable) {
         return;
@@ -73,7 +68,7 @@ export class Auditor {
       if (!same) {
         stats.mismatches++;
         events.announce('mismatch', () => ({
-          entity,
+          entity: subject.className,
           op,
           key: address.key,
           dependencies: describeDependencies(address),
@@ -87,5 +82,5 @@ export class Auditor {
   }
 }
 
-/** Which rows of many are given may be the database's choice. */
+/** With these, the database may choose which rows it gives. */
 const LIMITED = /\b(limit|offset|fetch|distinct on)\b/i;

@@ -2,43 +2,43 @@ import { Packr } from 'msgpackr';
 import type { ResultBounds } from '../../query/row_deltas.js';
 
 /**
- * Results as the driver gives them (rows in database form, or a count), as bytes.
+ * Encodes results of the driver (rows in database form, or a count) as bytes.
  *
- * Encoded before the rows are handed out and decoded anew for every hit, because hydration keeps and changes parts
- * of what it is given.
+ * They are encoded before the caller gets the rows, and decoded again for each hit, because hydration keeps and changes
+ * parts of rows.
  */
 const packr = new Packr({
-  moreTypes: true, // undefined, which hydration tells from an absent key
+  moreTypes: true, // undefined, which differs from an absent key in hydration
   useBigIntExtension: true,
   copyBuffers: true,
 });
 
 /**
- * Never throws: the database has answered by then, and whoever asked shall have the answer.
+ * Never throws, because the caller must get the result that the database has given.
  *
- * @param bounds looked at only when it has to be decided whether the result still holds
- * @returns `undefined` if something in it would not come back the same
+ * @param bounds read only when the entry is revalidated
+ * @returns `undefined` if decoding would not restore the result exactly
  */
 export function encodeResult(result: unknown, bounds?: ResultBounds): Uint8Array | undefined {
   try {
     const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
     return encoded && bounds ? withBounds(encoded, bounds) : encoded;
   } catch {
-    return undefined; // too large, or something that its own methods break
+    return undefined; // it is too large, or an object's own methods fail
   }
 }
 
-/** @throws whatever `msgpackr` throws on bytes that are not its own */
+/** @throws an error of `msgpackr`, on other bytes */
 export function decodeResult(payload: Uint8Array): unknown {
   return packr.unpack(resultOf(payload));
 }
 
-/** A payload without what was stored beside the result. */
+/** The encoded result without its bounds. */
 export function resultOf(payload: Uint8Array): Uint8Array {
   return payload[0] === BOUNDED ? payload.subarray(RESULT_AT, boundsAt(payload)) : payload;
 }
 
-/** What was stored beside the result. */
+/** The bounds of the result. */
 export function decodeBounds(payload: Uint8Array): ResultBounds {
   return payload[0] === BOUNDED ? packr.unpack(payload.subarray(boundsAt(payload))) : [];
 }
@@ -53,7 +53,7 @@ export function decodeBounds(payload: Uint8Array): ResultBounds {
 const BOUNDED = 0xc1;
 const RESULT_AT = 5;
 
-/** @param result begins with another byte than {@link GUARDED} */
+/** @param result its first byte must not be {@link BOUNDED} */
 export function withBounds(result: Uint8Array, bounds: ResultBounds): Uint8Array {
   const encoded = packr.pack(bounds);
   const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
@@ -75,7 +75,7 @@ function isStorable(value: unknown, depth: number): boolean {
     case 'number':
       return !Object.is(value, -0); // it would come back as 0
     case 'string':
-      return value.isWellFormed(); // half a surrogate pair, as json may hold, has no UTF-8
+      return value.isWellFormed(); // a lone surrogate, which json may contain, has no UTF-8
     case 'boolean':
     case 'undefined':
     case 'bigint':
@@ -87,7 +87,7 @@ function isStorable(value: unknown, depth: number): boolean {
   }
 }
 
-/** Keys that json may have, and that the encoder would take for what every object has. */
+/** Keys that json may have, and that the encoder would confuse with members of every object. */
 const TAKEN_FOR_METHODS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'toJSON']);
 
 function isStorableObject(value: object, depth: number): boolean {
@@ -105,7 +105,7 @@ function isStorableObject(value: object, depth: number): boolean {
         return false;
       }
     }
-    // what does not enumerate would be lost: the class of a joined row of several types, say
+    // properties that are not enumerable would be lost: the class of a row in an inheritance hierarchy, for example
     return Reflect.ownKeys(value).length === Object.keys(value).length;
   }
   return prototype === Date.prototype || prototype === Buffer.prototype;

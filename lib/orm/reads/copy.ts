@@ -1,9 +1,9 @@
 import { Utils } from '@mikro-orm/core';
 
 /**
- * A copy of plain objects and arrays, however deep. Everything else (entities, dates, buffers, fragments of SQL, query
- * builders) is what it is by being the same object, and is not copied. Symbols are keys as names are: MikroORM keeps
- * conditions in raw SQL under them.
+ * A deep copy of plain objects and arrays. Other objects (entities, dates, buffers, fragments of SQL, query builders) are
+ * shared with the copy, because their identity matters. Symbol keys are copied, too, because MikroORM puts conditions in
+ * raw SQL under them.
  */
 export function copyOf<T>(value: T, copies = new Map<object, object>()): T {
   if (!isContainer(value)) {
@@ -24,7 +24,7 @@ export function copyOf<T>(value: T, copies = new Map<object, object>()): T {
   return copy;
 }
 
-/** Whether something is still as it was when it was copied. */
+/** Whether a value is still equal to its copy. */
 export function isCopyOf(copy: unknown, value: unknown, seen = new Set<object>()): boolean {
   if (!isContainer(copy) || !isContainer(value)) {
     return Object.is(copy, value);

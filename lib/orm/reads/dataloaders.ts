@@ -3,7 +3,7 @@ import { currentScope } from '../context/scope.js';
 
 type Kind = 'ref' | '1:m' | 'm:n' | 'count';
 
-/** What is asked of it at once is asked of the database together. */
+/** Combines loads of one tick into one query. */
 type Loader = Awaited<ReturnType<SqlEntityManager['getDataLoader']>>;
 
 const NO_COMPUTATION = {};
@@ -11,12 +11,12 @@ const NO_COMPUTATION = {};
 const loaders = new WeakMap<object, WeakMap<object, Map<string, Promise<Loader>>>>();
 
 /**
- * The loader of those who call in a scope like the present one, or `undefined` where that says nothing about reads.
+ * The loader of all callers in a scope like the present one, or `undefined` if the scope has no effect on reads.
  *
- * A batch runs in the scope of whoever asks first. If others shared it, `disabled()` would not hold for what they ask, and
- * a function at work would not hear of its own statements.
+ * The combined query runs in the scope of its first caller. If callers in other scopes shared it, `disabled()` would not
+ * apply to their loads, and a cached function would not observe its own statements.
  *
- * @param em the one that is meant in this context
+ * @param em the EntityManager of the context
  */
 export function loaderOfScope(em: SqlEntityManager, kind: Kind): Promise<Loader> | undefined {
   const { call, repository, disabled = false, computation } = currentScope();
@@ -27,7 +27,7 @@ export function loaderOfScope(em: SqlEntityManager, kind: Kind): Promise<Loader>
   return entryOf(ofEm, [kind, disabled, nameOf(call), nameOf(repository)].join(), () => makeLoader(em, kind));
 }
 
-/** Options are the same if they are the same object. */
+/** A name for options, which are the same if they are the same object. */
 function nameOf(options: unknown): unknown {
   if (typeof options !== 'object' || options === null) {
     return options;

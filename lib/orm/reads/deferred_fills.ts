@@ -1,30 +1,36 @@
+import type { AddBackground } from '../context/background.js';
+
 /**
- * Fills that wait until whoever asked has been answered: to send them takes a good part of what a miss costs.
+ * Fills that wait until the caller has its result, because sending them takes a good part of the time of a miss.
  *
- * One that waits is sent before the same entry is read, so that nobody in this process sees that it waited.
+ * A waiting fill is sent before its entry is read, so that no reader of this process misses an entry that waits.
  */
 export class DeferredFills {
   readonly #waiting = new Map<string, () => void>();
-  readonly #background: (work: Promise<unknown>) => void;
+  readonly #background: AddBackground;
 
-  /** @param background waits for what goes on after an answer was given */
-  constructor(background: (work: Promise<unknown>) => void) {
+  constructor(background: AddBackground) {
     this.#background = background;
   }
 
-  /** @param send of two for one entry, both are sent */
-  later(key: string, send: () => Promise<unknown>): void {
+  /**
+   * If a fill of the same entry waits already, it is sent first.
+   *
+   * @returns a promise that settles when the fill is done
+   */
+  later(key: string, send: () => Promise<void>): Promise<void> {
     this.sendNow(key);
-    const { promise, resolve } = Promise.withResolvers<unknown>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.#background(promise);
     const immediate = setImmediate(() => this.sendNow(key));
     this.#waiting.set(key, () => {
       clearImmediate(immediate);
       resolve(send());
     });
+    return promise;
   }
 
-  /** What waits for this entry. */
+  /** Sends the fill that waits for this entry, if any. */
   sendNow(key: string): void {
     const send = this.#waiting.size > 0 ? this.#waiting.get(key) : undefined;
     if (send) {

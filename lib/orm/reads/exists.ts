@@ -3,14 +3,14 @@ import type { AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
 import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 
-/** Marks the options of a count that is only asked whether there is anything to count. */
+/** Marks the options of a count whose caller needs to know only whether it is above 0. */
 export const EXISTS = Symbol('exists');
 
-/** Makes a driver's count stop at the first row where that is all that is asked: it counts to one. */
+/** Makes a driver's count with {@link EXISTS} stop at the first row. */
 export function supportExists(driver: AbstractSqlDriver): void {
   patch(driver, 'driver.count for exists', count => (entityName, where, options = {}) => {
     const run = () => count.call(driver, entityName, where, options);
-    // joins that are populated may multiply rows or drop them: counting knows how
+    // populated joins may multiply or drop rows, so that they must be counted
     const isPlain = !options.populate?.length && !options.groupBy && !options.having;
     return EXISTS in options && isPlain ? withScope({ existing: true }, run) : run();
   });

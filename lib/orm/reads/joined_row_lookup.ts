@@ -9,22 +9,22 @@ import { storedColumn } from '../../values/path.js';
 import { type Catalog, kindIn, type Table } from '../catalog/table.js';
 import { TYPES } from '../planning/joined_rows.js';
 
-/** By joined row, the keys that are asked for. */
+/** By joined row, the keys to look up. */
 export type Questions = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
-/** By joined row, the keys of rows that are there, and do not satisfy what is asked of them. */
+/** By joined row, the keys of existing rows that do not satisfy the condition. */
 export type Failing = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
 export type LookUpJoinedRows = (questions: Questions) => Promise<Failing>;
 
-/** Runs one statement, with `?` for each parameter and `\?` for a question mark, and gives its rows. */
+/** Runs one statement, with `?` for each parameter and `\?` for a question mark, and returns its rows. */
 type Execute = (sql: string, parameters: readonly unknown[]) => Promise<Record<string, any>[]>;
 
 export function isKnownToFail(failing: Failing, joinedRow: JoinedRow, key: string): boolean {
   return failing.get(joinedRow)?.has(key) ?? false;
 }
 
-/** Asks the database what joined rows are: one statement a table. */
+/** Reads joined rows from the database, with one statement for each table. */
 export function joinedRowLookup(catalog: Catalog, execute: Execute): LookUpJoinedRows {
   return async questions => {
     const failing = new Map<JoinedRow, ReadonlySet<string>>();
@@ -48,7 +48,7 @@ async function failingOf(
   const names = [...new Set([...key, ...columnsOf(expression)])];
   const kinds = names.map(name => kindIn(table, name));
   if (!table || kinds.includes(undefined)) {
-    return new Set(); // the catalog has been read anew
+    return new Set(); // the catalog was reloaded
   }
   const format = new ImageFormat(names.map((name, i) => ({ name, kind: kinds[i]! })));
   const casts = kinds.slice(0, key.length).map(kind => `?::${TYPES[kind!]}`);
@@ -61,7 +61,7 @@ async function failingOf(
     `${select.replaceAll('?', '\\?')} (${keys.map(() => `(${casts.join(', ')})`).join(', ')})`,
     keys.flatMap(decodeValues),
   );
-  // of other types, its columns may be compared in another way than by what is known of them here
+  // if the types of columns have changed, they may be compared in another way
   const known = stored.map(column => table.types.get(column)?.replace(MODIFIER, ''));
   const predicate = compile(expression, names);
   return new Set(

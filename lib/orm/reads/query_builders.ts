@@ -6,19 +6,20 @@ import {
   QueryType,
   type SqlEntityManager,
 } from '@mikro-orm/sql';
-import { type CallOptions, type Op, parseCall } from '../../config/index.js';
+import { parseCall } from '../../config/call.js';
+import type { CallOptions, Op } from '../../config/options.js';
 import { patch } from '../context/patches.js';
 import { currentScope, withScope } from '../context/scope.js';
 import { conditionOf } from '../planning/builder_condition.js';
 
 export type Builder = QueryBuilder<any, any, any, any, any, any, any>;
 
-/** The statement of a query builder, on its way to the database. */
+/** A statement of a query builder that is about to be sent. */
 export interface BuiltRead {
   readonly kind: 'rows' | 'row';
   readonly op: Op;
   readonly meta: EntityMetadata;
-  /** as `em.find()` would pass it on */
+  /** as `em.find()` passes it to the driver */
   readonly where: unknown;
   readonly options: Readonly<Record<string, unknown>>;
   readonly em: SqlEntityManager;
@@ -26,10 +27,10 @@ export interface BuiltRead {
 }
 
 /**
- * Lets query builders of an EntityManager tell what they are when they are executed, so that their statements can be
- * answered by the cache: rows as the database gives them, of which the builder makes what it always does.
+ * Puts a query builder of an EntityManager into the scope of its execution, so that the cache can answer its statement
+ * with rows as the database gives them, which the builder processes as usual.
  *
- * Those that the driver makes for itself are not among them: what they are for has been asked of the cache before.
+ * Builders that the driver makes are left out, because the cache has handled their reads already.
  */
 export function followExecution(builder: Builder, em: SqlEntityManager, call?: CallOptions): void {
   let callOptions = call;
@@ -64,7 +65,7 @@ export function followExecution(builder: Builder, em: SqlEntityManager, call?: C
   });
 }
 
-/** Answers the statements of query builders that are being executed, where the driver's connections would be asked. */
+/** Intercepts the statements of executing query builders at the driver's connections. */
 export function answerBuilders(
   driver: AbstractSqlDriver,
   connections: readonly AbstractSqlConnection[],

@@ -1,46 +1,39 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { AbstractSqlConnection, AbstractSqlDriver, SqlEntityManager } from '@mikro-orm/sql';
-import {
-  type CallDecision,
-  mergeCalls,
-  type Op,
-  parseCall,
-  type ResolvedOptions,
-  resolveCall,
-} from '../../config/index.js';
-import { describeCause, describeDependencies } from '../../observability/describe.js';
+import { type CallDecision, mergeCalls, parseCall, resolveCall } from '../../config/call.js';
+import type { Op } from '../../config/options.js';
+import type { ResolvedOptions } from '../../config/validate.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import type { ReadCounts } from '../../observability/stats.js';
-import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
+import { channels, type ReadMessage, traced } from '../../observability/tracing.js';
 import { findKeyList } from '../../query/key_list.js';
-import type { EntryAddress, Found, Seal, Store } from '../../store/store.js';
+import type { EntryAddress, Store } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
-import type { Ask, Catalog } from '../catalog/table.js';
+import type { Catalog } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, EnvironmentState } from '../context/environment.js';
 import { askerOf } from '../context/internal_query.js';
 import { patch } from '../context/patches.js';
-import { currentCaller, currentScope, StatementRecorder, withScope } from '../context/scope.js';
+import { currentCaller, currentScope, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
-import type { Limits, Planned, ReadCall } from '../planning/plan.js';
+import type { Limits, ReadCall } from '../planning/plan.js';
 import { Planner } from '../planning/planner.js';
 import type { Profiles } from '../planning/profiles.js';
-import { boundsOf } from '../planning/result_bounds.js';
-import { type FillLock, FillLocks } from '../protocol/fill_lock.js';
-import { REFUSED, takeLease } from '../protocol/lease.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
 import { Auditor } from './auditor.js';
 import { copyOf, isCopyOf } from './copy.js';
+import { DatabaseReader } from './database_reader.js';
 import { DeferredFills } from './deferred_fills.js';
 import { EXISTS } from './exists.js';
+import { Filler } from './fill.js';
 import { joinedRowLookup, type LookUpJoinedRows } from './joined_row_lookup.js';
 import { type KeyListRead, KeyListReader } from './key_list_reader.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
-import type { DatabaseAnswer, Noted, Options, Request } from './request.js';
-import type { ResultCodec, Unstorable } from './result_codec.js';
-import { revalidate } from './revalidation.js';
-import { type Flight, SingleFlights } from './single_flight.js';
+import { QueryReader, type QueryReaderParts, type ReadResult } from './query_reader.js';
+import { reportRead } from './read_report.js';
+import type { Observation, Options, Request } from './request.js';
+import type { ResultCodec } from './result_codec.js';
+import { SingleFlight } from './single_flight.js';
 
 export interface ReadParts {
   readonly driver: AbstractSqlDriver;
@@ -54,28 +47,14 @@ export interface ReadParts {
   readonly enabled: boolean;
   readonly audit: ResolvedOptions['audit'];
   readonly codec: ResultCodec;
-  /** for what goes on after an answer was given */
   readonly background: AddBackground;
 }
 
 type Context = Options['ctx'];
 
-/** How a read is cached. */
-type Decided = Extract<CallDecision, { cached: true }>;
-
-/** What another has asked for. */
-interface Shared {
-  readonly result: unknown;
-  readonly shared: true;
-}
-
-interface Stored extends Shared {
-  readonly payload: Uint8Array;
-}
-
 interface CurrentPlanner {
   readonly catalog: Catalog;
-  readonly surroundings: EnvironmentState;
+  readonly environmentState: EnvironmentState;
   readonly planner: Planner;
 }
 
@@ -85,42 +64,39 @@ type DriverRead = (where: unknown, options: Options) => Promise<unknown>;
 const FIND_ONE = Symbol('find one');
 
 /**
- * Serves the driver's reads from the store: `find` and `count`, which nearly everything that the EntityManager reads
- * comes down to.
- *
- * The order of a miss is the protocol's: lease, then database, then fill.
+ * Serves the driver's `find` and `count` from the store: nearly all reads of the EntityManager come down to these.
+ * It decides whether a read is cached, plans it, and reports what became of it.
  */
 export class ReadInterceptor {
   readonly #parts: ReadParts;
-  readonly #fills: DeferredFills;
-  readonly #flights = new SingleFlights();
-  readonly #locks: FillLocks;
-  readonly #auditor: Auditor | undefined;
-  readonly #batches: KeyListReader;
+  readonly #flights = new SingleFlight();
+  readonly #reader: DatabaseReader;
+  readonly #queries: QueryReader;
+  readonly #keyLists: KeyListReader;
   #planner: CurrentPlanner | undefined;
 
   constructor(parts: ReadParts) {
     this.#parts = parts;
-    this.#fills = new DeferredFills(parts.background);
-    this.#locks = new FillLocks(parts.store, parts.background);
-    this.#auditor = parts.audit && new Auditor(parts.audit.share, parts);
-    this.#batches = new KeyListReader({
-      ...parts,
-      fills: this.#fills,
+    const { store, events, codec, background, audit } = parts;
+    const reader = new DatabaseReader(parts);
+    const fills = new DeferredFills(background);
+    const shared: QueryReaderParts = {
+      store,
+      events,
+      codec,
+      background,
+      fills,
+      filler: new Filler(parts, fills),
       flights: this.#flights,
-      ask: (request, session) => this.#ask(request, session),
-      fill: (...args) => this.#fill(...args),
-      reportNotStored: (...args) => this.#reportNotStored(...args),
-      reseal: ({ counts }, address, found) => this.#reseal(address, found, counts),
-      audit: (request, plan, found) => {
-        if (this.#auditor?.isDue()) {
-          this.#audit(this.#auditor, request, plan, found);
-        }
-      },
-    });
+      reader,
+      auditor: audit && new Auditor(audit.share, { store, events, codec, reader, background }),
+      joinedRows: () => this.#joinedRowLookup(),
+    };
+    this.#reader = reader;
+    this.#queries = new QueryReader(shared);
+    this.#keyLists = new KeyListReader(shared);
   }
 
-  /** Puts itself between the driver and its callers. */
   install(connections: readonly AbstractSqlConnection[]): void {
     const { driver } = this.#parts;
     answerBuilders(driver, connections, read => this.#serveBuilt(read));
@@ -159,7 +135,7 @@ export class ReadInterceptor {
     const scope = currentScope();
     const { dryRun, pivot, em: scoped } = scope;
     const meta = this.#parts.driver.getMetadata().get(entityName as never) as EntityMetadata;
-    // the driver also reads for itself (in a flush, say): then it names no EntityManager
+    // when the driver reads for itself (in a flush, for example), it names no EntityManager
     const em: SqlEntityManager | undefined = options.em ?? (pivot && meta.pivotTable ? scoped : undefined);
     const runWithOriginals = () => ask(where, { ...options });
     if (dryRun || !em) {
@@ -168,8 +144,20 @@ export class ReadInterceptor {
     const run: Request['run'] = (change, other = where) =>
       runWithCopies(ask, other, { ...options, ...change });
     const subject = options.em ? meta : pivot!;
-    const noted = this.#note(op, subject);
-    const request = { kind, op, meta, subject, where, options, em, run, runWithOriginals, scope, ...noted };
+    const observation = this.#observe(op, subject);
+    const request = {
+      kind,
+      op,
+      meta,
+      subject,
+      where,
+      options,
+      em,
+      run,
+      runWithOriginals,
+      scope,
+      ...observation,
+    };
     return this.#trace(request);
   }
 
@@ -179,14 +167,20 @@ export class ReadInterceptor {
     if (scope.dryRun) {
       return read.run();
     }
-    const noted = this.#note(read.op, read.meta);
-    return this.#trace({ ...read, subject: read.meta, runWithOriginals: () => read.run(), scope, ...noted });
+    const observation = this.#observe(read.op, read.meta);
+    return this.#trace({
+      ...read,
+      subject: read.meta,
+      runWithOriginals: () => read.run(),
+      scope,
+      ...observation,
+    });
   }
 
-  #note(op: Op, { className: entity }: EntityMetadata): Noted {
+  #observe(op: Op, { className: entity }: EntityMetadata): Observation {
     const { events } = this.#parts;
     return {
-      begun: this.#flights.now(),
+      beganAt: this.#flights.now(),
       started: events.listenerCount('read') > 0 ? performance.now() : undefined,
       counts: events.stats.of(op, entity),
       message: channels.read.hasSubscribers ? { entity, op, database: events.database, events } : undefined,
@@ -199,7 +193,6 @@ export class ReadInterceptor {
       : this.#answer(request);
   }
 
-  /** Waits for as little as it can: on a hit, what goes on here takes longer than anything but the store. */
   async #answer(request: Request): Promise<unknown> {
     const decision = this.#decide(request);
     try {
@@ -211,6 +204,7 @@ export class ReadInterceptor {
     }
   }
 
+  /** Avoids awaiting where it can, because on a hit only the store takes more time than this. */
   async #answerDecided(request: Request, decision: CallDecision): Promise<unknown> {
     const { ctx } = request.options;
     if (!decision.cached) {
@@ -218,22 +212,22 @@ export class ReadInterceptor {
     }
     const session: Session | undefined = ctx && (await sessionOf(ctx));
     const obstacle =
-      this.#obstacle(request, session) ?? (session && (await this.#transactionObstacle(session, ctx)));
+      this.#obstacle(request, session) ?? (session && (await this.#reader.transactionObstacle(session, ctx)));
     if (obstacle) {
       return this.#bypass(request, obstacle);
     }
     const { database, environment } = this.#parts;
     const known = this.#planner;
     const isCurrent =
-      known && known.catalog === database.current && known.surroundings === environment.current;
+      known && known.catalog === database.current && known.environmentState === environment.current;
     const current = isCurrent ? known : await this.#currentPlanner(ctx);
     if (typeof current === 'string') {
       return this.#bypass(request, current);
     }
     const { planner } = current;
-    request.surroundings = current.surroundings;
+    request.environmentState = current.environmentState;
     request.catalog = current.catalog;
-    const { tables, lock } = decision;
+    const { tables, lock = false, timeout } = decision;
     if (tables) {
       request.ownSettings = settingsInKey(request.em);
       if (session?.hasOwnSettings(request.ownSettings)) {
@@ -249,7 +243,7 @@ export class ReadInterceptor {
       );
       const keys = planning instanceof Promise ? await planning : planning;
       if (keys) {
-        return this.#answerKeys({ request, list, keys, timeout: decision.timeout, session }, planner);
+        return this.#answerKeys(request, planner, { list, keys, timeout, session });
       }
     }
     const planned = planner.plan(tables ? { ...request, tables } : request);
@@ -257,59 +251,35 @@ export class ReadInterceptor {
     if (!plan.cacheable) {
       return this.#bypass(request, plan.reason);
     }
-    const result = await this.#answerPlanned(request, plan, decision, session);
+    const read = await this.#queries.read({ request, plan, timeout, lock, session });
+    this.#reportRead(request, read, plan.address);
     if (plan.changesOptions) {
-      // what MikroORM does after a query, such as populating, goes by what the query has made of the options
+      // what MikroORM does after a query, such as populating, uses the options as the query has changed them
       await dryRun(request.runWithOriginals);
     }
-    return result;
+    return read.result;
   }
 
-  async #answerPlanned(
+  async #answerKeys(
     request: Request,
-    plan: Planned,
-    decision: Decided,
-    session: Session | undefined,
+    planner: Planner,
+    list: Omit<KeyListRead, 'request'>,
   ): Promise<unknown> {
-    const { counts } = request;
-    const found = await this.#read(plan, request);
-    if (found && 'result' in found) {
-      counts.hits++;
-      this.#report(request, 'hit', undefined, plan.address);
-      if (this.#auditor && !session && this.#auditor.isDue()) {
-        this.#audit(this.#auditor, request, plan, found.found);
-      }
-      return found.result;
-    }
-    const { result, shared } = await this.#miss(request, plan, decision, session);
-    counts.misses++;
-    this.#report(request, 'miss', shared ? 'shared' : (found?.cause ?? 'miss'), plan.address);
-    return result;
-  }
-
-  async #answerKeys(batch: KeyListRead, planner: Planner): Promise<unknown> {
-    const { request } = batch;
-    const { result, cause } = await this.#batches.answer(batch);
-    if (cause === undefined) {
-      request.counts.hits++;
-    } else {
-      request.counts.misses++;
-    }
-    // nothing else asks for the key of the whole
-    const isHeard = request.started !== undefined || request.message !== undefined;
-    const plan = isHeard ? await planner.plan(request) : undefined;
-    const address = plan?.cacheable ? plan.address : undefined;
-    this.#report(request, cause === undefined ? 'hit' : 'miss', cause, address);
-    return result;
+    const read = await this.#keyLists.read({ request, ...list });
+    // only events and traces need the key of the whole list
+    const isObserved = request.started !== undefined || request.message !== undefined;
+    const plan = isObserved ? await planner.plan(request) : undefined;
+    this.#reportRead(request, read, plan?.cacheable ? plan.address : undefined);
+    return read.result;
   }
 
   #decide({ op, meta, subject, options, scope }: Request): CallDecision {
     if ((scope.call ?? scope.repository ?? options.cacheops) === undefined) {
       return this.#parts.profiles.decisionOf(subject, op);
     }
-    // a call's options are a scope to the queries that populate its result
+    // a call's options are the scope of the queries that populate its result
     const around = mergeCalls(scope.call, scope.repository);
-    // and are handed to the queries of pivot tables as they are
+    // and MikroORM passes them on to the queries of pivot tables
     const call =
       options.cacheops === undefined || subject !== meta
         ? undefined
@@ -317,7 +287,7 @@ export class ReadInterceptor {
     return resolveCall(subject.className, op, this.#parts.profiles.of(subject), around, call);
   }
 
-  /** Why this read, though its entity is cached, has to ask the database. */
+  /** Why this read must ask the database although its entity is cached. */
   #obstacle({ options, scope, em }: Request, session: Session | undefined): string | undefined {
     if (!this.#parts.enabled || scope.disabled) {
       return 'disabled';
@@ -334,151 +304,7 @@ export class ReadInterceptor {
     return options.ctx && !session ? 'a transaction that cannot be seen' : undefined;
   }
 
-  async #transactionObstacle(session: Session, ctx: Context): Promise<string | undefined> {
-    // what is read in it of the catalog has to be what everybody finds
-    return session.whyNotCached(false) ?? (await this.#parts.database.get(this.#asker(ctx))).obstacle;
-  }
-
-  /** Asks the database, or waits for another read that is about to: see {@link SingleFlights}. */
-  async #miss(
-    request: Request,
-    plan: Planned,
-    { timeout, lock: isLocked }: Decided,
-    session: Session | undefined,
-  ): Promise<{ readonly result: unknown; readonly shared: boolean }> {
-    const { key } = plan.address;
-    // what a transaction sees is its own, and who may cancel waits for nobody
-    const mayShare = !session && !request.options.signal;
-    const joined = mayShare ? this.#flights.joinable(key, request.begun) : undefined;
-    const given =
-      joined &&
-      ((await this.#resultOf(joined, request, true)) ?? (isLocked && (await this.#look(request, plan))));
-    if (given) {
-      return given;
-    }
-    // who has waited in vain goes on alone, at the same time as the others who have
-    const flight = mayShare && !joined ? this.#flights.open(key) : undefined;
-    let payload: Uint8Array | undefined;
-    let filled: Promise<void> | undefined;
-    let lock: FillLock | undefined;
-    try {
-      if (isLocked && flight) {
-        const taken = await this.#locks.take(key, () => {
-          flight.sent = this.#flights.now();
-          return this.#look(request, plan);
-        });
-        if ('found' in taken) {
-          payload = taken.found.payload;
-          return taken.found;
-        }
-        lock = taken;
-      }
-      // the lease first, the database second: so whatever changes what is read now changes the lease's stamps after
-      const seal = await takeLease(
-        this.#parts,
-        plan.address,
-        timeout,
-        session !== undefined,
-        request.counts,
-        request.catalog,
-      );
-      const other = mayShare && seal !== undefined ? this.#flights.sealedWith(key, seal) : undefined;
-      if (other) {
-        if (flight) {
-          // it may have been joined after the lease
-          this.#flights.settle(flight, undefined);
-        }
-        const theirs = await this.#resultOf(other, request, false);
-        if (theirs) {
-          return theirs;
-        }
-      } else if (flight) {
-        this.#flights.send(flight, seal);
-      }
-      const answer = await this.#ask(request, session);
-      const { result } = answer;
-      const isWanted = seal !== undefined || flight?.joined;
-      const made = isWanted ? this.#encode(request, plan, answer) : undefined;
-      if (made instanceof Uint8Array) {
-        payload = made;
-      }
-      if (payload && seal !== undefined) {
-        filled = this.#fill(request, plan.address, seal, payload, timeout);
-      } else {
-        this.#reportNotStored(request, plan.address, seal === undefined ? undefined : (made as Unstorable));
-      }
-      return { result, shared: false };
-    } finally {
-      if (flight) {
-        this.#flights.settle(flight, payload);
-      }
-      lock?.release(filled);
-    }
-  }
-
-  /**
-   * What somebody else has asked for.
-   *
-   * @param boarded the flight was joined before it was sent
-   */
-  async #resultOf(flight: Flight, request: Request, boarded: boolean): Promise<Shared | undefined> {
-    const payload = await flight.join();
-    return payload && (!boarded || request.begun < flight.sent) ? this.#shared(payload, request) : undefined;
-  }
-
-  #shared(payload: Uint8Array, { kind, counts }: Request): Shared {
-    const result = this.#parts.codec.decode(kind, payload);
-    counts.shared++;
-    return { result, shared: true };
-  }
-
-  /** What another process has asked for, and stored by now. */
-  async #look(request: Request, plan: Planned): Promise<Stored | undefined> {
-    const read = await this.#read(plan, request);
-    if (!read || !('found' in read)) {
-      return undefined;
-    }
-    const { payload } = read.found;
-    return { ...this.#shared(payload, request), payload };
-  }
-
-  async #ask(request: Request, session: Session | undefined): Promise<DatabaseAnswer> {
-    const recorder = new StatementRecorder(request.ownSettings);
-    const result = await withScope({ recorder }, () => request.run(this.#onPrimary(request)));
-    // a transaction may have written at the same time as it read
-    const isSame = request.surroundings === this.#parts.environment.current;
-    const obstacle =
-      recorder.hasNonDefaultSettings || !isSame
-        ? NON_DEFAULT_SETTINGS
-        : session && (await this.#transactionObstacle(session, request.options.ctx));
-    return { result, statements: recorder.statements, obstacle };
-  }
-
-  async #read(
-    { address }: Planned,
-    { kind, options: { ctx }, counts }: Request,
-  ): Promise<{ result: unknown; found: Found } | { cause: string } | undefined> {
-    const { store, events, codec } = this.#parts;
-    this.#fills.sendNow(address.key);
-    try {
-      let found = await store.read(address);
-      if (found && found.moved.length > 0) {
-        // a question that fails would end a transaction
-        const verdict = await revalidate(store, address, found, ctx ? undefined : this.#partnerAsker());
-        if (!verdict || 'cause' in verdict) {
-          return verdict && { cause: describeCause(verdict.cause) };
-        }
-        found = verdict.holds;
-        this.#reseal(address, found, counts);
-      }
-      return found && { result: codec.decode(kind, found.payload), found };
-    } catch (error) {
-      events.reportError('read', error);
-      return undefined;
-    }
-  }
-
-  #partnerAsker(): LookUpJoinedRows | undefined {
+  #joinedRowLookup(): LookUpJoinedRows | undefined {
     const { driver } = this.#parts;
     const ask = askerOf(driver);
     return (
@@ -489,87 +315,6 @@ export class ReadInterceptor {
     );
   }
 
-  #audit(auditor: Auditor, request: Request, plan: Planned, found: Found): void {
-    const { kind, subject, meta, op } = request;
-    const run = () => request.run(this.#onPrimary(request));
-    this.#parts.background(
-      auditor.check({ kind, meta, entity: subject.className, op, plan, found, run }),
-      'a connection',
-    );
-  }
-
-  /** A replica may lag behind what the store tells. */
-  #onPrimary({ options }: Request): Options | undefined {
-    const { replicas } = this.#parts.driver as unknown as { replicas: readonly unknown[] };
-    return replicas.length > 0 && !options.ctx ? { connectionType: 'write' } : undefined;
-  }
-
-  /** So that nobody has to judge the same steps again. */
-  #reseal(address: EntryAddress, found: Found, counts: ReadCounts): void {
-    const { store, events, background } = this.#parts;
-    counts.revalidated++;
-    background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
-  }
-
-  #encode(
-    { kind, meta, options, surroundings }: Request,
-    plan: Planned,
-    { result, statements, obstacle }: DatabaseAnswer,
-  ): Uint8Array | Unstorable {
-    if (obstacle !== undefined) {
-      return { reason: obstacle };
-    }
-    if (!plan.confirms(statements)) {
-      return { reason: 'other statements than it was planned for' };
-    }
-    const plans = surroundings?.isPlain ? plan.bounds : [];
-    const reversed = options.last !== undefined && !options.first;
-    const bounds = plans.length > 0 ? boundsOf(plans, { meta, result, statements, reversed }) : undefined;
-    return this.#parts.codec.encode(kind, result, bounds);
-  }
-
-  /** Settles when it is stored. */
-  #fill(
-    request: Request,
-    address: EntryAddress,
-    seal: Seal,
-    payload: Uint8Array,
-    timeout: number,
-  ): Promise<void> {
-    const { store, events } = this.#parts;
-    const filled = () => {
-      request.counts.fills++;
-      events.announce('fill', () => ({
-        entity: request.subject.className,
-        op: request.op,
-        key: address.key,
-        dependencies: describeDependencies(address),
-        size: payload.length,
-        timeout,
-      }));
-    };
-    const failed = (error: unknown) => events.reportError('fill', error);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#fills.later(address.key, () => {
-      resolve(store.fill(address, seal, payload, timeout).then(filled, failed));
-      return promise;
-    });
-    return promise;
-  }
-
-  /** @param unstorable left out: there is no lease, which was counted when it was refused */
-  #reportNotStored({ subject, op, counts }: Request, { key }: EntryAddress, unstorable?: Unstorable): void {
-    if (unstorable) {
-      counts.unstored++;
-    }
-    this.#parts.events.announce('unstored', () => ({
-      entity: subject.className,
-      op,
-      key,
-      reason: unstorable?.reason ?? REFUSED,
-    }));
-  }
-
   async #bypass(request: Request, reason: string): Promise<unknown> {
     const result = await request.runWithOriginals();
     request.counts.bypassed++;
@@ -577,25 +322,20 @@ export class ReadInterceptor {
     return result;
   }
 
-  /** @returns a reason if nothing is to be stored: the catalog cannot be read, or it is not known what its sessions are like */
+  /** @returns a reason if nothing may be cached: the catalog cannot be read, or the settings of sessions are unknown */
   async #currentPlanner(ctx: Context): Promise<CurrentPlanner | string> {
     const { database, environment, driver, limits, profiles } = this.#parts;
-    const loaded = await environment.load(database, this.#asker(ctx));
+    const loaded = await environment.load(database, askerOf(driver, ctx));
     if (typeof loaded === 'string') {
       return loaded;
     }
-    const { catalog, surroundings } = loaded;
-    if (this.#planner?.catalog !== catalog || this.#planner.surroundings !== surroundings) {
+    const { catalog, surroundings: environmentState } = loaded;
+    if (this.#planner?.catalog !== catalog || this.#planner.environmentState !== environmentState) {
       const forbidden = profiles.forbiddenTables(catalog);
-      const planner = new Planner(driver, catalog, surroundings.text, limits, forbidden);
-      this.#planner = { catalog, surroundings, planner };
+      const planner = new Planner(driver, catalog, environmentState.text, limits, forbidden);
+      this.#planner = { catalog, environmentState, planner };
     }
     return this.#planner;
-  }
-
-  /** In the transaction, if there is one: a database with a single connection has no other. */
-  #asker(ctx: Context): Ask {
-    return askerOf(this.#parts.driver, ctx);
   }
 
   #reportFailure({ subject, op, started }: Request, error: unknown): void {
@@ -611,31 +351,29 @@ export class ReadInterceptor {
     }
   }
 
+  #reportRead(request: Request, { cause }: ReadResult, address: EntryAddress | undefined): void {
+    request.counts[cause === undefined ? 'hits' : 'misses']++;
+    this.#report(request, cause === undefined ? 'hit' : 'miss', cause, address);
+  }
+
   #report(
     request: Request,
     outcome: NonNullable<ReadMessage['outcome']>,
     reason: string | undefined,
     address?: EntryAddress,
   ): void {
-    const { started, message } = request;
-    if (message) {
-      conclude(message, outcome, reason, address);
-    }
-    if (started === undefined) {
-      return;
-    }
-    this.#parts.events.announce('read', () => ({
-      entity: request.subject.className,
-      op: request.op,
-      source: outcome === 'hit' ? 'cache' : 'database',
-      ...(reason !== undefined && { reason }),
-      ...(address && { key: address.key, dependencies: describeDependencies(address) }),
-      duration: performance.now() - started,
-    }));
+    const { subject, op, started, message } = request;
+    reportRead(
+      this.#parts.events,
+      { entity: subject.className, op, started, message },
+      outcome,
+      reason,
+      address,
+    );
   }
 }
 
-/** A dry run tells whether MikroORM has changed what it was given. */
+/** In a dry run, it records whether MikroORM has changed the options or the condition. */
 async function runWithCopies(read: DriverRead, where: unknown, options: Options): Promise<unknown> {
   const [copiedWhere, copiedOptions] = copyOf([where, options] as const);
   const result = await read(copiedWhere, copiedOptions);

@@ -1,19 +1,20 @@
-import { CacheopsError, type Serializer } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
+import type { Serializer } from '../../config/options.js';
 import type { ResultBounds } from '../../query/row_deltas.js';
 import { isPlain } from '../../query/serialise.js';
 import { findDifference } from '../../values/difference.js';
 import type { ReadCall } from '../planning/plan.js';
 import { decodeResult, encodeResult, resultOf, withBounds } from './codec.js';
 
-/** How results of queries are written, and read again. */
+/** Encodes and decodes results of queries. */
 export interface ResultCodec {
-  /** Never throws: the database has answered by then. */
+  /** Never throws, because the caller must get the result that the database has given. */
   encode(kind: ResultKind, result: unknown, bounds?: ResultBounds): Uint8Array | Unstorable;
-  /** @throws CacheopsError if it is no result of this kind, and whatever the serializer throws */
+  /** @throws CacheopsError if it is no result of this kind, or an error of the serializer */
   decode(kind: ResultKind, payload: Uint8Array): unknown;
 }
 
-/** What was asked decides what form a result has. */
+/** The kind of a read decides the form of its result. */
 export type ResultKind = ReadCall['kind'];
 
 /** Why a result is not stored. */
@@ -21,30 +22,30 @@ export interface Unstorable {
   readonly reason: string;
 }
 
-/** @param serializer the user's; left out: the codec of this package */
+/** @param serializer the user's; `undefined`: the codec of this package */
 export function resultCodec(serializer: Serializer | undefined): ResultCodec {
   const codec: AnyCodec = serializer ? new UserCodec(serializer) : OWN;
   return {
     encode: (kind, result, bounds) =>
       hasForm(kind, result)
         ? codec.encode(result, bounds)
-        : { reason: `it has not the form that a ${kind} gives` },
+        : { reason: `it does not have the form of a ${kind}` },
     decode(kind, payload) {
       const result = codec.decode(payload);
       if (!hasForm(kind, result)) {
-        throw new CacheopsError(`A stored result cannot be read: it has not the form that a ${kind} gives.`);
+        throw new CacheopsError(`A stored result cannot be read: it does not have the form of a ${kind}.`);
       }
       return result;
     },
   };
 }
 
-/** Whether the driver gives such a result for this kind of read. The values in rows are not looked at: a hit has to stay cheap. */
+/** Whether a result has the form of its kind. The values in rows are not checked, because a hit must be fast. */
 function hasForm(kind: ResultKind, result: unknown): boolean {
   switch (kind) {
     case 'find':
     case 'rows':
-      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() skips holes
+      return Array.isArray(result) && result.findIndex(row => !isPlain(row)) < 0; // every() would skip holes
     case 'row':
       return result === undefined || result === null || isPlain(result);
     default:
@@ -59,12 +60,12 @@ interface AnyCodec {
 
 const OWN: AnyCodec = {
   encode: (result, bounds) =>
-    encodeResult(result, bounds) ?? { reason: 'something that would not come back the same' },
+    encodeResult(result, bounds) ?? { reason: 'a value that decoding would not restore' },
   decode: decodeResult,
 };
 
 /*
- * A result, as the user's serializer has written it, in the place of our own:
+ * A result that the user's serializer has encoded:
  *
  *   0  TEXT or BYTES
  *   1  UTF-8, or bytes
@@ -73,8 +74,8 @@ const TEXT = 1;
 const BYTES = 2;
 
 /**
- * Nobody knows what a serializer of the user's makes of a Date, a bigint or an absent key. So each result is read back,
- * and is stored only if it is the same.
+ * A user's serializer may change a Date, a bigint or an absent key. So each result is decoded again, and stored only if it
+ * is equal.
  */
 class UserCodec implements AnyCodec {
   readonly #serializer: Serializer;
@@ -95,7 +96,7 @@ class UserCodec implements AnyCodec {
       ]);
       const difference = findDifference(result, this.#read(written));
       if (difference !== undefined) {
-        return { reason: `the serializer does not give it back as it was: ${difference}` };
+        return { reason: `the serializer does not restore it: ${difference}` };
       }
       return bounds ? withBounds(written, bounds) : written;
     } catch (error) {
@@ -108,7 +109,7 @@ class UserCodec implements AnyCodec {
   }
 
   #read(written: Uint8Array): unknown {
-    // a copy: what is made of it may go on to use its bytes, and the store keeps them
+    // a copy, because the decoded value may refer to its bytes, which belong to the store
     const content = Buffer.from(written.subarray(1));
     return this.#serializer.decode(written[0] === TEXT ? content.toString() : content);
   }

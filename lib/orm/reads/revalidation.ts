@@ -1,60 +1,99 @@
-import { hasSatisfied } from '../../query/joined_row.js';
+import type { CacheopsEvents } from '../../observability/events.js';
+import type { ReadCounts } from '../../observability/stats.js';
+import { type Fails, hasSatisfied, NOTHING_IS_KNOWN } from '../../query/joined_row.js';
+import { deltasMatter } from '../../query/row_deltas.js';
 import type { JoinedRow, WatchedTable } from '../../query/watch.js';
 import type { EntryAddress, Found, Moved, Store } from '../../store/store.js';
+import type { AddBackground } from '../context/background.js';
+import { decodeBounds } from './codec.js';
 import { isKnownToFail, type LookUpJoinedRows } from './joined_row_lookup.js';
-import { findCause } from './validity.js';
 
 type Address = EntryAddress & { readonly tables: readonly WatchedTable[] };
 
-/** An entry that holds, or what has changed its result. */
+/** An entry that holds, or the change that has changed its result. */
 export type RevalidationResult = { readonly holds: Found } | { readonly cause: Moved };
 
-/** Asking about more joined rows would take longer than asking for the result. */
-const MAX_ASKED = 100;
+/** Looking up more joined rows would take longer than reading the result. */
+const MAX_LOOKED_UP = 100;
 
 /**
- * Does an entry still hold, after all that has happened since it was sealed?
+ * Does an entry still hold, after the row deltas that writers have recorded since it was sealed?
  *
- * What the steps do not tell, the database may: whether a row's joined row satisfies what the query asks of it. Then the
- * store is asked once more, *after* the database. Writers tell of their steps before they commit, so what the database
- * has seen is told by then: if no step shows the joined row as one that satisfies, it is what the database said, and has
- * been that since the entry was sealed. Of an entry that was sealed only after the database had been asked, steps do not
- * tell that.
+ * Where the deltas do not tell whether a row's joined row satisfies the query's condition, the database may. Then the
+ * store is read once more, *after* the database has answered. Writers record their deltas before they commit, so every
+ * change that the database has seen is in the store by then. If no delta shows the joined row as one that satisfies, it
+ * is as the database said, and has been so since the entry was sealed. This does not follow for an entry that was
+ * sealed after the database had answered.
  *
- * @param ask left out: the database is not to be asked
+ * @param lookUp left out: the database must not be asked
  * @returns `undefined` if the entry is gone
  */
 export async function revalidate(
   store: Store,
   address: Address,
   found: Found,
-  ask?: LookUpJoinedRows,
+  lookUp?: LookUpJoinedRows,
 ): Promise<RevalidationResult | undefined> {
   const questions = new Map<JoinedRow, Set<string>>();
   const cause = findCause(address.tables, found, (joinedRow, key) => {
-    if (!ask || hasSatisfied(joinedRow, key, address.tables, found.moved)) {
+    if (!lookUp || hasSatisfied(joinedRow, key, address.tables, found.moved)) {
       return false;
     }
     questions.set(joinedRow, (questions.get(joinedRow) ?? new Set()).add(key));
     return true;
   });
-  const asked = [...questions.values()].reduce((sum, keys) => sum + keys.size, 0);
-  if (cause || asked === 0) {
+  const count = [...questions.values()].reduce((sum, keys) => sum + keys.size, 0);
+  if (cause || count === 0) {
     return cause ? { cause } : { holds: found };
   }
-  const answered = asked <= MAX_ASKED ? await ask!(questions) : undefined;
-  const again = answered ? await store.read(address) : found;
+  const lookedUp = count <= MAX_LOOKED_UP ? await lookUp!(questions) : undefined;
+  const again = lookedUp ? await store.read(address) : found;
   if (!again) {
     return undefined;
   }
-  const known = again.id === found.id ? answered : undefined;
+  const failing = again.id === found.id ? lookedUp : undefined;
   const reason = findCause(
     address.tables,
     again,
     (joinedRow, key) =>
-      known !== undefined &&
-      isKnownToFail(known, joinedRow, key) &&
+      failing !== undefined &&
+      isKnownToFail(failing, joinedRow, key) &&
       !hasSatisfied(joinedRow, key, address.tables, again.moved),
   );
   return reason ? { cause: reason } : { holds: again };
+}
+
+/** The first change since an entry was sealed that may have changed its result; `undefined` if the entry holds. */
+export function findCause(
+  tables: readonly WatchedTable[],
+  { payload, moved }: Found,
+  fails: Fails = NOTHING_IS_KNOWN,
+): Moved | undefined {
+  if (moved.length === 0) {
+    return undefined;
+  }
+  const bounds = decodeBounds(payload);
+  return moved.find(({ table, dependency: { scheme, values }, steps }) => {
+    const watched = tables
+      .find(each => each.table === table)
+      ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
+    return !watched || deltasMatter(watched, steps, bounds, fails);
+  });
+}
+
+interface ResealParts {
+  readonly store: Store;
+  readonly events: CacheopsEvents;
+  readonly background: AddBackground;
+}
+
+/** Seals an entry that holds with the present stamps, so that no reader has to revalidate it for the same deltas. */
+export function reseal(
+  { store, events, background }: ResealParts,
+  address: EntryAddress,
+  found: Found,
+  counts: ReadCounts,
+): void {
+  counts.revalidated++;
+  background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
 }

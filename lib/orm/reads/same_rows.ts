@@ -1,9 +1,9 @@
 /**
- * Whether two results of one query, as the driver gives them, are of the same rows. Their order does not count: without
- * an ORDER BY it is the database's to choose, and so it is among equals.
+ * Whether two results of one query consist of the same rows. The order does not count, because it is unspecified without
+ * ORDER BY and among rows with equal sort keys.
  *
- * @param keys the properties that tell rows apart, where rows have them
- * @returns `undefined` if that cannot be told: of more rows than a LIMIT lets through, each answer may give others
+ * @param keys the properties that identify rows, if rows have them
+ * @returns `undefined` if it is not known, because a LIMIT may take other rows each time
  */
 export function areSameRows(
   a: unknown,

@@ -1,6 +1,6 @@
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type { JournalLimits } from '../../changes/journal.js';
-import { CacheopsError } from '../../config/index.js';
+import { CacheopsError } from '../../config/error.js';
 import { isPlainSelect, parseStatement } from '../../sql/parse_statement.js';
 import { mayCallRoutine } from '../../sql/routines.js';
 import type {

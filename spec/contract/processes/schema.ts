@@ -1,5 +1,4 @@
 import { defineEntity, MikroORM, p, type SqlEntityManager } from '@mikro-orm/postgresql';
-import type {} from '../../../lib/config/declared_profile.js';
 
 const cacheops = { ops: 'all', timeout: 600 } as const;
 

@@ -47,13 +47,13 @@ describe('the handle', () => {
     await (await embedded()).exec(sql);
   };
 
-  it('is found from the ORM, from an EntityManager, and from a fork of it', async () => {
+  it('getCacheops() takes an ORM, an EntityManager or a fork', async () => {
     expect(getCacheops(blog.orm)).to.be.instanceOf(Cacheops);
     expect(getCacheops(blog.orm.em)).to.equal(getCacheops(blog.orm));
     await fork().transactional(async em => expect(getCacheops(em)).to.equal(getCacheops(blog.orm)));
   });
 
-  it('is missed with an error that says what to do', async () => {
+  it('getCacheops() throws an error that says what to do if the ORM has no cache', async () => {
     const orm = await joinUncached({ entities });
     expect(() => getCacheops(orm)).to.throw(CacheopsError, 'Add cacheops() to the extensions');
     await orm.close();
@@ -67,7 +67,7 @@ describe('the handle', () => {
     const byBob: Read = em => em.find(Article, { author: 2 });
     const tags: Read = em => em.find(Tag, {});
 
-    it('drops what depends on the row as the object knows it, and as it is in the database', async () => {
+    it("invalidates results that match the row with the object's values or with the database's", async () => {
       const article = await fork().findOneOrFail(Article, 1, { cacheops: false });
       await elsewhere(`update article set status = 'archived' where id = 1`);
       const reads = [published, archived, drafts, byAnn, byBob, tags];
@@ -76,7 +76,7 @@ describe('the handle', () => {
       expect(await sources(...reads)).to.deep.equal(['miss', 'miss', 'cache', 'miss', 'cache', 'cache']);
     });
 
-    it('drops what depended on a row that is gone', async () => {
+    it('invalidates results that depended on a deleted row', async () => {
       const article = await fork().findOneOrFail(Article, 4, { cacheops: false });
       await warm(drafts, published);
       await elsewhere('delete from article where id = 4');
@@ -84,7 +84,7 @@ describe('the handle', () => {
       expect(await sources(drafts, published)).to.deep.equal(['miss', 'cache']);
     });
 
-    it('drops everything of the table where the object knows nothing of a column', async () => {
+    it('invalidates all results of the table if the object lacks a column', async () => {
       const article = await fork().findOneOrFail(Article, 1, { fields: ['title'], cacheops: false });
       await warm(published);
       await elsewhere(`update article set status = 'draft' where id = 1`);
@@ -92,7 +92,7 @@ describe('the handle', () => {
       expect(await sources(published)).to.deep.equal(['miss']);
     });
 
-    it('knows what the object was loaded with, not what it was set to since', async () => {
+    it('uses the values that the object was loaded with, not those set since', async () => {
       const article = await fork().findOneOrFail(Article, 1, { cacheops: false });
       article.status = 'archived';
       await warm(published);
@@ -101,7 +101,7 @@ describe('the handle', () => {
       expect(await sources(published)).to.deep.equal(['miss']);
     });
 
-    it('takes composite keys, inherited tables and references', async () => {
+    it('accepts entities with composite keys, entities in inherited tables, and references', async () => {
       const translations: Read = em => em.find(ArticleTranslation, { locale: 'de' });
       const translation = await fork().findOneOrFail(
         ArticleTranslation,
@@ -118,7 +118,7 @@ describe('the handle', () => {
       expect(await sources(translations, contents, categories)).to.deep.equal(['miss', 'miss', 'miss']);
     });
 
-    it('takes nothing that is no entity', async () => {
+    it('rejects a value that is no entity', async () => {
       for (const value of [{}, [], 'Article', new Date()]) {
         const error = await blog.cache.invalidateObject(value as object).catch(reason => reason);
         expect(error).to.be.instanceOf(CacheopsError);
@@ -128,7 +128,7 @@ describe('the handle', () => {
   });
 
   describe('invalidateModel()', () => {
-    it('drops everything that depends on the entity’s table, and nothing else', async () => {
+    it('invalidates all results that depend on the entity’s table, and no others', async () => {
       const reads: Read[] = [
         em => em.find(Tag, { name: 'red' }),
         em => em.count(Tag),
@@ -142,20 +142,20 @@ describe('the handle', () => {
       expect(await sources(...reads)).to.deep.equal(['miss', 'miss', 'miss', 'cache', 'cache']);
     });
 
-    it('drops the whole table of an inherited entity', async () => {
+    it('invalidates the whole table of an inherited entity', async () => {
       const reads: Read[] = [em => em.find(Content, {}), em => em.find(Page, {}), em => em.find(Tag, {})];
       await warm(...reads);
       await blog.cache.invalidateModel(Post);
       expect(await sources(...reads)).to.deep.equal(['miss', 'miss', 'cache']);
     });
 
-    it('rejects what is no entity', async () => {
+    it('rejects a class that is no entity', async () => {
       class Stranger {}
       expect(await blog.cache.invalidateModel(Stranger).catch(error => error)).to.be.instanceOf(Error);
     });
   });
 
-  it('drops everything, and fills again, with invalidateAll()', async () => {
+  it('invalidateAll() invalidates all results, which are then filled again', async () => {
     const reads: Read[] = [em => em.find(Tag, {}), em => em.count(Article, { status: 'draft' })];
     await warm(...reads);
     await elsewhere(`update article set status = 'draft'; delete from article_tags; delete from tag`);
@@ -180,7 +180,7 @@ describe('the handle', () => {
         }),
     };
     for (const [how, write] of Object.entries(WRITES)) {
-      it(`keeps what a write makes wrong: ${how}`, async () => {
+      it(`a write inside keeps results that it makes stale: ${how}`, async () => {
         await warm(published);
         await blog.cache.noInvalidation(() => write(fork()));
         expect(await sources(published)).to.deep.equal(['cache']);
@@ -188,7 +188,7 @@ describe('the handle', () => {
       });
     }
 
-    it('gives what the function gives, and is over when it is', async () => {
+    it("returns the function's result, and ends with the function", async () => {
       expect(blog.cache.noInvalidation(() => 42)).to.equal(42);
       expect(() =>
         blog.cache.noInvalidation(() => {
@@ -200,7 +200,7 @@ describe('the handle', () => {
       expect(await sources(published)).to.deep.equal(['miss']);
     });
 
-    it('is only for those who are inside', async () => {
+    it('applies only to writes inside the function', async () => {
       await warm(published);
       await Promise.all([
         blog.cache.noInvalidation(() => fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' })),
@@ -213,7 +213,7 @@ describe('the handle', () => {
   describe('disabled()', () => {
     const tags: Read = em => em.find(Tag, {}, { populate: ['articles'], strategy: 'select-in' });
 
-    it('reads from the database, and stores nothing', async () => {
+    it('reads inside go to the database, and are not stored', async () => {
       const inside = () => blog.cache.disabled(() => tags(fork()));
       expect(await sourcesOf(blog.cache, inside)).to.deep.equal(['disabled', 'disabled']);
       expect(await sources(tags)).to.deep.equal(['miss', 'miss']);
@@ -221,7 +221,7 @@ describe('the handle', () => {
       expect(await sources(tags)).to.deep.equal(['cache', 'cache']);
     });
 
-    it('drops what is written inside', async () => {
+    it('writes inside invalidate results', async () => {
       await warm(tags);
       await blog.cache.disabled(async () => {
         const em = fork();
@@ -231,14 +231,14 @@ describe('the handle', () => {
       expect(await sources(tags)).to.include('miss');
     });
 
-    it('wins over who asks to cache', async () => {
+    it('overrides call options', async () => {
       const read = () =>
         blog.cache.disabled(() => fork().getRepository(Tag).cache().findAll({ cacheops: true }));
       expect(await sourcesOf(blog.cache, read)).to.deep.equal(['disabled']);
     });
   });
 
-  it('is idle when all that was read is stored', async () => {
+  it('idle() resolves after all results are stored', async () => {
     for (let i = 0; i < 20; i++) {
       void fork().find(Article, { id: i });
     }
@@ -247,7 +247,7 @@ describe('the handle', () => {
     expect(await sources(em => em.find(Tag, {}))).to.deep.equal(['cache']);
   });
 
-  it('shares its store with other ORMs, whose entries it drops', async () => {
+  it("ORMs that share a store invalidate each other's entries", async () => {
     const other = await join({ entities, cacheops: { store: blog.store } });
     try {
       const read: Read = em => em.find(Tag, { name: 'red' });

@@ -63,7 +63,7 @@ describe('a repository', () => {
     describe(`of ${name}`, () => {
       const repository = () => fork().getRepository(entity as typeof Standard);
 
-      it('reads through the cache in its scope, and only there', async () => {
+      it('reads through the cache in the scope of cache(), and only there', async () => {
         expect(await second(() => repository().findAll())).to.deep.equal(['ops']);
         expect(await second(() => repository().cache().findAll())).to.deep.equal(['cache']);
         expect(await second(() => repository().findAll())).to.deep.equal(['ops']);
@@ -76,7 +76,7 @@ describe('a repository', () => {
         expect(await second(() => repository().cache().findAll({ cacheops: false }))).to.deep.equal(['call']);
       });
 
-      it('is the same in its scope: methods, fields, EntityManager, class', () => {
+      it('a scoped repository has the same methods, fields, EntityManager and class', () => {
         const plain = repository();
         const scoped = plain.cache();
         expect(scoped).to.be.instanceOf(plain.constructor).and.to.be.instanceOf(EntityRepository);
@@ -85,7 +85,7 @@ describe('a repository', () => {
         expect(scoped.constructor).to.equal(plain.constructor);
       });
 
-      it('serves all its methods that read', async () => {
+      it('all reading methods are cached', async () => {
         const { id } = (await repository().findOneOrFail({ name: 'a' })) as { id: number };
         for (const read of [
           () => repository().cache().find({ id }),
@@ -102,7 +102,7 @@ describe('a repository', () => {
         ]);
       });
 
-      it('refuses wrong options at once', () => {
+      it('cache() throws at once if its options are wrong', () => {
         expect(() => repository().cache({ timeout: -1 })).to.throw(CacheopsError, `Repository of ${name}`);
         expect(() => repository().cache({ ops: 'find' as never })).to.throw(CacheopsError, 'find');
         expect(() => repository().cache(false as never)).not.to.throw();
@@ -111,7 +111,7 @@ describe('a repository', () => {
   }
 
   for (const entity of [Plain, Own]) {
-    it(`with private fields works in a scope: ${entity.name}`, async () => {
+    it(`a repository with private fields works in a scope: ${entity.name}`, async () => {
       const repository = () => fork().getRepository(entity as never) as unknown as PlainRepository;
       expect(await repository().cache().names()).to.deep.equal(['b']);
       expect(await second(() => repository().cache().names())).to.deep.equal(['cache']);
@@ -119,20 +119,20 @@ describe('a repository', () => {
     });
   }
 
-  it('of what cannot be cached has no scope', () => {
+  it('cache() throws for an entity that cannot be cached', () => {
     expect(() => fork().getRepository(Never).cache()).to.throw(CacheopsError, 'Never is never cached');
     expect(() => fork().getRepository(Unknown).cache()).to.throw(CacheopsError, 'Unknown has no profile');
     expect(fork().getRepository(Never).nocache()).to.be.instanceOf(EntityRepository);
   });
 
-  it('is a CachedRepository, unless the entity names its own', () => {
+  it('an entity has a CachedRepository, unless it names its own repository', () => {
     expect(fork().getRepository(Standard)).to.be.instanceOf(CachedRepository);
     expect(fork().getRepository(Plain))
       .to.be.instanceOf(PlainRepository)
       .and.not.to.be.instanceOf(CachedRepository);
   });
 
-  it('is that of the configuration, where it names one', async () => {
+  it('an entity has the repository of the configuration, if there is one', async () => {
     class Configured extends EntityRepository<any> {
       answer = 42;
     }

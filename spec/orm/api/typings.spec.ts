@@ -116,7 +116,7 @@ async function program(em: EntityManager, sql: SqlEntityManager, orm: MikroORM):
 }
 
 describe('the types', () => {
-  it('are those of the program above: it compiles', () => {
+  it('the program above compiles', () => {
     expect(program).to.be.a('function');
   });
 });

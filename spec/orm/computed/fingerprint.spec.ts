@@ -18,7 +18,7 @@ function argumentsOf(..._given: unknown[]): IArguments {
 }
 
 describe('fingerprint()', () => {
-  it('tells apart what is different', () => {
+  it('gives different texts to different values', () => {
     const shared = {};
     const moved = /a/g;
     moved.lastIndex = 1;
@@ -39,7 +39,7 @@ describe('fingerprint()', () => {
     }
   });
 
-  it('takes equal values for the same', () => {
+  it('gives equal texts to equal values', () => {
     expect(textOf(Buffer.alloc(100_000, 'x'))).to.equal(textOf(Buffer.alloc(100_000, 'x')));
     const make = () => [
       { a: sparse(3, 1), b: new Map([[{}, new Set(['x'])]]) },
@@ -54,7 +54,7 @@ describe('fingerprint()', () => {
     );
   });
 
-  it('refuses what it cannot tell from others, and names where it stands', () => {
+  it('refuses values that have no text, and names their path', () => {
     class List extends Array {}
     class Dictionary extends Map {}
     class Moment extends Date {}
@@ -114,7 +114,7 @@ describe('fingerprint()', () => {
     expect(() => textOf(cyclic)).to.throw(CacheopsError, 'arguments[0][0] is cyclic');
   });
 
-  it('writes what stands in a value many times once', () => {
+  it('writes an object once, however often a value contains it', () => {
     let value: unknown[] = [1];
     for (let i = 0; i < 60; i++) {
       value = [value, value];
@@ -122,7 +122,7 @@ describe('fingerprint()', () => {
     expect(textOf(value).length).to.be.below(2000);
   });
 
-  it('runs no getter and no trap', () => {
+  it('runs neither getters nor traps of proxies', () => {
     let runs = 0;
     const handler = new Proxy(
       {},

@@ -23,7 +23,7 @@ const aliasing: Serializer = {
 };
 
 describe('the codec of a serializer', () => {
-  it('hands out no bytes that the store keeps', () => {
+  it("passes the serializer a copy of the store's bytes", () => {
     const codec = resultCodec(aliasing);
     const payload = codec.encode('find', [{ bytes: Buffer.from('abc') }]) as Uint8Array;
     const [row] = codec.decode('find', payload) as { bytes: Buffer }[];
@@ -54,7 +54,7 @@ describe('the option serializer', () => {
   }
 
   for (const [name, serializer] of Object.entries({ json, structured, aliasing })) {
-    it(`serves rows and counts by ${name}, as the database gives them`, async () => {
+    it(`rows and counts are served as the database gives them, with ${name}`, async () => {
       await begin(serializer);
       const uncached = await joinUncached({ entities });
       const queries: readonly ((em: EntityManager) => Promise<unknown>)[] = [
@@ -81,7 +81,7 @@ describe('the option serializer', () => {
     });
   }
 
-  it('writes what is stored', async () => {
+  it('the serializer encodes what is stored', async () => {
     const given: unknown[] = [];
     await begin({
       encode: value => {
@@ -102,7 +102,7 @@ describe('the option serializer', () => {
     expect(given).to.deep.equal([[{ id: 1, name: 'red' }]]);
   });
 
-  it('does not store what would come back as something else, and says what', async () => {
+  it('a result that the serializer changes is not stored, and an event names the difference', async () => {
     await begin({
       encode: value => JSON.stringify(value, (_key, part) => (part === 7 ? '7' : part)),
       decode: text => JSON.parse(text as string),
@@ -113,8 +113,7 @@ describe('the option serializer', () => {
     expect(events[0]).to.include({
       entity: 'Author',
       op: 'get',
-      reason:
-        'the serializer does not give it back as it was: [0].reputation: a number came back as a string',
+      reason: 'the serializer does not restore it: [0].reputation: a number came back as a string',
     });
     expect(await unstored(read)).to.have.length(1);
     expect(blog.cache.stats()).to.include({ hits: 0, misses: 2, fills: 0, unstored: 2, errors: 0 });
@@ -125,7 +124,7 @@ describe('the option serializer', () => {
     expect(blog.cache.stats()).to.include({ hits: 1, fills: 1 });
   });
 
-  it('that throws, or gives something else than text or bytes, costs a fill and nothing else', async () => {
+  it('if the serializer throws, or gives neither text nor bytes, only the fill is lost', async () => {
     let behaviour: () => unknown = () => {
       throw new Error('cannot');
     };
@@ -138,10 +137,10 @@ describe('the option serializer', () => {
       'the serializer has given a number, and neither a string nor bytes',
     ]);
     behaviour = () => 'text';
-    expect((await reasons())[0]).to.match(/^the serializer does not give it back as it was: /);
+    expect((await reasons())[0]).to.match(/^the serializer does not restore it: /);
   });
 
-  it('that does not read any more what it has written makes a miss', async () => {
+  it('if the serializer cannot decode an entry, the read is a miss', async () => {
     let broken = false;
     await begin({
       name: 'ages',
@@ -164,7 +163,7 @@ describe('the option serializer', () => {
     expect(blog.cache.stats()).to.include({ hits: 1 });
   });
 
-  it('leaves what is kept beside rows to judge them by', async () => {
+  it('the serializer does not encode the bounds of results', async () => {
     await begin(json);
     const cheap = () =>
       fork().find(Article, { price: { $lt: '10' } }, { orderBy: { id: 1 }, fields: ['price'] });
@@ -187,7 +186,7 @@ describe('the option serializer', () => {
     expect(blog.cache.stats()).to.include({ hits: 2, revalidated: 2 });
   });
 
-  it('is used by the auditor as well', async () => {
+  it('the auditor uses the serializer, too', async () => {
     blog = await startBlog({ cacheops: { serializer: json, audit: { share: 1 } } });
     for (const _ of [1, 2]) {
       await fork().find(Tag, {});
@@ -196,7 +195,7 @@ describe('the option serializer', () => {
     expect(blog.cache.stats()).to.include({ audited: 1, mismatches: 0, errors: 0 });
   });
 
-  describe('as others have it', () => {
+  describe('shared with other processes', () => {
     let store: MemoryStore;
     let all: Started[];
 
@@ -240,20 +239,20 @@ describe('the option serializer', () => {
     const another: Serializer = { ...json, name: 'another' };
     const twin: Serializer = { encode: JSON.stringify, decode: text => JSON.parse(text as string) };
 
-    it('is told from them: what they have written is a miss', async () => {
+    it('entries of another serializer are misses', async () => {
       await processes(json, undefined, upper, another, structured);
       const find = ({ orm }: Started) => orm.em.fork().find(Tag, {});
       expect(await hits(find)).to.deep.equal([false, false, false, false, false]);
       expect(await hits(find)).to.deep.equal([true, true, true, true, true]);
     });
 
-    it('shares with those that have the same', async () => {
+    it('processes with equal serializers share entries', async () => {
       await processes(json, twin, { ...another }, { ...upper, name: 'another' });
       const find = ({ orm }: Started) => orm.em.fork().find(Tag, {});
       expect(await hits(find)).to.deep.equal([false, true, false, true]);
     });
 
-    it('is told from them for functions and values, too', async () => {
+    it('functions and values of another serializer are misses, too', async () => {
       await processes(json, undefined, upper);
       const fn = cachedAs(Tag, { name: 'of several' })(async (_em: EntityManager) => ({ n: 1 }));
       const call = async ({ orm }: Started) => expect(await fn(orm.em.fork())).to.deep.equal({ n: 1 });
@@ -265,7 +264,7 @@ describe('the option serializer', () => {
       expect(await hits(through)).to.deep.equal([true, true, true]);
     });
 
-    it('deletes and invalidates what others have written', async () => {
+    it('entries of another serializer are deleted and invalidated', async () => {
       await processes(json, undefined);
       const [one, two] = all as [Started, Started];
       await two.cache.cache.set('k', 1);

@@ -154,7 +154,7 @@ const PLAIN: Record<string, Read> = {
   'a time with an offset that is only shown': em => em.find(Zoned, { note: 'x' }),
 };
 
-describe('A query for which PostgreSQL may read the clock', () => {
+describe('a query for which PostgreSQL may read the clock', () => {
   let started: Started;
 
   before(async () => {
@@ -179,7 +179,7 @@ describe('A query for which PostgreSQL may read the clock', () => {
   };
 
   for (const [what, read] of Object.entries(READS_CLOCK)) {
-    it(`is not cached: ${what}`, async () => {
+    it(`a query that may depend on the time is not cached: ${what}`, async () => {
       expect((await twice(read)).at(-1))
         .to.be.a('string')
         .and.not.equal('cache');
@@ -187,7 +187,7 @@ describe('A query for which PostgreSQL may read the clock', () => {
   }
 
   for (const [what, read] of Object.entries(PLAIN)) {
-    it(`is cached where it cannot: ${what}`, async () => {
+    it(`a query that cannot depend on the time is cached: ${what}`, async () => {
       expect(await twice(read)).to.deep.equal(['cache']);
     });
   }

@@ -163,7 +163,7 @@ const WRITES: Read[] = [
 
 const own = [Productive, Written, ByHand, ArticleView, Kept, Ranked, ...unstable, TodayView];
 
-describe('what nobody can see through', () => {
+describe('SQL that cannot be analysed', () => {
   let blog: Started;
 
   async function begin(options: CacheopsOptions = {}): Promise<void> {
@@ -195,7 +195,7 @@ describe('what nobody can see through', () => {
   };
 
   for (const [name, read] of Object.entries(READS)) {
-    it(`is cached where its tables are named, as the database gives it, and dropped by each write to them: ${name}`, async () => {
+    it(`is cached if its tables are declared, and each write to them invalidates it: ${name}`, async () => {
       expect(new Set(await second(read))).to.deep.equal(new Set(['cache']));
       expect(await answer(read)).to.equal(await truth(read));
       let changed = 0;
@@ -211,14 +211,14 @@ describe('what nobody can see through', () => {
     });
   }
 
-  it('is kept when something else is written', async () => {
+  it('stays cached when other tables are written', async () => {
     await second(READS['a view']!);
     await blog.orm.em.fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
     await blog.orm.em.fork().nativeDelete(Comment, {});
     expect(await sourcesOf(blog.cache, () => answer(READS['a view']!))).to.deep.equal(['cache']);
   });
 
-  it('is told apart by parameters, options, and what an expression captures', async () => {
+  it('has separate entries for other parameters, options and captured variables', async () => {
     const reads: Read[] = [
       em => em.find(Productive, {}),
       em => em.find(Productive, { articles: 0 }),
@@ -247,7 +247,7 @@ describe('what nobody can see through', () => {
       .and.not.to.equal(published);
   });
 
-  it('is not cached where no tables are named', async () => {
+  it('is not cached if no tables are declared', async () => {
     await blog.orm.close();
     for (const meta of [Productive, ArticleView, Ranked]) {
       expect((meta as any).meta.cacheops.tables).not.to.equal(undefined);
@@ -262,7 +262,7 @@ describe('what nobody can see through', () => {
     }
   });
 
-  it('is never cached, whatever is named, if it depends on more than tables', async () => {
+  it('is not cached, whatever tables are declared, if it depends on more than tables', async () => {
     const reasons: Record<string, string> = {
       Clocked: 'clocked, in which there is a call of now()',
       Deep: 'clocked, in which there is a call of now()',
@@ -289,14 +289,14 @@ describe('what nobody can see through', () => {
     }
   });
 
-  it('is not cached where a virtual entity asks for itself', async () => {
+  it('is not cached if a virtual entity reads itself', async () => {
     expect(await second(em => em.find(ByHand, {}))).to.deep.equal([
       'a virtual entity whose expression gives no SQL',
     ]);
     expect(await blog.orm.em.fork().find(ByHand, {})).to.have.lengthOf.above(0);
   });
 
-  it('follows a materialized view to when it is refreshed', async () => {
+  it('a result from a materialized view is invalidated when the view is refreshed', async () => {
     const read: Read = em => em.find(Kept, {}, { orderBy: { id: 1 } });
     expect(await second(read)).to.deep.equal(['cache']);
     await blog.orm.em.fork().nativeUpdate(Article, { id: 1 }, { title: 'Changed' });
@@ -305,7 +305,7 @@ describe('what nobody can see through', () => {
     expect(await answer(read)).to.include('Changed');
   });
 
-  it('takes the innermost list, and all tables of a hierarchy', async () => {
+  it('the innermost declaration counts, and an entity stands for all tables of its hierarchy', async () => {
     const find = (tables: TableSources) => (em: EntityManager) =>
       em.find(Ranked, {}, { cacheops: { tables }, orderBy: { id: 1 } });
     const read = find(() => [Content]);
@@ -322,13 +322,13 @@ describe('what nobody can see through', () => {
     expect(await depends('author')).to.equal(true);
   });
 
-  it('is not cached, nor named, if it is never to be cached', async () => {
+  it('an entity that is never cached cannot be declared, and its virtual entity is not cached', async () => {
     await blog.orm.close();
     await begin({ profiles: { Article: null } });
     expect(await second(READS['a view']!)).to.deep.equal(['rows of Article, which is never cached']);
   });
 
-  it('refuses names that are none', async () => {
+  it('a declared name that is no table is refused', async () => {
     const em = blog.orm.em.fork();
     class Stranger {}
     for (const [tables, message] of [
@@ -354,7 +354,7 @@ describe('what nobody can see through', () => {
     }
   });
 
-  it('refuses classes that are no entities at the start', async () => {
+  it('a declared class that is no entity is refused at the start', async () => {
     class Stranger {}
     const error = await join({
       entities,

@@ -12,6 +12,7 @@ import {
   Slug,
   Tag,
 } from '../../../fixtures/legacy/index.js';
+import { withGranularity } from '../../../lib/config/granularity.js';
 import { createBlog, uuid } from '../support/blog.js';
 import { readsOf } from '../support/observe.js';
 import { join, type Started } from '../support/start.js';
@@ -181,24 +182,24 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
   'an impossible condition': [articles({ id: { $in: [] } }), ['article']],
 };
 
-describe('compared by equality, a result depends on what its condition says:', () => {
+describe('with the granularity of equality', () => {
   let blog: Started;
 
   before(async () => {
     await createBlog();
-    blog = await join({ entities, cacheops: { granularity: 'equality', maxIn: 3, maxConjunctions: 4 } });
+    blog = await join({ entities, cacheops: withGranularity({ maxIn: 3, maxConjunctions: 4 }, 'equality') });
   });
 
   after(() => blog.orm.close());
 
   for (const [what, [read, dependencies]] of Object.entries(READS)) {
-    it(what, async () => {
+    it(`a result depends on the rows of its condition: ${what}`, async () => {
       const [event] = await readsOf(blog.cache, () => read(blog.orm.em.fork()));
       expect(event!.dependencies, event!.reason).to.have.members(dependencies);
     });
   }
 
-  it('up to a number of alternatives', async () => {
+  it('a condition with more alternatives than maxConjunctions depends on the whole table', async () => {
     const dependencies = async (where: object) =>
       (await readsOf(blog.cache, () => blog.orm.em.fork().find(Article, where)))[0]!.dependencies;
     const ids = (...values: number[]) => ({ id: { $in: values } });

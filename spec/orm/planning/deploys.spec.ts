@@ -78,7 +78,7 @@ const VERSIONS: Record<string, readonly [Version, Version]> = {
   'an argument of a custom type': [{ suffix: '1' }, { suffix: '2' }],
   'the condition of a filter': [{ size: 1 }, { size: 2 }],
   'a formula': [{ formula: '1' }, { formula: '2' }],
-  'how absent values are told': [{}, { options: { forceUndefined: true } }],
+  'how absent values are written': [{}, { options: { forceUndefined: true } }],
 };
 
 describe('two versions of a program on one store', () => {
@@ -108,7 +108,7 @@ describe('two versions of a program on one store', () => {
   }
 
   for (const [what, versions] of Object.entries(VERSIONS)) {
-    it(`are each answered as without a cache: ${what}`, async () => {
+    it(`each version gets the results that it would get without a cache: ${what}`, async () => {
       const found = new Set<string>();
       for (const read of READS) {
         for (const version of [...versions, ...versions]) {
@@ -126,7 +126,7 @@ describe('two versions of a program on one store', () => {
     });
   }
 
-  it('share results if they define the same', async () => {
+  it('versions with equal definitions share results', async () => {
     for (const version of [{}, ...Object.values(VERSIONS).flat()]) {
       const sources: string[] = [];
       for (let i = 0; i < 2; i++) {
@@ -140,7 +140,7 @@ describe('two versions of a program on one store', () => {
     }
   });
 
-  it('do not share what functions make of custom types', async () => {
+  it('versions with other custom types do not share results of functions', async () => {
     const values: string[] = [];
     for (const suffix of ['1', '2']) {
       const Term = modelOf({ suffix });
@@ -154,7 +154,7 @@ describe('two versions of a program on one store', () => {
     expect(values).to.deep.equal(['a1', 'a1', 'a2', 'a2']);
   });
 
-  it('share nothing if code makes another SQL each time, which is told of in a warning', async () => {
+  it('versions share no results if code makes other SQL each time, and a warning says so', async () => {
     const warnings: string[] = [];
     const logger = (text: string) => warnings.push(text);
     let calls = 0;

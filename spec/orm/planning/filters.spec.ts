@@ -132,7 +132,7 @@ describe('filters', () => {
   });
 
   for (const [what, read] of Object.entries(READS)) {
-    it(`of tenants keep their results apart: ${what}`, async () => {
+    it(`filters by tenant separate results: ${what}`, async () => {
       const variants = Object.entries(WORLDS).map(([name, enter]): [string, Variant] => [
         name,
         async orm => {
@@ -144,7 +144,7 @@ describe('filters', () => {
     });
   }
 
-  it('that are switched keep their results apart', async () => {
+  it('a filter that is switched on or off separates results', async () => {
     await isolated({
       default: asking(em => em.find(Task, {})),
       off: asking(em => em.find(Task, {}, { filters: false })),
@@ -155,7 +155,7 @@ describe('filters', () => {
     });
   });
 
-  it('of relations that are switched keep their results apart', async () => {
+  it('a filter of a relation that is switched on or off separates results', async () => {
     const read = (filters: object | boolean): Variant =>
       asking(em =>
         em.find(Project, { org: { name: { $ne: '' } } }, { filters: filters as never, populate: ['tasks'] }),
@@ -169,7 +169,7 @@ describe('filters', () => {
     });
   });
 
-  it('that are added later count from then on', async () => {
+  it('a filter that is added later applies to later reads', async () => {
     const read: Read = em =>
       em.find(Project, { org: { tenant: { $gt: 0 } } }, { filters: { tenant: false }, orderBy: { id: 1 } });
     const filtered =
@@ -197,7 +197,7 @@ describe('filters', () => {
     });
   });
 
-  it('that are added to every entity count from then on', async () => {
+  it('a filter that is added to every entity applies to later reads', async () => {
     const read: Read = em =>
       em.find(
         Project,
@@ -214,7 +214,7 @@ describe('filters', () => {
     await isolated({ one: filtered([1, 3]), another: filtered([1, 2]), none: asking(read) });
   });
 
-  it('that are functions of something outside keep their results apart', async () => {
+  it('filters that are functions of captured variables separate results', async () => {
     let minimum = 0;
     const variant =
       (least: number): Variant =>

@@ -214,7 +214,7 @@ describe('inheritance and polymorphism', () => {
     return snapshotOf(em, await read(em));
   };
 
-  it('give what the database would have given', async () => {
+  it('a hit gives the result that the database would give', async () => {
     for (const [what, read] of Object.entries(READS)) {
       const expected = await snapshot(uncached, read);
       // what is populated of several types is dirty without a cache, too
@@ -226,7 +226,7 @@ describe('inheritance and polymorphism', () => {
     }
   });
 
-  it('are cached, but for references to several types', async () => {
+  it('queries of inherited entities are cached, except references to several types', async () => {
     const sources: Record<string, boolean> = {};
     for (const [what, read] of Object.entries(READS)) {
       await read(started.orm.em.fork());
@@ -242,12 +242,12 @@ describe('inheritance and polymorphism', () => {
   });
 
   for (const [what, path] of Object.entries(WRITES)) {
-    it(`notice a write: ${what}`, async () => {
+    it(`a write invalidates results of the hierarchy: ${what}`, async () => {
       await expectNoticed(started, path);
     });
   }
 
-  it('drop all tables of an entity that is invalidated', async () => {
+  it('invalidating an entity invalidates all of its tables', async () => {
     for (const read of [READS.cars!, READS.taxis!, READS['all vehicles']!]) {
       await read(started.orm.em.fork());
       await started.cache.idle();

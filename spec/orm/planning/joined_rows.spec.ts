@@ -81,17 +81,17 @@ const atOnce =
     em.transactional(inner => inTurn(...steps)(inner));
 
 const CASES: Record<string, WritePath> = {
-  'a new row of a maker that is asked for, and of no other': {
+  'a new row of a maker that satisfies the condition, and of one that does not': {
     write: insert(9, 1),
     changes: [list(of('AT')), count(of('AT')), list({ maker: { country: { $lt: 'B' } } })],
     keeps: [list(of('BE')), count(of('BE')), count({ maker: { country: { $gte: 'B' } } })],
   },
-  'a new row of a maker who had none': {
+  'a new row of a maker without rows': {
     write: insert(9, 3),
     changes: [list(of('CH')), count(of('CH'))],
     keeps: [list(of('AT')), count(of('BE'))],
   },
-  'what is read of a row, where its maker is asked for': {
+  'a column that is read of a row whose maker satisfies the condition': {
     write: set(Thing, 1, { title: 'other' }),
     changes: list(of('AT')),
     keeps: [list(of('BE')), list(of('CH')), count(of('AT'))],
@@ -101,7 +101,7 @@ const CASES: Record<string, WritePath> = {
     changes: [list(of('AT')), list(of('BE')), count(of('AT')), count(of('BE'))],
     keeps: [list(of('CH')), count(of('CH'))],
   },
-  'a row that is gone': {
+  'a deleted row': {
     write: inTurn(
       em => em.nativeDelete(Part, { thing: 2 }),
       em => em.nativeDelete(Thing, { id: 2 }),
@@ -109,12 +109,12 @@ const CASES: Record<string, WritePath> = {
     changes: [list(of('BE')), count(of('BE'))],
     keeps: [list(of('AT')), count(of('AT'))],
   },
-  'a maker who moves, and then a row of his': {
+  'a maker that moves, and then one of its rows': {
     write: inTurn(set(Maker, 1, { country: 'CH' }), insert(9, 1)),
     changes: [list(of('AT')), list(of('CH')), count(of('CH'))],
     keeps: [list(of('BE')), count(of('BE'))],
   },
-  'a row of a maker, who moves then': {
+  'a row of a maker, which moves then': {
     write: inTurn(insert(9, 3), set(Maker, 3, { country: 'AT' })),
     changes: [list(of('AT')), count(of('AT'))],
     keeps: [list(of('BE')), count(of('BE'))],
@@ -124,13 +124,13 @@ const CASES: Record<string, WritePath> = {
     changes: [list(of('AT')), count(of('AT'))],
     keeps: [list(of('BE')), count(of('BE'))],
   },
-  'a maker who moves and comes back, with a row that he gets meanwhile': {
+  'a maker that moves and comes back, with a row that it gets meanwhile': {
     write: inTurn(set(Maker, 3, { country: 'AT' }), insert(9, 3), set(Maker, 3, { country: 'CH' })),
     changes: [list(of('CH')), count(of('CH'))],
     keeps: [list(of('BE')), count(of('BE'))],
   },
   // he is not the one whom the row had
-  'a maker who goes when he has no row any more, and another with his key': {
+  'a maker that is deleted without rows, and another with its key': {
     write: inTurn(
       set(Thing, 1, { maker: 2 }),
       em => em.nativeDelete(Maker, { id: 1 }),
@@ -158,7 +158,7 @@ const CASES: Record<string, WritePath> = {
     changes: list({ maker: { country: { $in: ['AT', 'BE'] } } }, { limit: 1, offset: 1 }),
     keeps: [list(of('BE'), { limit: 1, offset: 1 })],
   },
-  'a row of a collection that is asked for': {
+  'a row of a collection in the condition': {
     write: em => em.insert(Part, { id: 9, weight: 9, thing: 1 } as never),
     changes: [
       list({ kind: 1, parts: { weight: 9 } }),
@@ -176,7 +176,7 @@ const CASES: Record<string, WritePath> = {
     changes: [heavy(5), list({ title: { $ilike: 'o%' } })],
     keeps: [heavy(15), list({ kind: 1, title: 'two', parts: { weight: { $gt: 5 } } })],
   },
-  'a row that some results have, and that is gone': {
+  'a row in some results that is deleted': {
     write: inTurn(
       em => em.nativeDelete(Part, { thing: 1 }),
       em => em.nativeDelete(Thing, { id: 1 }),
@@ -313,7 +313,7 @@ class Watched extends MemoryStore {
   }
 }
 
-describe('rows of whose partners something is asked', () => {
+describe('rows whose joined rows a condition is on', () => {
   const store = new Watched();
   let shop: Started;
 
@@ -353,7 +353,7 @@ describe('rows of whose partners something is asked', () => {
     it(`${what}`, () => expectNoticed(shop, path));
   }
 
-  it('are told from others to which the row is joined as well', async () => {
+  it('the joined row of a condition is distinguished from other joined rows of the same row', async () => {
     await shop.orm.em.execute('insert into thing_tags (thing_id, tag_id) values (1, 2)');
     const options = { populate: ['tags'], strategy: 'joined', populateWhere: 'all' };
     const asked = [
@@ -368,7 +368,7 @@ describe('rows of whose partners something is asked', () => {
     });
   });
 
-  it('are not judged by what the database says after something else has happened', async () => {
+  it('an entry is not revalidated by an answer that the database has given after another change', async () => {
     const { orm, cache } = shop;
     const belgian = () => orm.em.fork().count(Thing, of('BE'));
     expect(await belgian()).to.equal(1);
@@ -379,7 +379,7 @@ describe('rows of whose partners something is asked', () => {
     expect(await belgian()).to.equal(0);
   });
 
-  it('are not judged by what the database said before the entry was filled anew', async () => {
+  it('an entry is not revalidated by an answer that is older than its fill', async () => {
     const { orm, cache } = shop;
     const belgian = () => orm.em.fork().count(Thing, of('BE'));
     expect(await belgian()).to.equal(1);
@@ -397,7 +397,7 @@ describe('rows of whose partners something is asked', () => {
     expect(await belgian()).to.equal(3);
   });
 
-  it('are not asked about in a transaction', async () => {
+  it('joined rows are not looked up in a transaction', async () => {
     const { orm, cache } = shop;
     const read = list(of('BE'));
     await read(orm.em.fork());

@@ -36,7 +36,7 @@ class TableByTable extends MemoryStore {
   }
 }
 
-describe('a row and its partner, of which a store is told one after the other', () => {
+describe('a row and its joined row, whose deltas reach a store one after the other', () => {
   const store = new TableByTable();
   let orm: MikroORM;
   let cache: Cacheops;
@@ -98,7 +98,7 @@ describe('a row and its partner, of which a store is told one after the other', 
         ['maker', 'thing'],
         ['thing', 'maker'],
       ]) {
-        it(`shows ${what} as it is, ${how}, where ${order[0]} is told first`, async () => {
+        it(`a read gives ${what} as it is, ${how}, if the delta of ${order[0]} comes first`, async () => {
           const look = async () => {
             const result = await read();
             await cache.idle();
@@ -122,7 +122,7 @@ describe('a row and its partner, of which a store is told one after the other', 
     }
   }
 
-  describe('where one that satisfied is gone, and one that does not has its key', () => {
+  describe('a joined row that satisfied the condition is deleted, and another with its key does not', () => {
     const GO = ['update thing set maker_id = 2 where id = 1', 'delete from maker where id = 1'];
     const COME = [
       `insert into maker (id, country) values (1, 'BE')`,
@@ -133,7 +133,7 @@ describe('a row and its partner, of which a store is told one after the other', 
         'one transaction': [[...GO, ...COME]],
         two: [GO, COME],
       })) {
-        it(`is shown as it is, ${how}, after ${what}`, async () => {
+        it(`a read gives the present rows, ${how}, after ${what}`, async () => {
           const look = async () => {
             const result = await read();
             await cache.idle();

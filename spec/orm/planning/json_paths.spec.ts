@@ -133,7 +133,7 @@ const CASES: Record<
       titles({ title: 'two' }),
     ],
   },
-  'a text, by an update that does not tell what was there before': {
+  'a text, by an update without a before image': {
     write: async em =>
       em.execute(
         // RETURNING has no other "old" then
@@ -151,7 +151,7 @@ const CASES: Record<
     changes: count({ meta: { a: 'x' } }),
     keeps: [count({ meta: { a: 'z' } })],
   },
-  'a text that is gone': {
+  'a deleted text': {
     write: set({ meta: null }),
     changes: [
       count({ meta: { a: 'x' } }),
@@ -177,7 +177,7 @@ const CASES: Record<
     write: meta({ 'quo"te': 'y' }),
     changes: count({ meta: { 'quo"te': 'x' } }),
   },
-  'a key that has what stands for an alias in it': {
+  'a key that contains the placeholder of an alias': {
     write: meta({ b0: 'y' }),
     changes: count({ meta: { '[::alias::]': 'x' } }),
   },
@@ -185,7 +185,7 @@ const CASES: Record<
     write: meta({ list: ['y'] }),
     changes: count({ meta: { $contains: { list: ['x'] } } }),
   },
-  'what is of type json': {
+  'a column of type json': {
     write: set({ text: { a: 'y' } }),
     changes: [count({ text: { a: 'x' } }), titles({ text: { a: 'y' } })],
     keeps: [count({ title: 'one' })],
@@ -210,7 +210,7 @@ const CASES: Record<
     changes: [count({ place: { floor: 10 } }), titles({ place: { floor: { $gt: 9 } } })],
     keeps: [count({ place: { city: 'z' } }), count({ place: { floor: { $gt: 99 } } })],
   },
-  'what heirs that share a table have embedded under one name': {
+  'embedded objects of one name in a hierarchy that shares a table': {
     write: async em => em.execute(`update lot set place = '{"town": "y", "city": "z"}' where id = 1`),
     changes: ['x', 'y'].flatMap(city => [
       (em): Promise<unknown> => em.count(Lot, { place: { city } } as never),
@@ -222,18 +222,18 @@ const CASES: Record<
     write: em => em.nativeUpdate(Crate, { id: 1 }, { marks: { code: 'y', first: 'y' } } as never),
     changes: [crates({ marks: { first: 'x' } }), crates({ marks: { code: 'y' } })],
   },
-  'a relation of what is embedded under a prefix': {
+  'a relation of an embedded object with a prefix': {
     write: em => em.nativeUpdate(Crate, { id: 1 }, { flat: { code: 'y' } } as never),
     changes: [crates({ flat: { code: 'x' } }), crates({ flat: { code: 'y' } })],
   },
-  'what is within a relation': {
+  'a path in a relation': {
     write: async em => em.nativeUpdate(Shelf, { id: 1 }, { label: { name: 'b' } }),
     changes: [count({ shelf: { label: { name: 'a' } } }), titles({ shelf: { label: { name: 'b' } } })],
     keeps: [count({ shelf: { label: { name: 'c' } } })],
   },
 };
 
-describe('conditions on what is within a column of JSON', () => {
+describe('conditions on paths into a JSON column', () => {
   let shop: Started;
 
   before(async () => {
@@ -266,10 +266,10 @@ describe('conditions on what is within a column of JSON', () => {
   after(() => shop.orm.close());
 
   for (const [what, path] of Object.entries(CASES)) {
-    it(`notice ${what}`, () => expectNoticed(shop, path));
+    it(`a write invalidates results with such a condition: ${what}`, () => expectNoticed(shop, path));
   }
 
-  it('are told as people write them', async () => {
+  it('events describe such conditions as users write them', async () => {
     const told: string[] = [];
     const listen = ({ dependencies = [] }: ReadEvent) => void told.push(...dependencies);
     shop.cache.events.on('read', listen);

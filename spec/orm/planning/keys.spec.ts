@@ -141,12 +141,12 @@ describe('queries', () => {
   });
 
   for (const [what, variants] of Object.entries(VARIANTS)) {
-    it(`that differ have entries of their own: ${what}`, async () => {
+    it(`different queries have different entries: ${what}`, async () => {
       await expectIsolated({ ...blog, uncached }, variants);
     });
   }
 
-  it('that are the same share an entry, whoever asks', async () => {
+  it('equal queries share an entry, whatever EntityManager reads them', async () => {
     const ask = (em: Started['orm']['em']) =>
       em.find(Article, { author: { name: 'Ann' } }, { populate: ['tags'] });
     await ask(blog.orm.em.fork());
@@ -162,7 +162,7 @@ describe('queries', () => {
     expect(new Set(again)).to.deep.equal(new Set(['cache']));
   });
 
-  it('share no entry between two databases', async () => {
+  it('queries of two databases share no entry', async () => {
     const other = await startBlogOfItsOwn(blog.store);
     try {
       await other.orm.em.fork().nativeUpdate(Article, { id: 1 }, { title: 'Other' });

@@ -33,7 +33,7 @@ class Stalling extends MemoryStore {
   }
 }
 
-describe('two rows, each the partner of the other', () => {
+describe('two rows, each the joined row of the other', () => {
   const store = new Stalling();
   let orm: MikroORM;
   let cache: Cacheops;
@@ -50,7 +50,7 @@ describe('two rows, each the partner of the other', () => {
 
   after(() => orm.close(true));
 
-  it('may come to satisfy what is asked of them in transactions at the same time', async () => {
+  it('a result is right after two concurrent transactions that make each of them satisfy its condition', async () => {
     const em = orm.em.fork();
     await em.insertMany(Thing, [
       { id: 1, kind: 1 },

@@ -201,7 +201,7 @@ const CASES: Record<string, Case> = {
         { populate: ['parts'], orderBy: { title: 'asc', id: 'asc' }, limit: 2, strategy: 'joined' },
       ),
   },
-  'what groups are asked for': {
+  'a condition on groups': {
     write: async em => em.nativeUpdate(Part, { id: 2 }, { weight: 90 }),
     changes: em =>
       (em as EntityManager)
@@ -254,7 +254,7 @@ function thing(id: number, price: number) {
   } as never;
 }
 
-describe('although only what a query reads matters to it, nobody misses', () => {
+describe('a result that only changes of the columns that its query reads invalidate', () => {
   let shop: Started;
 
   before(async () => {
@@ -284,7 +284,7 @@ describe('although only what a query reads matters to it, nobody misses', () => 
   after(() => shop.orm.close());
 
   for (const [what, path] of Object.entries(CASES)) {
-    it(what, async () => {
+    it(`a write invalidates it: ${what}`, async () => {
       if (what.includes('trigger')) {
         await shop.orm.em.execute(
           'create trigger touch before update on thing for each row execute function touch()',

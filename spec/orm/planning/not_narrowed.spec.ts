@@ -42,7 +42,7 @@ const CASES: Record<string, [read: Step, write: Step]> = {
   ],
 };
 
-describe('what looks narrower than it is:', () => {
+describe('a query that seems to depend on less than it does', () => {
   let blog: Started;
   before(async () => {
     blog = await startBlog();
@@ -51,7 +51,7 @@ describe('what looks narrower than it is:', () => {
   after(() => blog.orm.close());
 
   for (const [what, [read, write]] of Object.entries(CASES)) {
-    it(what, async () => {
+    it(`a write invalidates its result: ${what}`, async () => {
       const answer = async () => {
         const em = blog.orm.em.fork();
         return snapshotOf(em, await read(em));

@@ -43,7 +43,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     articles({ status: 'draft' }, { fields: ['title'], orderBy: { price: 'asc', id: 'asc' } }),
     ['article(status=draft; reads id, price, title)'],
   ],
-  'of any column if LIMIT takes those that come first': [
+  'of any column if LIMIT takes the first rows': [
     articles({ status: 'draft' }, { fields: ['title'], limit: 1 }),
     ['article(status=draft)'],
   ],
@@ -87,7 +87,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
   ],
 };
 
-describe('a result depends on no more', () => {
+describe('the dependencies of a result', () => {
   let blog: Started;
 
   before(async () => {
@@ -98,7 +98,7 @@ describe('a result depends on no more', () => {
   after(() => blog.orm.close());
 
   for (const [what, [read, dependencies]] of Object.entries(READS)) {
-    it(what, async () => {
+    it(`a result depends on no more than changes ${what}`, async () => {
       const [event] = await readsOf(blog.cache, () => read(blog.orm.em.fork()));
       expect(event!.dependencies, event!.reason).to.have.members(dependencies);
     });

@@ -27,7 +27,7 @@ describe('a prefix that is a function', () => {
 
   const read = (name = 'red') => blog.orm.em.fork().find(Tag, { name });
 
-  it('separates results, also those of one query', async () => {
+  it('a prefix separates results, also those of one query', async () => {
     for (const round of ['miss', 'cache']) {
       for (const who of ['one', 'two']) {
         expect(await tenant.run(who, () => sourcesOf(blog.cache, () => read())), who).to.deep.equal([round]);
@@ -35,12 +35,12 @@ describe('a prefix that is a function', () => {
     }
   });
 
-  it('stands before the key', async () => {
+  it('a prefix is the beginning of the key', async () => {
     const [event] = await tenant.run('one', () => readsOf(blog.cache, () => read()));
     expect(event!.key).to.match(/^one:Tag:/);
   });
 
-  it('separates no invalidations', async () => {
+  it('a write invalidates results of all prefixes', async () => {
     for (const who of ['one', 'two']) {
       await tenant.run(who, () => read());
     }
@@ -51,7 +51,7 @@ describe('a prefix that is a function', () => {
     }
   });
 
-  it('separates the results of two versions, whose writes reach both', async () => {
+  it('prefixes separate results of two versions, and writes of each invalidate both', async () => {
     const { store } = blog;
     const version = (name: string) => join({ entities, cacheops: { store, prefix: () => name } });
     const versions = [await version('v1:'), await version('v2:')];
@@ -76,7 +76,7 @@ describe('a prefix that is a function', () => {
     await Promise.all(versions.map(({ orm }) => orm.close()));
   });
 
-  it('is told the entity, the tables and the database', async () => {
+  it('the function gets the entity, the tables and the database', async () => {
     await blog.orm.em.fork().find(Article, { author: { name: 'Ann' } });
     expect(asked).to.have.length(1);
     const [{ entity, tables, database }] = asked as [PrefixQuery];
@@ -89,7 +89,7 @@ describe('a prefix that is a function', () => {
     expect(entities).to.include(Article);
   });
 
-  it('that throws fails the query that it was asked for', async () => {
+  it('if the function throws, the query fails', async () => {
     const failing = await startBlog({
       cacheops: {
         prefix: () => {

@@ -121,17 +121,17 @@ const UNSETTLED: Record<string, readonly [definitions: string, expression: strin
      create operator = (leftarg = plain_number, rightarg = plain_number, function = same);`,
     't.number = t.number',
   ],
-  'a cast that is asked for': [
+  'an explicit cast': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int);`,
     't.n::text',
   ],
-  'a cast that is asked for in words': [
+  'an explicit cast by CAST()': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int);`,
     'cast(t.n as text)',
   ],
-  'a cast that is not asked for': [
+  'an implicit cast': [
     `${sqlFunction('told(int)', 'text', `select ($1 + ${LEDGER})::numeric::text`)}
      create cast (int as text) with function told(int) as implicit;`,
     'lower(t.n)',
@@ -272,7 +272,7 @@ const CLOCKED: Record<string, readonly [definitions: string, expression: string]
      create cast (int as text) with function told(int);`,
     't.n::text',
   ],
-  'a cast that is not asked for': [
+  'an implicit cast': [
     `${sqlFunction('told(int)', 'text', 'select clock_timestamp()::text', 'volatile')}
      create cast (int as text) with function told(int) as implicit;`,
     'lower(t.n)',
@@ -319,8 +319,8 @@ const VOUCHED = [
   'an aggregate of a name of PostgreSQL',
   'an aggregate as a window function',
   'an operator',
-  'a cast that is asked for',
-  'a cast that is not asked for',
+  'an explicit cast',
+  'an implicit cast',
   'a domain with a check',
   'an operator class for a type of PostgreSQL',
 ];
@@ -369,7 +369,7 @@ const PLACES: Record<string, (expression: string) => string> = {
   'in a row': expression => `row((${expression}), 1)::text`,
 };
 
-describe('A query that evaluates what users have defined in the database', () => {
+describe('a query that evaluates user-defined functions, operators, casts or types', () => {
   async function inDatabase(given: Case, body: (each: Started) => Promise<void>) {
     const pglite = await emptyEmbedded();
     await pglite.exec(`${TABLES} ${given.definitions}`);
@@ -432,12 +432,12 @@ describe('A query that evaluates what users have defined in the database', () =>
   }
 
   for (const [what, [definitions, expression]] of Object.entries(UNSETTLED)) {
-    it(`gives what the database gives after each write: ${what}`, async () => {
+    it(`a read after each write gives what the database gives: ${what}`, async () => {
       expect(await expectFresh({ definitions, expression })).to.be.greaterThan(1);
     });
   }
 
-  it('gives what the database gives after each write, wherever the expression stands', async () => {
+  it('a read after each write gives what the database gives, in whatever clause the expression is', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...Object.values(UNSETTLED)),
@@ -451,7 +451,7 @@ describe('A query that evaluates what users have defined in the database', () =>
   });
 
   for (const [what, [definitions, expression]] of Object.entries(CLOCKED)) {
-    it(`is not cached, whatever tables are named for it, where the clock may be read by ${what}`, async () => {
+    it(`a query is not cached, whatever tables are declared, if the clock may be read by ${what}`, async () => {
       const tables = ['ledger'];
       await inDatabase({ definitions, expression, tables }, async ({ orm, cache }) => {
         expect(await answers(orm)).to.be.an('array');
@@ -461,7 +461,7 @@ describe('A query that evaluates what users have defined in the database', () =>
     });
   }
 
-  it('gives what the database gives after each write: an aggregate of an extension, of functions that it does not declare immutable', async () => {
+  it('a read after each write gives what the database gives: an aggregate of an extension with functions that are not immutable', async () => {
     const definitions = `
       ${sqlFunction('add_up(int, text)', 'int', `select coalesce($1, 0) + length($2) + ${LEDGER}`)}
       create aggregate avg(text) (sfunc = add_up, stype = int); alter extension plpgsql add aggregate avg(text);`;
@@ -474,7 +474,7 @@ describe('A query that evaluates what users have defined in the database', () =>
   });
 
   for (const what of VOUCHED) {
-    it(`is cached, and forgotten after each write, where the table is named that is read by ${what}`, async () => {
+    it(`a query is cached, and each write invalidates it, if the table is declared that is read by ${what}`, async () => {
       const [definitions, expression] = UNSETTLED[what]!;
       const given = { definitions, expression, tables: ['ledger'] };
       expect(await expectFresh(given)).to.be.greaterThan(1);
@@ -486,7 +486,7 @@ describe('A query that evaluates what users have defined in the database', () =>
     });
   }
 
-  it('is not cached because of a function that is found before one of PostgreSQL', async () => {
+  it('a query is not cached if a user-defined function hides a built-in one', async () => {
     const definitions = `create schema app; ${sqlFunction('app.lower(text)', 'text', `select $1 || ${LEDGER}`)}
       set search_path = app, public, pg_catalog;`;
     expect(await expectFresh({ definitions, expression: 'lower(t.name)' })).to.be.greaterThan(1);
@@ -494,7 +494,7 @@ describe('A query that evaluates what users have defined in the database', () =>
   });
 
   for (const expression of SETTLED) {
-    it(`stays cached where all of it is PostgreSQL's own: ${expression}`, async () => {
+    it(`a query of built-in functions is cached: ${expression}`, async () => {
       const definitions = `${sqlFunction('unrelated(int)', 'int', `select $1 + ${LEDGER}`)}
         ${sqlFunction('name(int)', 'int', `select $1 + ${LEDGER}`)}`;
       await inDatabase({ definitions, expression }, async ({ orm, cache }) => {

@@ -70,7 +70,7 @@ describe('code that makes other SQL for each request', () => {
   };
 
   for (const [what, read] of Object.entries(READS)) {
-    it(`shares no results between requests: ${what}`, async () => {
+    it(`requests share no results: ${what}`, async () => {
       const { orm, cache } = started;
       for (const round of ['filled', 'cached']) {
         for (const number of [1, 2]) {
@@ -110,7 +110,7 @@ describe('code that makes other SQL for each request', () => {
     },
   ];
 
-  it('is told from code that uses nothing but its parameters', () => {
+  it('code that uses only its parameters shares results between requests', () => {
     expect(CLOSED.filter(mayCapture).map(String)).to.deep.equal([]);
     expect(OPEN.filter(code => !mayCapture(code)).map(String)).to.deep.equal([]);
   });

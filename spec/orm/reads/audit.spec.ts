@@ -47,7 +47,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       await blog.cache.idle();
     }
 
-    it('finds hits right that are', async () => {
+    it('reports no mismatch for hits that equal the database', async () => {
       await twice(() => fork().find(Article, { author: 1 }, { populate: ['tags', 'author'] }));
       await twice(() => fork().findOne(Article, 1));
       await twice(() => fork().count(Article));
@@ -59,7 +59,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(hits).to.be.at.least(6);
     });
 
-    it('reports what is not as the database has it, with both', async () => {
+    it('reports a hit that differs from the database, with both results', async () => {
       await twice(() => fork().findOne(Tag, { id: 1 }), `update tag set name = 'pink' where id = 1`);
       expect(mismatches).to.deep.equal([
         {
@@ -75,20 +75,20 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(blog.cache.stats().mismatches).to.equal(1);
     });
 
-    it('reports rows that are missing, and a wrong count', async () => {
+    it('reports missing rows and a wrong count', async () => {
       await twice(() => fork().find(Tag, {}), `insert into tag (id, name) values (8, 'pink')`);
       await twice(() => fork().count(Tag), `delete from tag where id = 8`);
       expect(mismatches.map(({ op }) => op)).to.deep.equal(['fetch', 'count']);
     });
 
-    it('does not call another order, or other rows of many, a mismatch', async () => {
+    it('reports neither another order nor other rows under a LIMIT', async () => {
       const reorder = `update tag set name = name where id = 1`;
       await twice(() => fork().find(Tag, {}), reorder);
       await twice(() => fork().find(Tag, {}, { limit: 2 }), reorder);
       expect(mismatches).to.deep.equal([]);
     });
 
-    it('raises no false alarm while others write', async () => {
+    it('reports no mismatch while other processes write', async () => {
       const write = async (i: number) =>
         fork().nativeUpdate(Article, { id: 1 + (i % 2) }, { title: `Title ${i}` });
       const read = async () => {
@@ -109,7 +109,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(audited, `of ${hits} hits`).to.be.at.least(10);
     });
 
-    it('looks at nothing in transactions', async () => {
+    it('audits no hit in a transaction', async () => {
       const read = () => fork().transactional(em => em.find(Tag, {}));
       await twice(read, `update tag set name = 'pink' where id = 1`);
       expect(blog.cache.stats().audited).to.equal(0);
@@ -118,7 +118,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
 }
 
 describe('the share that is audited', () => {
-  it('is none without the option', async () => {
+  it('is zero without the option', async () => {
     await createBlog();
     const blog = await join({ entities });
     try {
@@ -134,7 +134,7 @@ describe('the share that is audited', () => {
 });
 
 describe('areSameRows', () => {
-  it('does not look at the order, and at everything else', () => {
+  it('ignores the order of rows, and compares everything else', () => {
     const row = fc.record({
       id: fc.nat(5),
       name: fc.constantFrom('a', 'b', null),
@@ -151,7 +151,7 @@ describe('areSameRows', () => {
     );
   });
 
-  it('tells types apart', () => {
+  it('distinguishes types', () => {
     const values = [
       1,
       '1',
@@ -173,7 +173,7 @@ describe('areSameRows', () => {
     }
   });
 
-  it('cannot tell of other rows under a limit, but of the same rows with other values', () => {
+  it('gives undefined for other rows under a LIMIT, and false for the same rows with other values', () => {
     const rows = (...names: string[]) => names.map((name, id) => ({ id, name }));
     expect(areSameRows(rows('a'), [{ id: 7, name: 'a' }], true, ['id'])).to.equal(undefined);
     expect(areSameRows(rows('a'), rows('b'), true, ['id'])).to.equal(false);

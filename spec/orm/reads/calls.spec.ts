@@ -8,7 +8,7 @@ import { join, type Started, start } from '../support/start.js';
 
 type Em = Started['orm']['em'];
 
-describe('what is cached', () => {
+describe('the decision whether a read is cached', () => {
   let started: Started;
 
   beforeEach(createBlog);
@@ -39,7 +39,7 @@ describe('what is cached', () => {
   };
 
   for (const [method, [op, read]] of Object.entries(OPS)) {
-    it(`follows the ops of the profile: ${method} is ${op}`, async () => {
+    it(`a read is cached if the profile has its op: ${method} is ${op}`, async () => {
       await begin({ profiles: { Tag: { ops: op as never, timeout: 60 } } });
       expect(await second(read)).to.deep.equal(['cache']);
       await started.orm.close();
@@ -51,7 +51,7 @@ describe('what is cached', () => {
       expect(await second(read)).to.deep.equal(['ops']);
     });
 
-    it(`follows the call: ${method}`, async () => {
+    it(`call options override the profile: ${method}`, async () => {
       await begin({ profiles: { Tag: { ops: [], timeout: 60 } } });
       expect(await second(em => read(em))).to.deep.equal(['ops']);
       expect(await second(em => read(em, true))).to.deep.equal(['cache']);
@@ -62,7 +62,7 @@ describe('what is cached', () => {
     });
   }
 
-  it('follows the ops in each part of findAndCount', async () => {
+  it('findAndCount uses the ops for each of its two queries', async () => {
     await begin({ profiles: { Tag: { ops: 'count', timeout: 60 } } });
     const read = (em: Em) => em.findAndCount(Tag, {}, { limit: 1 });
     expect(await second(read)).to.have.members(['ops', 'cache']);
@@ -71,14 +71,14 @@ describe('what is cached', () => {
     ).to.have.members(['cache', 'ops']);
   });
 
-  it('follows each entity’s own profile where several are read', async () => {
+  it('a read of several entities uses the profile of each', async () => {
     await begin({ profiles: { Author: { ops: [] }, Category: { ops: 'get' } } });
     const read = (em: Em) =>
       em.find(Article, {}, { populate: ['author', 'category', 'tags'], strategy: 'select-in' });
     expect(await second(read)).to.have.members(['cache', 'cache', 'ops', 'ops']);
   });
 
-  it('is nothing of an entity that nobody gave a profile, unless it is asked for', async () => {
+  it('an entity without a profile is not cached, and call options for it are an error', async () => {
     started = await start({ entities: define.entities });
     const read = (em: Em) => em.find(define.Tag, {});
     expect(await second(read)).to.deep.equal(['unconfigured']);
@@ -93,7 +93,7 @@ describe('what is cached', () => {
     expect(await second(populating)).to.deep.equal(['cache', 'unconfigured']);
   });
 
-  it('is never what has the profile null, also where it is joined or related', async () => {
+  it('an entity with the profile null is never cached, also if it is joined or populated', async () => {
     await begin({ profiles: { Author: null } });
     expect(await second(em => em.find(Author, {}))).to.deep.equal(['never']);
     for (const read of [
@@ -110,7 +110,7 @@ describe('what is cached', () => {
     expect(await second(em => em.find(Article, { author: 1 }))).to.deep.equal(['cache']);
   });
 
-  it('reaches the queries that populate a call’s result', async () => {
+  it('call options apply to the queries that populate the result', async () => {
     await begin({
       profiles: {
         '*': { ops: [], timeout: 60 },
@@ -128,7 +128,7 @@ describe('what is cached', () => {
     ).to.deep.equal(['ops', 'ops']);
   });
 
-  it('reaches em.populate()', async () => {
+  it('call options apply to em.populate()', async () => {
     await begin({ profiles: { Author: { ops: [] } } });
     const read = async (em: Em, cacheops: CallOptions) =>
       em.populate(await em.find(Article, {}), ['author'], { cacheops } as never);
@@ -136,7 +136,7 @@ describe('what is cached', () => {
     expect(await second(em => read(em, false))).to.deep.equal(['cache', 'scope']);
   });
 
-  it('does not reach other calls that go on at the same time', async () => {
+  it('call options do not apply to concurrent calls', async () => {
     await begin({ profiles: { Tag: { ops: [] } } });
     const sources = await second(async em => {
       await Promise.all([em.find(Tag, {}, { cacheops: true }), em.fork().find(Tag, { id: 1 })]);
@@ -144,7 +144,7 @@ describe('what is cached', () => {
     expect(sources).to.have.members(['cache', 'ops']);
   });
 
-  it('is kept for as long as the innermost option says', async () => {
+  it('the innermost timeout counts', async () => {
     await begin({
       defaults: { timeout: 50 },
       profiles: { Tag: { timeout: 40, ops: 'all' }, Comment: { ops: 'all' } },
@@ -170,7 +170,7 @@ describe('what is cached', () => {
     ]);
   });
 
-  it('is asked for only where it can be', async () => {
+  it('call options are an error if they are wrong, or the entity is never cached', async () => {
     await begin({ profiles: { Tag: null } });
     const em = started.orm.em.fork();
     for (const cacheops of [true, {}, { timeout: 5 }]) {
@@ -189,7 +189,7 @@ describe('what is cached', () => {
     }
   });
 
-  it('is nothing with enabled: false, but what is written still drops what others have stored', async () => {
+  it('with enabled: false nothing is cached, but writes invalidate results of other processes', async () => {
     await begin({});
     await second(em => em.find(Tag, {}));
     const off = await join({ entities, cacheops: { store: started.store, enabled: false } });

@@ -39,7 +39,7 @@ const result = fc.letrec<{ result: unknown }>(tie => ({
 })).result;
 
 describe('an encoded result', () => {
-  it('comes back as it was, with all types, or is not stored', () => {
+  it('decoding restores every type, or the result is not stored', () => {
     let stored = 0;
     fc.assert(
       fc.property(result, value => {
@@ -54,7 +54,7 @@ describe('an encoded result', () => {
     expect(stored).to.be.above(1000);
   });
 
-  it('comes back as it was from many rows of many shapes', () => {
+  it('decoding restores many rows of many shapes', () => {
     const rows = Array.from({ length: 3000 }, (_, i) => ({
       id: i,
       [`column${i % 200}`]: i,
@@ -66,7 +66,7 @@ describe('an encoded result', () => {
     }
   });
 
-  it('shares nothing with what was encoded, nor with another decoding', () => {
+  it('decoding gives objects that are shared neither with the original nor with another decoding', () => {
     const row = { at: new Date(1), bytes: Buffer.from('abc'), json: { list: [1] } };
     const payload = encodeResult([row])!;
     const [first, second] = [decodeResult(payload), decodeResult(payload)] as (typeof row)[][];
@@ -77,7 +77,7 @@ describe('an encoded result', () => {
     expect(second).to.deep.equal([{ at: new Date(1), bytes: Buffer.from('abc'), json: { list: [1] } }]);
   });
 
-  it('is not made of what would not come back the same', () => {
+  it('a result that decoding would not restore is not encoded', () => {
     class Interval {
       days = 1;
     }

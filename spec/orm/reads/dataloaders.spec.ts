@@ -60,7 +60,7 @@ const WRITES: Load[] = [
 ];
 
 describe('dataloaders', () => {
-  describe('of which some may not be answered from the cache', () => {
+  describe('with reads that may not be answered from the cache', () => {
     let blog: Started;
 
     beforeEach(async () => {
@@ -73,7 +73,7 @@ describe('dataloaders', () => {
     const load = (em: EntityManager, id: number) =>
       em.getReference(Author, id, { wrapped: true }).load({ dataloader: true });
 
-    it('ask the database for these, whoever asks first', async () => {
+    it('such reads go to the database, whichever read comes first', async () => {
       const together = (em: EntityManager) => {
         const ask = (id: number) => load(em, id);
         const { disabled } = blog.cache;
@@ -90,7 +90,7 @@ describe('dataloaders', () => {
   });
 
   for (const dataloader of [DataloaderType.NONE, DataloaderType.ALL]) {
-    describe(`where the configuration says ${DataloaderType[dataloader] ?? dataloader}`, () => {
+    describe(`with the configuration ${DataloaderType[dataloader] ?? dataloader}`, () => {
       let blog: Started;
       let uncached: MikroORM;
 
@@ -111,7 +111,7 @@ describe('dataloaders', () => {
       };
 
       for (const [what, load] of Object.entries(LOADS)) {
-        it(`give ${what} as without a cache, from the cache, and as they are after each write`, async () => {
+        it(`dataloaders give ${what} as without a cache, from the cache, and anew after each write`, async () => {
           expect(await answer(blog.orm, load)).to.equal(await answer(uncached, load));
           await blog.cache.idle();
           const sources = await sourcesOf(blog.cache, () => answer(blog.orm, load));

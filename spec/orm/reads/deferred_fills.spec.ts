@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { Background } from '../../../lib/orm/context/background.js';
 import { DeferredFills } from '../../../lib/orm/reads/deferred_fills.js';
 
-describe('a fill that waits', () => {
+describe('a deferred fill', () => {
   let sent: string[];
   let background: Background;
   let fills: DeferredFills;
@@ -18,8 +18,8 @@ describe('a fill that waits', () => {
     fills = new DeferredFills(background.add);
   });
 
-  it('is sent after whoever asked was answered', async () => {
-    fills.later('a', send('a'));
+  it('is sent after the caller has its result', async () => {
+    void fills.later('a', send('a'));
     await Promise.resolve();
     expect(sent).to.deep.equal([]);
     await background.idle();
@@ -27,25 +27,25 @@ describe('a fill that waits', () => {
   });
 
   it('is sent before its entry is read, and only once', async () => {
-    fills.later('a', send('a'));
-    fills.later('b', send('b'));
+    void fills.later('a', send('a'));
+    void fills.later('b', send('b'));
     fills.sendNow('b');
     expect(sent).to.deep.equal(['b']);
     await background.idle();
     expect(sent).to.deep.equal(['b', 'a']);
   });
 
-  it('makes way for another of the same entry, in their order', async () => {
-    fills.later('a', send('first'));
-    fills.later('a', send('second'));
+  it('is sent before a later fill of the same entry', async () => {
+    void fills.later('a', send('first'));
+    void fills.later('a', send('second'));
     await background.idle();
     expect(sent).to.deep.equal(['first', 'second']);
   });
 
-  it('is waited for until the store has answered', async () => {
+  it('keeps the background busy until the store has answered', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     let idle = false;
-    fills.later('a', () => promise);
+    void fills.later('a', () => promise);
     const waiting = background.idle().then(() => {
       idle = true;
     });

@@ -42,7 +42,7 @@ describe('exists()', () => {
     ...Object.entries(NOT_THERE).map(([name, ask]) => ({ name, ask, there: false })),
   ];
   for (const { name, ask, there } of cases) {
-    it(`tells whether there is one, from the cache too: ${name}, ${there}`, async () => {
+    it(`gives whether a row exists, from the cache too: ${name}, ${there}`, async () => {
       const answers: boolean[] = [];
       const reads = await readsOf(blog.cache, async () => {
         answers.push(await ask(blog.orm.em.fork()));
@@ -59,7 +59,7 @@ describe('exists()', () => {
     });
   }
 
-  it('sees rows come and go', async () => {
+  it('gives another result after inserts and deletes', async () => {
     const ask: Ask = em => em.exists(Tag, { name: 'pink' });
     for (const [write, there] of [
       [(em: EntityManager) => em.insert(Tag, { id: 9, name: 'pink' } as never), true],
@@ -73,7 +73,7 @@ describe('exists()', () => {
     }
   });
 
-  it('is not taken for a count, nor a count for it', async () => {
+  it('shares no entry with count()', async () => {
     for (let i = 0; i < 2; i++) {
       const em = blog.orm.em.fork();
       expect([await em.exists(Article, { author: 1 }), await em.count(Article, { author: 1 })]).to.deep.equal(
@@ -83,7 +83,7 @@ describe('exists()', () => {
     }
   });
 
-  it('loads nothing, and the database stops at the first row', async () => {
+  it('loads no row, and lets the database stop at the first', async () => {
     const em = blog.orm.em.fork();
     const sent: string[] = [];
     const connection = em.getConnection();
@@ -104,7 +104,7 @@ describe('exists()', () => {
     expect(sent[0]).to.match(/^select 1 as found .* limit (1|\?)$/);
   });
 
-  it('follows the ops of the profile', async () => {
+  it('is cached if the profile has the op exists', async () => {
     const manual = await join({ entities, cacheops: { profiles: { Tag: { ops: 'exists', timeout: 60 } } } });
     try {
       const reads = await readsOf(manual.cache, async () => {

@@ -293,7 +293,7 @@ async function outcome(orm: MikroORM, read: Read, given: Given) {
 }
 
 for (const autoJoinOneToOneOwner of [true, false]) {
-  describe(`what the caller passes, with autoJoinOneToOneOwner: ${autoJoinOneToOneOwner}`, () => {
+  describe(`options and conditions of the caller, with autoJoinOneToOneOwner: ${autoJoinOneToOneOwner}`, () => {
     let blog: Started;
     let uncached: MikroORM;
 
@@ -313,7 +313,7 @@ for (const autoJoinOneToOneOwner of [true, false]) {
     });
 
     for (const [name, read] of Object.entries(READS)) {
-      it(`may be frozen where it may be without the cache: ${name}`, async () => {
+      it(`may be frozen if they may be without the cache: ${name}`, async () => {
         const expected = await outcome(uncached, read, freeze);
         for (const round of ['first', 'second', 'third']) {
           expect((await outcome(blog.orm, read, freeze)).result, round).to.equal(expected.result);
@@ -321,7 +321,7 @@ for (const autoJoinOneToOneOwner of [true, false]) {
         }
       });
 
-      it(`is left as it is left without the cache, by misses and hits: ${name}`, async () => {
+      it(`are changed by misses and hits exactly as without the cache: ${name}`, async () => {
         await blog.cache.invalidateAll();
         const expected = await outcome(uncached, read, value => value);
         for (const round of ['first', 'second', 'third']) {
@@ -333,7 +333,7 @@ for (const autoJoinOneToOneOwner of [true, false]) {
       });
     }
 
-    it('does not keep a read from being a hit', async () => {
+    it('do not prevent hits although MikroORM changes them', async () => {
       const hits = ['find', 'find ordered through relations, joined', 'find with what a condition joins'];
       for (const name of hits) {
         await outcome(blog.orm, READS[name]!, value => value);
@@ -345,7 +345,7 @@ for (const autoJoinOneToOneOwner of [true, false]) {
   });
 }
 
-describe('a default filter of what a condition joins', () => {
+describe('a default filter of a relation in a condition', () => {
   const PersonSchema = defineEntity({
     name: 'Person',
     properties: {
@@ -365,7 +365,7 @@ describe('a default filter of what a condition joins', () => {
 
   for (const strategy of ['joined', 'select-in', 'balanced'] as const) {
     for (const autoJoinOneToOneOwner of [true, false]) {
-      it(`holds on misses and hits, ${strategy}, autoJoinOneToOneOwner: ${autoJoinOneToOneOwner}`, async () => {
+      it(`applies on misses and hits, ${strategy}, autoJoinOneToOneOwner: ${autoJoinOneToOneOwner}`, async () => {
         const options = { entities: [PersonSchema, TitleSchema], autoJoinOneToOneOwner };
         const { orm, cache } = await start({ ...options, cacheops: { profiles: CACHED } });
         const uncached = await joinUncached(options);

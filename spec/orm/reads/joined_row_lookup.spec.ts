@@ -5,8 +5,8 @@ import { joinedRowLookup } from '../../../lib/orm/reads/joined_row_lookup.js';
 import type { JoinedRow } from '../../../lib/query/watch.js';
 import { freshDatabase } from '../../support/servers.js';
 
-describe('what the database is asked about partners', () => {
-  it('may be of columns with question marks in their names', async () => {
+describe('the lookup of joined rows', () => {
+  it('works for columns with question marks in their names', async () => {
     const clientUrl = await freshDatabase('asked');
     const orm = await MikroORM.init({ clientUrl, entities: [], discovery: { warnWhenNoEntities: false } });
     try {

@@ -103,14 +103,14 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       return { ...rest, managed: Object.entries(managed).sort(([a], [b]) => (a < b ? -1 : 1)) };
     }
 
-    it('take what is there of each key, and ask for the rest by one statement', async () => {
+    it('use the entries of keys that hold, and ask for the other keys by one statement', async () => {
       expect(await questionsOf(em => byIds([1, 2], undefined, em))).to.deep.equal([[1, 2]]);
       expect(await questionsOf(em => byIds([1, 2, 3, 4], undefined, em))).to.deep.equal([[3, 4]]);
       expect(await questionsOf(em => byIds([2, 4], undefined, em))).to.deep.equal([]);
       expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([]);
     });
 
-    it('ask the database once for many who miss the same list at the same time', async () => {
+    it('ask the database once for concurrent misses of the same list', async () => {
       let release = () => {};
       const held = new Promise<void>(resolve => {
         release = resolve;
@@ -139,7 +139,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(sources.sort()).to.deep.equal(['miss', ...Array(9).fill('shared')]);
     });
 
-    it('give nobody what was asked for before he came', async () => {
+    it('do not join a query that was sent before they began', async () => {
       await byIds([1, 2]);
       await blog.cache.idle();
       await fork().nativeUpdate(Article, {}, { title: 'first' });
@@ -162,14 +162,14 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(late.map(({ title }) => title)).to.deep.equal(['second', 'second']);
     });
 
-    it('share what is there with those of one key', async () => {
+    it('share entries with finds by one key', async () => {
       await questionsOf(em => byIds([1, 2], undefined, em));
       expect(await questionsOf(em => byIds([1], undefined, em))).to.deep.equal([]);
       await questionsOf(em => byIds([3], undefined, em));
       expect(await questionsOf(em => byIds([2, 3], undefined, em))).to.deep.equal([]);
     });
 
-    it('forget a key when one of its rows changes, and no other', async () => {
+    it('a change of a row invalidates the entries of its key, and no other', async () => {
       await questionsOf(em => byIds([1, 2, 3], undefined, em));
       await fork().nativeUpdate(Article, { id: 2 }, { title: 'Changed' });
       expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([[2]]);
@@ -179,14 +179,14 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([]);
     });
 
-    it('remember keys that nothing has, until something has them', async () => {
+    it('keys without rows have entries, until a row has such a key', async () => {
       expect(await questionsOf(em => byIds([1, 77, 78], undefined, em))).to.deep.equal([[1, 77, 78]]);
       expect(await questionsOf(em => byIds([77, 78], undefined, em))).to.deep.equal([]);
       await fork().insert(Article, { id: 77, title: 'New', author: 1 } as never);
       expect(await questionsOf(em => byIds([1, 77, 78], undefined, em))).to.deep.equal([[77]]);
     });
 
-    it('are in the order that was asked for, where it leaves nothing to the database', async () => {
+    it('give rows in the order of ORDER BY, if it is total', async () => {
       const options = { orderBy: [{ title: 'desc' }, { id: 'asc' }] };
       await fork().nativeUpdate(Article, { id: 4 }, { title: 'Second' });
       await questionsOf(em => byIds([3, 1], options, em));
@@ -196,14 +196,14 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(titles).to.deep.equal(['Third 3', 'Second 2', 'Second 4', 'First 1']);
     });
 
-    it('are in that of the keys where nothing was asked for, whether they were there or not', async () => {
+    it('give rows in the order of the keys without ORDER BY, for hits and misses', async () => {
       const ids = async (...keys: number[]) => (await byIds(keys, {})).map(({ id }) => id);
       expect(await ids(3, 1)).to.deep.equal([3, 1]);
       expect(await ids(2, 3, 4, 1)).to.deep.equal([2, 3, 4, 1]);
       expect(await ids(4, 3, 2, 1)).to.deep.equal([4, 3, 2, 1]);
     });
 
-    it('are one result, as a whole, where they have to be', async () => {
+    it('have one entry as a whole if they cannot be split', async () => {
       const wholes: ((em: EntityManager) => Promise<unknown>)[] = [
         em => byIds([1, 2], { limit: 5, orderBy: { id: 'asc' } }, em),
         em => byIds([1, 2], { orderBy: { title: 'asc' } }, em),
@@ -219,7 +219,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       }
     });
 
-    it('populate rows key by key: to one, to many and many to many', async () => {
+    it('populate to-one, to-many and many-to-many relations key by key', async () => {
       const read = (em: EntityManager) =>
         em.find(
           Author,
@@ -254,7 +254,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(read)).to.deep.equal([[3]]);
     });
 
-    it('go through dataloaders key by key', async () => {
+    it('read through dataloaders key by key', async () => {
       const read = async (em: EntityManager) => {
         const authors = await em.find(Author, {}, { orderBy: { id: 'asc' } });
         const articles = await Promise.all(authors.map(author => author.articles.load({ dataloader: true })));
@@ -270,7 +270,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(read)).to.deep.equal([[3]]);
     });
 
-    it('may have other conditions, which filters may add', async () => {
+    it('may have other conditions, also of filters', async () => {
       const read = (em: EntityManager) =>
         em.find(
           Article,
@@ -289,7 +289,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(read)).to.deep.equal([]);
     });
 
-    it('keep what was changed in a way that does not matter', async () => {
+    it('keep entries whose changes do not matter', async () => {
       const read = (em: EntityManager) =>
         em.find(
           Article,
@@ -305,7 +305,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect((await questionsOf(read)).flat().slice(0, 1)).to.deep.equal([1]);
     });
 
-    it('are not taken apart again once a row did not tell its key', async () => {
+    it('are not split again after a row whose key is unknown', async () => {
       const read = (em: EntityManager) =>
         em.find(
           Author,
@@ -321,12 +321,12 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(await questionsOf(read)).to.have.lengthOf(questions);
       }
       blog.cache.events.off('unstored', listener);
-      expect(reasons).to.deep.equal(['a row that does not tell which of the keys it has']);
+      expect(reasons).to.deep.equal(['a row whose key is unknown']);
       await fork().nativeUpdate(Author, { id: 2 }, { name: 'Bea' });
       expect(await questionsOf(read)).to.deep.equal([['ann@example.org', 'bob@example.org']]);
     });
 
-    it('are one read to those who listen, and a fill for each key', async () => {
+    it('announce one read event, and a fill event for each key', async () => {
       const fills: string[] = [];
       const listener = ({ dependencies }: { dependencies: readonly string[] }) => fills.push(...dependencies);
       blog.cache.events.on('fill', listener);
@@ -355,7 +355,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect([hits - before.hits, misses - before.misses, filled - before.fills]).to.deep.equal([1, 2, 3]);
     });
 
-    it('ask the database for all where the cache is not to be used', async () => {
+    it('ask the database for all keys if the cache must not be used', async () => {
       await byIds([1, 2]);
       await blog.cache.idle();
       const sources = (read: () => Promise<unknown>) => sourcesOf(blog.cache, read);
@@ -371,7 +371,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       });
     });
 
-    it('are not stored, nor put to what was there, if the transaction has written meanwhile', async () => {
+    it('are neither stored nor merged with entries if the transaction has written meanwhile', async () => {
       await byIds([1, 2]);
       await blog.cache.idle();
       const filled = blog.cache.stats().fills;
@@ -390,13 +390,13 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([[1, 3]]);
     });
 
-    it('are one result for those who lock', async () => {
+    it('have one entry as a whole with the option lock', async () => {
       const read = (em: EntityManager) => byIds([1, 2], { cacheops: { lock: true } }, em);
       expect(await sourcesOf(blog.cache, () => read(fork()))).to.deep.equal(['miss']);
       expect(await sourcesOf(blog.cache, () => read(fork()))).to.deep.equal(['cache']);
     });
 
-    it('have as many prefixes as those who ask', async () => {
+    it('have a prefix for each key', async () => {
       let tenant = 'a:';
       const tenants = await open({ prefix: () => tenant });
       const read = () => tenants.orm.em.fork().find(Article, { id: [1, 2] });
@@ -422,7 +422,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       }
     });
 
-    it('are audited as the one hit that they are', async () => {
+    it('are audited as one hit', async () => {
       const audited = await open({ audit: { share: 1 } });
       const mismatches: MismatchEvent[] = [];
       audited.cache.events.on('mismatch', event => mismatches.push(event));
@@ -444,7 +444,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       }
     });
 
-    it('are answered by the database where the store fails', async () => {
+    it('are answered by the database if the store fails', async () => {
       await byIds([1, 2]);
       await blog.cache.idle();
       const { readMany } = store;
@@ -461,7 +461,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       }
     });
 
-    it('are for everybody who wants dataloaders everywhere', async () => {
+    it('are read by dataloaders if the configuration enables them everywhere', async () => {
       const eager = await open({}, { dataloader: DataloaderType.ALL });
       try {
         const read = async (orm: MikroORM) => {
@@ -479,7 +479,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       }
     });
 
-    describe('while somebody writes', () => {
+    describe('during concurrent writes', () => {
       /** Holds back the answer to the first question for the rest, and tells when it is there. */
       function holdRest() {
         const answered = Promise.withResolvers<void>();
@@ -496,7 +496,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
 
       const titles = (articles: readonly Article[]) => articles.map(({ title }) => title);
 
-      it('are of one moment, also if it has changed what was there before the rest was asked for', async () => {
+      it('are consistent if a write changes an entry before the database is asked for the rest', async () => {
         await byIds([1, 2]);
         await blog.cache.idle();
         // the writer commits both after the store was looked at, and before the database is asked
@@ -516,7 +516,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([]);
       });
 
-      it('are of one moment, also if what has changed was stored anew meanwhile', async () => {
+      it('are consistent if a changed entry is stored again meanwhile', async () => {
         await byIds([1, 2]);
         await blog.cache.idle();
         const held = holdRest();
@@ -533,7 +533,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(asked).to.deep.equal([[1, 2, 3]]);
       });
 
-      it('ask for the rest only, if it writes what is of no concern', async () => {
+      it('ask only for the rest if the write does not matter', async () => {
         await byIds([1, 2]);
         await blog.cache.idle();
         const held = holdRest();
@@ -546,7 +546,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(asked).to.deep.equal([]);
       });
 
-      it('store nothing that it has changed since it was read', async () => {
+      it('do not store rows that a write has changed since they were read', async () => {
         const held = holdRest();
         const read = byIds([1, 2, 3]);
         await held.answered;
@@ -556,7 +556,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
         expect(await questionsOf(em => byIds([1, 2, 3], undefined, em))).to.deep.equal([[2]]);
       });
 
-      it('fail as the database does, and store nothing', async () => {
+      it("fail with the database's error, and store nothing", async () => {
         await byIds([1, 2]);
         await blog.cache.idle();
         delay = async answer => {

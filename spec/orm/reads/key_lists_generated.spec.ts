@@ -174,10 +174,10 @@ const STORES: Record<string, () => Promise<Store>> = {
 };
 
 for (const [name, makeStore] of Object.entries(STORES)) {
-  describe(`lists of keys, whatever is asked and written, on ${name}`, function () {
+  describe(`generated finds by lists of keys and writes, on ${name}`, function () {
     this.timeout(300_000);
 
-    it('give what the database would', async () => {
+    it('every find gives what the database would give', async () => {
       await createBlog();
       const store = await makeStore();
       const blog = await join({ entities, cacheops: { store, storeTimeout: 5000 } });
@@ -222,7 +222,7 @@ for (const [name, makeStore] of Object.entries(STORES)) {
       await store.close();
     });
 
-    it('are of one moment, however many write at once', async () => {
+    it('every find is consistent during concurrent writes', async () => {
       const clientUrl = await freshDatabase('batches');
       const store = await makeStore();
       const open = () =>

@@ -95,9 +95,9 @@ const READS: Record<
   },
 };
 
-describe('entries that have not the form of a result', () => {
+describe('entries that are no results', () => {
   for (const [label, { options, pack, unpack }] of Object.entries(FORMATS)) {
-    describe(`written by ${label}`, () => {
+    describe(`encoded by ${label}`, () => {
       let started: Started;
       let store: ForgingStore;
       let errors: unknown[];
@@ -116,7 +116,7 @@ describe('entries that have not the form of a result', () => {
       after(() => started.orm.close());
 
       for (const [name, { has, read }] of Object.entries(READS)) {
-        it(`are a miss of ${name}, and an error event`, async () => {
+        it(`such an entry is a miss of ${name}, and announces an error event`, async () => {
           const fork = () => started.orm.em.fork();
           const truth = await read(fork());
           await fc.assert(

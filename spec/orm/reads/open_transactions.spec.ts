@@ -5,7 +5,7 @@ import { World } from './open_transactions/world.js';
 
 const RUNS = Number(process.env.OPEN_TRANSACTIONS ?? 16);
 
-describe('while transactions are open, and others read slowly', function () {
+describe('during open transactions and slow reads', function () {
   this.timeout(7_200_000);
   let world: World;
 
@@ -15,7 +15,7 @@ describe('while transactions are open, and others read slowly', function () {
 
   after(() => world.close());
 
-  it('every answer is what the database says at that moment', async () => {
+  it('every result is what the database would give at that moment', async () => {
     await fc.assert(
       fc.asyncProperty(questions, turns, (asked, deeds) => world.check(asked, deeds)),
       { numRuns: RUNS },

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { Article, Author, entities } from '../../../fixtures/legacy/index.js';
 import { type Started, start } from '../support/start.js';
 
-describe('a page of rows whose authors are asked for', () => {
+describe('a page of rows with a condition on their authors', () => {
   let started: Started;
 
   beforeEach(async () => {
@@ -32,7 +32,7 @@ describe('a page of rows whose authors are asked for', () => {
     [1, ['b'], ['c']],
     [2, ['c'], []],
   ] as const) {
-    it(`moves when the author of a row before it stops being one of them, ${offset} rows on`, async () => {
+    it(`a page moves when the author of an earlier row ceases to satisfy the condition, ${offset} rows on`, async () => {
       const { orm, cache } = started;
       expect(await page(offset)(orm.em.fork())).to.deep.equal(before);
       await cache.idle();

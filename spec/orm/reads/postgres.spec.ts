@@ -82,7 +82,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await names()).to.deep.equal(['crimson', 'green']);
   });
 
-  it('a transaction that has to be new is one of its own', async () => {
+  it('a transaction with the propagation requires_new is independent', async () => {
     const reads: string[] = [];
     await warm();
     await fork().transactional(async em => {
@@ -104,7 +104,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await names()).to.deep.equal(['crimson', 'lime']);
   });
 
-  it('a new transaction that is rolled back drops nothing, the one around it does', async () => {
+  it('an inner transaction that is rolled back invalidates nothing, the outer one does', async () => {
     await warm();
     await fork().transactional(async em => {
       await em
@@ -122,7 +122,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await names()).to.deep.equal(['crimson', 'green']);
   });
 
-  it('what a slow reader read before the commit is not served after it', async () => {
+  it('rows that a slow reader has read before a commit are not served after it', async () => {
     const held = gate();
     store.beforeFill = () => held.pass();
     await cache.invalidateModel(Tag);
@@ -134,7 +134,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await names()).to.deep.equal(['crimson', 'green']);
   });
 
-  it('what is read while a writer commits is not stored', async () => {
+  it('a result that is read while a writer commits is not stored', async () => {
     const held = gate();
     const writing = fork().transactional(async em => {
       await em.nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
@@ -157,7 +157,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await source()).to.deep.equal(['cache']);
   });
 
-  it('many writers and readers at once agree in the end', async () => {
+  it('concurrent readers give the present rows after concurrent writers', async () => {
     await Promise.all(
       Array.from({ length: 40 }, async (_, i) => {
         if (i % 4 === 0) {
@@ -172,7 +172,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await names()).to.deep.equal(rows.map(row => row.name));
   });
 
-  it('several statements in one are noticed', async () => {
+  it('several statements in one string invalidate', async () => {
     await warm();
     await fork().execute(
       `update tag set name = 'crimson' where id = 1; insert into tag (name) values ('blue')`,
@@ -191,7 +191,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(sources).to.deep.equal([]);
   });
 
-  it('a stream of a statement that writes is noticed', async () => {
+  it('a stream of a statement that writes invalidates', async () => {
     await warm();
     const stream = orm.em.getConnection().stream(`update tag set name = name || '!' returning name`);
     for await (const row of stream) {
@@ -265,7 +265,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     }
   });
 
-  it('rows are told apart by what another transaction has made of them meanwhile', async () => {
+  it('a write invalidates by the values that a concurrent transaction has given its rows', async () => {
     const [ann] = await fork().find(Author, {});
     expect(ann).to.equal(undefined);
     const setup = fork();
@@ -288,7 +288,7 @@ describe('on PostgreSQL, where several connections work at once,', () => {
     expect(await both()).to.have.length(1);
   });
 
-  it('the foreign key that a transaction adds counts from its commit on', async () => {
+  it('a foreign key that a transaction adds counts after its commit', async () => {
     await fork().execute('create table badge (id int primary key, tag int); insert into badge values (1, 1)');
     const em = fork();
     await em.begin();

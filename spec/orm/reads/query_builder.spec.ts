@@ -127,7 +127,7 @@ describe('a query builder', () => {
       expect([...partsOf(first)].filter(part => partsOf(second).has(part))).to.deep.equal([]);
     });
 
-    it(`gives what is there after every write: ${name}`, async () => {
+    it(`gives the present rows after every write: ${name}`, async () => {
       for (const write of WRITES) {
         await read(blog.orm.em.fork());
         await blog.cache.idle();
@@ -137,7 +137,7 @@ describe('a query builder', () => {
     });
   }
 
-  it('is asked for both, a page and its number', async () => {
+  it('caches a page and its count', async () => {
     const read: Read = em => em.createQueryBuilder(Article).limit(1).getResultAndCount();
     expect(await sources(read)).to.deep.equal(['miss', 'miss']);
     expect(await sources(read)).to.deep.equal(['cache', 'cache']);
@@ -160,7 +160,7 @@ describe('a query builder', () => {
     expect(await sources(read)).to.deep.equal(['miss']);
   });
 
-  it('depends on everything of what it joins from the other side, and of what it is made of', async () => {
+  it('depends on the whole of tables that it joins from the other side, and of subqueries', async () => {
     const read: Read = em =>
       (em.createQueryBuilder(Author, 'u') as any)
         .join('u.articles', 'a', {}, 'right join')
@@ -171,7 +171,7 @@ describe('a query builder', () => {
     expect(found!.dependencies).to.have.members(['author', 'article(reads author_id)']);
   });
 
-  it('tells one row from a list of one, and mapped rows from those that are not', async () => {
+  it('has separate entries for one row and a list, and for mapped and raw rows', async () => {
     const query = (em: EntityManager) => em.createQueryBuilder(Tag).select('*').where({ id: 1 }).limit(1);
     const reads: Read[] = [
       em => query(em).execute('all'),
@@ -187,14 +187,14 @@ describe('a query builder', () => {
     }
   });
 
-  it('is not asked of the cache with a lock', async () => {
+  it('is not cached with a lock', async () => {
     const read: Read = em =>
       em.transactional(trx => trx.createQueryBuilder(Article).setLockMode(2).where({ id: 1 }).getResult());
     await sources(read);
     expect(await sources(read)).to.deep.equal(['a lock']);
   });
 
-  it('is not asked of the cache in a transaction that has written', async () => {
+  it('is not cached in a transaction that has written', async () => {
     const read: Read = em => em.createQueryBuilder(Article).where({ id: 1 }).getResult();
     await sources(read);
     const seen = await sourcesOf(blog.cache, () =>
@@ -208,7 +208,7 @@ describe('a query builder', () => {
     expect(seen).to.deep.equal(['cache', 'a transaction that has written']);
   });
 
-  it('keeps to itself what its writes are', async () => {
+  it('has writes that invalidate, and are not cached', async () => {
     const written = await readsOf(blog.cache, async () => {
       await blog.orm.em.fork().createQueryBuilder(Tag).update({ name: 'pink' }).where({ id: 1 }).execute();
       await blog.orm.em.fork().createQueryBuilder(Tag).insert({ id: 9, name: 'new' }).execute();
@@ -217,7 +217,7 @@ describe('a query builder', () => {
     expect(written).to.deep.equal([]);
   });
 
-  describe('asked for by call', () => {
+  describe('with cacheops()', () => {
     let manual: Started;
 
     before(async () => {
@@ -232,7 +232,7 @@ describe('a query builder', () => {
       return sourcesOf(manual.cache, () => read(manual.orm.em.fork()));
     };
 
-    it('is cached, and else not', async () => {
+    it('is cached only with cacheops()', async () => {
       expect(await second(em => em.qb(Tag).getResult())).to.deep.equal(['ops']);
       expect(await second(em => em.qb(Tag).cacheops().getResult())).to.deep.equal(['cache']);
       expect(
@@ -243,11 +243,11 @@ describe('a query builder', () => {
       expect(await second(em => em.countBy(Tag, 'name', { cacheops: true }))).to.deep.equal(['cache']);
     });
 
-    it('goes with its copies', async () => {
+    it('passes cacheops() on to its clones', async () => {
       expect(await second(em => em.qb(Tag).cacheops().limit(1).clone().getResult())).to.deep.equal(['cache']);
     });
 
-    it('is refused at once if it is wrong, and where there is no profile', async () => {
+    it('throws if the options are wrong, or there is no profile', async () => {
       const em = manual.orm.em.fork();
       expect(() => em.qb(Tag).cacheops({ timeout: 0 })).to.throw(CacheopsError, 'timeout');
       await expect(em.qb(Category).cacheops().getResult()).to.be.rejectedWith(CacheopsError, 'never cached');

@@ -55,7 +55,7 @@ const WRITES: Read[] = [
   em => em.insert(Article, { id: 9, title: 'Ninth', author: 2 } as never),
 ];
 
-describe('however it is read', () => {
+describe('every way to read', () => {
   let blog: Started;
   let uncached: MikroORM;
 
@@ -78,7 +78,7 @@ describe('however it is read', () => {
   }
 
   for (const [name, read] of Object.entries(READS)) {
-    it(`the cache gives what the database would, and nothing older after a write: ${name}`, async () => {
+    it(`gives what the database would give, also after a write: ${name}`, async () => {
       const expected = await snapshot(uncached, read);
       expect(await snapshot(blog.orm, read), 'before').to.equal(expected);
       await blog.cache.idle();

@@ -48,7 +48,7 @@ class Keeping extends MemoryStore {
   }
 }
 
-describe('what happens to rows', function () {
+describe('generated row deltas', function () {
   this.timeout(600_000);
   const store = new Keeping();
   let cached: Started;
@@ -96,7 +96,7 @@ describe('what happens to rows', function () {
   ];
 
   for (const { what, questions, least, most, runs } of QUESTIONS) {
-    it(`is let pass only where the result stays what it was: ${what}`, async () => {
+    it(`an entry is kept only if its result is unchanged: ${what}`, async () => {
       const tally = { judged: 0, passed: 0 };
       await fc.assert(
         fc.asyncProperty(

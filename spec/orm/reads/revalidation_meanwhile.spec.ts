@@ -39,7 +39,7 @@ class Interrupted extends MemoryStore {
   }
 }
 
-describe('an entry whose rows change while the database is asked about it', () => {
+describe('an entry whose rows change during a lookup of joined rows', () => {
   const store = new Interrupted();
   let orm: MikroORM;
   let cache: Cacheops;
@@ -84,7 +84,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       return result;
     }
 
-    it(`is not used where the database tells of a joined row as it was not before, ${how}`, async () => {
+    it(`is not used if the lookup gives a joined row that a delta shows otherwise, ${how}`, async () => {
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });
       const after = await cache.disabled(read);
@@ -99,7 +99,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       expect(await cache.disabled(read)).to.deep.equal(after);
     });
 
-    it(`is judged anew where it was stored only after the question, ${how}`, async () => {
+    it(`is revalidated anew if it was stored after the lookup, ${how}`, async () => {
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { maker: 2 } as never);
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });
@@ -113,7 +113,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       expect(await cache.disabled(read)).to.deep.equal(before);
     });
 
-    it(`is given as it was stored after the question, ${how}`, async () => {
+    it(`is used if it was stored after the lookup and holds, ${how}`, async () => {
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { maker: 2 } as never);
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });
@@ -129,7 +129,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       expect(cache.stats().misses).to.equal(misses + 1);
     });
 
-    it(`is not used where the database says that a joined row satisfies the condition, ${how}`, async () => {
+    it(`is not used if the lookup shows that a joined row satisfies the condition, ${how}`, async () => {
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });
       store.reads = 0;
@@ -137,7 +137,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       expect(store.reads).to.equal(2);
     });
 
-    it(`is a miss where it is gone after the question, ${how}`, async () => {
+    it(`is a miss if it is gone after the lookup, ${how}`, async () => {
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { maker: 2 } as never);
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });
@@ -148,7 +148,7 @@ describe('an entry whose rows change while the database is asked about it', () =
       expect(cache.stats().misses).to.equal(misses + 1);
     });
 
-    it(`is read once more after the question, and used where nothing else has happened, ${how}`, async () => {
+    it(`is read again after the lookup, and used if there is no other change, ${how}`, async () => {
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { maker: 2 } as never);
       const before = await look();
       await orm.em.fork().nativeUpdate(Thing, { id: 3 }, { kind: 1 });

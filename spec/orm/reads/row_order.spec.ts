@@ -80,7 +80,7 @@ const sorted = (value: unknown): string =>
  * a reference is merged, a new one is hydrated, with the columns of object embeddables or joined relations beside it.
  * Without ORDER BY that order is the database's affair, and an UPDATE that changes no result may change it.
  */
-describe('rows for which no order was asked', () => {
+describe('rows without ORDER BY', () => {
   const options = { entities: [Shop, Item, Topic, Book, Info] };
   let cached: Started;
   let plain: MikroORM;
@@ -151,7 +151,7 @@ describe('rows for which no order was asked', () => {
     await cached.cache.idle();
   }
 
-  it('come from the cache with the loaded properties that their order gives', async () => {
+  it('a hit has the loaded properties that follow from the order of its rows', async () => {
     const [read] = READS as [Read];
     await read(cached.orm.em.fork());
     await cached.cache.idle();
@@ -170,7 +170,7 @@ describe('rows for which no order was asked', () => {
     await expectAsFed(read);
   });
 
-  it('come with the loaded properties that the ORM itself makes of them, after any writes', async () => {
+  it('a read after any writes has the loaded properties that the ORM gives without a cache', async () => {
     let seed = 7;
     const random = (below: number) => {
       seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;

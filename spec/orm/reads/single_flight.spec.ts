@@ -10,7 +10,7 @@ import { join, type Started } from '../support/start.js';
 
 use(chaiAsPromised);
 
-describe('reads that miss the same entry at the same time', () => {
+describe('concurrent reads that miss the same entry', () => {
   let blog: Started;
   /** each query's answer goes through this */
   let delay: (answer: Promise<unknown>, sql: string) => Promise<unknown>;
@@ -69,7 +69,7 @@ describe('reads that miss the same entry at the same time', () => {
     expect(await sourcesOf(blog.cache, () => fork().find(Tag, {}))).to.deep.equal(['cache']);
   });
 
-  it('share no object', async () => {
+  it('share no objects', async () => {
     const ems = Array.from({ length: 3 }, fork);
     await Promise.all(ems.map(first));
     const [a, b, c] = ems.map(partsOf);
@@ -77,7 +77,7 @@ describe('reads that miss the same entry at the same time', () => {
     expect([...b!].filter(part => c!.has(part))).to.deep.equal([]);
   });
 
-  it('are given what another has asked for before they began, if nothing was written since', async () => {
+  it('join a query that was sent before they began, if nothing was written since', async () => {
     const held = holdFirst();
     const early = title();
     await held.answered;
@@ -90,7 +90,7 @@ describe('reads that miss the same entry at the same time', () => {
     expect(asked).to.have.lengthOf(1);
   });
 
-  it('are not given what was read before a commit that they began after', async () => {
+  it('do not join a query that was sent before a commit that they began after', async () => {
     const held = holdFirst();
     const early = title();
     await held.answered;
@@ -101,7 +101,7 @@ describe('reads that miss the same entry at the same time', () => {
     expect(await title()).to.equal('Changed');
   });
 
-  it('are not given what was read before a write whose lease they would have to wait for', async () => {
+  it('do not join a query that was sent before a write that refuses them a lease', async () => {
     const held = holdFirst();
     const early = title();
     await held.answered;
@@ -115,7 +115,7 @@ describe('reads that miss the same entry at the same time', () => {
     await early;
   });
 
-  it('ask for themselves where the one that they waited for fails', async () => {
+  it('ask the database themselves if the query that they waited for fails', async () => {
     const failed = Promise.withResolvers<void>();
     delay = async answer => {
       delay = each => each;
@@ -130,7 +130,7 @@ describe('reads that miss the same entry at the same time', () => {
     expect((await Promise.all(reads)).toSorted()).to.deep.equal(['First', 'First', 'connection lost']);
   });
 
-  it('wait for nobody in a transaction, and nobody waits for them', async () => {
+  it('neither wait nor are waited for in a transaction', async () => {
     const sources = await sourcesOf(blog.cache, () =>
       fork().transactional(async em => {
         const inner = () => em.fork({ keepTransactionContext: true });
@@ -140,13 +140,13 @@ describe('reads that miss the same entry at the same time', () => {
     expect(sources).to.deep.equal(['miss', 'miss']);
   });
 
-  it('wait for nobody if they can be cancelled', async () => {
+  it('do not wait if they have an AbortSignal', async () => {
     const { signal } = new AbortController();
     const read = () => fork().find(Tag, {}, { signal });
     expect(await sourcesOf(blog.cache, () => Promise.all([read(), read()]))).to.deep.equal(['miss', 'miss']);
   });
 
-  it('are told apart by who they are of', async () => {
+  it('do not join a query with other options', async () => {
     const reads = [{ limit: 1 }, { limit: 2 }, { orderBy: { id: 'desc' } }] as object[];
     const answers = await Promise.all(reads.map(options => fork().find(Tag, {}, options)));
     expect(answers.map(tags => tags.length)).to.deep.equal([1, 2, 3]);

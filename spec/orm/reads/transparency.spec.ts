@@ -129,7 +129,7 @@ describe('a hit', () => {
   }
 
   for (const [name, read] of Object.entries(READS)) {
-    it(`gives what the database would have given: ${name}`, async () => {
+    it(`gives what the database would give: ${name}`, async () => {
       const expected = await snapshot(uncached, read);
       expect(JSON.parse(expected).changes).to.deep.equal([]);
       await readTwiceAs(expected, read);
@@ -145,7 +145,7 @@ describe('a hit', () => {
     });
   }
 
-  it('is not changed by who changes what an earlier one gave', async () => {
+  it('is unaffected by changes to the objects of an earlier hit', async () => {
     const read: Read = em => em.find(Author, { id: 1 }, { populate: ['articles'] });
     const expected = await snapshot(uncached, read);
     await readTwiceAs(expected, read);
@@ -157,7 +157,7 @@ describe('a hit', () => {
     expect(await snapshot(blog.orm, read)).to.equal(expected);
   });
 
-  it('leaves alone what was changed in the EntityManager since it was loaded', async () => {
+  it('keeps unflushed changes of entities in the EntityManager', async () => {
     for (let i = 0; i < 2; i++) {
       const em = blog.orm.em.fork();
       const article = await em.findOneOrFail(Article, 2);
@@ -167,7 +167,7 @@ describe('a hit', () => {
     }
   });
 
-  it('calls lifecycle hooks as the database would', async () => {
+  it('calls lifecycle hooks as a read from the database does', async () => {
     const loaded: string[] = [];
     blog.orm.em.getEventManager().registerSubscriber({
       getSubscribedEntities: () => [Tag],

@@ -114,19 +114,19 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   'a refresh': ['a refresh', em => em.find(Article, {}, { refresh: true })],
   'a view': ['article_view, which is not a table', em => em.find(ArticleView, {})],
   'a number in a view': ['article_view, which is not a table', em => em.count(ArticleView, {})],
-  'a table of which a partition is on another server': [
+  'a table with a partition on another server': [
     'reading, which is not a table',
     em => em.find(Reading, { region: 1 }),
   ],
   'an unlogged table': [`draft, ${UNLOGGED}`, em => em.find(Draft, { id: 1 })],
   'a number in an unlogged table': [`draft, ${UNLOGGED}`, em => em.count(Draft)],
-  'a table of which a partition is unlogged': [`split, ${UNLOGGED}`, em => em.find(Split, {})],
-  'a table of which an heir is unlogged': [`parent, ${UNLOGGED}`, em => em.find(Parent, {})],
+  'a table with an unlogged partition': [`split, ${UNLOGGED}`, em => em.find(Split, {})],
+  'a table with an unlogged child': [`parent, ${UNLOGGED}`, em => em.find(Parent, {})],
   'a condition on rows of an unlogged table': [
     `draft, ${UNLOGGED}`,
     em => em.find(Sketch, { draft: { $or: [{ id: 1 }, { id: { $gt: 5 } }] } }, { populate: ['draft'] }),
   ],
-  'a view of an unlogged table, by whatever tables somebody names': [
+  'a view of an unlogged table, whatever tables are declared': [
     `draft_view, ${UNLOGGED}`,
     em => em.find(DraftView, {}),
   ],
@@ -164,7 +164,7 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   ],
 };
 
-describe('is read from the database every time:', () => {
+describe('a read that is never cached', () => {
   let blog: Started;
 
   before(async () => {
@@ -191,7 +191,7 @@ describe('is read from the database every time:', () => {
 
   after(() => blog.orm.close());
 
-  it('a temporary table', async () => {
+  it('a temporary table is read from the database every time', async () => {
     const pglite = await embedded();
     await pglite.exec('create temporary table passing (id int primary key)');
     const { orm, cache } = await join({ entities: [Passing] });
@@ -204,14 +204,14 @@ describe('is read from the database every time:', () => {
   });
 
   for (const [what, [reason, read]] of Object.entries(UNCACHED)) {
-    it(what, async () => {
+    it(`${what} is read from the database every time`, async () => {
       for (let i = 0; i < 2; i++) {
         expect(await sourcesOf(blog.cache, () => read(blog.orm.em.fork()))).to.deep.equal([reason]);
       }
     });
   }
 
-  it('what em.refresh() asks for', async () => {
+  it('em.refresh() reads from the database', async () => {
     const em = blog.orm.em.fork();
     const article = await em.findOneOrFail(Article, 1);
     await blog.cache.idle();
@@ -219,7 +219,7 @@ describe('is read from the database every time:', () => {
     expect(await sourcesOf(blog.cache, () => em.refreshOrFail(article))).to.deep.equal(['scope']);
   });
 
-  it('what is loaded again', async () => {
+  it('loading an entity again with refresh reads from the database', async () => {
     const em = blog.orm.em.fork();
     const article = await em.findOneOrFail(Article, 1, { populate: ['author'] });
     await blog.cache.idle();
@@ -231,7 +231,7 @@ describe('is read from the database every time:', () => {
     expect(again.filter(source => source === 'a refresh')).to.have.length.of.at.least(2);
   });
 
-  it('a lock of an entity', async () => {
+  it('em.lock() reads from the database', async () => {
     await blog.orm.em.fork().transactional(async em => {
       const article = await em.findOneOrFail(Article, 1);
       await em.lock(article, LockMode.PESSIMISTIC_WRITE);
@@ -239,7 +239,7 @@ describe('is read from the database every time:', () => {
     });
   });
 
-  it('raw SQL', async () => {
+  it('raw SQL goes to the database', async () => {
     const read = async () => {
       const em = blog.orm.em.fork();
       await em.execute('select 1 from article');
@@ -252,7 +252,7 @@ describe('is read from the database every time:', () => {
     expect(await sourcesOf(blog.cache, read)).to.deep.equal([]);
   });
 
-  it('but not what only looks like it', async () => {
+  it('queries that only look like such reads are cached', async () => {
     for (const read of [
       em => em.find(Tag, { name: 'red today' }),
       em => em.find(Tag, { [raw('lower(name)')]: 'red' } as never),
@@ -264,7 +264,7 @@ describe('is read from the database every time:', () => {
     }
   });
 
-  it('drops a result whose formula asks another table when that changes', async () => {
+  it('a change of a table that a formula reads invalidates the result', async () => {
     const read = async () =>
       (await blog.orm.em.fork().find(Counted, {}, { orderBy: { id: 1 } })).map(row => row.articles);
     const before = await read();

@@ -153,7 +153,7 @@ describe('the values of a hit', () => {
       });
 
       for (const [i, name] of names.entries()) {
-        it(`are those of the database: ${name}`, async () => {
+        it(`are equal to those of the database: ${name}`, async () => {
           const read = (em: EntityManager) => em.findOneOrFail(Sample, i + 1);
           const expected = await snapshot(uncached, read);
           // NaN is not equal to itself, so that the ORM writes it at every flush
@@ -164,7 +164,7 @@ describe('the values of a hit', () => {
         });
       }
 
-      it('are nearly always those of a hit', async () => {
+      it('are read from the cache in nearly all of these cases', async () => {
         const sources: string[] = [];
         for (const [i] of names.entries()) {
           await orm.em.fork().findOneOrFail(Sample, i + 1);
@@ -182,7 +182,7 @@ describe('the values of a hit', () => {
         ]);
       });
 
-      it('of two hits are not the same objects', async () => {
+      it('are other objects in each hit', async () => {
         const ems = [orm.em.fork(), orm.em.fork()];
         for (const em of [orm.em.fork(), ...ems]) {
           await em.find(Sample, {}, { populate: ['lazy'] });
@@ -193,7 +193,7 @@ describe('the values of a hit', () => {
         expect([...first!].filter(part => second!.has(part))).to.deep.equal([]);
       });
 
-      it('are loaded when they were asked for: lazy scalars', async () => {
+      it('include lazy scalars that the read populates', async () => {
         const reads: ((em: EntityManager) => Promise<unknown>)[] = [
           em => em.find(Sample, {}, { populate: ['lazy'] }),
           em => em.find(Sample, {}, { fields: ['lazy'] }),
@@ -209,7 +209,7 @@ describe('the values of a hit', () => {
         }
       });
 
-      it('are bytes where they were bytes', async () => {
+      it('stay bytes', async () => {
         const read = (em: EntityManager) => em.find(Bytes, {});
         const expected = await snapshot(uncached, read);
         for (let i = 0; i < 3; i++) {

@@ -1,6 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
-import type { Granularity } from '../../../lib/config/options.js';
+import type { Granularity } from '../../../lib/config/granularity.js';
 import { type Catalog, kindIn } from '../../../lib/orm/catalog/table.js';
 import { type Condition, readCondition } from '../../../lib/query/condition.js';
 import { dependenciesOf, type Occurrence } from '../../../lib/query/dependencies.js';

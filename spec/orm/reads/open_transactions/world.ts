@@ -1,6 +1,7 @@
 import { IsolationLevel } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
+import { withGranularity } from '../../../../lib/config/granularity.js';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../../lib/index.js';
 import { IMAGE_COLUMN } from '../../../../lib/sql/rewrite.js';
 import { freshDatabase } from '../../../support/servers.js';
@@ -32,11 +33,11 @@ const ISOLATION = {
   repeatable: IsolationLevel.REPEATABLE_READ,
 };
 
-/** Of those who read slowly: processes on one store need not agree on how finely they look. */
+/** Options of the slow readers: processes that share a store need not invalidate with the same precision. */
 const SETTINGS: readonly CacheopsOptions[] = [
   {},
   { maxIn: 1, maxConjunctions: 2 },
-  { granularity: 'equality' },
+  withGranularity({}, 'equality'),
 ];
 
 /**

@@ -1,0 +1,119 @@
+import { describeDependencies } from '../../observability/describe.js';
+import type { ReadCounts, ReadOp } from '../../observability/stats.js';
+import type { EntryAddress, Seal } from '../../store/store.js';
+import type { Catalog } from '../catalog/table.js';
+import { type LeaseParts, REFUSED, takeLease, takeLeases } from '../protocol/lease.js';
+import type { DeferredFills } from './deferred_fills.js';
+import type { Unstorable } from './result_codec.js';
+
+/** The entry that a read fills, and the name of the read in events. */
+export interface Target {
+  readonly entity: string;
+  readonly op: ReadOp;
+  readonly counts: ReadCounts;
+  readonly address: EntryAddress;
+  /** seconds */
+  readonly timeout: number;
+}
+
+/**
+ * The second half of a miss, for queries, key lists, functions and timed values: lease, then compute, then fill. The
+ * lease comes first: otherwise a change between the computation and the lease would not change the lease's stamps.
+ */
+export class Filler {
+  readonly #parts: LeaseParts;
+  readonly #deferred: DeferredFills | undefined;
+
+  /** @param deferred sends the fills after the caller has its result; default: fills are sent at once */
+  constructor(parts: LeaseParts, deferred?: DeferredFills) {
+    this.#parts = parts;
+    this.#deferred = deferred;
+  }
+
+  /**
+   * Never rejects.
+   *
+   * @param catalog the catalog that the read was planned with, if any
+   * @returns `undefined` if the result must not be stored
+   */
+  lease(
+    { address, timeout, counts }: Target,
+    inTransaction: boolean,
+    catalog: Catalog | undefined,
+  ): Promise<Seal | undefined> {
+    return takeLease(this.#parts, address, timeout, inTransaction, counts, catalog);
+  }
+
+  /** {@link lease} for several entries of one read, in their order. */
+  leases(
+    targets: readonly Target[],
+    inTransaction: boolean,
+    catalog: Catalog,
+  ): Promise<(Seal | undefined)[]> {
+    const { timeout, counts } = targets[0]!;
+    const addresses = targets.map(({ address }) => address);
+    return takeLeases(this.#parts, addresses, timeout, inTransaction, counts, catalog);
+  }
+
+  /**
+   * Stores what was encoded, and reports the outcome. Never rejects.
+   *
+   * @param seal `undefined`: the lease was refused
+   * @returns a promise that settles when the entry is stored; `undefined` if it is not stored
+   */
+  store(
+    target: Target,
+    seal: Seal | undefined,
+    encoded: Uint8Array | Unstorable | undefined,
+  ): Promise<void> | undefined {
+    if (seal !== undefined && encoded instanceof Uint8Array) {
+      return this.#fill(target, seal, encoded);
+    }
+    this.reportNotStored(target, seal === undefined ? REFUSED : (encoded as Unstorable).reason);
+    return undefined;
+  }
+
+  /** Stores an entry that no event reports. Never rejects. */
+  async storeUnreported(
+    address: EntryAddress,
+    seal: Seal,
+    payload: Uint8Array,
+    timeout: number,
+  ): Promise<boolean> {
+    const { store, events } = this.#parts;
+    try {
+      await store.fill(address, seal, payload, timeout);
+      return true;
+    } catch (error) {
+      events.reportError('fill', error);
+      return false;
+    }
+  }
+
+  /** A refused lease is not counted here, because `refused` counts it. */
+  reportNotStored({ entity, op, counts, address: { key } }: Target, reason: string): void {
+    if (reason !== REFUSED) {
+      counts.unstored++;
+    }
+    this.#parts.events.announce('unstored', () => ({ entity, op, key, reason }));
+  }
+
+  #fill(target: Target, seal: Seal, payload: Uint8Array): Promise<void> {
+    const send = () => this.#send(target, seal, payload);
+    return this.#deferred ? this.#deferred.later(target.address.key, send) : send();
+  }
+
+  async #send({ entity, op, counts, address, timeout }: Target, seal: Seal, payload: Uint8Array) {
+    if (await this.storeUnreported(address, seal, payload, timeout)) {
+      counts.fills++;
+      this.#parts.events.announce('fill', () => ({
+        entity,
+        op,
+        key: address.key,
+        dependencies: op === 'value' ? [] : describeDependencies(address),
+        size: payload.length,
+        timeout,
+      }));
+    }
+  }
+}
