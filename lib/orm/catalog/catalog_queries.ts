@@ -132,7 +132,6 @@ export const TABLES = `
 
 /** Bodies in standard SQL are stored as parse trees, and so are defaults of parameters. Views count as routines. */
 export const ROUTINES = `
-  with ${UNSETTLED_FUNCTIONS}
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
          concat_ws(' ', case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end,
            pg_get_expr(p.proargdefaults, 0)) as source, false as query,

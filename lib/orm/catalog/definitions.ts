@@ -115,7 +115,7 @@ const STEADY = `p.provolatile <> 'v' and p.oid in ${OF_EXTENSIONS}`;
  * text calls one that reads it.
  */
 const UNNAMED_CALLS = `(select coalesce(string_agg(distinct format('%1$s() %1$I', called.name), ' '), '') from (
-  select p.proname as name from unsettled join pg_proc p using (oid) where p.oid in (
+  select p.proname as name from pg_proc p where ${isUnsettled('p')} and p.oid in (
     select o.oprcode from pg_operator o where o.oid >= ${FIRST_OWN_OID}
     union all select c.castfunc from pg_cast c where c.oid >= ${FIRST_OWN_OID}
     union all select unnest(array[t.typinput, t.typoutput, t.typreceive, t.typsend]) from pg_type t
@@ -131,7 +131,7 @@ const UNNAMED_CALLS = `(select coalesce(string_agg(distinct format('%1$s() %1$I'
 
 /**
  * A query in SQL for rows like those of `Routine`: an aggregate calls the functions that it consists of, and a mention
- * of a table calls the functions of its row-level security. It needs {@link UNSETTLED_FUNCTIONS}.
+ * of a table calls the functions of its row-level security.
  */
 export const INDIRECT_ROUTINES = `
   select p.proname, true, string_agg(format('%1$s() %1$I', f.proname), ' '), true, 'sql', '[]'::json
