@@ -41,7 +41,7 @@ const isUnsettled = (p: string) =>
  * functions that it consists of decide.
  */
 export const UNSETTLED_FUNCTIONS = `
-  unsettled(oid) as materialized (
+  unsettled (oid) as materialized (
     select p.oid from pg_proc p where ${isUnsettled('p')}
     union
     select a.aggfnoid::oid from ${PARTS} where a.aggfnoid::oid >= ${FIRST_OWN_OID} and ${isUnsettled('f')})`;
@@ -93,7 +93,7 @@ const UNSETTLED_DOMAINS = `
  * operator, a cast, an operator class or a check. It needs {@link UNSETTLED_FUNCTIONS}.
  */
 export const UNSETTLED_TYPES = `
-  unsettled_types(oid) as materialized (
+  unsettled_types (oid) as materialized (
     select t.oid from pg_type t where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A' and not ${SETTLED_TYPES}
     union all
     select operand.oid from pg_operator o, lateral unnest(array[o.oprleft, o.oprright]) as operand (oid)
@@ -172,7 +172,7 @@ export const DEFINED = `json_build_object(
  * - `zoned`: `time with time zone`, whose input takes today's offset where the text has none.
  */
 export const KINDS_OF_TYPES = `
-  kinds_of_types(kind, oid) as (
+  kinds_of_types (kind, oid) as (
     select first.kind, first.oid from (
       select 'unsettled' as kind, t.oid from unsettled_types t
       union all select 'of day', 'time'::regtype::oid
