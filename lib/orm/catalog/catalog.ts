@@ -4,13 +4,14 @@ import { isOrderable } from '../../values/order.js';
 import { pathOf } from '../../values/path.js';
 import { ROUTINES, SERVER, SYSTEM, TABLES } from './catalog_queries.js';
 import { readDefinitions } from './definitions.js';
+import { inPgCatalog } from './pg_catalog.js';
 import { allAffected } from './propagation.js';
 import { checkRights } from './rights.js';
 import type { Ask, Catalog, ComparableColumn, ForeignKey, Table, Trigger, TriggerEvent } from './table.js';
 
 /** @returns the name by which the database is known, however it is reached */
 export async function askDatabaseName(ask: Ask, identity: string | undefined): Promise<string> {
-  const [row] = await ask(`select current_database() as name, ${SYSTEM} as system`);
+  const [row] = await ask(inPgCatalog(`select current_database() as name, ${SYSTEM} as system`));
   return databaseName(row!, identity);
 }
 

@@ -6,6 +6,7 @@ import {
   UNSETTLED_FUNCTIONS,
   UNSETTLED_TYPES,
 } from './definitions.js';
+import { inPgCatalog } from './pg_catalog.js';
 import { LACKING } from './rights.js';
 import type { Table } from './table.js';
 
@@ -13,26 +14,28 @@ import type { Table } from './table.js';
  * Differs if something was defined since that lets a statement change rows that it does not name: triggers (also those
  * of foreign keys), inheritance children, rules, event triggers. All are found by an index, or are few.
  */
-export const DEFINITIONS = `concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
-  (select max(oid) from pg_rewrite where ev_type <> '1'), (select max(oid) from pg_event_trigger))`;
+export const DEFINITIONS =
+  inPgCatalog(`concat_ws(' ', (select max(oid) from pg_trigger), (select count(*) from pg_inherits),
+  (select max(oid) from pg_rewrite where ev_type <> '1'), (select max(oid) from pg_event_trigger))`);
 
 /** Differs if an event trigger, or the function that it calls, was replaced. */
-export const EVENT_TRIGGERS = `(select coalesce(string_agg(concat_ws(' ', e.oid, e.xmin, p.xmin), ',' order by e.oid), '')
-  from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid)`;
+export const EVENT_TRIGGERS =
+  inPgCatalog(`(select coalesce(string_agg(concat_ws(' ', e.oid, e.xmin, p.xmin), ',' order by e.oid), '')
+  from pg_event_trigger e join pg_proc p on p.oid = e.evtfoid)`);
 
 /** How a column `a` is stored and compared. */
 const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
 
 /** An expression in SQL: the columns of these tables by oid, as far as the tables exist. */
 export function columnsNow(tables: readonly Table[]): string {
-  return `(select json_object_agg(t.oid, t.columns) from (
+  return inPgCatalog(`(select json_object_agg(t.oid, t.columns) from (
     select a.attrelid as oid, string_agg(${COLUMN_AS}, ',' order by a.attnum) as columns from pg_attribute a
-    where a.attrelid = any ('{${tables.map(({ oid }) => oid)}}') and a.attnum > 0 and not a.attisdropped group by 1) as t)`;
+    where a.attrelid = any ('{${tables.map(({ oid }) => oid)}}') and a.attnum > 0 and not a.attisdropped group by 1) as t)`);
 }
 
 export const SYSTEM = '(select system_identifier::text from pg_control_system())';
 
-export const SERVER = `
+export const SERVER = inPgCatalog(`
   with ${UNSETTLED_FUNCTIONS}, ${UNSETTLED_TYPES}
   select current_database() as name, ${DEFINITIONS} as definitions, ${EVENT_TRIGGERS} as triggers, current_user as user, current_schemas(true)::text[] as path,
          current_schemas(false)::text[] as own_path,
@@ -44,7 +47,7 @@ export const SERVER = `
               or coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') = 'c' and d.datcollate in ('C', 'POSIX')
             from pg_database d where d.datname = current_database()) as points,
          ${LACKING} as lacking,
-         ${SYSTEM} as system`;
+         ${SYSTEM} as system`);
 
 /**
  * One statement, so that all tables are read at one moment. Everything is collected once and joined, because subqueries
@@ -54,7 +57,7 @@ export const SERVER = `
  *   because since PostgreSQL 18 `pg_get_expr` waits for the table's lock: no process could start during a migration.
  * - NOT ENFORCED is known since PostgreSQL 18; disabled triggers enforce nothing.
  */
-export const TABLES = `
+export const TABLES = inPgCatalog(`
   with recursive ${UNSETTLED_FUNCTIONS}, ${UNSETTLED_TYPES}, ${KINDS_OF_TYPES},
   tables as materialized (
     select c.oid, n.nspname, c.relname, c.relkind, c.relpersistence, c.relrowsecurity,
@@ -109,7 +112,7 @@ export const TABLES = `
     select k.conrelid, k.confrelid, k.confdeltype, k.confupdtype, k.convalidated,
       not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true' and idle.oid is null as checked,
       (select json_agg(json_build_array(a.attname, f.attname))
-        from unnest(k.conkey, k.confkey) as pair (own, referenced)
+        from unnest (k.conkey, k.confkey) as pair (own, referenced)
         join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
         join pg_attribute f on f.attrelid = k.confrelid and f.attnum = pair.referenced) as columns
     from pg_constraint k left join idle on idle.oid = k.oid where k.contype = 'f'),
@@ -128,11 +131,10 @@ export const TABLES = `
     coalesce(trusted, '[]') as trusted, settled, zoned, of_day
   from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
   left join triggers using (oid) left join evaluated using (oid) left join parents using (oid)
-  left join children using (oid) left join references_to using (oid) left join trusted using (oid)`;
+  left join children using (oid) left join references_to using (oid) left join trusted using (oid)`);
 
 /** Bodies in standard SQL are stored as parse trees, and so are defaults of parameters. Views count as routines. */
-export const ROUTINES = `
-  with ${UNSETTLED_FUNCTIONS}
+export const ROUTINES = inPgCatalog(`
   select p.proname as name, p.prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) as callable,
          concat_ws(' ', case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end,
            pg_get_expr(p.proargdefaults, 0)) as source, false as query,
@@ -146,4 +148,4 @@ export const ROUTINES = `
   select c.relname, true, pg_get_viewdef(c.oid), true, 'sql', '[]'
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
-  union all ${INDIRECT_ROUTINES}`;
+  union all ${INDIRECT_ROUTINES}`);

@@ -41,7 +41,7 @@ const isUnsettled = (p: string) =>
  * functions that it consists of decide.
  */
 export const UNSETTLED_FUNCTIONS = `
-  unsettled(oid) as materialized (
+  unsettled (oid) as materialized (
     select p.oid from pg_proc p where ${isUnsettled('p')}
     union
     select a.aggfnoid::oid from ${PARTS} where a.aggfnoid::oid >= ${FIRST_OWN_OID} and ${isUnsettled('f')})`;
@@ -93,7 +93,7 @@ const UNSETTLED_DOMAINS = `
  * operator, a cast, an operator class or a check. It needs {@link UNSETTLED_FUNCTIONS}.
  */
 export const UNSETTLED_TYPES = `
-  unsettled_types(oid) as materialized (
+  unsettled_types (oid) as materialized (
     select t.oid from pg_type t where t.typtype in ('b', 'r', 'm') and t.typcategory <> 'A' and not ${SETTLED_TYPES}
     union all
     select operand.oid from pg_operator o, lateral unnest(array[o.oprleft, o.oprright]) as operand (oid)
@@ -115,7 +115,7 @@ const STEADY = `p.provolatile <> 'v' and p.oid in ${OF_EXTENSIONS}`;
  * text calls one that reads it.
  */
 const UNNAMED_CALLS = `(select coalesce(string_agg(distinct format('%1$s() %1$I', called.name), ' '), '') from (
-  select p.proname as name from unsettled join pg_proc p using (oid) where p.oid in (
+  select p.proname as name from pg_proc p where ${isUnsettled('p')} and p.oid in (
     select o.oprcode from pg_operator o where o.oid >= ${FIRST_OWN_OID}
     union all select c.castfunc from pg_cast c where c.oid >= ${FIRST_OWN_OID}
     union all select unnest(array[t.typinput, t.typoutput, t.typreceive, t.typsend]) from pg_type t
@@ -131,7 +131,7 @@ const UNNAMED_CALLS = `(select coalesce(string_agg(distinct format('%1$s() %1$I'
 
 /**
  * A query in SQL for rows like those of `Routine`: an aggregate calls the functions that it consists of, and a mention
- * of a table calls the functions of its row-level security. It needs {@link UNSETTLED_FUNCTIONS}.
+ * of a table calls the functions of its row-level security.
  */
 export const INDIRECT_ROUTINES = `
   select p.proname, true, string_agg(format('%1$s() %1$I', f.proname), ' '), true, 'sql', '[]'::json
@@ -172,7 +172,7 @@ export const DEFINED = `json_build_object(
  * - `zoned`: `time with time zone`, whose input takes today's offset where the text has none.
  */
 export const KINDS_OF_TYPES = `
-  kinds_of_types(kind, oid) as (
+  kinds_of_types (kind, oid) as (
     select first.kind, first.oid from (
       select 'unsettled' as kind, t.oid from unsettled_types t
       union all select 'of day', 'time'::regtype::oid

@@ -1,6 +1,7 @@
 import { mayCallRoutine, Routines } from '../../sql/routines.js';
 import { EVERYTHING } from '../../store/store.js';
 import { readDefinitions } from './definitions.js';
+import { inPgCatalog } from './pg_catalog.js';
 import type { Ask, Catalog, Table } from './table.js';
 
 /** The reason in events. */
@@ -71,7 +72,7 @@ export async function reasonOf(error: Error, ask: Ask): Promise<string> {
     return error.message;
   }
   try {
-    const [row] = await ask(`select ${LACKING} as lacking, current_user as role`);
+    const [row] = await ask(inPgCatalog(`select ${LACKING} as lacking, current_user as role`));
     checkRights(row!.lacking, row!.role);
   } catch (reason) {
     return reason instanceof RightsError ? reason.message : error.message;

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { inPgCatalog } from './pg_catalog.js';
 import type { Ask } from './table.js';
 
 /**
@@ -83,25 +84,23 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 /**
  * Custom settings are listed once a library that defines them is loaded, which any statement may do, so only those that
  * differ from their default count. Settings of ALTER ROLE and ALTER DATABASE are read by name.
- *
- * Functions are named with their schema, because the search path may have others of the same names before.
  */
 function question(own: readonly string[]): string {
   const names = own.map(name => `'${name}'`).join();
-  return `
-  select (select pg_catalog.json_object_agg(name, setting) from (
-           select pg_catalog.lower(name) as name, setting from pg_settings
-             where pg_catalog.lower(name) !~ '^(${HARMLESS})$' and (name !~ '[.]' or setting is distinct from boot_val)
-           union select pg_catalog.lower(name), pg_catalog.current_setting(name, true) from (
-             select pg_catalog.unnest(array[${names}]::text[]) as name
-             union select pg_catalog.split_part(assigned, '=', 1) from pg_db_role_setting, pg_catalog.unnest(setconfig) as assigned
-               where setdatabase in (0, (select oid from pg_database where datname = pg_catalog.current_database()))
+  return inPgCatalog(`
+  select (select json_object_agg(name, setting) from (
+           select lower(name) as name, setting from pg_settings
+             where lower(name) !~ '^(${HARMLESS})$' and (name !~ '[.]' or setting is distinct from boot_val)
+           union select lower(name), current_setting(name, true) from (
+             select unnest(array[${names}]::text[]) as name
+             union select split_part(assigned, '=', 1) from pg_db_role_setting, unnest(setconfig) as assigned
+               where setdatabase in (0, (select oid from pg_database where datname = current_database()))
                  and setrole in (0, (select oid from pg_roles where rolname = session_user))) as own
-             where name ~ '[.]' and pg_catalog.current_setting(name, true) is not null) as listed) as settings,
-         pg_catalog.json_build_array(current_user, session_user) as users,
-         pg_catalog.array_to_json(pg_catalog.current_schemas(false)) as path,
-         exists (select from pg_class where relnamespace = pg_catalog.pg_my_temp_schema()) as temporary,
-         extract(epoch from pg_catalog.pg_conf_load_time())::text as loaded`;
+             where name ~ '[.]' and current_setting(name, true) is not null) as listed) as settings,
+         json_build_array(current_user, session_user) as users,
+         array_to_json(current_schemas(false)) as path,
+         exists (select from pg_class where relnamespace = pg_my_temp_schema()) as temporary,
+         extract(epoch from pg_conf_load_time())::text as loaded`);
 }
 
 /** All names with a dot in these texts. Names that are not of a setting do no harm. */

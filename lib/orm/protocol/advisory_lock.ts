@@ -21,7 +21,7 @@ export async function acquireLock(ask: Ask, untilEnd = false): Promise<string | 
   const number = randomInt(1, 2 ** 31);
   try {
     const [row] = await ask(
-      `select pg_try_advisory_${untilEnd ? 'xact_' : ''}lock_shared(${LOCK_CLASS}, ${number}) as held`,
+      `select pg_catalog.pg_try_advisory_${untilEnd ? 'xact_' : ''}lock_shared(${LOCK_CLASS}, ${number}) as held`,
     );
     return row?.held ? `${PREFIX}${number}` : undefined;
   } catch {
@@ -30,7 +30,7 @@ export async function acquireLock(ask: Ask, untilEnd = false): Promise<string | 
 }
 
 export async function releaseLock(ask: Ask, name: string): Promise<void> {
-  await ask(`select pg_advisory_unlock_shared(${LOCK_CLASS}, ${lockNumberOf(name)})`);
+  await ask(`select pg_catalog.pg_advisory_unlock_shared(${LOCK_CLASS}, ${lockNumberOf(name)})`);
 }
 
 /** @returns `undefined` if it is not the name of a lock */

@@ -257,7 +257,7 @@ export class CommitProtocol {
   }
 
   async #askXid(connection: TrackedConnection): Promise<string> {
-    const [row] = await connection.ask('select pg_current_xact_id()::text as xid');
+    const [row] = await connection.ask('select pg_catalog.pg_current_xact_id()::pg_catalog.text as xid');
     return row!.xid;
   }
 

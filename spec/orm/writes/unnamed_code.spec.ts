@@ -44,8 +44,8 @@ const DDL = `
   create table note (id int primary key, body text);
   insert into note values (1, 'x');
   create function enter(int) returns boolean language plpgsql as
-    'begin insert into entry (what) values ($1); return true; end';
-  create function innocent(int) returns boolean language sql immutable as 'select enter($1)';
+    'begin insert into public.entry (what) values ($1); return true; end';
+  create function innocent(int) returns boolean language sql immutable as 'select public.enter($1)';
   create function idle() returns trigger language plpgsql as 'begin return new; end';`;
 
 /** Sends a statement. */
@@ -156,7 +156,7 @@ describe('Functions that a statement does not name', () => {
 
   async function startWith(definitions: string): Promise<Started> {
     const database = await emptyEmbedded();
-    await database.exec(`${DDL} ${definitions}`);
+    await database.exec(`${DDL} ${definitions}; reset all`); // a new check is evaluated at once
     started = await join({ entities: [Thing, Part, Entry, Note] });
     return started;
   }
@@ -277,14 +277,11 @@ describe('Functions that a statement does not name', () => {
   for (const [what, [definitions, write]] of Object.entries(CONFIGURING)) {
     it(`nothing is stored of a session whose time zone was changed by ${what}`, async () => {
       const { orm, cache } = await startWith(definitions);
+      const note = () => orm.em.fork().find(Note, { id: 1 });
       await notes(orm.em.fork());
       await write(orm.em.fork());
-      await cache.idle();
-      await notes(orm.em.fork());
-      await cache.idle();
-      expect(await sourcesOf(cache, () => orm.em.fork().find(Note, { id: 1 }))).to.deep.equal([
-        'a session with settings of its own',
-      ]);
+      expect(await sourcesOf(cache, note)).to.deep.equal(['miss']);
+      expect(await sourcesOf(cache, note)).to.deep.equal(['miss']);
     });
   }
 
