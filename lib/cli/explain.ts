@@ -112,6 +112,6 @@ function inWords({
     `now         ${isCachedNow ? 'in the cache' : 'not in the cache'}`,
     `key         ${key}`,
     `depends on  ${dependencies!.join('\n            ')}`,
-    'A change of a row drops it that is one of these before the change, or after it.',
+    'It is invalidated when a changed row matches before or after the change.',
   ].join('\n');
 }
