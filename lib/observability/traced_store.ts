@@ -15,7 +15,7 @@ import { channels, type StoreMessage, traced } from './tracing.js';
 type Operation = StoreMessage['operation'];
 type About = Pick<StoreMessage, 'key' | 'tables'>;
 
-/** Tells of each call of a store, if anybody wants to know. */
+/** Publishes each call of a store on the channel `mikro-orm-cacheops:store`, if it has subscribers. */
 export class TracedStore implements Store {
   readonly #store: Store;
   readonly #events: CacheopsEvents;
@@ -72,7 +72,7 @@ export class TracedStore implements Store {
     return this.#maybe('mark', about, () => this.#store.mark(writer, changes));
   }
 
-  /** Asks the store the first time only. */
+  /** Not traced, because it asks the store the first time only. */
   schemes(table: string): Promise<readonly Scheme[]> {
     return this.#store.schemes(table);
   }

@@ -22,19 +22,19 @@ describe('the documentation', function () {
   after(() => project.remove());
 
   for (const name of names) {
-    it(`shows on ${name}.md what is typed, runs, and does what the page says`, async () => {
+    it(`has only examples on ${name}.md that compile, run, and do what the page says`, async () => {
       expect(project.complaints(name)).to.deep.equal([]);
       expect(await project.run(name)).to.deep.equal([]);
     });
   }
 
-  it('begins with a list of all pages', () => {
+  it('has a list of all pages in README.md', () => {
     const links = [...read('README').matchAll(/\]\(\.?\/?([\w-]+)\.md\)/g)].map(([, name]) => name);
     expect(links).to.have.members(names);
   });
 });
 
-describe('a page that is wrong', function () {
+describe('an error on a page', function () {
   this.timeout(300_000);
   let project: PagesProject;
 
@@ -91,7 +91,7 @@ watch(orm);`;
   after(() => project.remove());
 
   for (const [i, [what, { complaint }]] of Object.entries(pages).entries()) {
-    it(`is noticed: one ${what}`, async () => {
+    it(`is noticed: a page ${what}`, async () => {
       const name = `page-${i}`;
       const complaints = project.complaints(name);
       const problems = complaints.length > 0 ? complaints : await project.run(name);
@@ -101,7 +101,7 @@ watch(orm);`;
   }
 
   for (const body of ['```js\nx\n```', '```\nx\n```', '```ts\nx']) {
-    it(`is noticed: one with a block that nobody would run (${JSON.stringify(body)})`, () => {
+    it(`is noticed: a block that would not be run (${JSON.stringify(body)})`, () => {
       expect(() => readPage(body)).to.throw('line ');
     });
   }

@@ -82,7 +82,7 @@ export function describeViews(framework: Framework): void {
 
     const title = async () => (await started.orm.em.fork().findOneOrFail(Article, 1)).title;
 
-    describe('keep', () => {
+    describe('store', () => {
       it('status, fields and body, byte by byte', async () => {
         const body = randomBytes(10_000);
         const url = await serve({ headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body });
@@ -99,7 +99,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('an age that the handler gave, and add to it', async () => {
+      it('an age that the handler set, and add to it', async () => {
         const url = await serve({ headers: { age: '100' }, body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal('100');
@@ -121,7 +121,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('text and JSON with the type that the framework gave them', async () => {
+      it('text and JSON with the type that the framework set', async () => {
         const url = await serve({ body: { title: 'Größe 😀' } });
         const [first, second] = await twice(url);
         expect(runs).to.equal(1);
@@ -130,7 +130,7 @@ export function describeViews(framework: Framework): void {
         expect(second.headers.etag).to.equal(first.headers.etag);
       });
 
-      it('answers of no length, redirects for good, and that there is nothing', async () => {
+      it('empty responses, permanent redirects, and 404', async () => {
         for (const reply of [
           { status: 200, body: '' },
           { status: 204 },
@@ -149,7 +149,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('when an answer was made, and say how old it is', async () => {
+      it('the creation time of a response, and send its age', async () => {
         const url = await serve({ body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal(undefined);
@@ -161,7 +161,7 @@ export function describeViews(framework: Framework): void {
         );
       });
 
-      it('nothing of what middleware around them says about a request', async () => {
+      it('no fields that middleware around them sets for a request', async () => {
         const [first, second] = await twice(await serve({ body: 'x' }));
         expect(first.headers['x-request']).to.match(/^r\d+$/);
         expect(second.headers['x-request'])
@@ -171,7 +171,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('do not keep', () => {
+    describe('do not store', () => {
       const replies: Record<string, Reply> = {
         'a cookie': { headers: { 'set-cookie': 'a=b' }, body: 'x' },
         cookies: { headers: { 'set-cookie': ['a=b', 'c=d'] }, body: 'x' },
@@ -209,13 +209,13 @@ export function describeViews(framework: Framework): void {
         expect(answers.map(({ body }) => body.toString())).to.deep.equal(['abc', 'abc']);
       });
 
-      it('what is larger than they may', async () => {
+      it('a body above the size limit', async () => {
         const answers = await twice(await serve({ body: 'x'.repeat(101) }, { maxBody: 100 }));
         expect(runs).to.equal(2);
         expect(answers.map(({ body }) => body.length)).to.deep.equal([101, 101]);
       });
 
-      it('what a handler throws', async () => {
+      it('exceptions of a handler', async () => {
         const url = await serve(() => {
           throw new Error('on purpose');
         });
@@ -224,7 +224,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('what nobody waited for, and are not stuck', async () => {
+      it('a response whose client has gone, and do not hang', async () => {
         const { reached, pass, open } = gate();
         const url = await serve(async () => {
           if (runs === 1) {
@@ -247,7 +247,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('look at an answer as it is sent:', () => {
+    describe('check the response as it is sent:', () => {
       const FORBIDDING: readonly Fields[] = [
         { 'cache-control': 'private' },
         { 'cache-control': 'no-store' },
@@ -338,7 +338,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('fields of others are neither lost, nor sent twice, nor those of another request', async () => {
+      it('fields of middleware are neither lost, nor sent twice, nor those of another request', async () => {
         let nonce = 0;
         const url = await serve(
           ({ remove }) => {
@@ -375,10 +375,10 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('know which handler it is:', () => {
+    describe('identify the handler:', () => {
       const pageOf = (body: string) => routeOf(() => ({ body }), body === 'admin' ? { role: 'admin' } : {});
 
-      it('two of the same text on one URL share nothing, and each keeps its own', async () => {
+      it('two handlers of the same text on one URL share nothing, and each has its own cache', async () => {
         const url = await serveAll(pageOf('admin'), pageOf('public'));
         for (const _ of [1, 2, 3]) {
           for (const [headers, expected] of [
@@ -393,7 +393,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('of two applications of the same text on one host share nothing, and each keeps its own', async () => {
+    it('of two applications of the same text on one host share nothing, and each has its own cache', async () => {
       const sites: Site[] = [];
       try {
         for (const body of ['one', 'two']) {
@@ -413,7 +413,7 @@ export function describeViews(framework: Framework): void {
       }
     });
 
-    describe('know nothing of most fields of requests:', () => {
+    describe('bypass the cache for unknown fields of requests:', () => {
       const BROWSER = {
         accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
         'accept-encoding': 'gzip, deflate, br, zstd',
@@ -452,7 +452,7 @@ export function describeViews(framework: Framework): void {
         tracestate: `vendor=${n}`,
       });
 
-      it('those of browsers, proxies and tracing are in no one’s way', async () => {
+      it('fields of browsers, proxies and tracing are harmless', async () => {
         const url = await serve({ body: 'x' });
         for (const n of [1, 2, 3]) {
           await ask(url, { ...BROWSER, ...proxies(n), referer: `/${n}` });
@@ -471,7 +471,7 @@ export function describeViews(framework: Framework): void {
         'remote-user',
         'baggage',
       ]) {
-        it(`a request with ${name} is given nothing that was made for another, and leaves nothing`, async () => {
+        it(`a request with ${name} neither reads nor stores responses`, async () => {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           for (const value of ['a', 'b', 'a', undefined, 'b', undefined]) {
             const { body } = await ask(url, value === undefined ? {} : { [name]: value });
@@ -482,7 +482,7 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('one that `vary` names is part of the key', async () => {
+      it('a field that `vary` names is part of the key', async () => {
         const url = await serve(({ field }) => ({ body: `for ${field('x-tenant')}` }), {
           vary: ['X-Tenant'],
         });
@@ -494,7 +494,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('one that answers name in `Vary` is part of the key, once it is known', async () => {
+      it('a field that responses name in `Vary` is part of the key, once it is known', async () => {
         const url = await serve(({ field }) => ({
           headers: { vary: 'X-Tenant' },
           body: `for ${field('x-tenant')}`,
@@ -507,7 +507,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.be.lessThan(5);
       });
 
-      it('one by which proxies and handlers choose is part of the key, as it was sent', async () => {
+      it('a field by which proxies and handlers choose is part of the key, as it was sent', async () => {
         for (const name of ['x-original-url', 'x-requested-with', 'content-type', 'sec-fetch-dest']) {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           for (const value of ['/a', '/A', '/a', '/A']) {
@@ -524,7 +524,7 @@ export function describeViews(framework: Framework): void {
     });
 
     describe('with a body of the request', () => {
-      it('neither keep nor serve', async () => {
+      it('neither store nor serve responses', async () => {
         const url = await serve(({ field }) => ({ body: field('content-length') ?? 'none' }));
         const withBody = { 'content-type': 'text/plain', 'content-length': '5' };
         expect((await ask(url, withBody, 'GET', 'hello')).body.toString()).to.equal('5');
@@ -536,7 +536,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(3);
       });
 
-      it('that never comes hold up no other request', async () => {
+      it('that never arrives delay no other request', async () => {
         const stopped = gate();
         const url = await serve(async ({ field }) => {
           if (field('content-length') !== undefined || field('transfer-encoding') !== undefined) {
@@ -560,7 +560,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('wait for a handler that hangs for 5 seconds, and no longer', async () => {
+    it('wait at most 5 seconds for a handler that hangs', async () => {
       const hanging = gate();
       const url = await serve(
         async () => {
@@ -610,14 +610,14 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('methods that are not safe', async () => {
+      it('unsafe methods', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);
         await ask(url, {}, 'POST');
         expect(runs).to.equal(2);
       });
 
-      it('somebody who is authorized, unless that is in the key', async () => {
+      it('an authorized request, unless the credentials are in the key', async () => {
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }));
         await twice(url);
         const { body } = await ask(url, { authorization: 'Basic me' });
@@ -634,7 +634,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('tell apart', () => {
+    describe('separate', () => {
       it('hosts, paths, and queries that are written differently', async () => {
         const url = await serve(() => ({ body: `run ${runs}` }));
         const targets = [`${url}?a=1&b=2`, `${url}?b=2&a=1`, `${url}?a=1&b=2&`, `${url}?`, url];
@@ -652,7 +652,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(6);
       });
 
-      it('what `vary` names, and say so', async () => {
+      it('values of fields that `vary` names, which they also send in `Vary`', async () => {
         const url = await serve(({ field }) => ({ body: field('accept-language') ?? 'none' }), {
           vary: ['Accept-Language'],
         });
@@ -667,7 +667,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('what a function makes of a field', async () => {
+      it('results of a function of a field', async () => {
         const role = (native: any) => framework.field(native, 'authorization')?.slice(0, 1) ?? null;
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }), {
           vary: { authorization: role },
@@ -680,7 +680,7 @@ export function describeViews(framework: Framework): void {
         expect(bodies).to.deep.equal(['for a1', 'for a1', 'for b1']);
       });
 
-      it('what `extra` gives', async () => {
+      it('values of `extra`', async () => {
         const url = await serve(({ field }) => ({ body: field('user-agent') ?? '' }), {
           extra: (native: any) => framework.field(native, 'user-agent'),
         });
@@ -691,15 +691,15 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('nothing that `extra` cannot tell apart: that is an error', async () => {
+      it('no values of `extra` without an exact key: these are an error', async () => {
         const url = await serve({ body: 'x' }, { extra: () => new (class User {})() });
         expect((await ask(url)).status).to.equal(500);
         expect(runs).to.equal(0);
       });
     });
 
-    describe('let others ask again', () => {
-      it('with an ETag, also when there is nothing to serve yet', async () => {
+    describe('support conditional requests', () => {
+      it('with an ETag, also on a miss', async () => {
         const url = await serve({ headers: { 'content-type': 'text/plain' }, body: 'x' });
         const { headers } = await ask(url);
         expect(headers.etag).to.be.a('string');
@@ -718,7 +718,7 @@ export function describeViews(framework: Framework): void {
         expect([other.status, other.body.toString()]).to.deep.equal([200, 'x']);
       });
 
-      it('with the ETag and the date that the handler gave', async () => {
+      it('with the ETag and the date that the handler set', async () => {
         const given = {
           etag: '"own"',
           'last-modified': 'Tue, 02 Jan 2024 00:00:00 GMT',
@@ -738,7 +738,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('by HEAD, which a kept GET answers, and which keeps nothing itself', async () => {
+      it('by HEAD, which a stored GET answers, and which stores nothing itself', async () => {
         const url = await serve({ body: 'four' });
         await ask(url, {}, 'HEAD');
         await started.cache.idle();
@@ -752,8 +752,8 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('as samples', () => {
-      it('are kept until a row changes, and made anew at the very next request', async () => {
+    describe('with samples', () => {
+      it('are cached until a row changes, and created again at the next request', async () => {
         const url = await serve(async () => ({ body: await title() }), { samples: Article });
         const [first, second] = await twice(url);
         expect([first, second].map(({ body }) => body.toString())).to.deep.equal(['First', 'First']);
@@ -763,7 +763,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('are kept while rows change that they do not stand for', async () => {
+      it('are kept when rows outside of the samples change', async () => {
         const url = await serve(async () => ({ body: await title() }), {
           samples: { entity: Article, where: { author: 1 } },
         });
@@ -777,7 +777,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('may depend on the request', async () => {
+      it('may have samples that depend on the request', async () => {
         const url = await serve(async () => ({ body: await title() }), {
           samples: (native: any) => ({
             entity: Article,
@@ -795,7 +795,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url, { 'user-agent': '1' })).body.toString()).to.equal('Changed');
       });
 
-      it('are not kept if a row changes while they are made', async () => {
+      it('are not stored if a row changes while they are created', async () => {
         const { reached, pass, open } = gate();
         const url = await serve(
           async () => {
@@ -816,7 +816,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url)).body.toString()).to.equal('Changed');
       });
 
-      it('are made once for those who ask at once', async () => {
+      it('are created once for concurrent requests', async () => {
         const { reached, pass, open } = gate();
         let arrived = 0;
         const url = await serve(
@@ -836,7 +836,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('are dropped by URL, with all that is kept of it', async () => {
+    it('are dropped by URL, with all variants', async () => {
       const url = await serve(({ field }) => ({ body: field('accept-language') ?? '' }), {
         vary: ['accept-language'],
       });
@@ -861,7 +861,7 @@ export function describeViews(framework: Framework): void {
       expect(runs).to.equal(8);
     });
 
-    it('that are dropped while they are made are not kept', async () => {
+    it('are not stored if they are dropped while they are created', async () => {
       const { reached, pass, open } = gate();
       const url = await serve(async () => {
         await pass();

@@ -13,7 +13,7 @@ export function describeRandom(makeSubject: MakeSubject): void {
     'with hardly room for schemes': { maxSchemes: 2 },
     'with hardly room for what a writer touches': { maxTouched: 2 },
   })) {
-    it(`never leads to a stale answer, ${name}`, async () => {
+    it(`never leads to a stale result, ${name}`, async () => {
       const subject = await make(limits);
       let worlds = 0;
       let hits = 0;

@@ -64,7 +64,7 @@ function clusterSubject(options: RedisStoreOptions = {}): ClusterSubject {
   };
 }
 
-describe('On a Redis Cluster', () => {
+describe('A store in a Redis Cluster', () => {
   before(async () => {
     cluster = await startRedisCluster();
   }).timeout(300_000);
@@ -72,13 +72,13 @@ describe('On a Redis Cluster', () => {
 
   describeStore('ClusterStore', async limits => clusterSubject(limits));
 
-  it('knows the slot of a key', async () => {
+  it('computes the slot of a key as Redis does', async () => {
     for (const key of ['', 'a', 'a{b}c', '{}x', 'x{é}', '{a}{b}', 'a{', '}{a}']) {
       expect(slotOf(key), key).to.equal(await cluster!.clients[0]!.call('CLUSTER', 'KEYSLOT', key));
     }
   });
 
-  it('finds no two entries of before and after a write that comes between its questions', async () => {
+  it('does not return one entry from before a write and one from after it if the write comes between its requests', async () => {
     const subject = clusterSubject();
     const { store, other } = subject;
     const { fetch } = RedisStore.prototype;
@@ -107,7 +107,7 @@ describe('On a Redis Cluster', () => {
     }
   });
 
-  describe('where a node of it lags', () => {
+  describe('with a node that lags', () => {
     let subject: ClusterSubject;
     let master: Redis;
     let replica: Redis;
@@ -192,7 +192,7 @@ describe('On a Redis Cluster', () => {
       return answer;
     }
 
-    it('believes nothing of a replica that lagged when it took over', async () => {
+    it('treats everything in a replica that lagged when it was promoted as a miss', async () => {
       await cutOff(master, replica);
       await change();
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
@@ -200,7 +200,7 @@ describe('On a Redis Cluster', () => {
       expect(await firstAnswer()).to.equal(undefined);
     }).timeout(300_000);
 
-    it('believes nothing of a master that was replaced, lagged, and took over again', async () => {
+    it('treats everything in a master that was demoted, lagged, and was promoted again as a miss', async () => {
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
       await isFollowed(replica, master);
       await until(() =>
@@ -223,7 +223,7 @@ describe('On a Redis Cluster', () => {
       }
     }).timeout(300_000);
 
-    it('is told who serves what by a replica, if it knows no other node', async () => {
+    it('learns the topology from a replica if it knows no other node', async () => {
       const port = cluster!.ports[cluster!.clients.indexOf(replica)]!;
       const source = new Cluster([{ host: '127.0.0.1', port }], { lazyConnect: true });
       const { prefix } = subject;
@@ -301,7 +301,7 @@ describe('On a Redis Cluster', () => {
       return { tally, done: Promise.all(work) };
     }
 
-    it('serves nothing stale while slots move to and fro', async () => {
+    it('serves nothing stale while slots move between nodes', async () => {
       const { tally, done } = load();
       await until(() => tally.hits > 100, { timeout: 60_000 });
       const ids = await Promise.all(cluster!.clients.map(client => client.call('CLUSTER', 'MYID')));
@@ -319,7 +319,7 @@ describe('On a Redis Cluster', () => {
       expect(tally.writes).to.be.greaterThan(20);
     }).timeout(300_000);
 
-    it('serves nothing stale while a master fails and its replica takes over', async () => {
+    it('serves nothing stale while a master fails and its replica is promoted', async () => {
       const { tally, done } = load();
       await until(() => tally.hits > 100, { timeout: 60_000 });
       await cluster!.servers[0]!.kill9();
