@@ -133,7 +133,7 @@ describe('views of node:http', () => {
   });
 });
 
-/** Of nobody: servers and clients that look at it take any. */
+/** A certificate without an owner, which servers and clients accept here. */
 const CERTIFICATE = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgL1fcN2NJHhyc+qR9

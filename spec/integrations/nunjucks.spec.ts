@@ -39,7 +39,7 @@ describe('cached tags of Nunjucks', () => {
     }
     const env = new nunjucks.Environment(new Files() as never, { autoescape: true });
     tags = addCachedTags(env, { orm: started.orm, ...options });
-    // data that is asked for when a fragment is rendered, and not before
+    // data that is loaded when a fragment is rendered
     env.addFilter(
       'load',
       (load: () => Promise<unknown>, done) => load().then(data => done(null, data), done),
@@ -208,7 +208,7 @@ describe('cached tags of Nunjucks', () => {
       for (const _ of [1, 2]) {
         expect([await render(folders[0]!), await render(folders[1]!)]).to.deep.equal(['a', 'b']);
       }
-      // what is kept of the first is for another environment of the same folder as well
+      // fragments of the first are shared with another environment of the same folder
       writeFileSync(join(folders[0]!, 'part.njk'), 'changed');
       expect(await render(folders[0]!)).to.equal('a');
     });

@@ -15,7 +15,7 @@ describe('names of places', () => {
     const parts = [{}, {}];
     const name = nameOfPlace(placeOf('route /c', ...parts));
     expect(nameOfPlace(placeOf('route /c', ...parts))).to.equal(name);
-    expect(nameOfPlace(placeOf(undefined, ...parts))).to.equal(name); // it is asked for once
+    expect(nameOfPlace(placeOf(undefined, ...parts))).to.equal(name); // describe() is called once
   });
 
   it('are unique to a process and a place if two places have the same description', () => {

@@ -111,7 +111,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     return body.toString();
   }
 
-  /** How they are asked for: over HTTP, or as a piece of a page. */
+  /** How they are requested: over HTTP, or as a fragment of a page. */
   const kinds: Record<string, () => Promise<(extra?: object) => Promise<string>>> = {
     'views of node:http': async () => {
       const view = cachedHttpViewAs(Tag, { orm });

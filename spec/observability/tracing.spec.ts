@@ -29,7 +29,7 @@ describe('channels', () => {
 
   const fork = () => blog.orm.em.fork();
 
-  /** What was told while it ran. A message is the same object from start to end. */
+  /** The messages published while it ran. A message is the same object from start to end. */
   async function heard<M extends object>(
     name: string,
     run: () => unknown,

@@ -15,7 +15,7 @@ const CHANGE = { table: 'article', touched: () => undefined };
 const WRITER = { id: 'writer', xid: '7' };
 const RETRY_AFTER = 1000;
 
-/** A store that can be down, and counts what it is asked. */
+/** A store that can be down, and that counts its calls. */
 class FallibleStore extends MemoryStore {
   isDown = false;
   calls = 0;
@@ -186,7 +186,7 @@ describe('the guarded store', () => {
     expect(await store.read(ADDRESS), 'delivered').to.equal(undefined);
   });
 
-  /** What another process that misses is told. */
+  /** The lease of another process after a miss. */
   async function leaseOfOthers(): Promise<Lease> {
     const lease = await store.lease(ADDRESS, 60);
     if (lease.granted || lease.quarantines.length === 0) {

@@ -11,7 +11,7 @@ import { gate } from '../../support/gate.js';
 import { until } from '../../support/until.js';
 import { ask, type Fields, type Framework, type Reply, type Route, type Site } from './site.js';
 
-/** What views promise, whatever the framework. */
+/** The promises of views on every framework. */
 export function describeViews(framework: Framework): void {
   describe(`views of ${framework.name}`, () => {
     let started: Started;
@@ -237,7 +237,7 @@ export function describeViews(framework: Framework): void {
         await reached;
         impatient.destroy();
         try {
-          // while the handler of who has gone is still at it
+          // while the handler of the client that has gone is still running
           const { body } = await ask(url);
           expect([body.toString(), runs]).to.deep.equal(['x', 2]);
         } finally {

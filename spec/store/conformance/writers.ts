@@ -195,7 +195,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await trust(store, articles(status('new')));
     await store.mark(writer(), [touching(ARTICLE)]);
 
-    // nobody had asked for a category before, so that the writer could not tell which it touches
+    // no reader had registered a category before, so that the writer did not know which it touches
     expect((await leaseRefused(store, seven)).writers).to.have.lengthOf(1);
   });
 

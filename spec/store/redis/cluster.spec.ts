@@ -162,7 +162,7 @@ describe('A store in a Redis Cluster', () => {
       await until(isLinked, { timeout: 60_000 });
     }
 
-    /** The replica gets nothing more of what its master is told. */
+    /** The replica receives no more data of its master. */
     async function cutOff(from: Redis, follower: Redis): Promise<void> {
       await from.config('SET', 'requirepass', 'secret');
       await from.call('CLIENT', 'KILL', 'TYPE', 'replica');
@@ -175,7 +175,7 @@ describe('A store in a Redis Cluster', () => {
       await subject.other.settle(w.id, [ARTICLE]);
     }
 
-    /** As soon as the nodes agree about who serves it. */
+    /** When the nodes agree about the slot's master. */
     async function firstAnswer(): Promise<string | undefined> {
       let answer: string | undefined;
       await until(
@@ -246,7 +246,7 @@ describe('A store in a Redis Cluster', () => {
     const tables = ['one', 'two', 'three', 'four'];
     const addressOf = (table: string) => query(on(table, category('7')));
 
-    /** Readers and writers of a row a table, each of whose versions is a number, until told to stop. */
+    /** Readers and writers of one row per table, whose versions are numbers, until it is stopped. */
     function load() {
       const committed = new Map(tables.map(table => [table, 0]));
       const tally = { reads: 0, hits: 0, stale: 0, writes: 0, running: true };
@@ -286,7 +286,7 @@ describe('A store in a Redis Cluster', () => {
               const value = String(committed.get(table));
               await via.fill(address, lease.seal, Buffer.from(value), LONG).catch(() => {});
             } else {
-              // nobody is in flight who wrote before: there is one writer a table, and it goes on
+              // no earlier writer is in flight, because each table has one writer, which continues
               await Promise.all(lease?.quarantines.map(each => via.lift(each).catch(() => {})) ?? []);
             }
           }

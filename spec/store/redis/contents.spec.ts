@@ -137,7 +137,7 @@ describe('The keys in Redis', () => {
   it('belong to one prefix only, even if other prefixes begin alike', async () => {
     const url = await redisUrl();
     const unique = crypto.randomUUID();
-    // what a prefix may be followed by: letters that tell kinds of keys, and parts of the marker
+    // what may follow a prefix: letters for the kinds of keys, and parts of the marker
     const part = fc.constantFrom(
       '',
       'a',
