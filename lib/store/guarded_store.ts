@@ -44,7 +44,7 @@ export class GuardedStore implements Store {
   #closedUntil = 0;
   #recovery: Promise<void> | undefined;
   /** marks that the store did not take, by the id of a writer that may not have ended */
-  readonly #pending = new Map<string, OwedMark>();
+  readonly #pending = new Map<string, LateMark>();
   /** tables to drop before the store is trusted */
   readonly #undelivered = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -156,12 +156,12 @@ export class GuardedStore implements Store {
    */
   async flush(isLast: boolean): Promise<void> {
     await this.#recovery;
-    if (this.#owes) {
+    if (this.#hasUndelivered) {
       await this.#recover();
     }
-    if (this.#owes && isLast) {
-      const owed = [...this.#pending.values()].flatMap(({ tables }) => tables);
-      const tables = [...new Set([...this.#undelivered, ...owed])].join(', ');
+    if (this.#hasUndelivered && isLast) {
+      const late = [...this.#pending.values()].flatMap(({ tables }) => tables);
+      const tables = [...new Set([...this.#undelivered, ...late])].join(', ');
       this.#options.report(
         'close',
         new Error(`The store has not received the invalidations of writes to ${tables}.`),
@@ -183,12 +183,12 @@ export class GuardedStore implements Store {
     this.#store = store;
     this.#isEnded = false;
     this.#closedUntil = 0;
-    if (this.#owes) {
+    if (this.#hasUndelivered) {
       void this.#recover();
     }
   }
 
-  get #owes(): boolean {
+  get #hasUndelivered(): boolean {
     return this.#pending.size > 0 || this.#undelivered.size > 0;
   }
 
@@ -197,7 +197,7 @@ export class GuardedStore implements Store {
   }
 
   #isTrusted(): boolean {
-    if (this.#closedUntil === 0 && !this.#owes && !this.#recovery) {
+    if (this.#closedUntil === 0 && !this.#hasUndelivered && !this.#recovery) {
       return true;
     }
     if (!this.#isClosed()) {
@@ -222,8 +222,8 @@ export class GuardedStore implements Store {
       try {
         // also without tables, to test that the store answers
         await this.drop(tables.length > 0 ? tables : [PROBE]);
-        for (const owed of this.#pending.values()) {
-          await this.#makeUpFor(owed);
+        for (const late of this.#pending.values()) {
+          await this.#markLate(late);
         }
         this.#closedUntil = 0;
       } catch (error) {
@@ -234,7 +234,7 @@ export class GuardedStore implements Store {
         this.#tryLater();
         return;
       }
-    } while (this.#owes);
+    } while (this.#hasUndelivered);
   }
 
   async #mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
@@ -243,14 +243,14 @@ export class GuardedStore implements Store {
     await (isAll ? this.#store.clear() : this.#store.mark(writer, changes));
   }
 
-  async #makeUpFor(owed: OwedMark): Promise<void> {
-    const { writer, tables } = owed;
+  async #markLate(late: LateMark): Promise<void> {
+    const { writer, tables } = late;
     await this.#mark(
       writer,
       tables.map(table => ({ table, touched: () => undefined })),
     );
     const now = this.#pending.get(writer.id);
-    if (now === owed) {
+    if (now === late) {
       this.#pending.delete(writer.id);
     } else if (!now) {
       // the writer has settled meanwhile, perhaps before the late mark arrived
@@ -260,7 +260,7 @@ export class GuardedStore implements Store {
 
   /** Retries by a timer as well, because other processes may read stale results while this one is idle. */
   #tryLater(): void {
-    if (this.#owes && !this.#timer && !this.#isEnded) {
+    if (this.#hasUndelivered && !this.#timer && !this.#isEnded) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
         void this.#recover();
@@ -293,7 +293,7 @@ export class GuardedStore implements Store {
   }
 }
 
-interface OwedMark {
+interface LateMark {
   readonly writer: Writer;
   readonly tables: readonly string[];
 }

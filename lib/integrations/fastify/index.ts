@@ -50,7 +50,7 @@ export function cachedViewAs(
 /** A running handler, between the two hooks. */
 interface Running {
   readonly viewRun: ViewRun<FastifyRequest>;
-  over(decision?: Decision): void;
+  finish(decision?: Decision): void;
 }
 
 function hooks(view: View<FastifyRequest>): CachedRoute {
@@ -76,13 +76,13 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
         }
         const decided = Promise.withResolvers<Decision | undefined>();
         const showConditions = hideConditions(request.raw);
-        const over = (decision?: Decision) => {
+        const finish = (decision?: Decision) => {
           showConditions();
           decided.resolve(decision);
         };
         const head = headOf(reply.raw);
-        void head.then(() => over()); // the client has gone, or the response was sent without Fastify
-        running.set(request, { viewRun, over });
+        void head.then(() => finish()); // the client has gone, or the response was sent without Fastify
+        running.set(request, { viewRun, finish });
         done();
         const decision = await decided.promise;
         return decision && viewRun.confirm(decision, await head);
@@ -110,7 +110,7 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
       const body = bytesOf(payload);
       running.delete(request);
       if (!handled || !body) {
-        handled?.over();
+        handled?.finish();
         done(null, payload);
         return;
       }
@@ -121,7 +121,7 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
       if (keep || send.status !== status) {
         setAnswer(reply, send);
       }
-      handled.over(decision);
+      handled.finish(decision);
       done(null, send.status === 304 ? null : payload);
     },
   };

@@ -31,24 +31,24 @@ export function capture(
   const writeHead = response.writeHead as AnyFunction;
   const flushHeaders = response.flushHeaders as AnyFunction;
   const addTrailers = response.addTrailers as AnyFunction;
-  let isOver = false;
+  let isFinished = false;
   let decision: Decision | undefined;
 
-  const over = () => {
-    isOver = true;
+  const finish = () => {
+    isFinished = true;
     showConditions();
     if (!decision?.keep) {
       resolve(undefined);
     }
   };
   response.once('close', () => {
-    over();
+    finish();
     resolve(decision && policy.confirm(decision, undefined));
   });
 
   // the replaced methods are never restored, because other middleware may have wrapped them; they pass everything through
   response.writeHead = ((status: number, ...rest: any[]) => {
-    if (isOver) {
+    if (isFinished) {
       const result = writeHead.call(response, status, ...rest);
       if (decision && response.headersSent) {
         resolve(policy.confirm(decision, sentHead(response)));
@@ -69,15 +69,15 @@ export function capture(
     ['addTrailers', addTrailers],
   ] as const) {
     response[name] = ((...args: any[]) => {
-      if (!isOver) {
-        over();
+      if (!isFinished) {
+        finish();
       }
       return original.apply(response, args);
     }) as never;
   }
 
   response.end = ((...args: any[]) => {
-    if (isOver) {
+    if (isFinished) {
       return end.apply(response, args);
     }
     const callback = args.find(arg => typeof arg === 'function');
@@ -86,12 +86,12 @@ export function capture(
     const length = fields['content-length'];
     // an invalid body or a wrong content-length: the original method throws the error
     if (!body || (length !== undefined && request.method === 'GET' && length !== String(body.byteLength))) {
-      over();
+      finish();
       return end.apply(response, args);
     }
     const status = response.statusCode;
     decision = policy.decide({ status, message: messageOf(response), fields, body });
-    over();
+    finish();
     sendAnswer(response, decision.send, callback, end);
     return response;
   }) as never;

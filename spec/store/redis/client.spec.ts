@@ -152,7 +152,7 @@ describe('The connection to Redis', () => {
     const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
     ends.push(() => cluster.disconnect());
 
-    expect(() => new RedisStore(cluster)).to.throw('Take a ClusterStore');
+    expect(() => new RedisStore(cluster)).to.throw('Use a ClusterStore');
   });
 
   it('refuses a node of a Redis Cluster', async () => {
