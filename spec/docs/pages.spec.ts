@@ -58,7 +58,7 @@ watch(orm);`;
       body: "```ts\nthrow new Error('on purpose');\n```",
       complaint: /Error: on purpose[\s\S]*main\.js:/,
     },
-    'whose answer comes from elsewhere': {
+    'whose answer comes from another source': {
       body: `\`\`\`ts${cache}\nawait orm.em.fork().find(Tag, {}); // from the database\nawait orm.em.fork().find(Tag, {}); // from the database\nawait orm.close();\n\`\`\``,
       complaint: /main\.ts:15: it was answered from the cache/,
     },
@@ -70,7 +70,7 @@ watch(orm);`;
       body: '```ts\nif (Date.now() === 0) {\n  console.log(1); // 1\n}\n```',
       complaint: /Nothing came to: main\.ts:5/,
     },
-    'with a file that nobody uses': {
+    'with an unused file': {
       body: '```ts unused.ts\nexport const x = 1;\n```\n```ts\nconsole.log(2); // 2\n```',
       complaint: /Nothing came to: unused\.ts:1/,
     },

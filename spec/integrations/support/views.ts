@@ -82,8 +82,8 @@ export function describeViews(framework: Framework): void {
 
     const title = async () => (await started.orm.em.fork().findOneOrFail(Article, 1)).title;
 
-    describe('store', () => {
-      it('status, fields and body, byte by byte', async () => {
+    describe('storing', () => {
+      it('store status, fields and body, byte by byte', async () => {
         const body = randomBytes(10_000);
         const url = await serve({ headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body });
         const [first, second] = await twice(url);
@@ -99,7 +99,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('an age that the handler set, and add to it', async () => {
+      it('store an age that the handler set, and add to it', async () => {
         const url = await serve({ headers: { age: '100' }, body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal('100');
@@ -107,7 +107,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('the status message', async () => {
+      it('store the status message', async () => {
         if (framework.withoutMessage) {
           expect(framework.name).to.equal('Hono'); // whose server sends the usual one
           return;
@@ -121,7 +121,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('text and JSON with the type that the framework set', async () => {
+      it('store text and JSON with the type that the framework set', async () => {
         const url = await serve({ body: { title: 'Größe 😀' } });
         const [first, second] = await twice(url);
         expect(runs).to.equal(1);
@@ -130,7 +130,7 @@ export function describeViews(framework: Framework): void {
         expect(second.headers.etag).to.equal(first.headers.etag);
       });
 
-      it('empty responses, permanent redirects, and 404', async () => {
+      it('store empty responses, permanent redirects, and 404', async () => {
         for (const reply of [
           { status: 200, body: '' },
           { status: 204 },
@@ -149,7 +149,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('the creation time of a response, and send its age', async () => {
+      it('store the creation time of a response, and send its age', async () => {
         const url = await serve({ body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal(undefined);
@@ -161,7 +161,7 @@ export function describeViews(framework: Framework): void {
         );
       });
 
-      it('no fields that middleware around them sets for a request', async () => {
+      it('store no fields that middleware around them sets for a request', async () => {
         const [first, second] = await twice(await serve({ body: 'x' }));
         expect(first.headers['x-request']).to.match(/^r\d+$/);
         expect(second.headers['x-request'])
@@ -171,24 +171,27 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('do not store', () => {
+    describe('exclusions', () => {
       const replies: Record<string, Reply> = {
         'a cookie': { headers: { 'set-cookie': 'a=b' }, body: 'x' },
         cookies: { headers: { 'set-cookie': ['a=b', 'c=d'] }, body: 'x' },
-        'a private answer': { headers: { 'cache-control': 'max-age=60, private' }, body: 'x' },
-        'an answer that is private in part': { headers: { 'cache-control': 'private="x-user"' }, body: 'x' },
+        'a private response': { headers: { 'cache-control': 'max-age=60, private' }, body: 'x' },
+        'a partly private response': { headers: { 'cache-control': 'private="x-user"' }, body: 'x' },
         'no-store': { headers: { 'cache-control': 'No-Store' }, body: 'x' },
-        'a partial answer': { status: 206, headers: { 'content-range': 'bytes 0-0/9' }, body: 'x' },
-        'a redirect for now': { status: 302, headers: { location: '/' }, body: 'x' },
-        'a refusal': { status: 403, body: 'x' },
-        'a failure': { status: 500, body: 'x' },
-        'a busy server': { status: 503, body: 'x' },
-        'what varies by a field that is not in the key': { headers: { vary: 'accept-language' }, body: 'x' },
-        'what varies by anything': { headers: { vary: '*' }, body: 'x' },
-        'what was encoded for one client': { headers: { 'content-encoding': 'x-own' }, body: 'x' },
+        'a partial response': { status: 206, headers: { 'content-range': 'bytes 0-0/9' }, body: 'x' },
+        'a temporary redirect': { status: 302, headers: { location: '/' }, body: 'x' },
+        'a 403': { status: 403, body: 'x' },
+        'a 500': { status: 500, body: 'x' },
+        'a 503': { status: 503, body: 'x' },
+        'a response that varies by a field that is not in the key': {
+          headers: { vary: 'accept-language' },
+          body: 'x',
+        },
+        'a response that varies by anything': { headers: { vary: '*' }, body: 'x' },
+        'a response that was encoded for one client': { headers: { 'content-encoding': 'x-own' }, body: 'x' },
       };
       for (const [what, reply] of Object.entries(replies)) {
-        it(what, async () => {
+        it(`do not store ${what}`, async () => {
           const [first, second] = await twice(await serve(reply));
           expect(runs).to.equal(2);
           for (const { status, headers, body } of [first, second]) {
@@ -202,20 +205,20 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('a stream', async () => {
+      it('do not store a stream', async () => {
         const url = await serve(() => ({ body: Readable.from(slowly(['a', 'b', 'c'])) }));
         const answers = await twice(url);
         expect(runs).to.equal(2);
         expect(answers.map(({ body }) => body.toString())).to.deep.equal(['abc', 'abc']);
       });
 
-      it('a body above the size limit', async () => {
+      it('do not store a body above the size limit', async () => {
         const answers = await twice(await serve({ body: 'x'.repeat(101) }, { maxBody: 100 }));
         expect(runs).to.equal(2);
         expect(answers.map(({ body }) => body.length)).to.deep.equal([101, 101]);
       });
 
-      it('exceptions of a handler', async () => {
+      it('do not store exceptions of a handler', async () => {
         const url = await serve(() => {
           throw new Error('on purpose');
         });
@@ -224,7 +227,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('a response whose client has gone, and do not hang', async () => {
+      it('do not store a response whose client has gone, and do not hang', async () => {
         const { reached, pass, open } = gate();
         const url = await serve(async () => {
           if (runs === 1) {
@@ -247,7 +250,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('check the response as it is sent:', () => {
+    describe('the response as it is sent', () => {
       const FORBIDDING: readonly Fields[] = [
         { 'cache-control': 'private' },
         { 'cache-control': 'no-store' },
@@ -375,7 +378,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('identify the handler:', () => {
+    describe('identifying the handler', () => {
       const pageOf = (body: string) => routeOf(() => ({ body }), body === 'admin' ? { role: 'admin' } : {});
 
       it('two handlers of the same text on one URL share nothing, and each has its own cache', async () => {
@@ -413,7 +416,7 @@ export function describeViews(framework: Framework): void {
       }
     });
 
-    describe('bypass the cache for unknown fields of requests:', () => {
+    describe('fields of requests', () => {
       const BROWSER = {
         accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
         'accept-encoding': 'gzip, deflate, br, zstd',
@@ -595,14 +598,14 @@ export function describeViews(framework: Framework): void {
       }
     });
 
-    describe('do not use the cache for', () => {
+    describe('bypassing requests', () => {
       for (const [name, value] of Object.entries({
         cookie: 'session=1',
         'if-match': '"x"',
         'if-unmodified-since': 'Tue, 02 Jan 2024 00:00:00 GMT',
         'cache-control': 'no-store',
       })) {
-        it(`a request with ${name}`, async () => {
+        it(`do not use the cache for a request with ${name}`, async () => {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           await twice(url);
           expect((await ask(url, { [name]: value })).body.toString()).to.equal(`for ${value}`);
@@ -610,14 +613,14 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('unsafe methods', async () => {
+      it('do not use the cache for unsafe methods', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);
         await ask(url, {}, 'POST');
         expect(runs).to.equal(2);
       });
 
-      it('an authorized request, unless the credentials are in the key', async () => {
+      it('do not use the cache for an authorized request, unless the credentials are in the key', async () => {
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }));
         await twice(url);
         const { body } = await ask(url, { authorization: 'Basic me' });
@@ -626,7 +629,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url)).body.toString()).to.equal('for undefined');
       });
 
-      it('parts of a body', async () => {
+      it('do not use the cache for parts of a body', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);
         await ask(url, { range: 'bytes=0-0' });
@@ -634,8 +637,8 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('separate', () => {
-      it('hosts, paths, and queries that are written differently', async () => {
+    describe('the key', () => {
+      it('separate hosts, paths, and queries that are written differently', async () => {
         const url = await serve(() => ({ body: `run ${runs}` }));
         const targets = [`${url}?a=1&b=2`, `${url}?b=2&a=1`, `${url}?a=1&b=2&`, `${url}?`, url];
         const bodies = new Set<string>();
@@ -652,7 +655,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(6);
       });
 
-      it('values of fields that `vary` names, which they also send in `Vary`', async () => {
+      it('separate values of fields that `vary` names, which they also send in `Vary`', async () => {
         const url = await serve(({ field }) => ({ body: field('accept-language') ?? 'none' }), {
           vary: ['Accept-Language'],
         });
@@ -667,7 +670,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('results of a function of a field', async () => {
+      it('separate results of a function of a field', async () => {
         const role = (native: any) => framework.field(native, 'authorization')?.slice(0, 1) ?? null;
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }), {
           vary: { authorization: role },
@@ -680,7 +683,7 @@ export function describeViews(framework: Framework): void {
         expect(bodies).to.deep.equal(['for a1', 'for a1', 'for b1']);
       });
 
-      it('values of `extra`', async () => {
+      it('separate values of `extra`', async () => {
         const url = await serve(({ field }) => ({ body: field('user-agent') ?? '' }), {
           extra: (native: any) => framework.field(native, 'user-agent'),
         });
@@ -691,15 +694,15 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('no values of `extra` without an exact key: these are an error', async () => {
+      it('separate no values of `extra` without an exact key: these are an error', async () => {
         const url = await serve({ body: 'x' }, { extra: () => new (class User {})() });
         expect((await ask(url)).status).to.equal(500);
         expect(runs).to.equal(0);
       });
     });
 
-    describe('support conditional requests', () => {
-      it('with an ETag, also on a miss', async () => {
+    describe('conditional requests', () => {
+      it('support conditional requests with an ETag, also on a miss', async () => {
         const url = await serve({ headers: { 'content-type': 'text/plain' }, body: 'x' });
         const { headers } = await ask(url);
         expect(headers.etag).to.be.a('string');
@@ -718,7 +721,7 @@ export function describeViews(framework: Framework): void {
         expect([other.status, other.body.toString()]).to.deep.equal([200, 'x']);
       });
 
-      it('with the ETag and the date that the handler set', async () => {
+      it('support conditional requests with the ETag and the date that the handler set', async () => {
         const given = {
           etag: '"own"',
           'last-modified': 'Tue, 02 Jan 2024 00:00:00 GMT',
@@ -738,7 +741,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('by HEAD, which a stored GET answers, and which stores nothing itself', async () => {
+      it('support conditional requests by HEAD, which a stored GET answers, and which stores nothing itself', async () => {
         const url = await serve({ body: 'four' });
         await ask(url, {}, 'HEAD');
         await started.cache.idle();

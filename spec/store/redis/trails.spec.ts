@@ -38,24 +38,24 @@ describe('A trail in Redis', () => {
 
   const damages: Record<string, (client: Redis, stamp: string, trail: string) => Promise<unknown>> = {
     'is a string': (client, _, trail) => client.set(trail, 'x'),
-    'holds nonsense': async (client, _, trail) => {
+    'contains nonsense': async (client, _, trail) => {
       await client.del(trail);
       await client.rpush(trail, 'x', 'y');
     },
-    'holds what is no step': async (client, stamp, trail) => {
+    'contains an invalid row delta': async (client, stamp, trail) => {
       await client.lset(trail, -1, `${await client.get(stamp)} 9 {"a":1}`);
     },
-    'lacks its last step': (client, _, trail) => client.rpop(trail),
-    'has one too many': async (client, _, trail) => {
+    'lacks its last row delta': (client, _, trail) => client.rpop(trail),
+    'has one row delta too many': async (client, _, trail) => {
       await client.rpush(trail, (await client.lindex(trail, 0))!);
     },
-    'is that of another stamp': async (client, stamp) => {
+    'belongs to another stamp': async (client, stamp) => {
       await client.setrange(stamp, 0, 'another');
     },
-    'belongs to a stamp that is no number': async (client, stamp) => {
+    'belongs to a stamp without a count': async (client, stamp) => {
       await client.setrange(stamp, (await client.strlen(stamp)) - 3, 'abc');
     },
-    'belongs to a stamp that has turned back': async (client, stamp) => {
+    'belongs to a stamp with a decreased count': async (client, stamp) => {
       await client.setrange(stamp, (await client.strlen(stamp)) - 3, '000');
     },
     'belongs to a stamp that is a list': async (client, stamp) => {
