@@ -2,8 +2,8 @@ import { RedisStore } from '../lib/index.js';
 import type { EntryAddress, Seal } from '../lib/store/store.js';
 
 /**
- * A store that can multiply its last fill, because ten thousand queries before every flush would take minutes. A writer finds
- * the same data in Redis.
+ * A store that can multiply its last fill, because ten thousand queries before every flush would take minutes. A writer
+ * finds the same data in Redis.
  */
 export class MultiplyingStore extends RedisStore {
   #last: { tables: EntryAddress['tables']; seal: Seal; payload: Uint8Array; timeout: number } | undefined;

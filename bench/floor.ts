@@ -16,8 +16,8 @@ export function redisShelf(client: Redis, prefix: string): Shelf {
 }
 
 /**
- * Answers calls of the driver by one look-up and a decode. No cache of rows below the EntityManager can be faster. It ignores
- * options, dependencies and changes, so it is useful for this comparison only.
+ * Answers calls of the driver by one look-up and a decode. No cache of rows below the EntityManager can be faster. It
+ * ignores options, dependencies and changes, so it is useful for this comparison only.
  */
 export function answerFromShelf(orm: MikroORM, shelf: Shelf): void {
   const driver = orm.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;

@@ -6,8 +6,8 @@ import { cached, connect } from './subjects.js';
 import { shuffled, Timings, time } from './timings.js';
 
 /*
- * The cost of a find by a list of keys: without a cache, and with all, half or none of it cached; and of the same list as one
- * result. In rounds that measure everything.
+ * The cost of a find by a list of keys: without a cache, and with all, half or none of it cached; and of the same list
+ * as one result. In rounds that measure everything.
  */
 
 const ROUNDS = 60;

@@ -8,8 +8,8 @@ import { report } from './report.js';
 import { makeSubjects, type Places } from './subjects.js';
 
 /*
- * The cost of queries and flushes, with and without the extension, compared with the least possible. Measured in one process,
- * in rounds that measure everything, so that other load on the machine affects all sides alike.
+ * The cost of queries and flushes, with and without the extension, compared with the least possible. Measured in one
+ * process, in rounds that measure everything, so that other load on the machine affects all sides alike.
  */
 
 const places: Places = {

@@ -1,8 +1,8 @@
 import type { Row, RowChange } from './change.js';
 
 /**
- * The effect of changed rows on a dependency such as `city(country=FR)`, `city(country=MC; membership)` or `city`, in words;
- * `undefined` if no old or new row matches it.
+ * The effect of changed rows on a dependency such as `city(country=FR)`, `city(country=MC; membership)` or `city`, in
+ * words; `undefined` if no old or new row matches it.
  */
 export function effectOn(
   dependency: string,

@@ -12,8 +12,8 @@ const PATIENCE = 30_000;
 /**
  * Does what a program does only once, so that it does not count as the time of the first query.
  *
- * A store without a registry of a table refuses its results until all transactions of that moment have ended. On a server
- * without other clients that is at once.
+ * A store without a registry of a table refuses its results until all transactions of that moment have ended. On a
+ * server without other clients that is at once.
  */
 export async function warmUp(orm: Orm, interruption: AbortSignal): Promise<void> {
   const deadline = performance.now() + PATIENCE;

@@ -12,8 +12,8 @@ import { Truth } from './truth.js';
 import { makeWrites } from './writes.js';
 
 /*
- * Measures the share of dropped results that have changed: after every write, every query runs on the database again and is
- * compared with its previous answer, and every cache is checked for whether it still has the result.
+ * Measures the share of dropped results that have changed: after every write, every query runs on the database again
+ * and is compared with its previous answer, and every cache is checked for whether it still has the result.
  */
 
 const number = (name: string, otherwise: number) => Number(process.env[name] ?? otherwise);

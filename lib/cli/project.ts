@@ -74,8 +74,8 @@ function describe(orm: MikroORM<any>): Project {
 type Helper = typeof import('@mikro-orm/cli').CLIHelper;
 
 /**
- * Like `mikro-orm`, uses a TypeScript loader of the project. Without a loader, a configuration in JavaScript is used; and
- * without that, Node.js itself runs most TypeScript.
+ * Like `mikro-orm`, uses a TypeScript loader of the project. Without a loader, a configuration in JavaScript is used;
+ * and without that, Node.js itself runs most TypeScript.
  */
 async function supportTypeScript(helper: Helper): Promise<void> {
   const { preferTs, tsConfigPath, tsLoader } = helper.getSettings();

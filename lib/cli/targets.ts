@@ -10,7 +10,8 @@ export type Target =
   | { readonly kind: 'row'; readonly name: string; readonly key: string };
 
 /**
- * Parses `all`, `Article`, `blog.Article`, `blog.article`, a pattern of these, or one of these with a key: `Article.34`.
+ * Parses `all`, `Article`, `blog.Article`, `blog.article`, a pattern of these, or one of these with a key:
+ * `Article.34`.
  *
  * @throws UsageError if there is no such entity
  */

@@ -42,7 +42,8 @@ export function entityManagerOf(
 }
 
 /**
- * The stored value, or the value computed under a lease. A payload that cannot be decoded is a miss and an `error` event.
+ * The stored value, or the value computed under a lease. A payload that cannot be decoded is a miss and an `error`
+ * event.
  *
  * @param decode throws if the payload is damaged, or of another version of this package
  * @param compute runs once at most; its exceptions are passed on

@@ -8,8 +8,8 @@ import { readableName } from '../values/path.js';
 import type { Dependency } from '../values/scheme.js';
 
 /**
- * The dependencies of an entry in words: `article(category=7 and price<10; reads title)`, or just `article` for the whole
- * table. Columns are listed unless the whole row is read; `membership` means that only the set of rows matters.
+ * The dependencies of an entry in words: `article(category=7 and price<10; reads title)`, or just `article` for the
+ * whole table. Columns are listed unless the whole row is read; `membership` means that only the set of rows matters.
  */
 export function describeDependencies(address: EntryAddress): string[] {
   return address.tables.flatMap(({ table, dependencies }) => {

@@ -8,7 +8,9 @@ export interface ReadEvent {
   readonly op: ReadOp;
   /** where the result came from; `database` also stands for a computed result, and for a missing value */
   readonly source: 'cache' | 'database';
-  /** why it did not come from the cache (the change that made it a miss, if known), or bypassed it; `error`: it failed */
+  /**
+   * why it did not come from the cache (the change that made it a miss, if known), or bypassed it; `error`: it failed
+   */
   readonly reason?: string;
   /** the exception of a failed query */
   readonly error?: unknown;
@@ -37,7 +39,10 @@ export interface UnstoredEvent {
   readonly entity: string;
   readonly op: ReadOp;
   readonly key: string;
-  /** `refused`: a writer is in flight on its dependencies, or the store does not answer; otherwise why it must not be shared */
+  /**
+   * `refused`: a writer is in flight on its dependencies, or the store does not answer; otherwise why it must not be
+   * shared
+   */
   readonly reason: string;
 }
 

@@ -32,9 +32,9 @@ export interface CacheopsStats extends ReadCounts {
   /** of each op: `stats().ops.count.hits` */
   ops: Record<ReadOp, ReadCounts>;
   /**
-   * By name of the entity, function or fragment, and op: `stats().entities.Article?.fetch?.hits`. Views and values are not
-   * counted by name, because their number is unbounded. After 500 names of functions or fragments, new ones are counted
-   * as `others`.
+   * By name of the entity, function or fragment, and op: `stats().entities.Article?.fetch?.hits`. Views and values are
+   * not counted by name, because their number is unbounded. After 500 names of functions or fragments, new ones are
+   * counted as `others`.
    */
   entities: Record<string, Partial<Record<ReadOp, ReadCounts>>>;
 }
@@ -80,8 +80,8 @@ export class Names {
 }
 
 /**
- * Counts reads by op and name, and everything else in total. Totals are computed by {@link read}, so that a hit increments
- * one number.
+ * Counts reads by op and name, and everything else in total. Totals are computed by {@link read}, so that a hit
+ * increments one number.
  */
 export class Stats {
   audited = 0;

@@ -23,7 +23,9 @@ export interface ReadMessage {
 
 /** A message of the channel `mikro-orm-cacheops:store`: one call of the store. */
 export interface StoreMessage {
-  /** COMMIT waits for `mark`; `settle` comes after COMMIT; readers do the others, except manual ones (`drop`, `clear`) */
+  /**
+   * COMMIT waits for `mark`; `settle` comes after COMMIT; readers do the others, except manual ones (`drop`, `clear`)
+   */
   readonly operation: 'read' | 'reseal' | 'lease' | 'fill' | 'mark' | 'settle' | 'lift' | 'drop' | 'clear';
   readonly database: string;
   readonly events: CacheopsEvents;
@@ -36,8 +38,8 @@ export interface StoreMessage {
 
 /**
  * Channels of `node:diagnostics_channel` for tracing: `start` and `end` around the synchronous part, `asyncStart` and
- * `asyncEnd` when it has completed, and `error` if it fails, all with the same message. Messages do not contain results.
- * Without subscribers, there is no overhead.
+ * `asyncEnd` when it has completed, and `error` if it fails, all with the same message. Messages do not contain
+ * results. Without subscribers, there is no overhead.
  *
  * ```ts
  * channels.read.asyncEnd.subscribe(message => console.log(message));

@@ -27,13 +27,13 @@ const REFUSED: Lease = { granted: false, writers: [], quarantines: [] };
  * *Reads* fall back to the database. The first failure opens a circuit breaker, so that an outage costs one wait rather
  * than one a query. After `retryAfter`, one attempt in the background tests whether the store is back.
  *
- * *Invalidations* are never lost. If the store does not take one, its transaction fails (`throw`), or the invalidation is
- * kept (`degrade`) and delivered *before* this process trusts the store again:
+ * *Invalidations* are never lost. If the store does not take one, its transaction fails (`throw`), or the invalidation
+ * is kept (`degrade`) and delivered *before* this process trusts the store again:
  *
  * - If the transaction has ended, its tables are dropped.
- * - If it has not, or if this process does not know (the transaction is prepared, or the answer to its COMMIT was lost),
- *   the mark is sent late. From then on the transaction is an ordinary writer in flight: no process stores what it may
- *   change, and each process can ask the database for the writer's fate, also after this process has ended.
+ * - If it has not, or if this process does not know (the transaction is prepared, or the answer to its COMMIT was
+ *   lost), the mark is sent late. From then on the transaction is an ordinary writer in flight: no process stores what
+ *   it may change, and each process can ask the database for the writer's fate, also after this process has ended.
  *
  * Only names of tables are kept, so that the length of an outage does not matter.
  */
@@ -238,7 +238,8 @@ export class GuardedStore implements Store {
   }
 
   async #mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
-    // without marks: clear() deletes the registries, and new ones are in quarantine until all open transactions have ended
+    // without marks: clear() deletes the registries, and new ones are in quarantine until all open transactions have
+    // ended
     const isAll = changes.some(({ table }) => table === EVERYTHING);
     await (isAll ? this.#store.clear() : this.#store.mark(writer, changes));
   }

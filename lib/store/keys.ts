@@ -4,8 +4,8 @@ import type { EntryAddress, Moved } from './store.js';
 
 /**
  * Follows the prefix in each key, and distinguishes our keys from those of other programs and of prefixes that begin
- * alike. No key belongs to two prefixes, because no prefix contains the marker, and its first character occurs in it only
- * once.
+ * alike. No key belongs to two prefixes, because no prefix contains the marker, and its first character occurs in it
+ * only once.
  */
 export const MARKER = '@cacheops:';
 
@@ -111,7 +111,9 @@ export class Keys {
   }
 }
 
-/** The dependency of each stamp of an address, in the order of {@link Keys.ofAddress}; `undefined` for a table's stamp. */
+/**
+ * The dependency of each stamp of an address, in the order of {@link Keys.ofAddress}; `undefined` for a table's stamp.
+ */
 export function dependenciesOf({ tables }: EntryAddress): (Omit<Moved, 'steps'> | undefined)[] {
   return tables.flatMap(({ table, dependencies }) => [
     undefined,

@@ -4,14 +4,17 @@ export interface TableLimits {
    * The most schemes that are kept. Forgetting the least recently used drops all entries of the table. Default: 128
    */
   readonly maxSchemes: number;
-  /** The most dependencies that a writer touches one by one. A writer that would touch more touches everything. Default: 2000 */
+  /**
+   * The most dependencies that a writer touches one by one. A writer that would touch more touches everything. Default:
+   * 2000
+   */
   readonly maxTouched: number;
 }
 
 /**
- * The most records (schemes, writers in flight and the dependencies that these touch) of a registry. A larger registry is
- * replaced by an empty one in quarantine, which covers all those writers. Only writers that died, and that no reader has
- * met since, can be that many.
+ * The most records (schemes, writers in flight and the dependencies that these touch) of a registry. A larger registry
+ * is replaced by an empty one in quarantine, which covers all those writers. Only writers that died, and that no reader
+ * has met since, can be that many.
  */
 export const MAX_RECORDS = 50_000;
 

@@ -24,24 +24,24 @@ export const EVERYTHING = '#everything';
  */
 export interface Store {
   /**
-   * An entry whose seal still holds, or would hold if the changes since then do not affect it (see {@link Found.moved});
-   * or `undefined`: a miss.
+   * An entry whose seal still holds, or would hold if the changes since then do not affect it (see
+   * {@link Found.moved}); or `undefined`: a miss.
    */
   read(address: EntryAddress): Promise<Found | undefined>;
 
   /**
-   * Several {@link read} in one, in the order of the addresses. There is a moment after the call at which all entries that
-   * are found were valid *together* (or would have been, if the changes since then do not affect them). So no reader gets
-   * one entry from before a write and another from after it.
+   * Several {@link read} in one, in the order of the addresses. There is a moment after the call at which all entries
+   * that are found were valid *together* (or would have been, if the changes since then do not affect them). So no
+   * reader gets one entry from before a write and another from after it.
    *
-   * Each entry has its {@link Found.id}, also if nothing has changed. If a later read finds the same ids, the entries were
-   * valid all the while.
+   * Each entry has its {@link Found.id}, also if nothing has changed. If a later read finds the same ids, the entries
+   * were valid all the while.
    */
   readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]>;
 
   /**
-   * Gives an entry the newer seal, after its reader has found that nothing in {@link Found.moved} affects it. Does nothing
-   * if the entry has been replaced.
+   * Gives an entry the newer seal, after its reader has found that nothing in {@link Found.moved} affects it. Does
+   * nothing if the entry has been replaced.
    */
   reseal(address: EntryAddress, found: Found): Promise<void>;
 
@@ -64,15 +64,15 @@ export interface Store {
   fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void>;
 
   /**
-   * Called by a writer after its last statement and before COMMIT. Atomically deletes the stamp of every dependency that
-   * an old or new row matches (or increments a counting stamp and extends its trail), and records the writer as in
+   * Called by a writer after its last statement and before COMMIT. Atomically deletes the stamp of every dependency
+   * that an old or new row matches (or increments a counting stamp and extends its trail), and records the writer as in
    * flight on these tables. Until it has settled, no reader gets a lease on the dependencies that it touches.
    */
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void>;
 
   /**
-   * The schemes that readers of a table use, as far as this process knows; the store is asked only the first time. A hint
-   * about which columns to read before a write. {@link mark} does not rely on it.
+   * The schemes that readers of a table use, as far as this process knows; the store is asked only the first time. A
+   * hint about which columns to read before a write. {@link mark} does not rely on it.
    */
   schemes(table: string): Promise<readonly Scheme[]>;
 
@@ -107,15 +107,17 @@ export interface EntryAddress {
 export interface Found {
   readonly payload: Uint8Array;
   /**
-   * The row deltas since the entry was sealed, in the order of the address; empty if nothing has changed. If one of them
-   * affects the result, the entry is a miss. Only the reader can decide that.
+   * The row deltas since the entry was sealed, in the order of the address; empty if nothing has changed. If one of
+   * them affects the result, the entry is a miss. Only the reader can decide that.
    */
   readonly moved: readonly Moved[];
   /** the seal for {@link Store.reseal} */
   readonly seal: Seal;
   /** identifies this fill and seal of the entry; empty from {@link Store.read} if nothing has changed */
   readonly id: string;
-  /** The stamps of the entry. If nothing has changed since, an entry that is computed from this one may carry them, too. */
+  /**
+   * The stamps of the entry. If nothing has changed since, an entry that is computed from this one may carry them, too.
+   */
   carried(): Seal;
 }
 
@@ -135,8 +137,8 @@ export type Lease = { readonly granted: true; readonly seal: Seal } | Refusal;
  * Why a result may not be stored.
  *
  * - `writers`: these writers are in flight on its dependencies.
- * - `quarantines`: the registry of a table was missing, so the marks of writers in flight may have been lost with it. The
- *   new registry can be trusted once every transaction that was running when it was created has ended.
+ * - `quarantines`: the registry of a table was missing, so the marks of writers in flight may have been lost with it.
+ *   The new registry can be trusted once every transaction that was running when it was created has ended.
  */
 export interface Refusal {
   readonly granted: false;
@@ -153,7 +155,10 @@ export interface Quarantine {
 export interface Writer {
   /** unique, random */
   readonly id: string;
-  /** the database's id of its transaction, by which other processes can look up its fate; without one, only time can tell */
+  /**
+   * the database's id of its transaction, by which other processes can look up its fate; without one, only time can
+   * tell
+   */
   readonly xid: string | undefined;
 }
 
@@ -167,8 +172,8 @@ export interface InFlight extends Writer {
 export interface TableChange {
   readonly table: string;
   /**
-   * By the encoded values of a scheme in the old and new rows: the deltas of those rows; or `undefined` if they are unknown
-   * or the scheme has no `tests`. Then everything that depends on these values is dropped.
+   * By the encoded values of a scheme in the old and new rows: the deltas of those rows; or `undefined` if they are
+   * unknown or the scheme has no `tests`. Then everything that depends on these values is dropped.
    *
    * `undefined` as a whole if even the values are unknown. Then everything that depends on the table is dropped.
    */

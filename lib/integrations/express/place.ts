@@ -15,8 +15,8 @@ interface Route {
 }
 
 /**
- * The place of a middleware: in a route, or in a router with the layers after it. `undefined` if it has several places, and
- * it is unknown which of them the request has reached.
+ * The place of a middleware: in a route, or in a router with the layers after it. `undefined` if it has several places,
+ * and it is unknown which of them the request has reached.
  */
 export function placeOf(middleware: object, request: Request, next: unknown): Place | undefined {
   const stack = stackOf((request.app as { router?: unknown } | undefined)?.router);
@@ -61,7 +61,10 @@ function placeInRoute(route: Route, middleware: object, stack: readonly Layer[])
   };
 }
 
-/** The handlers for GET, because only responses to GET are stored. A route for all methods has each handler once per method. */
+/**
+ * The handlers for GET, because only responses to GET are stored. A route for all methods has each handler once per
+ * method.
+ */
 function ofGet({ stack }: Route): readonly Layer[] {
   return stack.filter(({ method }) => method === undefined || method === 'get');
 }

@@ -78,8 +78,8 @@ function middleware(view: View<Context>): MiddlewareHandler {
 }
 
 /**
- * The head as `@hono/node-server` sends it. Resolves with `undefined` when the client has gone, and on other servers, which
- * do not show what is sent.
+ * The head as `@hono/node-server` sends it. Resolves with `undefined` when the client has gone, and on other servers,
+ * which do not show what is sent.
  */
 function headSent(context: Context): Promise<Head | undefined> {
   const { outgoing } = (context.env ?? {}) as NodeBindings;

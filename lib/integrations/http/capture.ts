@@ -46,7 +46,8 @@ export function capture(
     resolve(decision && policy.confirm(decision, undefined));
   });
 
-  // the replaced methods are never restored, because other middleware may have wrapped them; they pass everything through
+  // the replaced methods are never restored, because other middleware may have wrapped them; they pass everything
+  // through
   response.writeHead = ((status: number, ...rest: any[]) => {
     if (isFinished) {
       const result = writeHead.call(response, status, ...rest);

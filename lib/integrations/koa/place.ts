@@ -9,8 +9,8 @@ interface Layer {
 }
 
 /**
- * The place of a middleware: in matching routes of `@koa/router`, or among the middleware of the application. `undefined`
- * if it has several places, and it is unknown which of them the request has reached.
+ * The place of a middleware: in matching routes of `@koa/router`, or among the middleware of the application.
+ * `undefined` if it has several places, and it is unknown which of them the request has reached.
  */
 export function placeOf(middleware: object, context: Context, next: unknown): Place | undefined {
   const layers = (context as { matched?: readonly Layer[] }).matched ?? [];

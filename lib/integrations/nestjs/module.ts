@@ -14,8 +14,8 @@ export interface CacheopsModuleAsyncOptions extends Pick<ModuleMetadata, 'import
 }
 
 /**
- * Provides the extension for MikroORM's configuration, the handle `Cacheops`, and the dependencies of `@CachedView()` and
- * `@CachedViewAs()`. It is global.
+ * Provides the extension for MikroORM's configuration, the handle `Cacheops`, and the dependencies of `@CachedView()`
+ * and `@CachedViewAs()`. It is global.
  *
  * ```ts
  * @Module({

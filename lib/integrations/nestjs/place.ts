@@ -52,7 +52,9 @@ function hasView(target: object): boolean {
   return Reflect.getMetadata(VIEW, target) !== undefined;
 }
 
-/** Includes the application, because two applications of one process may inject different services into a controller. */
+/**
+ * Includes the application, because two applications of one process may inject different services into a controller.
+ */
 function placeIn(container: ModulesContainer, controller: Type, method: Method): Place {
   return { parts: [method, controller, container], describe: () => `Nest ${describe(controller, method)}` };
 }

@@ -44,7 +44,9 @@ export function checkArguments(
   }
 }
 
-/** @throws CacheopsError for a missing variable, because a fragment with an `undefined` sample would never be dropped */
+/**
+ * @throws CacheopsError for a missing variable, because a fragment with an `undefined` sample would never be dropped
+ */
 export function checkSample(tag: string, sample: unknown): void {
   if (sample === undefined || sample === null) {
     throw new CacheopsError(

@@ -71,7 +71,9 @@ export class BlockTag {
   }
 }
 
-/** The template's name, the position, and a digest of the text, so that a deploy with another text has other fragments. */
+/**
+ * The template's name, the position, and a digest of the text, so that a deploy with another text has other fragments.
+ */
 export function placeNodes(parser: any, nodes: any, token: { lineno: number; colno: number }): unknown[] {
   const { lineno, colno } = token;
   const text = hash('sha256', parser.tokens.str, 'base64url').slice(0, 16);

@@ -13,7 +13,8 @@ type RenderItem = (item: unknown) => unknown;
 /**
  * `{% tag 3, item in items %} body {% endtag %}`: some random items of a list.
  *
- * The output of each item is cached. So an item is rendered when it is first chosen, and again only after it has changed.
+ * The output of each item is cached. So an item is rendered when it is first chosen, and again only after it has
+ * changed.
  */
 export class RandomTag {
   readonly tag: string;

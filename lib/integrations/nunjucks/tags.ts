@@ -17,7 +17,9 @@ import { RandomTag } from './random_tag.js';
 export type CachedTag = (...args: any[]) => FragmentOptions & { sample?: Samples<[]>; name?: string };
 
 export interface CachedTagsOptions {
-  /** The ORM whose cache is used. Default: the ORM of the current `RequestContext`, or else the only one with a cache */
+  /**
+   * The ORM whose cache is used. Default: the ORM of the current `RequestContext`, or else the only one with a cache
+   */
   orm?: MikroORM<any> | EntityManager;
   /**
    * Tags of your own, by name.
@@ -50,8 +52,9 @@ const OPTIONS = ['timeout', 'extra', 'name'];
  * {% cachedRandom 3, article in articles, extra=lang %} <li>{{ article.title }}</li> {% endcachedRandom %}
  * ```
  *
- * The key of a fragment contains its template's name and text, its position, its samples and `extra`. Everything else that
- * it reads of the context belongs in `extra`. Templates must be rendered with a callback, because the cache is asynchronous.
+ * The key of a fragment contains its template's name and text, its position, its samples and `extra`. Everything else
+ * that it reads of the context belongs in `extra`. Templates must be rendered with a callback, because the cache is
+ * asynchronous.
  *
  * @throws CacheopsError if an option is wrong
  */

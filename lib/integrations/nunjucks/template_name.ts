@@ -1,8 +1,8 @@
 import nunjucks from 'nunjucks';
 
 /**
- * Nunjucks passes the template's name to an extension neither when parsing nor when rendering. Only its compiler has it, so
- * this adds a node type that compiles to the name as a literal.
+ * Nunjucks passes the template's name to an extension neither when parsing nor when rendering. Only its compiler has
+ * it, so this adds a node type that compiles to the name as a literal.
  */
 const TYPE = 'CacheopsTemplateName';
 

@@ -30,8 +30,8 @@ export interface InstrumentOptions {
   /** Default: the global one */
   meterProvider?: MeterProvider;
   /**
-   * Additional attributes of a span: `message => ({ 'cacheops.key': message.key })`. By default no attribute contains values
-   * of rows or of conditions. Called when the span ends.
+   * Additional attributes of a span: `message => ({ 'cacheops.key': message.key })`. By default no attribute contains
+   * values of rows or of conditions. Called when the span ends.
    */
   attributes?: (message: ReadMessage | StoreMessage) => Attributes;
 }
@@ -50,14 +50,14 @@ const NAME = 'mikro-orm-cacheops';
  * Spans are children of the active span:
  *
  * - `cache fetch Article` for each read of a query, function, view, fragment or value, with `cacheops.op`,
- *   `cacheops.entity`, `cacheops.outcome` (`hit`, `miss`, `bypass`), for a bypass `cacheops.reason`, and `db.namespace`. The
- *   database's spans are its children.
+ *   `cacheops.entity`, `cacheops.outcome` (`hit`, `miss`, `bypass`), for a bypass `cacheops.reason`, and
+ *   `db.namespace`. The database's spans are its children.
  * - `cache store mark`, `… lease`, `… settle` for each call of the store within an active span, with
  *   `cacheops.store.operation`. Errors of the store are recorded here even if they fail no read.
  *
  * Metrics are the histograms `cacheops.read.duration` and `cacheops.store.duration`, in seconds, by the same attributes
- * and `error.type`. Names of entities, functions and fragments are attributes. Names of views and values are not, because
- * their number is unbounded.
+ * and `error.type`. Names of entities, functions and fragments are attributes. Names of views and values are not,
+ * because their number is unbounded.
  *
  * ```ts
  * const stop = instrument();

@@ -29,8 +29,8 @@ const OPTIONS = Object.keys({
  * - `cacheops_audits_total{cache, outcome}`: `match` or `mismatch`
  * - `cacheops_read_duration_seconds{cache, op, outcome}`, a histogram; `outcome` may also be `error`
  *
- * `entity` is the name of an entity, function or fragment, as in `stats()`, which bounds their number. Counters are read from
- * `stats()` when they are scraped, so they count from the start of the program and have no other cost.
+ * `entity` is the name of an entity, function or fragment, as in `stats()`, which bounds their number. Counters are
+ * read from `stats()` when they are scraped, so they count from the start of the program and have no other cost.
  *
  * ```ts
  * const stop = collectMetrics({ main: getCacheops(orm), reports: getCacheops(reports) });

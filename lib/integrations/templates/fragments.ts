@@ -85,8 +85,8 @@ function textOf(payload: Uint8Array): string {
 export interface Fragment {
   /**
    * @param name identifies it, also for {@link invalidate}
-   * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, or an array of these: a change of
-   *   them invalidates it. `null`: it is cached for `options.timeout`
+   * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, or an array of these: a change
+   *   of them invalidates it. `null`: it is cached for `options.timeout`
    * @param render returns the text, which is stored and output without further escaping
    */
   (

@@ -3,8 +3,8 @@ import { entityManagerOf, invalidateTag } from '../answers.js';
 import { targetOfUrl } from './address.js';
 
 /**
- * Drops the stored responses of a URL: of its path and query, on every host, and for every `vary` and `extra`. Responses
- * that are being created are not stored.
+ * Drops the stored responses of a URL: of its path and query, on every host, and for every `vary` and `extra`.
+ * Responses that are being created are not stored.
  *
  * ```ts
  * await invalidateView('/articles?page=2', orm);

@@ -8,16 +8,16 @@ export interface ViewOptions<R> {
   /** How long a response may be cached, in seconds. Default: the timeout of the samples' profiles */
   timeout?: number;
   /**
-   * Everything else that the response depends on, or a function of the request that returns it: the language, the user's
-   * role, a version. Plain values and entities only.
+   * Everything else that the response depends on, or a function of the request that returns it: the language, the
+   * user's role, a version. Plain values and entities only.
    */
   extra?: Extra<[R]>;
   /**
    * The fields of the request that the response depends on: names, or, by name, functions that return the relevant part
    * of the field.
    *
-   * A request with `Authorization` or `Cookie` uses the cache only if the field is named here. Other fields that a response
-   * names in `Vary` become part of the key automatically.
+   * A request with `Authorization` or `Cookie` uses the cache only if the field is named here. Other fields that a
+   * response names in `Vary` become part of the key automatically.
    *
    * @example
    * ```ts
@@ -29,7 +29,9 @@ export interface ViewOptions<R> {
   vary?: readonly string[] | Readonly<Record<string, (request: R) => unknown>>;
   /** The largest body that is stored, in bytes. Default: 1 MiB */
   maxBody?: number;
-  /** The ORM whose cache is used. Default: the ORM of the current `RequestContext`, or else the only one with a cache */
+  /**
+   * The ORM whose cache is used. Default: the ORM of the current `RequestContext`, or else the only one with a cache
+   */
   orm?: MikroORM<any> | EntityManager;
 }
 

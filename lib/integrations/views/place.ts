@@ -5,8 +5,8 @@ export interface Place {
   /** the objects at that place: the same objects mean the same place */
   readonly parts: readonly object[];
   /**
-   * The same text in every process of the program: route, constraints, and the source text of the handler. `undefined` if
-   * the framework does not reveal these.
+   * The same text in every process of the program: route, constraints, and the source text of the handler. `undefined`
+   * if the framework does not reveal these.
    */
   describe(): string | undefined;
   /** Distinguishes places with the same parts and without a description. */
@@ -30,8 +30,8 @@ const owners = new Map<string, readonly WeakRef<object>[] | null>();
  * The name of the place in keys.
  *
  * A description is its name in all processes. But handlers created by one function have the same source text and may
- * respond differently. So two places with one description, and places without one, get random names: their responses are
- * not shared with other processes.
+ * respond differently. So two places with one description, and places without one, get random names: their responses
+ * are not shared with other processes.
  */
 export function nameOfPlace(place: Place): string {
   const { digest, own } = resolve(place);

@@ -1,6 +1,6 @@
 /**
- * Fields of requests that need not be in the key of a view. A request with any other field that is not in the key bypasses
- * the cache, because a handler may read it.
+ * Fields of requests that need not be in the key of a view. A request with any other field that is not in the key
+ * bypasses the cache, because a handler may read it.
  */
 const HARMLESS = namesIn(
   // about the connection and the client's own cache
@@ -27,8 +27,8 @@ const HARMLESS = namesIn(
 );
 
 /**
- * Fields with few values, by which servers, proxies and frameworks choose the handler, or handlers their response. They are
- * part of the key.
+ * Fields with few values, by which servers, proxies and frameworks choose the handler, or handlers their response. They
+ * are part of the key.
  */
 const IN_KEY = namesIn(
   `:authority :scheme accept-version cf-visitor cloudfront-forwarded-proto disguised-host fastly-ssl

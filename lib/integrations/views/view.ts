@@ -67,8 +67,8 @@ const BYPASSING_FIELDS = ['range', 'if-range', 'if-match', 'if-unmodified-since'
 const MAX_LEARNED = 16;
 
 /**
- * A handler whose responses are cached, independent of frameworks. The integrations describe the request, run the handler,
- * and send the response.
+ * A handler whose responses are cached, independent of frameworks. The integrations describe the request, run the
+ * handler, and send the response.
  *
  * The order is that of queries: lease, handler, fill. So rows that change while a handler reads them are never served.
  */
@@ -179,8 +179,8 @@ export class ViewRun<R> {
   }
 
   /**
-   * The same for middleware: stores the response after it is sent, because outer middleware may still change it. Rejects if
-   * the handler does.
+   * The same for middleware: stores the response after it is sent, because outer middleware may still change it.
+   * Rejects if the handler does.
    *
    * @param handle runs the handler; resolves with the decision about its response, if that may be stored
    * @param headSent resolves when the head of the response is sent; with `undefined` if the client has gone

@@ -31,8 +31,8 @@ export interface MemoryStoreOptions extends Partial<TableLimits> {
  * Keeps everything in the memory of this process. It must not be used by several processes, because none would see the
  * writes of another. Several ORMs of one process may share it.
  *
- * Entries and stamps may be evicted at any moment. Registries are not evicted: the number of tables, schemes and writers
- * in flight bounds their size.
+ * Entries and stamps may be evicted at any moment. Registries are not evicted: the number of tables, schemes and
+ * writers in flight bounds their size.
  */
 export class MemoryStore implements Store {
   readonly #keys = new Keys('');
@@ -245,8 +245,8 @@ export class MemoryStore implements Store {
   }
 
   /**
-   * Replaces a registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes that
-   * were registered.
+   * Replaces a registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes
+   * that were registered.
    */
   #renew(keys: TableKeys): Registry {
     this.#kept.delete(keys.stamp);

@@ -13,17 +13,17 @@ import type { RedisClient, RedisConnection } from './source.js';
 import { addressOf, isElsewhere, type NodeAddress, parseSlots, placeOf, type Topology } from './topology.js';
 
 /**
- * Keeps everything in a Redis Cluster. All keys of one table are in one slot, so on one node, which is used like a single
- * server with an epoch of its own. The slot of an entry depends on its key.
+ * Keeps everything in a Redis Cluster. All keys of one table are in one slot, so on one node, which is used like a
+ * single server with an epoch of its own. The slot of an entry depends on its key.
  *
  * An entry and its stamps are read from several nodes, not at one moment, but all of them after the read began: a
  * transaction that committed before has changed its stamps before.
  *
- * **A slot that moves** takes its stamps and registries along, which carry the epoch of the old node. They are not valid on
- * the new node: entries are misses, and the first request replaces the registry by one in quarantine. While the slot
- * moves, the old node answers `ASK` or `TRYAGAIN` unless it has all keys of a command. So a script runs on all of its keys
- * or not at all, and a mark cannot miss a stamp that has moved already. If the slot moves back, so do the writes made
- * meanwhile; a mark among them has deleted the table's stamp.
+ * **A slot that moves** takes its stamps and registries along, which carry the epoch of the old node. They are not
+ * valid on the new node: entries are misses, and the first request replaces the registry by one in quarantine. While
+ * the slot moves, the old node answers `ASK` or `TRYAGAIN` unless it has all keys of a command. So a script runs on all
+ * of its keys or not at all, and a mark cannot miss a stamp that has moved already. If the slot moves back, so do the
+ * writes made meanwhile; a mark among them has deleted the table's stamp.
  *
  * **A failover** promotes a replica, which has another epoch. A master that is demoted and promoted again keeps its
  * connections, so a node is asked for its epoch again when that may have happened.
@@ -72,9 +72,10 @@ export class ClusterStore implements Store {
   }
 
   /**
-   * Reads the entries first and the stamps second. Neither are read at one moment, but a deleted stamp never returns. So
-   * all entries existed when the first stamp was read, and the stamps of their seals existed until the last one was read.
-   * In the other order, an entry that was filled after a write could be combined with a stamp read before that write.
+   * Reads the entries first and the stamps second. Neither are read at one moment, but a deleted stamp never returns.
+   * So all entries existed when the first stamp was read, and the stamps of their seals existed until the last one was
+   * read. In the other order, an entry that was filled after a write could be combined with a stamp read before that
+   * write.
    */
   async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     const lists = addresses.map(address => this.#keys.ofAddress(address));

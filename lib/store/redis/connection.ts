@@ -22,9 +22,9 @@ const LONGEST_DELAY = 2000;
 
 /**
  * How long a node of a cluster is assumed to be the master that it was, in milliseconds. A demoted node answers `MOVED`
- * until it is promoted again. That takes an election, which replicas delay by at least 500 ms; or `CLUSTER FAILOVER`, which
- * waits until the replica has all data of its master. `FORCE` and `TAKEOVER` neither delay nor wait: an administrator
- * would have to use them twice within this time, with a write in between.
+ * until it is promoted again. That takes an election, which replicas delay by at least 500 ms; or `CLUSTER FAILOVER`,
+ * which waits until the replica has all data of its master. `FORCE` and `TAKEOVER` neither delay nor wait: an
+ * administrator would have to use them twice within this time, with a write in between.
  */
 const MASTER_FOR = 250;
 
@@ -77,8 +77,8 @@ export class Connection {
   /**
    * The present session, or the next one.
    *
-   * @throws Error if there is none within the command timeout, or an attempt to connect fails; at once if no attempt will
-   *   be made in that time
+   * @throws Error if there is none within the command timeout, or an attempt to connect fails; at once if no attempt
+   *   will be made in that time
    */
   async open(): Promise<Session> {
     if (this.#closing) {
@@ -114,8 +114,8 @@ export class Connection {
    * Did the server have the session's epoch when it gave the answer that has just arrived?
    *
    * A node of a cluster keeps its connections while it is demoted and returns as a master with older data. That takes
-   * longer than {@link MASTER_FOR} after the last confirmation. Otherwise the server is asked: an epoch never returns, so if
-   * it is the same now, it was the same then.
+   * longer than {@link MASTER_FOR} after the last confirmation. Otherwise the server is asked: an epoch never returns,
+   * so if it is the same now, it was the same then.
    *
    * @param sent when the command was sent, by `performance.now`: only masters answer it
    */

@@ -15,8 +15,8 @@ import { isCounted } from '../touched.js';
  *  16  a random token, different for each fill
  *  32  seal, then payload
  *
- * The key is part of the checksum, so that the answer to another command is noticed. The bytes before the payload have a
- * checksum of their own, so that the seal can be replaced without reading the payload.
+ * The key is part of the checksum, so that the answer to another command is noticed. The bytes before the payload have
+ * a checksum of their own, so that the seal can be replaced without reading the payload.
  */
 const MAGIC = 0x9cac_0e02;
 const CHECKSUM_AT = 4;

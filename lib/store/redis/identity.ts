@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Computes the *epoch* of a server from its `INFO`. It changes with every restart and every promotion to a master. Stamps
- * of another epoch are not valid, because data that a server loaded from disk, or that a replica received before its
- * promotion, may lack the latest invalidations.
+ * Computes the *epoch* of a server from its `INFO`. It changes with every restart and every promotion to a master.
+ * Stamps of another epoch are not valid, because data that a server loaded from disk, or that a replica received before
+ * its promotion, may lack the latest invalidations.
  *
  * The run id is not enough: a server that is demoted and promoted again without a restart keeps it, but gets another
  * replication id.

@@ -91,8 +91,8 @@ local function use(clock)
   redis.call('PEXPIRE', registry, registryTtl)
 end
 
--- The fast path: one HMGET shows that the registry is of this epoch and not in quarantine, knows all schemes, and has no
--- writer in flight on the dependencies. Then the stamps can be granted at once.
+-- The fast path: one HMGET shows that the registry is of this epoch and not in quarantine, knows all schemes, and has
+-- no writer in flight on the dependencies. Then the stamps can be granted at once.
 local function isUsual()
   if #dependencies > 100 then
     return false

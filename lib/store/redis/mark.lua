@@ -1,7 +1,7 @@
 -- Marks a writer on one table, before it commits: deletes the stamps of the dependencies that it touches, or increments
 -- counting ones, and records the writer as in flight.
 --
--- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of the counting ones
+-- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of counting ones
 -- ARGV: the epoch; 'sure' if the server has just confirmed it; a random token; how long the registry must live
 --       (milliseconds); the most records of a registry; the length of the dependencies' common prefix;
 --       the most row deltas of a trail, and the most bytes of these; the number of touched dependencies;

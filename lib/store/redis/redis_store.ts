@@ -57,9 +57,9 @@ const MARK_ATTEMPTS = 4;
 /**
  * Keeps everything in Redis, for all processes that use the same server, database and prefix.
  *
- * Losing data is safe. Whatever is missing is a miss. Stamps of another epoch (of another server process, or of this one
- * before it became master) are not valid, so that neither old data from disk nor a replica that lagged when it was promoted
- * causes stale results. No connection is used before the server's epoch is known.
+ * Losing data is safe. Whatever is missing is a miss. Stamps of another epoch (of another server process, or of this
+ * one before it became master) are not valid, so that neither old data from disk nor a replica that lagged when it was
+ * promoted causes stale results. No connection is used before the server's epoch is known.
  *
  * It connects on first use.
  */
@@ -134,8 +134,8 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Asks for the row deltas since an entry was sealed. The other stamps equalled the seal when they were read, which was
-   * after this read began.
+   * Asks for the row deltas since an entry was sealed. The other stamps equalled the seal when they were read, which
+   * was after this read began.
    */
   async #catchUp(session: Session, entryKey: string, entry: Decoded): Promise<Found | undefined> {
     const calls = entry.drifts.map(drift => trailCall(this.#keys, drift));

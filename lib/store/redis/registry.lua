@@ -11,8 +11,8 @@
 --   d<dep>       the writers in flight that touch this dependency
 --   everything   the writers in flight that touch everything
 --
--- It is one key, so that it is lost as a whole or not at all. A registry with content that these scripts do not write is
--- treated as lost: see attempt().
+-- It is one key, so that it is lost as a whole or not at all. A registry with content that these scripts do not write
+-- is treated as lost: see attempt().
 
 local registry = KEYS[1]
 
@@ -169,8 +169,8 @@ local function knownSchemes()
   return list
 end
 
--- Replaces the registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes that
--- were registered.
+-- Replaces the registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes
+-- that were registered.
 local function renew(tableStamp, epoch, nonce)
   redis.call('DEL', tableStamp, registry)
   redis.call('HSET', registry, 'epoch', epoch, 'quarantine', nonce)
@@ -202,8 +202,8 @@ local function failed(caught)
   return { err = (string.gsub(text, '^@?user_script: ?%d+: ?', '')) }
 end
 
--- Runs a script. If it finds the registry damaged, the registry is replaced, which covers everything that the script has
--- done so far, and the script runs again.
+-- Runs a script. If it finds the registry damaged, the registry is replaced, which covers everything that the script
+-- has done so far, and the script runs again.
 local function attempt(main, tableStamp, epoch, nonce)
   local ok, answer = pcall(main)
   if not ok and answer == ODD then

@@ -25,9 +25,9 @@ export const TRAIL = script('trail', '');
 export const RESEAL = script('reseal', '');
 
 /**
- * Runs all calls in order and in one round trip. If the server lacks a script (after a restart or SCRIPT FLUSH), the calls
- * from that one on are sent again with their source. `defineCommand` is not used, because it may resend a call later on
- * another connection.
+ * Runs all calls in order and in one round trip. If the server lacks a script (after a restart or SCRIPT FLUSH), the
+ * calls from that one on are sent again with their source. `defineCommand` is not used, because it may resend a call
+ * later on another connection.
  *
  * @throws the server's first error
  */

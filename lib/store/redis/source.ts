@@ -1,6 +1,6 @@
 /**
- * The shapes of ioredis' clients and options, without importing them, because ioredis is an optional peer dependency and
- * the types of this package must compile without it.
+ * The shapes of ioredis' clients and options, without importing them, because ioredis is an optional peer dependency
+ * and the types of this package must compile without it.
  */
 
 /** An ioredis `Redis` or `Cluster`. */

@@ -7,8 +7,8 @@ interface Insides {
 }
 
 /**
- * Reports answers without a command. After one, answers can no longer be assigned to commands, so the connection must be
- * replaced. And if such an answer is null, ioredis would end the process with an error that cannot be caught.
+ * Reports answers without a command. After one, answers can no longer be assigned to commands, so the connection must
+ * be replaced. And if such an answer is null, ioredis would end the process with an error that cannot be caught.
  */
 export function onSurplusAnswer(client: Redis, report: () => void): void {
   client.on('connect', () => {

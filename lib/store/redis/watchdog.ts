@@ -8,12 +8,12 @@ interface Waiting {
 const HELD_UP = 20;
 
 /**
- * Rejects answers that take too long. One timer serves all of them, because a timer for each would cost more than the rest
- * of a hit.
+ * Rejects answers that take too long. One timer serves all of them, because a timer for each would cost more than the
+ * rest of a hit.
  *
  * A timer that fires does not prove that there was no answer: while the process is busy, answers remain unread, and its
- * timers run before its sockets are read. So an answer is rejected only after the sockets were read; and if the timer was
- * delayed, all deadlines are extended.
+ * timers run before its sockets are read. So an answer is rejected only after the sockets were read; and if the timer
+ * was delayed, all deadlines are extended.
  */
 export class Watchdog {
   /** in the order of their deadlines, because all have the same timeout */
