@@ -425,8 +425,8 @@ describe('cached tags of Nunjucks', () => {
         'item in items',
       );
       const render = template(TEXT.replace('2,', 'n,'));
-      await expect(render({ n: -1, items: [], Article })).to.be.rejectedWith('no number of items');
-      await expect(render({ n: 1, items: 5, Article })).to.be.rejectedWith('no list');
+      await expect(render({ n: -1, items: [], Article })).to.be.rejectedWith('Give a non-negative integer');
+      await expect(render({ n: 1, items: 5, Article })).to.be.rejectedWith('is not a list');
     });
   });
 

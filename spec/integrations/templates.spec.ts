@@ -148,6 +148,9 @@ describe('fragments', () => {
     await expect(fragment('a', null, render)).to.be.rejectedWith(CacheopsError, 'Give samples, or a timeout');
     await expect(fragment('a', null, render, { timeout: 0 })).to.be.rejectedWith(CacheopsError, 'seconds');
     await expect(fragment('a', 'Artikel' as never, render)).to.be.rejectedWith(CacheopsError, 'Artikel');
-    await expect(fragment('a', Article, (() => 5) as never)).to.be.rejectedWith(CacheopsError, 'no text');
+    await expect(fragment('a', Article, (() => 5) as never)).to.be.rejectedWith(
+      CacheopsError,
+      'Return a string',
+    );
   });
 });
