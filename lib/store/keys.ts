@@ -44,7 +44,7 @@ export function rootOf(prefix: string): string {
  * | `t:{T}` | the registry of table T |
  * | `g:{T}` | the stamp of the table as a whole |
  * | `c:{T}:8:category:7` | the stamp of a dependency: length of the scheme's id, that id, the values |
- * | `s:{T}:8:category:7` | the trail of that stamp, if it is a counting stamp |
+ * | `s:{T}:8:category:7` | the trail of that stamp, if it is a versioned stamp |
  * | `e:…` | an entry |
  *
  * Different things never share a key, whatever characters their names contain. Long names are digested. The braces

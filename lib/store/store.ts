@@ -11,10 +11,10 @@ export const EVERYTHING = '#everything';
  *
  * - **entries**: an encoded result under one key, sealed with the stamps that it was filled under;
  * - **stamps**: a random token for each table and each dependency. An entry is valid while every stamp in its seal
- *   exists unchanged. To invalidate is to delete a stamp: one small operation, however many entries depend on it.
- *   The stamp of a scheme with `tests` also *counts*: each changed row adds one to it, and a row delta (*step*) to its
- *   *trail*, a log of the last few hundred deltas. A reader that finds an entry with an earlier count gets the deltas
- *   since, and decides whether they affect the entry;
+ *   exists unchanged. To invalidate is to delete a stamp: one small operation, however many entries depend on it. The
+ *   stamp of a scheme with `tests` also has a *version*: each changed row adds one to it, and a row delta (`steps`) to
+ *   its *trail*, a log of the last few hundred deltas. A reader that finds an entry with an earlier version gets the
+ *   deltas since, and decides whether they affect the entry;
  * - **registries**: for each table, the schemes that readers use and the marks of writers in flight.
  *
  * Whatever is missing is a *miss*. A stamp is random, so a new one never equals an old one.
@@ -65,8 +65,8 @@ export interface Store {
 
   /**
    * Called by a writer after its last statement and before COMMIT. Atomically deletes the stamp of every dependency
-   * that an old or new row matches (or increments a counting stamp and extends its trail), and records the writer as in
-   * flight on these tables. Until it has settled, no reader gets a lease on the dependencies that it touches.
+   * that an old or new row matches (or increments a versioned stamp and extends its trail), and records the writer as
+   * in flight on these tables. Until it has settled, no reader gets a lease on the dependencies that it touches.
    */
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void>;
 

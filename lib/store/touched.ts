@@ -8,9 +8,9 @@ import type { TableChange } from './store.js';
 export interface Touch {
   /** within its table */
   readonly id: string;
-  /** its stamp is a counting one */
+  /** its stamp is a versioned one */
   readonly counted: boolean;
-  /** encoded row deltas; without them the stamp is deleted, even if it is a counting one */
+  /** encoded row deltas; without them the stamp is deleted, even if it is a versioned one */
   readonly steps: readonly string[] | undefined;
 }
 

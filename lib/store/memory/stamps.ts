@@ -8,7 +8,7 @@ import { isCounted, type Touch } from '../touched.js';
 import type { Kept, Stamp } from './kept.js';
 import { Trail } from './trail.js';
 
-/** The stamps of the memory store, and the trails of counting stamps. */
+/** The stamps of the memory store, and the trails of versioned stamps. */
 export class Stamps {
   readonly #kept: LRUCache<string, Kept>;
 
@@ -60,7 +60,7 @@ export class Stamps {
   /**
    * The stamp under this key, which lives for at least `ttl` milliseconds from now on; created if it is missing.
    *
-   * @param trailKey of a counting stamp
+   * @param trailKey of a versioned stamp
    */
   #stamp(key: string, ttl: number, trailKey?: string): Stamp {
     const kept = this.#kept.get(key);

@@ -2,7 +2,7 @@ import { decodeStep, type RowDelta } from '../../values/row_delta.js';
 import { stepsBetween } from '../counted.js';
 import { MAX_STEPS, MAX_TRAIL } from '../limits.js';
 
-/** The last row deltas of a counting stamp. */
+/** The last row deltas of a versioned stamp. */
 export class Trail {
   private constructor(
     /** after the last delta */

@@ -26,7 +26,7 @@ const TOKEN_AT = 16;
 const SEAL_AT = 32;
 const COMMA = ','.charCodeAt(0);
 
-/** A counting stamp that has increased since the entry was sealed. */
+/** A versioned stamp that has increased since the entry was sealed. */
 export interface Drift extends Omit<Moved, 'steps'> {
   readonly sealed: string;
   /** offset in the entry */
@@ -58,7 +58,7 @@ export function encodeEntry(key: string, seal: Seal, payload: Uint8Array): Buffe
 
 /**
  * Decodes an entry into views of what was read. Returns `undefined` if a stamp differs from the seal (other than by a
- * later count), and for anything that is not an entry, truncated or damaged.
+ * later version), and for anything that is not an entry, truncated or damaged.
  *
  * @param replies the entry, then the present stamps
  */

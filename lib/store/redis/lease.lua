@@ -1,11 +1,11 @@
 -- Takes a lease on one table: registers the schemes of a query and creates missing stamps, unless the registry is in
 -- quarantine or a writer in flight touches a dependency of the query.
 --
--- KEYS: the registry, the table's stamp, the dependencies' stamps, the trails of the counting ones
+-- KEYS: the registry, the table's stamp, the dependencies' stamps, the trails of the versioned ones
 -- ARGV: the epoch; 'sure' if the server has just confirmed it; a random token;
 --       how long the stamps and the registry must live (milliseconds); the most schemes, and how many to forget at
 --       least if there are more; the length of the dependencies' common prefix;
---       then for each dependency the id of its scheme, its definition, and 'counts' for a counting stamp
+--       then for each dependency the id of its scheme, its definition, and 'counts' for a versioned stamp
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'quarantine', nonce },
 -- { 'writers', id, xid, age in milliseconds, id, xid, age, … } or { 'granted', stamp, stamp, … }

@@ -1,13 +1,14 @@
 -- Marks a writer on one table, before it commits: deletes the stamps of the dependencies that it touches, or increments
--- counting ones, and records the writer as in flight.
+-- versioned ones, and records the writer as in flight.
 --
--- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of counting ones
+-- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of versioned ones
 -- ARGV: the epoch; 'sure' if the server has just confirmed it; a random token; how long the registry must live
 --       (milliseconds); the most records of a registry; the length of the dependencies' common prefix;
 --       the most row deltas of a trail, and the most bytes of these; the number of touched dependencies;
 --       the writer's id and xid; 'everything', 'anew' (everything, and the registry is damaged), or a colon and the
 --       version of the schemes that the writer knows;
---       then for each dependency '' for a plain stamp, '-' for a counting stamp to delete, or the number of its row deltas;
+--       then for each dependency '' for a plain stamp, '-' for a versioned stamp to delete, or the number of its
+--       row deltas;
 --       then all these deltas
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'schemes', version, definition, … } if there are schemes

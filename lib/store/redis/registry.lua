@@ -105,7 +105,7 @@ end
 
 local TOKEN = '^' .. string.rep('[%w_-]', 16)
 
--- A counting stamp is a token, a colon and this number of digits (see `lib/store/counted.ts`).
+-- A versioned stamp is a token, a colon and this number of digits (see `lib/store/counted.ts`).
 local DIGITS, MOST_COUNTED = 10, 9999999999
 
 -- The forms of stamps. A value of another form is not a stamp, because it may not be unique.

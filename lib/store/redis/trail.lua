@@ -4,7 +4,7 @@
 -- ARGV: the stamp in the seal
 --
 -- Returns { stamp, delta, delta, … }: the present stamp and the deltas that led to it; or false if some are missing, or
--- if the stamp is not a later count of the one in the seal
+-- if the stamp is not a later version of the one in the seal
 
 local DIGITS = 10
 
