@@ -2,12 +2,12 @@ import type { Flushes } from './flushes.js';
 import type { Reads } from './reads.js';
 import { ratio, type Timings } from './timings.js';
 
-/** What should be reached: a ratio, and the most that it may be. */
+/** An aim: a ratio, and its upper bound. */
 export interface Aim {
   readonly name: string;
-  /** what is measured by it; several for a comparison among them */
+  /** the measured subjects; several for a comparison among them */
   readonly timings: readonly Timings[];
-  /** what the ratio is to */
+  /** the subject of comparison */
   readonly of: string;
   readonly value: number;
   readonly limit: number;

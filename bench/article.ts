@@ -1,6 +1,6 @@
 import { defineEntity, type MikroORM, p } from '@mikro-orm/postgresql';
 
-/** Rows that one author has written, and that one category holds. */
+/** Rows per author, and rows per category. */
 export const PER_AUTHOR = 20;
 export const PER_CATEGORY = 200;
 
@@ -26,7 +26,7 @@ export const Article = defineEntity({
   },
 });
 
-/** Rows of one author or category lie next to each other: the database at its best. */
+/** Rows of one author or category are adjacent: the best case for the database. */
 export async function fillDatabase(orm: MikroORM): Promise<void> {
   await orm.schema.create();
   await orm.em.getConnection().execute(`

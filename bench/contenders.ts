@@ -4,10 +4,10 @@ import { findOne, type Query, queries } from './queries.js';
 import type { Subjects } from './subjects.js';
 import { Timings } from './timings.js';
 
-/** All that is measured of one kind of query. */
+/** The measurements of one kind of query. */
 export interface ReadTimings {
   readonly name: string;
-  /** missing for what is not about the database */
+  /** missing without the database */
   readonly database?: { readonly uncached: Timings; readonly miss: Timings; readonly resultCache: Timings };
   readonly redis: Timings;
   readonly redisFloor: Timings;
@@ -15,7 +15,7 @@ export interface ReadTimings {
   readonly memoryFloor: Timings;
 }
 
-/** One way to have queries answered. */
+/** One way to answer queries. */
 export interface Contender {
   readonly timings: Timings;
   readonly orm: MikroORM;
@@ -23,7 +23,7 @@ export interface Contender {
   /** how often it is asked in a row */
   readonly batch: number;
   readonly key: (ask: number) => number;
-  /** what every query has to be, by the cache's own account */
+  /** the expected outcome of every query, according to `stats()` */
   readonly outcome?: keyof ReadCounts;
 }
 
@@ -32,9 +32,9 @@ export interface Line {
   readonly contenders: readonly Contender[];
 }
 
-/** Keys that are asked for again and again. */
+/** Keys that are read repeatedly. */
 const HOT = 200;
-/** Keys that another process has cached, and that this one asks for once each. */
+/** Keys that another process has cached, and that this one reads once each. */
 const ONCE = 5000;
 
 export async function fillCaches(subjects: Subjects): Promise<void> {
@@ -55,14 +55,14 @@ async function fill(orm: MikroORM, query: Query, from: number, count: number): P
   }
 }
 
-/** @param batches how many of them there will be */
+/** @param batches their number */
 export function linesFor(subjects: Subjects, batches: number): Line[] {
   return [...queries.map(query => lineOf(subjects, query)), askedOnce(subjects, Math.floor(ONCE / batches))];
 }
 
 function lineOf(subjects: Subjects, query: Query): Line {
   const hot = (ask: number) => (ask * 7) % HOT;
-  // from the end, and each only once; both ask the database for the same
+  // from the end, and each only once; both read the same rows
   const fresh = (ask: number) => query.keys - 1 - ask;
   const { batch } = query;
   const database = { uncached: new Timings(), miss: new Timings(), resultCache: new Timings() };
@@ -78,7 +78,7 @@ function lineOf(subjects: Subjects, query: Query): Line {
   };
 }
 
-/** No process has planned these queries before: what it remembers of earlier ones is of no use. */
+/** Queries that the process has not planned before. */
 function askedOnce(subjects: Subjects, batch: number): Line {
   const hits = hitsOf(subjects, findOne, batch, ask => HOT + ask);
   return {

@@ -2,8 +2,8 @@ import { RedisStore } from '../lib/index.js';
 import type { EntryAddress, Seal } from '../lib/store/store.js';
 
 /**
- * A store that can multiply what was filled last. To ask ten thousand queries before every flush would take minutes,
- * and what a writer meets in Redis is the same.
+ * A store that can multiply its last fill, because ten thousand queries before every flush would take minutes. A writer
+ * finds the same data in Redis.
  */
 export class MultiplyingStore extends RedisStore {
   #last: { tables: EntryAddress['tables']; seal: Seal; payload: Uint8Array; timeout: number } | undefined;
@@ -13,7 +13,7 @@ export class MultiplyingStore extends RedisStore {
     return super.fill(address, seal, payload, timeout);
   }
 
-  /** Fills as many entries with the same dependencies, under keys that are the same every time. */
+  /** Fills this many entries with the same dependencies, under the same keys each time. */
   async multiply(count: number): Promise<EntryAddress[]> {
     const { tables, seal, payload, timeout } = this.#last!;
     const addresses = Array.from({ length: count }, (_, i) => ({ key: `multiplied:${count}:${i}`, tables }));

@@ -2,7 +2,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
 import { decodeResult, encodeResult } from '../lib/orm/reads/codec.js';
 
-/** Where a floor keeps its answers. */
+/** The storage of a floor. */
 export interface Shelf {
   get(key: string): Promise<Uint8Array | null> | Uint8Array | undefined;
   set(key: string, payload: Uint8Array): unknown;
@@ -16,8 +16,8 @@ export function redisShelf(client: Redis, prefix: string): Shelf {
 }
 
 /**
- * Answers what the driver is asked with one look-up and a decode: no cache of rows below the EntityManager can be
- * faster. It knows nothing of options, dependencies or changes, so it is good for nothing else.
+ * Answers calls of the driver by one look-up and a decode. No cache of rows below the EntityManager can be faster. It
+ * ignores options, dependencies and changes, so it is useful for this comparison only.
  */
 export function answerFromShelf(orm: MikroORM, shelf: Shelf): void {
   const driver = orm.driver as unknown as Record<string, (...args: any[]) => Promise<unknown>>;

@@ -9,7 +9,7 @@ import { shuffled, Timings, time } from './timings.js';
 export interface Flushes {
   readonly plain: Timings;
   readonly dependents: readonly { readonly count: number; readonly timings: Timings }[];
-  /** of a column that queries compare, so that its old value has to be known */
+  /** of a column that queries compare, so that its old value must be read */
   readonly compared: Timings;
 }
 
@@ -23,7 +23,7 @@ interface Contender {
 const ROUNDS = 60;
 const WARM_UP = 10;
 const DEPENDENTS = [0, 100, 10_000];
-/** Rows that are not asked for elsewhere. */
+/** Rows that no other measurement reads. */
 const FIRST_ROW = 6000 * PER_AUTHOR;
 
 /** @param plain without the extension */
@@ -36,7 +36,7 @@ export async function measureFlushes(plain: MikroORM, places: Places): Promise<F
   const contenders = contendersFor(plain, orm);
   let row = FIRST_ROW;
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
-    // all of this before any flush, so that each is as far from it as the others
+    // all of this before any flush, so that no flush comes right after it
     const prepared = [];
     for (const contender of contenders) {
       prepared.push({ contender, id: ++row, entries: await fill(orm, store, row, contender.dependents) });
@@ -74,7 +74,7 @@ function contendersFor(plain: MikroORM, orm: MikroORM): Contender[] {
   ];
 }
 
-/** Caches so many results that depend on a row. */
+/** Caches this many results that depend on a row. */
 async function fill(
   orm: MikroORM,
   store: MultiplyingStore,
@@ -97,7 +97,7 @@ async function flush({ orm, change }: Contender, id: number): Promise<number> {
   return time(() => em.flush());
 }
 
-/** @throws Error if the first or the last of these is not in the cache as it should */
+/** @throws Error unless the first and the last of these are cached */
 async function expectAll(
   store: MultiplyingStore,
   entries: readonly EntryAddress[],

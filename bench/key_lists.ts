@@ -6,13 +6,13 @@ import { cached, connect } from './subjects.js';
 import { shuffled, Timings, time } from './timings.js';
 
 /*
- * What a find by a list of keys costs: without a cache, if all of it is cached, if half of it is, and if none is; and, next
- * to it, the same list as one result. In rounds that measure everything.
+ * The cost of a find by a list of keys: without a cache, and with all, half or none of it cached; and of the same list
+ * as one result. In rounds that measure everything.
  */
 
 const ROUNDS = 60;
 const WARM_UP = 15;
-/** From here on, every key is asked for once. */
+/** From here on, every key is read once. */
 const FRESH = 2000;
 
 interface Contender {

@@ -3,7 +3,7 @@ import { Utils } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
 
-/** What it was measured on, in a line. */
+/** The machine and versions, in one line. */
 export async function describeMachine(orm: MikroORM, client: Redis): Promise<string> {
   const processors = cpus();
   const [server] = await orm.em
@@ -17,7 +17,7 @@ export async function describeMachine(orm: MikroORM, client: Redis): Promise<str
     `MikroORM ${Utils.getORMVersion()}`,
     `PostgreSQL ${server!.version.split(' ')[0]} (fsync ${server!.fsync})`,
     `Redis ${redis}`,
-    // what else runs lengthens everything, and what waits for another process most
+    // other programs slow down everything, and most of all waiting for another process
     `all on this machine (load before: ${loadavg()[0]!.toFixed(1)})`,
   ].join(', ');
 }

@@ -8,9 +8,8 @@ import { report } from './report.js';
 import { makeSubjects, type Places } from './subjects.js';
 
 /*
- * What a query and a flush cost, with and without the extension, and next to the least that they could cost. All of
- * it one after another in one process, in rounds that measure everything, so that what else the machine does falls
- * on all sides alike.
+ * The cost of queries and flushes, with and without the extension, compared with the least possible. Measured in one
+ * process, in rounds that measure everything, so that other load on the machine affects all sides alike.
  */
 
 const places: Places = {

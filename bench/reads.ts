@@ -11,7 +11,7 @@ export interface Reads {
 }
 
 const ROUNDS = 50;
-/** Before anything counts: until compilers and connections are warm. */
+/** Rounds to warm up compilers and connections, which do not count. */
 const WARM_UP = 8;
 const PINGS = 20;
 
@@ -32,12 +32,12 @@ export async function measureReads(subjects: Subjects, client: Redis): Promise<R
   return { queries: lines.map(line => line.timings), roundTrip };
 }
 
-/** @throws Error if the cache has answered otherwise than it should */
+/** @throws Error if a result did not come from the expected source */
 async function askBatch({ orm, query, batch, key, outcome }: Contender, round: number): Promise<number[]> {
   const cacheops = outcome && getCacheops(orm);
   const before = outcome && cacheops!.stats()[outcome];
   const measured = await repeat(batch, async i => {
-    // as every request has one; making it is not part of the query
+    // like each request; creating it is not part of the query
     const em = orm.em.fork();
     return time(() => query.ask(em, key(round * batch + i)));
   });

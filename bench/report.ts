@@ -4,7 +4,7 @@ import type { Flushes } from './flushes.js';
 import type { Reads } from './reads.js';
 import { ratio, type Timings } from './timings.js';
 
-/** The table, and under it what became of the aims; in Markdown. */
+/** The table, followed by the aims, in Markdown. */
 export function report(reads: Reads, flushes: Flushes): string {
   const aims = [...readAims(reads), ...flushAims(flushes)];
   const lines = [
@@ -24,7 +24,7 @@ function readLines({ name, database, ...hits }: ReadTimings, aims: readonly Aim[
     what,
     ...figures(timings),
     database ? fixed(ratio(timings, database.uncached)) : '',
-    judge(timings, aims),
+    compareWithAims(timings, aims),
   ];
   const lines = [
     ...(database
@@ -49,7 +49,7 @@ function flushLines({ plain, dependents, compared }: Flushes, aims: readonly Aim
     what,
     ...figures(timings),
     fixed(ratio(timings, plain)),
-    judge(timings, aims),
+    compareWithAims(timings, aims),
   ];
   const lines = [
     line('without the extension', plain),
@@ -66,7 +66,7 @@ function figures(timings: Timings): string[] {
   return [timings.median, timings.p99].map(value => value.toFixed(0));
 }
 
-function judge(timings: Timings, aims: readonly Aim[]): string {
+function compareWithAims(timings: Timings, aims: readonly Aim[]): string {
   const aim = aims.find(each => each.timings.length === 1 && each.timings[0] === timings);
   return aim ? `${fixed(aim.value)} × ${aim.of}; ${verdict(aim)}` : '';
 }

@@ -12,7 +12,7 @@ export class RedisResultCache implements CacheAdapter {
   readonly #client: Redis;
   readonly #prefix: string;
 
-  // a client would not do: the ORM copies these options, deeply
+  // not a client, because the ORM copies these options deeply
   constructor({ url, prefix }: ResultCacheOptions) {
     this.#client = new Redis(url);
     this.#prefix = prefix;

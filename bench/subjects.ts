@@ -5,7 +5,7 @@ import { Article } from './article.js';
 import { answerFromShelf, redisShelf } from './floor.js';
 import { RedisResultCache } from './result_cache.js';
 
-/** One ORM each for what is compared. */
+/** One ORM for each subject of the comparison. */
 export interface Subjects {
   readonly uncached: MikroORM;
   readonly resultCache: MikroORM;
@@ -13,7 +13,7 @@ export interface Subjects {
   readonly redisFloor: MikroORM;
   readonly memory: MikroORM;
   readonly memoryFloor: MikroORM;
-  /** as `redis` and `memory`: as good as another process that has filled the cache */
+  /** like `redis` and `memory`, in place of another process that has filled the cache */
   readonly otherRedis: MikroORM;
   readonly otherMemory: MikroORM;
 }
@@ -27,7 +27,7 @@ export interface Places {
 
 const TIMEOUT = 3600;
 
-/** A machine that is busy otherwise shall be seen in the 99th percentile, and not open the circuit breaker. */
+/** Long, so that a busy machine shows in the 99th percentile and does not open the circuit breaker. */
 export const STORE_TIMEOUT = 5000;
 
 export async function makeSubjects(places: Places, client: Redis): Promise<Subjects> {

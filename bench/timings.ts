@@ -1,4 +1,4 @@
-/** What was measured of one thing: in several rounds, each of which measured all things. Microseconds. */
+/** Measurements of one subject, in microseconds, in several rounds that each measured all subjects. */
 export class Timings {
   readonly rounds: number[][] = [];
 
@@ -17,8 +17,7 @@ export class Timings {
 }
 
 /**
- * How many times as long as others together. Compared within each round, so that what else the machine does, and what
- * slows down one round, slows down both sides.
+ * The ratio to others. Compared within each round, so that a slow round slows down both sides.
  */
 export function ratio(timings: Timings, ...others: readonly Timings[]): number {
   const medians = others.map(other => other.medians);
@@ -33,7 +32,7 @@ export async function time(run: () => Promise<unknown>): Promise<number> {
   return (performance.now() - started) * 1000;
 }
 
-/** In an order that is another one every time: nobody always comes after the same neighbour. */
+/** In random order, so that no subject always follows the same one. */
 export function shuffled<T>(items: readonly T[]): T[] {
   return items
     .map(item => ({ item, at: Math.random() }))

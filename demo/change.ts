@@ -13,16 +13,16 @@ export interface RowChange {
   readonly after: Row | undefined;
 }
 
-/** Makes a write, and asks the database which rows that has changed. The cache has to have been told the same. */
+/** Writes, and asks the database which rows have changed. The invalidation event must report the same rows. */
 export async function make(write: Write, orm: Orm): Promise<RowChange[]> {
   const cache = getCacheops(orm);
-  const told: InvalidationEvent[] = [];
-  const listen = (event: InvalidationEvent) => told.push(event);
+  const reported: InvalidationEvent[] = [];
+  const listen = (event: InvalidationEvent) => reported.push(event);
   const before = await rowsOf(write, orm);
   cache.events.on('invalidation', listen);
   await write.run(orm.em.fork());
   cache.events.off('invalidation', listen);
-  // from now on, what goes on in the background cannot make a result uncacheable that would be cached
+  // from now on, no background work can prevent a result from being stored
   await cache.idle();
   const after = await rowsOf(write, orm);
 
@@ -31,8 +31,8 @@ export async function make(write: Write, orm: Orm): Promise<RowChange[]> {
     .map(key => ({ before: before.get(key), after: after.get(key) }))
     .filter(change => JSON.stringify(change.before) !== JSON.stringify(change.after));
   claimEqual(
-    `${write.title}: what the cache was told`,
-    told.flatMap(event => event.tables).map(change => ({ ...change, table: shortName(change.table) })),
+    `${write.title}: the invalidation event`,
+    reported.flatMap(event => event.tables).map(change => ({ ...change, table: shortName(change.table) })),
     changes.length > 0 ? [{ table: write.table, ...numbersOf(changes), all: false }] : [],
   );
   return changes;
@@ -44,7 +44,7 @@ export function numbersOf(changes: readonly RowChange[]) {
   return { inserted, updated: changes.length - inserted - deleted, deleted };
 }
 
-/** Past the cache, by primary key. */
+/** Without the cache, by primary key. */
 async function rowsOf(write: Write, orm: Orm): Promise<Map<unknown, Row>> {
   const entities = await getCacheops(orm).disabled(() => write.rows(orm.em.fork()));
   return new Map(

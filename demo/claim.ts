@@ -1,6 +1,6 @@
 import { inspect, isDeepStrictEqual } from 'node:util';
 
-/** The demo says something that is not so. */
+/** A claim of the demo is wrong. */
 export class WrongClaim extends Error {
   override readonly name = 'WrongClaim';
 }

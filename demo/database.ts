@@ -6,10 +6,10 @@ import { cacheops, getCacheops } from '../lib/index.js';
 
 const { DATABASE_URL, REDIS_URL } = process.env;
 
-/** Nothing else on the servers is touched: it names a database, and begins the keys in Redis. */
+/** The name of the database and the prefix in Redis. Nothing else on the servers is touched. */
 const name = `cacheops_demo_${crypto.randomUUID().slice(0, 8)}`;
 
-/** On a machine with much else to do, a slow answer is to be waited for: the demo wants to see hits. */
+/** Long, because the demo must see hits even on a busy machine. */
 const inRedis = { prefix: `${name}:`, storeTimeout: 5000 };
 
 export type Orm = pglite.MikroORM | postgresql.MikroORM;
@@ -17,7 +17,7 @@ export type Orm = pglite.MikroORM | postgresql.MikroORM;
 export const databaseKind = DATABASE_URL ? 'PostgreSQL' : 'PGlite';
 export const cacheKind = REDIS_URL ? 'Redis' : 'memory';
 
-/** On PGlite and in the memory of this process; or, if they are given, where DATABASE_URL and REDIS_URL say. */
+/** On PGlite and in memory, unless DATABASE_URL and REDIS_URL are given. */
 export async function openOrm(): Promise<Orm> {
   const options = {
     entities,
@@ -31,7 +31,7 @@ export async function openOrm(): Promise<Orm> {
 }
 
 /**
- * Makes the database and its tables.
+ * Creates the database and its tables.
  *
  * @throws Error if the database or Redis does not answer
  */
@@ -43,7 +43,7 @@ export async function create(orm: Orm): Promise<void> {
   await orm.schema.create();
 }
 
-/** Takes away whatever was made, and disconnects. */
+/** Removes everything that was created, and disconnects. */
 export async function remove(orm: Orm): Promise<void> {
   try {
     await getCacheops(orm).invalidateAll();

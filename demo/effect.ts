@@ -1,8 +1,8 @@
 import type { Row, RowChange } from './change.js';
 
 /**
- * What rows' changes mean for a dependency such as `city(country=FR)`, `city(country=MC; membership)` or `city`, in
- * words; `undefined` if none of the rows, neither as it was nor as it is, has the values that it fixes.
+ * The effect of changed rows on a dependency such as `city(country=FR)`, `city(country=MC; membership)` or `city`, in
+ * words; `undefined` if no old or new row matches it.
  */
 export function effectOn(
   dependency: string,

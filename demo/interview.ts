@@ -8,16 +8,16 @@ export interface Reply {
   readonly question: Question;
   /** in words */
   readonly answer: string;
-  /** all of it, to tell whether it has changed */
+  /** the whole answer, to compare it with later ones */
   readonly plain: unknown;
   readonly source: ReadEvent['source'];
-  /** what it depends on, as the event has it */
+  /** its dependencies, as in the `read` event */
   readonly dependencies: readonly string[];
   /** milliseconds */
   readonly duration: number;
 }
 
-/** Asks questions, each twice: as a program would, and past the cache. Both answers have to be the same. */
+/** Runs each query twice, with and without the cache. Both answers must be the same. */
 export class Interview {
   /** all replies so far */
   readonly replies: Reply[] = [];

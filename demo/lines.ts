@@ -22,7 +22,7 @@ export function printWrite({ title, code, table }: Write, changes: readonly RowC
 export interface Verdict {
   readonly before: Reply;
   readonly reply: Reply;
-  /** what the write did to each dependency, in words, if anything */
+  /** the effects of the write on each dependency, in words */
   readonly effects: readonly (string | undefined)[];
 }
 

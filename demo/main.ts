@@ -27,5 +27,5 @@ try {
   await remove(orm);
 } catch (error) {
   process.exitCode = 1;
-  console.error(paint('red', `Not everything that the demo made could be removed: ${error}`));
+  console.error(paint('red', `The demo could not remove everything that it created: ${error}`));
 }

@@ -4,7 +4,7 @@ import { number } from './terminal.js';
 
 export type Answer = readonly City[] | City | null | number;
 
-/** What the demo keeps asking. */
+/** The queries of the demo. */
 export interface Question {
   readonly title: string;
   /** @param options passed on to the ORM */

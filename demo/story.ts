@@ -12,7 +12,7 @@ import { number, paint, print, printForNow } from './terminal.js';
 import { warmUp } from './warm_up.js';
 import { type Write, writes } from './writes.js';
 
-/** How often every question is asked at the end, for the medians. */
+/** How often each query runs at the end, for the medians. */
 const ROUNDS = 15;
 
 export async function tell(orm: Orm, interruption: AbortSignal): Promise<void> {
@@ -21,7 +21,7 @@ export async function tell(orm: Orm, interruption: AbortSignal): Promise<void> {
   const interview = new Interview(orm, interruption);
 
   let replies = await askTwice(interview);
-  print(paint('bold', 'After a write, what its rows (as they were, or as they are) matter to is gone:'));
+  print(paint('bold', 'A write invalidates the results that its old or new rows match:'));
   for (const write of writes) {
     replies = await writeAndAskAgain(write, replies, interview, orm);
   }
@@ -34,16 +34,16 @@ export async function tell(orm: Orm, interruption: AbortSignal): Promise<void> {
   print();
   const verdicts = writes.length * questions.length;
   print(
-    `Each of the ${interview.replies.length} answers was the same as with { cacheops: false }, whose times stand under database.`,
+    `Each of the ${interview.replies.length} answers was the same as with { cacheops: false }, whose times are in the column database.`,
   );
   print(
-    `Each of the ${verdicts} results was dropped if its answer had changed, and kept if the write had nothing to do with it.`,
+    `Each of the ${verdicts} results was dropped if its answer had changed, and kept if the write did not affect it.`,
   );
 }
 
 async function load(orm: Orm, interruption: AbortSignal): Promise<void> {
   const started = performance.now();
-  // nobody has asked anything yet, so there is nothing to invalidate
+  // nothing is cached yet, so there is nothing to invalidate
   const { cities, countries } = await getCacheops(orm).noInvalidation(() =>
     loadCities(orm.em.fork(), (loaded, total) => {
       interruption.throwIfAborted();
@@ -60,7 +60,7 @@ async function load(orm: Orm, interruption: AbortSignal): Promise<void> {
 
 /** First from the database, then from the cache. */
 async function askTwice(interview: Interview): Promise<Map<Question, Reply>> {
-  print(paint('bold', 'Each question is asked twice:'));
+  print(paint('bold', 'Each query runs twice:'));
   const replies = new Map<Question, Reply>();
   for (const question of questions) {
     const first = claimSource(await interview.ask(question), 'database');
@@ -72,7 +72,7 @@ async function askTwice(interview: Interview): Promise<Map<Question, Reply>> {
   return replies;
 }
 
-/** @param replies those of before, by whose dependencies it is told what the write has to do with them */
+/** @param replies before the write; their dependencies explain its effects */
 async function writeAndAskAgain(
   write: Write,
   replies: ReadonlyMap<Question, Reply>,
@@ -87,13 +87,10 @@ async function writeAndAskAgain(
     const concerned = effects.some(effect => effect !== undefined);
     const reply = await interview.ask(question);
     const dropped = reply.source === 'database';
-    // the very claim: nothing else is asked of the database but what the write has to do with …
-    claim(
-      !dropped || concerned,
-      `${question.title} is dropped, though ${write.title} has nothing to do with it`,
-    );
+    // the claim of the demo: a query goes to the database only if the write affects it …
+    claim(!dropped || concerned, `${question.title} is dropped, though ${write.title} does not affect it`);
     if (!dropped) {
-      // … and all is that has changed
+      // … and always if its answer has changed
       claimEqual(`${question.title}, kept`, reply.plain, before.plain);
     }
     next.set(question, reply);

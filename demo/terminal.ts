@@ -5,7 +5,7 @@ type Style = Parameters<typeof styleText>[0];
 
 const { stdout } = process;
 
-/** In colour on a terminal, plain elsewhere; NO_COLOR and FORCE_COLOR are heeded. */
+/** In colour on a terminal, plain elsewhere, unless NO_COLOR or FORCE_COLOR say otherwise. */
 export function paint(style: Style, text: string): string {
   return styleText(style, text, { stream: stdout });
 }

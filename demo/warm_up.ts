@@ -6,14 +6,14 @@ import type { Orm } from './database.js';
 import { questions } from './questions.js';
 import { printForNow } from './terminal.js';
 
-/** How long others' transactions are waited for, in milliseconds. */
+/** How long to wait for transactions of other programs, in milliseconds. */
 const PATIENCE = 30_000;
 
 /**
- * Does what is done once in a program's life, so that it is not counted as the time of the first question.
+ * Does what a program does only once, so that it does not count as the time of the first query.
  *
- * A store that has never heard of a table refuses its results until all transactions have ended that were running on
- * the database server just then. On a server of one's own that is at once.
+ * A store without a registry of a table refuses its results until all transactions of that moment have ended. On a
+ * server without other clients that is at once.
  */
 export async function warmUp(orm: Orm, interruption: AbortSignal): Promise<void> {
   const deadline = performance.now() + PATIENCE;

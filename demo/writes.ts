@@ -5,12 +5,12 @@ import { LYON } from './questions.js';
 /** Something that changes rows. */
 export interface Write {
   readonly title: string;
-  /** as it stands in a program, shortened */
+  /** source code, shortened */
   readonly code: string;
   /** the table that it writes to */
   readonly table: 'city' | 'country';
   run(em: SqlEntityManager): Promise<unknown>;
-  /** the rows that it is about, whether asked before or after it */
+  /** the affected rows, before or after the write */
   rows(em: SqlEntityManager): Promise<readonly (City | Country)[]>;
 }
 

@@ -24,7 +24,7 @@ describe('the demo', function () {
       expect(run.errors).to.equal('');
       expect(run.code).to.equal(0);
       expect(run.lines.at(-1)).to.equal(
-        'Each of the 36 results was dropped if its answer had changed, and kept if the write had nothing to do with it.',
+        'Each of the 36 results was dropped if its answer had changed, and kept if the write did not affect it.',
       );
     });
 

@@ -17,9 +17,9 @@ interface Contender {
 }
 
 /**
- * What the flush of one changed price takes while so many counts by price are cached, no two of the same range, in µs.
+ * The time of a flush of one changed price while this many counts with different price ranges are cached, in µs.
  *
- * @param join makes an ORM with these extensions
+ * @param join creates an ORM with these extensions
  */
 export async function measureFlush(
   redisUrl: string,
@@ -60,7 +60,7 @@ async function measure(
   const timings = new Map(contenders.map(({ granularity }) => [granularity, new Timings()]));
   for (let round = 0; round < WARM_UP + ROUNDS; round++) {
     for (const { granularity, orm, store } of shuffled(contenders)) {
-      // what other results were filled under is gone where a flush drops it: a few are enough to have it there
+      // a flush may delete the stamps of other results; filling a few creates them again
       await ask(orm, round === 0 ? 10 : 1, round);
       if (round === 0) {
         await store.multiply(count - 10);
@@ -79,7 +79,7 @@ async function measure(
   return timings;
 }
 
-/** Asks for counts of different ranges, so that they are cached. */
+/** Caches counts of different ranges. */
 async function ask(orm: MikroORM, count: number, from: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const cents = (from + i) * 100;

@@ -12,8 +12,8 @@ import { Truth } from './truth.js';
 import { makeWrites } from './writes.js';
 
 /*
- * How much of what a write drops has really changed: after every write, every query is answered by the database anew,
- * and compared with what it answered before; and every cache is asked whether it would still serve what it has.
+ * Measures the share of dropped results that have changed: after every write, every query runs on the database again
+ * and is compared with its previous answer, and every cache is checked for whether it still has the result.
  */
 
 const number = (name: string, otherwise: number) => Number(process.env[name] ?? otherwise);
@@ -65,7 +65,7 @@ try {
     const after = await truth.digests();
     const isChanged = (i: number) => before[i] !== after[i];
     for (const subject of subjects) {
-      // lists of keys share entries: nothing is put back before all have been looked at
+      // lists of keys share entries, so all are checked before any is stored again
       const dropped = new Set<number>();
       for (const [i, query] of queries.entries()) {
         if (!(await subject.serves(i))) {

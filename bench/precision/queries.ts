@@ -150,7 +150,7 @@ const SHAPES: readonly Shape[] = [
   },
 ];
 
-/** So many different queries, of each shape as many as of the others. */
+/** Different queries, the same number of each shape. */
 export function makeQueries(count: number, random: Random, size: Size): Query[] {
   const known = new Set<string>();
   const queries: Query[] = [];
@@ -159,7 +159,7 @@ export function makeQueries(count: number, random: Random, size: Size): Query[] 
     const { where, options } = shape.make(random, size);
     const text = JSON.stringify([shape.name, where, options]);
     if (known.has(text)) {
-      failures++; // of some shapes there are not that many
+      failures++; // some shapes have fewer different queries
       continue;
     }
     known.add(text);

@@ -24,7 +24,7 @@ export class Random {
     return items[this.below(items.length)]!;
   }
 
-  /** So many different ones. */
+  /** This many different items. */
   some<T>(items: readonly T[], count: number): T[] {
     const rest = [...items];
     return Array.from(

@@ -1,6 +1,6 @@
 import type { Tallies, Tally } from './tally.js';
 
-/** A table with a line a shape, and the granularities side by side. */
+/** A table with one line per shape, and the granularities side by side. */
 export function report(tallies: ReadonlyMap<string, Tallies>): string {
   const names = [...tallies.keys()];
   const any = [...tallies.values()][0]!;

@@ -29,7 +29,7 @@ export const Product = defineEntity({
 
 export type Product = InferEntity<typeof Product>;
 
-/** How large the shop is; everything else grows with it. */
+/** Size of the shop, on which everything else depends. */
 export interface Size {
   readonly products: number;
   readonly brands: number;

@@ -11,7 +11,7 @@ import type { Query } from './queries.js';
 
 const TIMEOUT = 86_400;
 
-/** A store that tells which entries were asked for last, and remembers what was put into it. */
+/** A store that records the entries that were last read, and all fills. */
 class WatchedStore extends MemoryStore {
   last: readonly EntryAddress[] = [];
   readonly payloads = new Map<string, Uint8Array>();
@@ -22,7 +22,7 @@ class WatchedStore extends MemoryStore {
   }
 
   override readMany(addresses: readonly EntryAddress[]): ReturnType<MemoryStore['readMany']> {
-    // the second look is at some of them only
+    // the second read concerns only some of them
     this.last = addresses.length > this.last.length ? addresses : this.last;
     return super.readMany(addresses);
   }
@@ -56,7 +56,7 @@ export class Subject {
     this.#ask = joinedRowLookup(catalog, (sql, parameters) => connection.execute(sql, [...parameters]));
   }
 
-  /** Asks, so that the answer is in the cache. */
+  /** Runs the query, so that its result is cached. */
   async fill(query: Query, i: number): Promise<void> {
     this.store.last = [];
     await query.ask(this.#orm!.em.fork());
@@ -68,7 +68,7 @@ export class Subject {
     this.#entries[i] = last;
   }
 
-  /** Would the answer come from the cache? */
+  /** Is the result cached? */
   async serves(i: number): Promise<boolean> {
     for (const address of this.#entries[i]!) {
       if (!(await this.#holds(address))) {
@@ -93,7 +93,7 @@ export class Subject {
     return true;
   }
 
-  /** Stores the answer that was there, which is still right. Asking anew would take hours where all is dropped. */
+  /** Stores the previous result again, which is still right. Running all queries again would take hours. */
   async restore(i: number): Promise<void> {
     for (const address of this.#entries[i]!) {
       const lease = await this.store.lease(address, TIMEOUT);
@@ -109,11 +109,11 @@ export class Subject {
   }
 }
 
-/** What a writer tells to all of them. */
+/** Passes the calls of a writer to all stores. */
 export function toAll(stores: readonly Store[]): Store {
   const [first] = stores;
-  const each = async (tell: (store: Store) => Promise<unknown>): Promise<void> => {
-    await Promise.all(stores.map(tell));
+  const each = async (call: (store: Store) => Promise<unknown>): Promise<void> => {
+    await Promise.all(stores.map(call));
   };
   return {
     read: async () => undefined,

@@ -1,4 +1,4 @@
-/** Of one shape: results that were dropped or not after each write, and that had changed or not. */
+/** For one shape of queries: how many results were dropped, and how many had changed, after each write. */
 export class Tally {
   dropped = 0;
   changed = 0;
@@ -10,18 +10,18 @@ export class Tally {
     this.droppedAndChanged += Number(dropped && changed);
   }
 
-  /** Of what was dropped, how much had changed. */
+  /** The share of dropped results that had changed. */
   get precision(): number {
     return this.dropped === 0 ? 1 : this.droppedAndChanged / this.dropped;
   }
 
-  /** Of what had changed, how much was dropped. All of it, or the cache is wrong. */
+  /** The share of changed results that were dropped. Below 1 the cache is wrong. */
   get recall(): number {
     return this.changed === 0 ? 1 : this.droppedAndChanged / this.changed;
   }
 }
 
-/** Tallies by shape, and of all shapes together. */
+/** Tallies by shape, and for all shapes. */
 export class Tallies {
   readonly all = new Tally();
   readonly #byShape = new Map<string, Tally>();

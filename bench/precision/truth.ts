@@ -1,11 +1,10 @@
 import type { MikroORM } from '@mikro-orm/postgresql';
 
-/** Statements are asked together: a round trip each would take most of the time. */
+/** Statements per round trip, which would otherwise take most of the time. */
 const TOGETHER = 50;
 
 /**
- * What the database answers to each of many statements, as digests. Where a statement asks for no order, the digest
- * knows of none either.
+ * Digests of the database's answers to many statements. Without ORDER BY, the digest ignores the order of rows.
  */
 export class Truth {
   readonly #orm: MikroORM;

@@ -17,7 +17,7 @@ export interface Write {
   readonly run: (em: EntityManager) => Promise<unknown>;
 }
 
-/** Single rows, and among them bulk writes, in an order of their own. */
+/** Writes of single rows, with bulk writes among them, in random order. */
 export function makeWrites(single: number, bulk: number, random: Random, size: Size): Write[] {
   const keys = Array.from({ length: size.products }, (_, i) => i + 1);
   const takeKey = () => keys.splice(random.below(keys.length), 1)[0]!;

@@ -2,7 +2,7 @@ import { EntityManager } from '@mikro-orm/core';
 import { Body, Controller, Param, ParseIntPipe, Post, Redirect } from '@nestjs/common';
 import { Article, Comment } from './entities.js';
 
-/** What changes articles and comments. It does not know that there is a cache. */
+/** Changes articles and comments. It has no code for the cache. */
 @Controller()
 export class AdminController {
   constructor(private readonly em: EntityManager) {}

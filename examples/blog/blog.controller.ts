@@ -13,7 +13,7 @@ export class BlogController {
     private readonly cache: Cacheops,
   ) {}
 
-  /** It greets its reader, so it is not kept as a whole: the template keeps its pieces, which load their own rows. */
+  /** Not cached as a whole, because it greets its reader. The template caches fragments, which load their own rows. */
   @Get()
   @Render('home.njk')
   home(@Query('reader') reader = 'stranger') {
@@ -25,7 +25,7 @@ export class BlogController {
     };
   }
 
-  /** The same for everybody: kept until this article changes, or its comments. */
+  /** The same for all readers: cached until this article or its comments change. */
   @Get('articles/:id')
   @CachedViewAs(({ params }: Request) => [
     { entity: Article, where: { id: Number(params.id) } },

@@ -11,7 +11,7 @@ export const configuration = (clientUrl: string, ...extensions: Extension[]) =>
     extensions,
   });
 
-/** Makes the tables, and something to read. */
+/** Creates the tables and some rows. */
 export async function prepare(clientUrl: string): Promise<void> {
   const orm = await MikroORM.init(configuration(clientUrl));
   try {

@@ -6,7 +6,7 @@ import { startPostgres } from '../../spec/support/postgres.js';
 import { startRedis } from '../../spec/support/redis.js';
 import { prepare } from './database.js';
 
-/** `npm run example`: starts the blog, on servers of its own where none are given, which end with it. */
+/** `npm run example`: starts the blog, with its own servers unless some are given, and stops these at the end. */
 const {
   DATABASE_URL = (await startPostgres()).url,
   REDIS_URL = (await startRedis()).url,
@@ -21,7 +21,7 @@ and to look at the page, twice (who has an Age comes from the cache):
 
 const env = { ...process.env, DATABASE_URL, REDIS_URL, PORT };
 const blog = spawn(process.execPath, [join(import.meta.dirname, 'main.js')], { env, stdio: 'inherit' });
-// before the servers, which are told last
+// before the servers, which stop last
 atExit(() => blog.kill());
 await once(blog, 'exit');
 process.exit(blog.exitCode ?? 0);

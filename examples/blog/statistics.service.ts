@@ -7,7 +7,7 @@ import { Article, Comment } from './entities.js';
 export class StatisticsService {
   constructor(private readonly em: EntityManager) {}
 
-  /** Made anew when an article or a comment changes, and not before. */
+  /** Computed again only after an article or a comment has changed. */
   @CachedAs([Article, Comment])
   async mostDiscussed(count: number): Promise<{ title: string; comments: number }[]> {
     const articles = await this.em.find(Article, {}, { populate: ['comments'], orderBy: { id: 'asc' } });

@@ -3,14 +3,14 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { addCachedTags } from 'mikro-orm-cacheops/nunjucks';
 import nunjucks from 'nunjucks';
 
-/** Has Nunjucks render the pages, with tags that keep pieces of them. */
+/** Renders the pages by Nunjucks, with tags that cache fragments. */
 export function useTemplates(app: NestExpressApplication): void {
   const templates = nunjucks.configure(join(import.meta.dirname, 'views'), {
     autoescape: true,
     express: app.getHttpAdapter().getInstance(),
   });
   addCachedTags(templates);
-  // {{ articles | load }}: what a piece shows is loaded when it is rendered, not before
+  // {{ articles | load }}: a fragment loads its rows when it is rendered
   templates.addFilter(
     'load',
     (load: () => Promise<unknown>, done: (error: unknown, result?: unknown) => void) => {

@@ -4,7 +4,7 @@ import { bytes } from './bytes.js';
 import type { Output } from './output.js';
 import { UsageError } from './usage.js';
 
-/** For a timer of the system: a `fileCache` removes what is over only where something new needs its place. */
+/** For a cron job, because a `fileCache` itself deletes expired files only to make room for new ones. */
 export async function cleanFiles([directory, ...rest]: readonly string[], output: Output): Promise<boolean> {
   if (directory === undefined || rest.length > 0) {
     throw new UsageError('clean-files: give the directory of a fileCache.');

@@ -9,8 +9,8 @@ import { parseJson } from './row_key.js';
 import { entityNamed } from './targets.js';
 import { UsageError } from './usage.js';
 
-/** What is stored by having looked is over in a second. */
-const BRIEFLY = 1;
+/** Timeout of the result that the query itself stores, in seconds. */
+const TIMEOUT = 1;
 
 const ASK = {
   fetch: (em, entity, where, options) => em.find(entity as never, where as never, options as never),
@@ -23,9 +23,9 @@ const ASK = {
 interface Explained {
   readonly entity: string;
   readonly op: string;
-  /** without being asked to, by profile */
+  /** cached by its profile, without a call option */
   readonly isCached: boolean;
-  /** why it is not, or not even when it is asked to */
+  /** why it is not cached by its profile, or not at all */
   readonly reason?: string;
   readonly key?: string;
   readonly dependencies?: readonly string[];
@@ -34,7 +34,7 @@ interface Explained {
   readonly isCachedNow: boolean;
 }
 
-/** @throws the store's error, if it could not be asked */
+/** @throws the store's error if it could not be reached */
 export async function explain(
   project: Project,
   [name, where = '{}', ...rest]: readonly string[],
@@ -70,11 +70,11 @@ async function explainQuery(
   const reads: ReadEvent[] = [];
   cache.events.on('read', read => reads.push(read));
   const em = orm.em.fork() as SqlEntityManager;
-  await ASK[op](em, meta(entity).class, where, { ...options, cacheops: { timeout: BRIEFLY } });
+  await ASK[op](em, meta(entity).class, where, { ...options, cacheops: { timeout: TIMEOUT } });
   await cache.idle();
   const [failure] = errors;
   if (failure) {
-    // whether it is cached now is not known
+    // it is unknown whether the result is cached now
     throw failure.error;
   }
   const read = reads.find(each => each.entity === entity) ?? reads[0];
@@ -112,6 +112,6 @@ function inWords({
     `now         ${isCachedNow ? 'in the cache' : 'not in the cache'}`,
     `key         ${key}`,
     `depends on  ${dependencies!.join('\n            ')}`,
-    'A change of a row drops it that is one of these before the change, or after it.',
+    'It is invalidated when a changed row matches before or after the change.',
   ].join('\n');
 }

@@ -11,10 +11,10 @@ import { UsageError } from './usage.js';
 type Dropped =
   | { readonly all: true }
   | { readonly entity: string }
-  /** `found`: otherwise what depends on its entity was dropped, since nobody knows what the row was */
+  /** if the row was not `found`, its old values are unknown, and everything that depends on its entity was dropped */
   | { readonly entity: string; readonly key: object; readonly found: boolean };
 
-/** @returns whether it was done */
+/** @returns false if nothing was done */
 export async function invalidate(
   project: Project,
   words: readonly string[],
@@ -24,7 +24,7 @@ export async function invalidate(
   if (words.length === 0) {
     throw new UsageError("invalidate: what? An entity, a row (Article.34), a pattern ('blog.*') or all.");
   }
-  // all of them before the first is dropped
+  // checks all targets before dropping the first
   const targets = words.map(word => parseTarget(word, project.entities));
   const work = targets.flatMap(target => prepare(project, target));
   if (project.store instanceof MemoryStore) {
@@ -89,13 +89,13 @@ function describe(dropped: Dropped): string {
   const key = list(Object.entries(dropped.key).map(([name, value]) => `${name} ${value}`));
   return dropped.found
     ? `Dropped what depends on ${entity} with ${key}, as it stands in the database.`
-    : `There is no ${entity} with ${key} (any more), so that what it was is not known: dropped what depends on ${entity}.`;
+    : `There is no ${entity} with ${key}, so its old values are unknown: dropped what depends on ${entity}.`;
 }
 
-/** @throws UsageError if there is nobody to ask */
+/** @throws UsageError without a terminal */
 async function confirm(): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    throw new UsageError('invalidate all: there is nobody to ask. Give --yes.');
+    throw new UsageError('invalidate all: there is no terminal to ask for confirmation. Give --yes.');
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -22,7 +22,7 @@ const OPTIONS = {
 } as const;
 
 type Values = ReturnType<typeof parse>['values'];
-/** @returns whether it was done */
+/** @returns false for exit code 1 */
 type Command = (
   project: Project,
   words: readonly string[],
@@ -34,7 +34,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   invalidate: (project, words, { yes = false }, output) => invalidate(project, words, yes, output),
   async stats(project, words, _values, output) {
     if (words.length > 0) {
-      throw new UsageError(`stats: ${words.join(' ')} is too much.`);
+      throw new UsageError(`stats takes no arguments: ${words.join(' ')}.`);
     }
     await stats(project, output);
     return true;
@@ -45,7 +45,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
 };
 
-/** Those that are about no project. */
+/** Commands that need no project. */
 const ALONE: Readonly<Record<string, (words: readonly string[], output: Output) => Promise<boolean>>> = {
   'clean-files': cleanFiles,
 };
@@ -58,7 +58,7 @@ try {
   const isUsage = error instanceof UsageError;
   output.error(error instanceof Error ? error.message : String(error));
   if (isUsage) {
-    output.note('mikro-orm-cacheops --help tells more.');
+    output.note('See mikro-orm-cacheops --help.');
   }
   process.exitCode = isUsage ? 2 : 1;
 }

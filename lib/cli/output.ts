@@ -1,14 +1,14 @@
-/** Where a command says what it has done. */
+/** The output of a command. */
 export class Output {
   readonly #json: boolean;
   #progress = false;
 
-  /** @param json answers in JSON, on one line */
+  /** @param json prints JSON, on one line */
   constructor(json: boolean) {
     this.#json = json;
   }
 
-  /** What a command has come to: once, in the end. */
+  /** The result of a command: once, at the end. */
   answer(json: unknown, text: string): void {
     this.#endProgress();
     process.stdout.write(`${this.#json ? JSON.stringify(json) : text}\n`);
@@ -28,7 +28,7 @@ export class Output {
     process.stderr.write(`${message}\n`);
   }
 
-  /** How far it is: one line for those who watch, which the next one replaces. */
+  /** One line on a terminal, which the next one replaces. */
   progress(message: string): void {
     if (process.stderr.isTTY) {
       this.#progress = true;

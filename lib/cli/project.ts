@@ -8,13 +8,13 @@ import type { Store } from '../store/store.js';
 import type { Output } from './output.js';
 import { UsageError } from './usage.js';
 
-/** The ORM of the project that the command is run in. */
+/** The ORM of the project in the working directory. */
 export interface Project extends AsyncDisposable {
   readonly orm: MikroORM<any>;
   readonly cache: Cacheops;
   readonly store: Store;
   readonly entities: readonly EntityNames[];
-  /** what the cache has failed at since */
+  /** errors of the cache since the command started */
   readonly errors: readonly ErrorEvent[];
   meta(className: string): EntityMetadata;
 }
@@ -24,11 +24,11 @@ export interface ProjectOptions {
   readonly context: string | undefined;
 }
 
-/** @throws UsageError without @mikro-orm/cli; the ORM's errors, if it has no configuration or that is wrong */
+/** @throws UsageError without @mikro-orm/cli; the ORM's errors if the configuration is missing or wrong */
 export async function openProject({ config, context }: ProjectOptions, output: Output): Promise<Project> {
   const { CLIHelper } = await import('@mikro-orm/cli').catch(cause => {
     throw new UsageError(
-      "@mikro-orm/cli cannot be loaded, which finds the configuration. Try 'npm install --save-dev @mikro-orm/cli'.",
+      "@mikro-orm/cli cannot be loaded; it is needed to find the configuration. Try 'npm install --save-dev @mikro-orm/cli'.",
       { cause },
     );
   });
@@ -36,7 +36,7 @@ export async function openProject({ config, context }: ProjectOptions, output: O
   const paths = config === undefined ? await CLIHelper.getConfigPaths() : [config];
   if (!(await existsOneOf(paths))) {
     throw new Error(
-      `There is no configuration of MikroORM: looked for ${list(paths)}. Go to the project's folder, or give --config.`,
+      `There is no configuration of MikroORM: looked for ${list(paths)}. Change to the project's folder, or give --config.`,
     );
   }
   const orm = await CLIHelper.getORM(context, [...paths], {
@@ -74,8 +74,8 @@ function describe(orm: MikroORM<any>): Project {
 type Helper = typeof import('@mikro-orm/cli').CLIHelper;
 
 /**
- * As `mikro-orm` does it: by a loader that the project has. Without one a configuration in JavaScript is used; and if
- * there is none, Node.js itself understands most TypeScript.
+ * Like `mikro-orm`, uses a TypeScript loader of the project. Without a loader, a configuration in JavaScript is used;
+ * and without that, Node.js itself runs most TypeScript.
  */
 async function supportTypeScript(helper: Helper): Promise<void> {
   const { preferTs, tsConfigPath, tsLoader } = helper.getSettings();
@@ -93,7 +93,7 @@ async function existsOneOf(paths: readonly string[]): Promise<boolean> {
   return paths.some(path => fs.pathExists(fs.absolutePath(path)));
 }
 
-/** It warns if there is no loader, which most projects in JavaScript do not have. */
+/** Without the helper's warning about a missing loader, because most projects in JavaScript have none. */
 async function loadTypeScript(
   helper: Helper,
   ...given: Parameters<Helper['registerTypeScriptSupport']>

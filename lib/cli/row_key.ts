@@ -2,9 +2,9 @@ import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { UsageError } from './usage.js';
 
 /**
- * A condition by a primary key that was given as text: `34`, `34,de`, `[34,"de"]` or `{"article":34,"locale":"de"}`.
+ * The condition for a primary key that is given as text: `34`, `34,de`, `[34,"de"]` or `{"article":34,"locale":"de"}`.
  *
- * @throws UsageError if it cannot be the key of such an entity
+ * @throws UsageError if it cannot be a key of the entity
  */
 export function rowCondition(meta: EntityMetadata, text: string): Record<string, unknown> {
   const props = meta.getPrimaryProps();
@@ -43,14 +43,14 @@ function keyValue(prop: EntityProperty, part: unknown, where: string): unknown {
     case 'number': {
       const number = Number(part);
       if (part.trim() === '' || !Number.isFinite(number)) {
-        throw new UsageError(`${where}: '${prop.name}' is a number, and '${part}' is none.`);
+        throw new UsageError(`${where}: '${prop.name}' is a number; '${part}' is not.`);
       }
       return number;
     }
     case 'Date': {
       const date = new Date(part);
       if (Number.isNaN(date.getTime())) {
-        throw new UsageError(`${where}: '${prop.name}' is a date, and '${part}' is none.`);
+        throw new UsageError(`${where}: '${prop.name}' is a date; '${part}' is not.`);
       }
       return date;
     }

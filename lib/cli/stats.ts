@@ -5,8 +5,8 @@ import type { Output } from './output.js';
 import type { Project } from './project.js';
 
 const MEMORY =
-  'This project keeps results in the memory of each process: getCacheops(orm).stats() tells of them there.';
-const CUSTOM = 'This project has a store of its own, of which nothing is known here.';
+  'This project keeps results in the memory of each process. Call getCacheops(orm).stats() there.';
+const CUSTOM = 'This project has a custom store, which this command cannot inspect.';
 
 export async function stats({ store }: Project, output: Output): Promise<void> {
   if (!(store instanceof RedisStore)) {

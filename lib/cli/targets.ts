@@ -2,7 +2,7 @@ import { nearest } from '../config/nearest.js';
 import { type EntityNames, parseKey, qualifiedNames } from '../config/pattern.js';
 import { UsageError } from './usage.js';
 
-/** What is to be invalidated. */
+/** What to invalidate. */
 export type Target =
   | { readonly kind: 'all' }
   /** by class name; at least one */
@@ -10,7 +10,8 @@ export type Target =
   | { readonly kind: 'row'; readonly name: string; readonly key: string };
 
 /**
- * Reads `all`, `Article`, `blog.Article`, `blog.article`, a pattern of these, or one of these and a key: `Article.34`.
+ * Parses `all`, `Article`, `blog.Article`, `blog.article`, a pattern of these, or one of these with a key:
+ * `Article.34`.
  *
  * @throws UsageError if there is no such entity
  */
@@ -39,7 +40,7 @@ export function entityNamed(text: string, entities: readonly EntityNames[]): str
   return target.names[0]!;
 }
 
-/** The longest name that the text begins with: a schema may be called like an entity. */
+/** Uses the longest name that the text begins with, because a schema may have the name of an entity. */
 function rowOf(text: string, entities: readonly EntityNames[]): Target | undefined {
   const candidates = entities.flatMap(entity =>
     [entity.className, ...qualifiedNames(entity)].map(name => ({ name, className: entity.className })),

@@ -1,32 +1,32 @@
 export const USAGE = `Usage: mikro-orm-cacheops <command> [options]
 
-Looks after the cache of the project in this folder, as its MikroORM configuration has it (found as by @mikro-orm/cli,
-in TypeScript too).
+Manages the cache of the project in this folder. Uses its MikroORM configuration (found as by @mikro-orm/cli, also in
+TypeScript).
 
 Commands:
-  invalidate <what>…          drops results. What may be
+  invalidate <what>…          drops results. <what> is one of
                                 Article.34        what depends on a row, as it stands in the database now
                                 Article.34,de     the same, if the key has two columns (or Article.'[34,"de"]')
-                                Article           whatever depends on the table of an entity
+                                Article           what depends on the table of an entity
                                 'blog.*' 'News*'  entities by database schema, or by name
-                                all               everything (asks, unless there is --yes)
-  stats                       what is in the store
-  explain <Entity> [where]    what a query depends on, what would drop its result, and whether it is cached now;
-                              asks the database if it is not. The condition is JSON: '{"category":7}'
-  clean-files <directory>     removes from the directory of a fileCache what is over
+                                all               everything (asks for confirmation without --yes)
+  stats                       counts what is in the store
+  explain <Entity> [where]    prints the key and dependencies of a query, and whether it is cached now; runs it on the
+                              database if it is not. The condition is JSON: '{"category":7}'
+  clean-files <directory>     deletes expired files of a fileCache
 
 Options:
   -c, --config <file>         the configuration of MikroORM
-      --context <name>        which one of several in that file
-      --json                  answers in JSON
-  -y, --yes                   does not ask
+      --context <name>        selects one of several configurations in that file
+      --json                  prints JSON
+  -y, --yes                   does not ask for confirmation
       --op <op>               of explain: fetch (default), get or count
       --options <json>        of explain: options of the query, such as '{"orderBy":{"id":"asc"},"limit":10}'
   -h, --help
   -v, --version
 
-Exit codes: 0 done, 1 failed, 2 used wrongly.
+Exit codes: 0 done, 1 failed, 2 wrong usage.
 `;
 
-/** The command line makes no sense: exit code 2. */
+/** Wrong usage of the command line: exit code 2. */
 export class UsageError extends Error {}

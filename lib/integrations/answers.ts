@@ -7,10 +7,10 @@ import { contextOf, functionPartsOf, managing, onlyOrm } from '../orm/context/or
 
 export { checkSamples, invalidateTag, type Sample } from '../functions/answer.js';
 
-/** What something depends on: a sample, an array of them, or a function that gives one. */
+/** Samples: one, an array of them, or a function that returns one. */
 export type Samples<Args extends unknown[]> = Sample | ((...args: Args) => Sample);
 
-/** A value, or a function that gives one. Plain data and entities only. */
+/** A value, or a function that returns one. Plain data and entities only. */
 export type Extra<Args extends unknown[]> =
   | ((...args: Args) => unknown)
   | string
@@ -22,9 +22,9 @@ export type Extra<Args extends unknown[]> =
   | object;
 
 /**
- * The EntityManager in whose name something is served: that of the request, if it has one.
+ * The EntityManager of the request, if it has one.
  *
- * @param given by the user; default: that of the current `RequestContext`, or else of the only ORM that has a cache
+ * @param given by the user; default: the one of the current `RequestContext`, or else of the only ORM that has a cache
  * @throws CacheopsError if there is none
  */
 export function entityManagerOf(
@@ -35,17 +35,18 @@ export function entityManagerOf(
     given instanceof MikroORM ? given.em : (given ?? RequestContext.getEntityManager() ?? onlyOrm()?.em);
   if (!em) {
     throw new CacheopsError(
-      `${what}: which EntityManager? Begin the request with RequestContext.create(orm.em, next), or give the option orm.`,
+      `${what}: there is no EntityManager. Start the request with RequestContext.create(orm.em, next), or give the option orm.`,
     );
   }
   return managing(contextOf(em));
 }
 
 /**
- * What is stored, or what is computed under a lease. A payload that cannot be read is a miss, and an `error` event.
+ * The stored value, or the value computed under a lease. A payload that cannot be decoded is a miss and an `error`
+ * event.
  *
- * @param decode throws if the payload is none that the same version of this package may have stored
- * @param compute is run once at most; what it throws comes through
+ * @param decode throws if the payload is damaged, or of another version of this package
+ * @param compute runs once at most; its exceptions are passed on
  */
 export async function answerDecoded<T>(
   em: EntityManager,
@@ -78,11 +79,11 @@ export function resolveSamples<Args extends unknown[]>(
 }
 
 /**
- * Values as text, such that two with the same text are the same. Entities count with everything that is loaded of them.
+ * A text for the key: equal texts mean equal values. Entities count with all of their loaded properties.
  *
- * @throws CacheopsError that names the path of what cannot be told from others
+ * @throws CacheopsError that names the path of a value without an exact key
  */
-export function told(value: unknown, what: string): string {
+export function keyTextOf(value: unknown, what: string): string {
   try {
     return describeArguments([], value, []).key;
   } catch (error) {

@@ -8,8 +8,8 @@ import { readableName } from '../values/path.js';
 import type { Dependency } from '../values/scheme.js';
 
 /**
- * What an entry depends on, in words: `article(category=7 and price<10; reads title)`, or just `article` for the whole
- * table. What is read is told where it is not all of a row; `membership` is nothing but which rows there are.
+ * The dependencies of an entry in words: `article(category=7 and price<10; reads title)`, or just `article` for the
+ * whole table. Columns are listed unless the whole row is read; `membership` means that only the set of rows matters.
  */
 export function describeDependencies(address: EntryAddress): string[] {
   return address.tables.flatMap(({ table, dependencies }) => {
@@ -21,17 +21,17 @@ export function describeDependencies(address: EntryAddress): string[] {
   });
 }
 
-/** Which change made an entry a miss, in words: `article changed: price 12 → 9`. */
+/** The change that made an entry a miss, in words: `article: price 12 → 9`. */
 export function describeCause({ table, dependency: { scheme }, steps }: Moved): string {
   const name = shortName(table);
   const [old, now] = steps.at(-1)!;
   if (!old || !now) {
-    return `${name}: a row ${now ? 'came' : 'went'}`;
+    return `${name}: a row ${now ? 'was added' : 'was removed'}`;
   }
   const changes = (scheme.tests ?? []).flatMap((column, i) =>
     old[i] === now[i] ? [] : [`${readableName(column)} ${valueText(old[i]!)} → ${valueText(now[i]!)}`],
   );
-  return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: what is read of a row changed`;
+  return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: columns that are read changed`;
 }
 
 function conditionsOf({ scheme, values, watches }: Dependency & Partial<WatchedDependency>): string {
@@ -106,10 +106,10 @@ const SHOWN = 5;
 
 function listText(values: readonly Canonical[]): string {
   const shown = values.slice(0, SHOWN).map(valueText).join(', ');
-  return values.length > SHOWN ? `(${shown}, … ${values.length} in all)` : `(${shown})`;
+  return values.length > SHOWN ? `(${shown}, … ${values.length} in total)` : `(${shown})`;
 }
 
-/** @param microseconds since 1970, or what is infinite */
+/** @param microseconds since 1970, or `infinity` or `-infinity` */
 function instantText(microseconds: string): string {
   const date = new Date(Number(microseconds) / 1000);
   return Number.isNaN(date.getTime()) ? microseconds : date.toISOString();
@@ -119,7 +119,7 @@ function valueText(value: Canonical): string {
   return value === null ? 'null' : value;
 }
 
-/** A table's name without its database, and without the schema that it has by default. */
+/** A table's name without its database, and without the default schema. */
 export function shortName(table: string): string {
   return table.slice(table.indexOf('/') + 1).replace(/^public\./, '');
 }

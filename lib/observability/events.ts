@@ -6,14 +6,16 @@ export interface ReadEvent {
   /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
   readonly op: ReadOp;
-  /** where the answer came from; `database` also says that it was computed, or not there */
+  /** where the result came from; `database` also stands for a computed result, and for a missing value */
   readonly source: 'cache' | 'database';
-  /** why it was not in the cache (what has changed, where that is known), or not asked of it; `error`: it failed */
+  /**
+   * why it did not come from the cache (the change that made it a miss, if known), or bypassed it; `error`: it failed
+   */
   readonly reason?: string;
-  /** what a query failed with: the database refused it, say */
+  /** the exception of a failed query */
   readonly error?: unknown;
   readonly key?: string;
-  /** what the result depends on, in words: `article(category=7 and price<10; reads title)` */
+  /** the dependencies of the result in words: `article(category=7 and price<10; reads title)` */
   readonly dependencies?: readonly string[];
   /** how long it took, in milliseconds */
   readonly duration: number;
@@ -31,18 +33,21 @@ export interface FillEvent {
   readonly timeout: number;
 }
 
-/** A result that was looked for, made, and not stored. */
+/** A result that was a miss, was computed, and was not stored. */
 export interface UnstoredEvent {
   /** name of the entity; of a function, view or fragment, its own */
   readonly entity: string;
   readonly op: ReadOp;
   readonly key: string;
-  /** `refused`: a writer is in flight on what it depends on, or the store does not answer; else, why nobody else may have it */
+  /**
+   * `refused`: a writer is in flight on its dependencies, or the store does not answer; otherwise why it must not be
+   * shared
+   */
   readonly reason: string;
 }
 
 export interface InvalidationEvent {
-  /** what was dropped: a table's dependencies by rows, or everything of it */
+  /** the tables that were written */
   readonly tables: readonly {
     readonly table: string;
     readonly inserted: number;
@@ -51,7 +56,7 @@ export interface InvalidationEvent {
     /** everything that depends on the table was dropped */
     readonly all: boolean;
   }[];
-  /** the entities that the unit of work said it would write, by name */
+  /** names of the entities in the change sets of the unit of work */
   readonly entities: readonly string[];
   /** views (by path), fragments and values that were dropped by name */
   readonly names: readonly { readonly op: 'view' | 'fragment' | 'value'; readonly name: string }[];
@@ -59,19 +64,19 @@ export interface InvalidationEvent {
   readonly everything: boolean;
 }
 
-/** A hit was not what the database would have given: a bug, or a write that nobody could see. */
+/** A hit differed from the database: a bug, or a write that this extension cannot see. */
 export interface MismatchEvent {
   readonly entity: string;
   readonly op: Op;
   readonly key: string;
   readonly dependencies: readonly string[];
-  /** as the driver gives results: rows by property, in database form; or a count */
+  /** as the driver returns results: rows by property, with database values; or a count */
   readonly cached: unknown;
   readonly database: unknown;
 }
 
 export interface ErrorEvent {
-  /** what was attempted */
+  /** the operation that failed */
   readonly operation: string;
   readonly error: unknown;
 }
@@ -83,14 +88,14 @@ export interface CacheopsEventMap {
   invalidation: [InvalidationEvent];
   mismatch: [MismatchEvent];
   error: [ErrorEvent];
-  /** the cache is closed: the last one, unless the ORM connects again */
+  /** the cache is closed; the last event, unless the ORM connects again */
   close: [];
 }
 
 export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
   /** @internal */
   readonly stats = new Stats();
-  /** name of the database, as it was configured */
+  /** configured name of the database */
   readonly database: string;
 
   constructor(database: string) {
@@ -98,7 +103,7 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
     this.database = database;
   }
 
-  /** Payloads are only made if somebody listens; a listener that throws is an error of its own. */
+  /** Creates payloads only for listeners. An exception of a listener is uncaught, and not an error of the read. */
   announce<K extends keyof CacheopsEventMap>(name: K, payload: () => CacheopsEventMap[K][0]): void {
     if (this.listenerCount(name) === 0) {
       return;
@@ -112,7 +117,7 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
     }
   }
 
-  /** What has been dropped, with what is not nothing. */
+  /** @param payload without its empty fields */
   announceInvalidation(payload: () => Partial<InvalidationEvent>): void {
     this.stats.invalidations++;
     this.announce('invalidation', () => ({
@@ -124,7 +129,7 @@ export class CacheopsEvents extends EventEmitter<CacheopsEventMap> {
     }));
   }
 
-  /** An error of the cache is never the application's: without a listener, it is only counted. */
+  /** Never throws, because an error of the cache must not fail the application. */
   reportError(operation: string, error: unknown): void {
     this.stats.errors++;
     this.announce('error', () => ({ operation, error }));

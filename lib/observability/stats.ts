@@ -1,40 +1,40 @@
 import type { Op } from '../config/options.js';
 
-/** What became of reads. */
+/** Counts of reads. */
 export interface ReadCounts {
   hits: number;
-  /** hits which something had happened to that did not matter */
+  /** hits whose rows had changed in a way that did not affect them */
   revalidated: number;
   misses: number;
-  /** misses that were answered by the database's answer to another */
+  /** misses that were coalesced with another: answered by its query */
   shared: number;
-  /** queries that were not asked of the cache */
+  /** reads that bypassed the cache */
   bypassed: number;
   fills: number;
-  /** results that were not stored, because a writer was in flight on what they depend on */
+  /** results that were not stored, because a writer was in flight on their dependencies */
   refused: number;
   /** results that were not stored for another reason: see the event `unstored` */
   unstored: number;
-  /** reads that failed, because the database refused the query, say; they count as nothing else */
+  /** reads that failed, for example because the database refused the query; not counted elsewhere */
   errors: number;
 }
 
-/** Counts since the program began. */
+/** Counts since the program started. */
 export interface CacheopsStats extends ReadCounts {
   /** hits that were compared with the database (see the option `audit`) */
   audited: number;
-  /** those that were not the same */
+  /** audited hits that differed from the database */
   mismatches: number;
-  /** transactions, and calls by hand, that were told to the store */
+  /** transactions and manual calls that invalidated */
   invalidations: number;
-  /** reads that failed (of each op: `ops.fetch.errors`), and whatever else the cache or the store failed at */
+  /** failed reads (by op: `ops.fetch.errors`), and other failures of the cache or the store */
   errors: number;
   /** of each op: `stats().ops.count.hits` */
   ops: Record<ReadOp, ReadCounts>;
   /**
    * By name of the entity, function or fragment, and op: `stats().entities.Article?.fetch?.hits`. Views and values are
-   * not told apart, since there may be any number of them; of more than 500 functions or fragments, those that came
-   * last are counted as `others`.
+   * not counted by name, because their number is unbounded. After 500 names of functions or fragments, new ones are
+   * counted as `others`.
    */
   entities: Record<string, Partial<Record<ReadOp, ReadCounts>>>;
 }
@@ -42,7 +42,7 @@ export interface CacheopsStats extends ReadCounts {
 const MAX_NAMES = 500;
 const OTHERS = 'others';
 
-/** The ops, and whether what is read has names that are few: those of entities are. */
+/** The ops, and how many names their reads may have. */
 const OPS: Readonly<Record<ReadOp, 'few' | 'many' | 'countless'>> = {
   get: 'few',
   fetch: 'few',
@@ -55,11 +55,11 @@ const OPS: Readonly<Record<ReadOp, 'few' | 'many' | 'countless'>> = {
   value: 'countless',
 };
 
-/** Names by which reads are told apart: no more than there may be, whatever they are called. */
+/** Bounds the number of names by which reads are counted. */
 export class Names {
   readonly #known = new Map<ReadOp, Set<string>>();
 
-  /** The name itself, `others`, or nothing. */
+  /** The name itself, `others` or `''`. */
   of(op: ReadOp, name: string): string {
     if (OPS[op] === 'few') {
       return name;
@@ -80,19 +80,19 @@ export class Names {
 }
 
 /**
- * Counts reads by op and name, and the rest as a whole. Totals are made when somebody asks, so that a hit adds to one
- * number.
+ * Counts reads by op and name, and everything else in total. Totals are computed by {@link read}, so that a hit
+ * increments one number.
  */
 export class Stats {
   audited = 0;
   mismatches = 0;
   invalidations = 0;
-  /** those of the cache itself */
+  /** other than failed reads */
   errors = 0;
   readonly #names = new Names();
   readonly #reads = new Map(Object.keys(OPS).map(op => [op as ReadOp, new Map<string, ReadCounts>()]));
 
-  /** Where reads of this kind are counted. */
+  /** The counts of reads of this op and name. */
   of(op: ReadOp, name: string): ReadCounts {
     return this.#reads.get(op)!.get(name) ?? this.#place(op, name);
   }
@@ -156,11 +156,11 @@ function add(sum: ReadCounts, counts: ReadCounts): void {
   }
 }
 
-/** What is served beside queries. */
+/** Cached results other than of queries. */
 export type AnswerKind = 'function' | 'view' | 'fragment';
 
-/** What is kept by key and for a time: by `cached()` in the store of the queries, or by `getCacheops(orm).cache`. */
+/** Timed values: of `cached()` in the store of the queries, or of `getCacheops(orm).cache`. */
 export type ValueKind = 'value';
 
-/** What a read is about. */
+/** What a read returns. */
 export type ReadOp = Op | AnswerKind | ValueKind;

@@ -2,42 +2,44 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import type { CacheopsEvents } from './events.js';
 import type { ReadOp } from './stats.js';
 
-/** What the channel `mikro-orm-cacheops:read` tells. */
+/** A message of the channel `mikro-orm-cacheops:read`. */
 export interface ReadMessage {
   /** name of the entity; of a function, view or fragment, its own; of a value, its key */
   readonly entity: string;
   readonly op: ReadOp;
-  /** name of the database, as it was configured */
+  /** configured name of the database */
   readonly database: string;
-  /** `getCacheops(orm).events` of the cache that was asked: tells several of them apart */
+  /** `getCacheops(orm).events` of the cache: identifies it among several */
   readonly events: CacheopsEvents;
-  /** what became of it, when it has ended; `bypass`: the cache was not asked */
+  /** set when the read has ended; `bypass`: the cache was not asked */
   outcome?: 'hit' | 'miss' | 'bypass';
-  /** why it was not in the cache, or not asked of it, when it has ended; may name values of a condition or of rows */
+  /** set when the read has ended: why it was a miss or a bypass; may contain values of a condition or of rows */
   reason?: string;
-  /** when it has ended, and the cache was asked */
+  /** set when the read has ended, and the cache was asked */
   key?: string;
-  /** what it failed with */
+  /** the exception of a failed read */
   error?: unknown;
 }
 
-/** What the channel `mikro-orm-cacheops:store` tells: one call of the store. */
+/** A message of the channel `mikro-orm-cacheops:store`: one call of the store. */
 export interface StoreMessage {
-  /** `mark` is what COMMIT waits for; `settle` comes after it; the others are of readers, or by hand (`drop`, `clear`) */
+  /**
+   * COMMIT waits for `mark`; `settle` comes after COMMIT; readers do the others, except manual ones (`drop`, `clear`)
+   */
   readonly operation: 'read' | 'reseal' | 'lease' | 'fill' | 'mark' | 'settle' | 'lift' | 'drop' | 'clear';
   readonly database: string;
   readonly events: CacheopsEvents;
-  /** of an entry; left out if it is about several */
+  /** of an entry; omitted for several */
   readonly key?: string;
-  /** full names of the tables that it is about */
+  /** full names of the tables concerned */
   readonly tables?: readonly string[];
   error?: unknown;
 }
 
 /**
- * Channels of `node:diagnostics_channel`, for those who trace: `start` and `end` around the synchronous part, and
- * `asyncStart` and `asyncEnd` when the answer is there, all with the same message; `error` beside, if it fails. What
- * was read is in none of them. While nobody has subscribed, they cost nothing.
+ * Channels of `node:diagnostics_channel` for tracing: `start` and `end` around the synchronous part, `asyncStart` and
+ * `asyncEnd` when it has completed, and `error` if it fails, all with the same message. Messages do not contain
+ * results. Without subscribers, there is no overhead.
  *
  * ```ts
  * channels.read.asyncEnd.subscribe(message => console.log(message));
@@ -50,7 +52,12 @@ export const channels = {
   store: tracingChannel<unknown, StoreMessage>('mikro-orm-cacheops:store'),
 } as const;
 
-/** When a read has ended well. */
+/** Upper bounds for histograms of durations, in seconds. A hit in memory takes some dozen microseconds. */
+export const DURATION_BUCKETS: readonly number[] = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+];
+
+/** Completes the message of a successful read. */
 export function conclude(
   message: ReadMessage,
   outcome: NonNullable<ReadMessage['outcome']>,
@@ -68,14 +75,14 @@ export function conclude(
 
 type Channel<M extends object> = ReturnType<typeof tracingChannel<unknown, M>>;
 
-/** Runs it between the channel's messages. Ask first whether somebody has subscribed. */
+/** Publishes the messages of a call. For use if the channel has subscribers. */
 export async function traced<M extends object, T>(
   channel: Channel<M>,
   message: M,
   run: () => Promise<T>,
 ): Promise<T> {
   let result: T;
-  // the channel is to see the promise, and not what it gives
+  // the promise of the channel has no value, so that messages do not contain results
   await channel.tracePromise(async () => {
     result = await run();
   }, message);

@@ -12,7 +12,7 @@ import {
 } from './store.js';
 
 export interface GuardOptions {
-  /** what becomes of a write whose mark the store does not take */
+  /** what happens to a write if the store does not take its mark */
   readonly onStoreFailure: 'degrade' | 'throw';
   /** how long a store that failed is left alone, in milliseconds */
   readonly retryAfter: number;
@@ -22,29 +22,29 @@ export interface GuardOptions {
 const REFUSED: Lease = { granted: false, writers: [], quarantines: [] };
 
 /**
- * Stands between the cache and a store that may fail.
+ * Wraps a store that may fail.
  *
- * *Reads* fail open: to the database. The first failure opens a circuit breaker, so that an outage costs one wait and
- * not one a query; after a while one attempt in the background finds out whether the store is back.
+ * *Reads* fall back to the database. The first failure opens a circuit breaker, so that an outage costs one wait rather
+ * than one a query. After `retryAfter`, one attempt in the background tests whether the store is back.
  *
- * *Invalidations* are not forgotten: those that the store did not take fail their transaction (`throw`), or are kept
- * (`degrade`) and delivered when the store is back, *before* this process trusts the store again:
+ * *Invalidations* are never lost. If the store does not take one, its transaction fails (`throw`), or the invalidation
+ * is kept (`degrade`) and delivered *before* this process trusts the store again:
  *
- * - of a transaction that has ended, the tables are dropped;
- * - of one that has not, or of which this process does not know whether it has (it is prepared, or the answer to its
- *   COMMIT was lost), the mark is made up for. From then on it is like any other writer in flight: no process stores
- *   what it may change, and each process can ask the database for its fate, also after this one has ended.
+ * - If the transaction has ended, its tables are dropped.
+ * - If it has not, or if this process does not know (the transaction is prepared, or the answer to its COMMIT was
+ *   lost), the mark is sent late. From then on the transaction is an ordinary writer in flight: no process stores what
+ *   it may change, and each process can ask the database for the writer's fate, also after this process has ended.
  *
- * Kept are names of tables, so that an outage of any length takes up no more than that.
+ * Only names of tables are kept, so that the length of an outage does not matter.
  */
 export class GuardedStore implements Store {
   #store: Store;
   readonly #options: GuardOptions;
-  /** until when the store is left alone; 0 if it works */
+  /** no calls before this time, by `performance.now`; 0 if the store works */
   #closedUntil = 0;
   #recovery: Promise<void> | undefined;
-  /** by the id of a writer that may not have ended yet: its mark, which was not taken */
-  readonly #pending = new Map<string, OwedMark>();
+  /** marks that the store did not take, by the id of a writer that may not have ended */
+  readonly #pending = new Map<string, LateMark>();
   /** tables to drop before the store is trusted */
   readonly #undelivered = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
@@ -59,7 +59,7 @@ export class GuardedStore implements Store {
     if (!this.#isTrusted()) {
       return undefined;
     }
-    // as #attempt(), without a promise more: this is what every hit goes through
+    // like #attempt(), with one promise less, because every hit takes this path
     try {
       return await this.#store.read(address);
     } catch (error) {
@@ -88,7 +88,7 @@ export class GuardedStore implements Store {
   }
 
   async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
-    // harmless whenever it arrives: the seal decides
+    // harmless at any time, because readers check the seal
     if (this.#isTrusted()) {
       await this.#attempt('fill', () => this.#store.fill(address, seal, payload, timeout), undefined);
     }
@@ -122,7 +122,7 @@ export class GuardedStore implements Store {
     }
     if (this.#isClosed()) {
       this.#tryLater();
-      return; // if a mark stands after all, others learn from the database that its writer has ended
+      return; // if the store has a mark, other processes ask the database and learn that its writer has ended
     }
     const marked = tables.filter(table => table !== EVERYTHING);
     if (marked.length > 0) {
@@ -139,7 +139,7 @@ export class GuardedStore implements Store {
     }
   }
 
-  /** @throws the store's error: who asks for it by name shall know */
+  /** @throws the store's error, because the caller asked for the invalidation explicitly */
   async drop(tables: readonly string[]): Promise<void> {
     await (tables.includes(EVERYTHING) ? this.#store.clear() : this.#store.drop(tables));
   }
@@ -150,23 +150,26 @@ export class GuardedStore implements Store {
   }
 
   /**
-   * Tries once to deliver what is owed, if anything is. Waits no longer than the store is waited for. Never rejects.
+   * Tries once to deliver what the store has missed. Waits no longer than the timeout of the store. Never rejects.
    *
-   * @param isLast whether the tables of what cannot be delivered are reported
+   * @param isLast whether to report the tables of invalidations that cannot be delivered
    */
   async flush(isLast: boolean): Promise<void> {
     await this.#recovery;
-    if (this.#owes) {
+    if (this.#hasUndelivered) {
       await this.#recover();
     }
-    if (this.#owes && isLast) {
-      const owed = [...this.#pending.values()].flatMap(({ tables }) => tables);
-      const tables = [...new Set([...this.#undelivered, ...owed])].join(', ');
-      this.#options.report('close', new Error(`The store was not told of writes to ${tables}.`));
+    if (this.#hasUndelivered && isLast) {
+      const late = [...this.#pending.values()].flatMap(({ tables }) => tables);
+      const tables = [...new Set([...this.#undelivered, ...late])].join(', ');
+      this.#options.report(
+        'close',
+        new Error(`The store has not received the invalidations of writes to ${tables}.`),
+      );
     }
   }
 
-  /** What could not be delivered is kept: see {@link reopen}. */
+  /** Keeps what could not be delivered for {@link reopen}. */
   async close(): Promise<void> {
     this.#isEnded = true;
     clearTimeout(this.#timer);
@@ -175,17 +178,17 @@ export class GuardedStore implements Store {
     await this.#store.close();
   }
 
-  /** After it was closed: goes on with another store of the same contents. What is still owed comes first. */
+  /** Continues after {@link close} with another store of the same contents, and delivers first what that has missed. */
   reopen(store: Store): void {
     this.#store = store;
     this.#isEnded = false;
     this.#closedUntil = 0;
-    if (this.#owes) {
+    if (this.#hasUndelivered) {
       void this.#recover();
     }
   }
 
-  get #owes(): boolean {
+  get #hasUndelivered(): boolean {
     return this.#pending.size > 0 || this.#undelivered.size > 0;
   }
 
@@ -194,7 +197,7 @@ export class GuardedStore implements Store {
   }
 
   #isTrusted(): boolean {
-    if (this.#closedUntil === 0 && !this.#owes && !this.#recovery) {
+    if (this.#closedUntil === 0 && !this.#hasUndelivered && !this.#recovery) {
       return true;
     }
     if (!this.#isClosed()) {
@@ -203,7 +206,7 @@ export class GuardedStore implements Store {
     return false;
   }
 
-  /** One attempt at a time to find the store working, and to deliver what it has missed. Never rejects. */
+  /** Tries to deliver what the store has missed, one attempt at a time. Never rejects. */
   #recover(): Promise<void> {
     this.#recovery ??= this.#deliver().finally(() => {
       this.#recovery = undefined;
@@ -213,14 +216,14 @@ export class GuardedStore implements Store {
 
   async #deliver(): Promise<void> {
     do {
-      // taken out first: what is added meanwhile may be of the same table, and about a later write
+      // removed first, because a later write may add the same table meanwhile
       const tables = [...this.#undelivered];
       this.#undelivered.clear();
       try {
-        // also without tables: it shows that the store answers
+        // also without tables, to test that the store answers
         await this.drop(tables.length > 0 ? tables : [PROBE]);
-        for (const owed of this.#pending.values()) {
-          await this.#makeUpFor(owed);
+        for (const late of this.#pending.values()) {
+          await this.#markLate(late);
         }
         this.#closedUntil = 0;
       } catch (error) {
@@ -231,33 +234,34 @@ export class GuardedStore implements Store {
         this.#tryLater();
         return;
       }
-    } while (this.#owes);
+    } while (this.#hasUndelivered);
   }
 
   async #mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
-    // without marks: registries that are gone are in quarantine until all have ended that may have written
+    // without marks: clear() deletes the registries, and new ones are in quarantine until all open transactions have
+    // ended
     const isAll = changes.some(({ table }) => table === EVERYTHING);
     await (isAll ? this.#store.clear() : this.#store.mark(writer, changes));
   }
 
-  async #makeUpFor(owed: OwedMark): Promise<void> {
-    const { writer, tables } = owed;
+  async #markLate(late: LateMark): Promise<void> {
+    const { writer, tables } = late;
     await this.#mark(
       writer,
       tables.map(table => ({ table, touched: () => undefined })),
     );
     const now = this.#pending.get(writer.id);
-    if (now === owed) {
+    if (now === late) {
       this.#pending.delete(writer.id);
     } else if (!now) {
-      // it has settled meanwhile, and its mark may have come after that
+      // the writer has settled meanwhile, perhaps before the late mark arrived
       await this.#store.settle(writer.id, tables);
     }
   }
 
-  /** Others may still be served what is to be dropped, however idle this process is. */
+  /** Retries by a timer as well, because other processes may read stale results while this one is idle. */
   #tryLater(): void {
-    if (this.#owes && !this.#timer && !this.#isEnded) {
+    if (this.#hasUndelivered && !this.#timer && !this.#isEnded) {
       this.#timer = setTimeout(() => {
         this.#timer = undefined;
         void this.#recover();
@@ -290,7 +294,7 @@ export class GuardedStore implements Store {
   }
 }
 
-interface OwedMark {
+interface LateMark {
   readonly writer: Writer;
   readonly tables: readonly string[];
 }

@@ -3,28 +3,28 @@ import type { Dependency } from '../values/scheme.js';
 import type { EntryAddress, Moved } from './store.js';
 
 /**
- * Ends the prefix of each key. So keys of another prefix that begins alike, and keys of other programs, are told from
- * ours by more than the letter that follows. It begins with a character that it has only once, and no prefix contains
- * it: so no key belongs to two prefixes.
+ * Follows the prefix in each key, and distinguishes our keys from those of other programs and of prefixes that begin
+ * alike. No key belongs to two prefixes, because no prefix contains the marker, and its first character occurs in it
+ * only once.
  */
 export const MARKER = '@cacheops:';
 
-/** Why a prefix cannot be used, if it cannot. */
+/** The reason why a prefix cannot be used, or `undefined`. */
 export function faultOf(prefix: string): string | undefined {
   if (!prefix.isWellFormed()) {
-    return 'it has half a surrogate pair, which has no UTF-8';
+    return 'it has a lone surrogate, which has no UTF-8';
   }
   if (prefix.includes(MARKER)) {
     return `it contains '${MARKER}', which ends each prefix`;
   }
-  // a Redis Cluster looks at the first braces of a key, which would not be those around the table's name
+  // a Redis Cluster hashes the text in the first braces of a key, which must be those around the table's name
   return /^[^{]*(\{[^}]+\}.*)?$/su.test(prefix)
     ? undefined
     : 'it has an opening brace, and no text and closing brace after it';
 }
 
 /**
- * What all keys under a prefix begin with.
+ * The common beginning of all keys under a prefix.
  *
  * @throws RangeError if the prefix cannot be used
  */
@@ -37,24 +37,24 @@ export function rootOf(prefix: string): string {
 }
 
 /**
- * What things are called in a store.
+ * The keys of a store.
  *
  * | key | what it is |
  * |---|---|
  * | `t:{T}` | the registry of table T |
  * | `g:{T}` | the stamp of the table as a whole |
  * | `c:{T}:8:category:7` | the stamp of a dependency: length of the scheme's id, that id, the values |
- * | `s:{T}:8:category:7` | the trail of that stamp, if it counts |
+ * | `s:{T}:8:category:7` | the trail of that stamp, if it is a versioned stamp |
  * | `e:…` | an entry |
  *
- * Different things never share a key, whatever characters their names are made of. Long names are digested. The
- * braces make everything of one table live in one slot of a Redis Cluster.
+ * Different things never share a key, whatever characters their names contain. Long names are digested. The braces
+ * place all keys of one table in one slot of a Redis Cluster.
  */
 export class Keys {
   readonly #entry: string;
   readonly #digestedEntry: string;
   readonly #tables = new Map<string, TableKeys>();
-  /** queries are asked again: strings that are made once are also hashed once */
+  /** memoized because the same queries are read again */
   readonly #addresses = new WeakMap<EntryAddress, readonly string[]>();
 
   /** @param root begins every key: see {@link rootOf} */
@@ -82,13 +82,13 @@ export class Keys {
     return keys;
   }
 
-  /** Of which keys it is known that they are of one of these tables. */
+  /** A predicate: does the key belong to one of these tables? */
   filterOf(tables: readonly string[]): (key: string) => boolean {
     const begins = tables.flatMap(table => Object.values(this.of(table)) as string[]);
     return key => begins.some(begin => key.startsWith(begin));
   }
 
-  /** Everything that decides about an entry: itself, then for each table its stamp and those of its dependencies. */
+  /** The keys to read for an entry: its own, then for each table the stamps of the table and of its dependencies. */
   ofAddress(address: EntryAddress): readonly string[] {
     let keys = this.#addresses.get(address);
     if (!keys) {
@@ -111,7 +111,9 @@ export class Keys {
   }
 }
 
-/** What each stamp of an address is of, in the order of {@link Keys.ofAddress}; `undefined` for a whole table's. */
+/**
+ * The dependency of each stamp of an address, in the order of {@link Keys.ofAddress}; `undefined` for a table's stamp.
+ */
 export function dependenciesOf({ tables }: EntryAddress): (Omit<Moved, 'steps'> | undefined)[] {
   return tables.flatMap(({ table, dependencies }) => [
     undefined,
@@ -122,16 +124,16 @@ export function dependenciesOf({ tables }: EntryAddress): (Omit<Moved, 'steps'> 
 export interface TableKeys {
   readonly registry: string;
   readonly stamp: string;
-  /** what the keys of dependencies' stamps begin with; a {@link dependencyId} follows */
+  /** prefix of the keys of dependencies' stamps; a {@link dependencyId} follows */
   readonly dependencies: string;
-  /** what the keys of their trails begin with; the same follows */
+  /** prefix of the keys of their trails; a {@link dependencyId} follows */
   readonly trails: string;
 }
 
-/** A dependency's name within its table. Injective: the length says where the scheme's id ends. */
+/** A dependency's name within its table. It is unique, because the length says where the scheme's id ends. */
 export function dependencyId(schemeId: string, values: string): string {
   const name = `:${schemeId.length}:${schemeId}:${values}`;
-  // a digest follows a character that no plain name begins with
+  // no plain name begins with '#'
   return isPlain(name, LONGEST_ID) ? name : `#${digest(name)}`;
 }
 
@@ -147,12 +149,12 @@ export function schemeId(id: string): string {
 const LONGEST_KEY = 512;
 const LONGEST_ID = 200;
 
-/** Half a surrogate pair has no UTF-8: all of them would become the same key. */
+/** Lone surrogates have no UTF-8: all of them would become the same key. */
 function isPlain(name: string, longest: number): boolean {
   return name.length <= longest && name.isWellFormed();
 }
 
-/** Never empty: what stands between braces would not count then. */
+/** Never empty, because a Redis Cluster ignores empty braces. */
 function tagOf(table: string): string {
   return isPlain(table, LONGEST_ID)
     ? table.replace(/[%{}#]/g, encodeURIComponent) || '%'

@@ -1,35 +1,50 @@
 import type { TableDependencies } from '../values/scheme.js';
-import type { InFlight, Lease, Quarantine } from './store.js';
+import type { InFlight, Lease, Quarantine, Seal } from './store.js';
 
-/** What came of a lease on one table. */
+/** The outcome of a lease on one table. */
 export type TableLease =
   | { readonly kind: 'granted'; readonly stamps: readonly string[] }
   | { readonly kind: 'quarantine'; readonly nonce: string }
   | { readonly kind: 'writers'; readonly writers: readonly Omit<InFlight, 'tables'>[] };
 
-/** A query's lease from those on its tables, which are in the same order. */
+/** Joins the leases on the tables of a query, given in the order of these. */
 export function joinLeases(tables: readonly TableDependencies[], leases: readonly TableLease[]): Lease {
-  const stamps: string[] = [];
-  const quarantines: Quarantine[] = [];
-  const writers = new Map<string, InFlight>();
-  for (const [i, lease] of leases.entries()) {
-    const { table } = tables[i]!;
-    if (lease.kind === 'granted') {
-      stamps.push(...lease.stamps);
-    } else if (lease.kind === 'quarantine') {
-      quarantines.push({ table, nonce: lease.nonce });
-    } else {
-      for (const writer of lease.writers) {
-        const found = writers.get(writer.id);
-        writers.set(writer.id, {
-          ...writer,
-          age: Math.max(writer.age, found?.age ?? 0),
-          tables: [...(found?.tables ?? []), table],
-        });
-      }
+  return mergeLeases(leases.map((lease, i) => leaseOn(tables[i]!.table, lease)));
+}
+
+function leaseOn(table: string, lease: TableLease): Lease {
+  switch (lease.kind) {
+    case 'granted':
+      return { granted: true, seal: lease.stamps.join() };
+    case 'quarantine':
+      return { granted: false, writers: [], quarantines: [{ table, nonce: lease.nonce }] };
+    case 'writers': {
+      const writers = lease.writers.map(writer => ({ ...writer, tables: [table] }));
+      return { granted: false, writers, quarantines: [] };
     }
   }
-  return writers.size > 0 || quarantines.length > 0
-    ? { granted: false, writers: [...writers.values()], quarantines }
-    : { granted: true, seal: stamps.join() };
+}
+
+export function mergeLeases(leases: readonly Lease[]): Lease {
+  const seals: Seal[] = [];
+  const quarantines: Quarantine[] = [];
+  const writers = new Map<string, InFlight>();
+  for (const lease of leases) {
+    if (lease.granted) {
+      seals.push(lease.seal);
+      continue;
+    }
+    quarantines.push(...lease.quarantines);
+    for (const writer of lease.writers) {
+      const known = writers.get(writer.id);
+      writers.set(writer.id, {
+        ...writer,
+        age: Math.max(writer.age, known?.age ?? 0),
+        tables: [...(known?.tables ?? []), ...writer.tables],
+      });
+    }
+  }
+  return seals.length === leases.length
+    ? { granted: true, seal: seals.join() }
+    : { granted: false, writers: [...writers.values()], quarantines };
 }

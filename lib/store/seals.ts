@@ -2,17 +2,17 @@ import type { Dependency, TableDependencies } from '../values/scheme.js';
 import { idOf } from './keys.js';
 import type { Seal } from './store.js';
 
-/** Dependencies, with the stamps that they had before what depends on them was read. */
+/** Dependencies, with the stamps that they had before the data was read. */
 export interface Sealed {
   readonly tables: readonly TableDependencies[];
   readonly seal: Seal;
 }
 
 /**
- * The dependencies of several as those of one, each once, with their stamps.
+ * Joins the dependencies of several results, each once, with their stamps.
  *
- * @returns `undefined` if two of them have different stamps for the same: something has changed between them, and an
- * entry with either stamp would be right for one of them only
+ * @returns `undefined` if two of them have different stamps for one dependency: a write came between them, so neither
+ *   stamp is right for both
  */
 export function joinSeals(parts: readonly Sealed[]): Sealed | undefined {
   const joined = new Map<string, { stamp: string; dependencies: Map<string, [Dependency, string]> }>();

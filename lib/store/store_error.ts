@@ -1,11 +1,11 @@
-/** The store could not do something: it is down, too slow, or answers what makes no sense. */
+/** The store is down, too slow, or gives an answer that makes no sense. */
 export class StoreError extends Error {
   static {
-    // on the prototype, so that it is no enumerable property of every error
+    // on the prototype, so that it is not an enumerable property of every error
     StoreError.prototype.name = 'StoreError';
   }
 
-  /** @param operation what it was asked to do: the name of a method of {@link Store} */
+  /** @param operation the name of a method of {@link Store} */
   constructor(
     readonly operation: string,
     cause: unknown,

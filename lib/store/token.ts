@@ -1,11 +1,11 @@
 import { randomFillSync } from 'node:crypto';
 
 const BYTES = 12;
-/** One call for many tokens, since it is the call that takes the time. */
+/** One call for many tokens, because the call takes most of the time. */
 const pool = Buffer.allocUnsafe(BYTES * 256);
 let used = pool.length;
 
-/** Ninety-six random bits, as sixteen characters that need no escaping anywhere. No two are equal. */
+/** Ninety-six random bits, as sixteen characters that never need escaping. */
 export function token(): string {
   if (used === pool.length) {
     randomFillSync(pool);

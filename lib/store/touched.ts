@@ -8,15 +8,15 @@ import type { TableChange } from './store.js';
 export interface Touch {
   /** within its table */
   readonly id: string;
-  /** whether its stamp is one that counts */
+  /** its stamp is a versioned one */
   readonly counted: boolean;
-  /** encoded; where they are missing the stamp goes, whether it counts or not */
+  /** encoded row deltas; without them the stamp is deleted, even if it is a versioned one */
   readonly steps: readonly string[] | undefined;
 }
 
 /**
- * The dependencies that a change touches, of all these schemes; `undefined` if it touches everything that depends on
- * the table, because that cannot be told or because they are too many.
+ * The dependencies of these schemes that a change touches; `undefined` if it touches everything that depends on the
+ * table, because the values are unknown or too many.
  */
 export function touchedBy(
   change: TableChange,
@@ -31,8 +31,8 @@ export function touchedBy(
       return undefined;
     }
     const counted = isCounted(scheme);
-    for (const [values, told] of touched) {
-      const steps = counted ? encodeSteps(told, room) : undefined;
+    for (const [values, deltas] of touched) {
+      const steps = counted ? encodeSteps(deltas, room) : undefined;
       room -= sizeOf(steps ?? []);
       touches.push({ id: dependencyId(scheme.id, values), counted, steps });
     }
@@ -48,7 +48,7 @@ function encodeSteps(steps: readonly RowDelta[] | undefined, room: number): stri
   return encoded.every(step => step.length <= MAX_STEP) && sizeOf(encoded) <= room ? encoded : undefined;
 }
 
-/** Whether stamps of this scheme count steps, rather than go when something changes. */
+/** Do stamps of this scheme count row deltas, instead of being deleted by each change? */
 export function isCounted({ tests }: Scheme): boolean {
   return tests !== undefined && tests.length > 0;
 }

@@ -34,7 +34,7 @@ const Note = defineEntity({
 });
 const Secret = defineEntity({ name: 'Secret', properties: { id: p.integer().primary() } });
 
-describe('mikro-orm-cacheops, the program', function () {
+describe('the command mikro-orm-cacheops', function () {
   this.timeout(300_000);
   let redis: RedisServer;
   let project: UserProject;
@@ -118,7 +118,7 @@ describe('mikro-orm-cacheops, the program', function () {
       expectToDrop(['Article.1'], ['seven'], [{ entity: 'Article', key: { id: 1 }, found: true }]));
 
     for (const key of ['1,de', '[1,"de"]', '{"locale":"de","article":1}']) {
-      it(`drops what depends on a row whose key has several columns (${key})`, () =>
+      it(`drops what depends on a row with a composite key (${key})`, () =>
         expectToDrop(
           [`Translation.${key}`],
           ['german'],
@@ -126,7 +126,7 @@ describe('mikro-orm-cacheops, the program', function () {
         ));
     }
 
-    it('drops what depends on the table of a row that is not there', () =>
+    it('drops what depends on the table of a missing row', () =>
       expectToDrop(
         ['Article.99'],
         ['seven', 'eight'],
@@ -143,10 +143,10 @@ describe('mikro-orm-cacheops, the program', function () {
     it('drops what depends on entities by a pattern', () =>
       expectToDrop(['blog.*'], ['notes'], [{ entity: 'Note' }]));
 
-    it('drops everything, if one does not want to be asked', () =>
+    it('drops everything with --yes', () =>
       expectToDrop(['all', '--yes'], ['seven', 'eight', 'german', 'french', 'notes'], [{ all: true }]));
 
-    it('drops nothing if there is nobody who could be asked', async () => {
+    it('drops nothing without a terminal to ask for confirmation', async () => {
       await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stderr } = await project.run('invalidate', 'all');
       expect(code).to.equal(2);
@@ -154,7 +154,7 @@ describe('mikro-orm-cacheops, the program', function () {
       expect(await isHit('seven')).to.equal(true);
     });
 
-    it('drops nothing if one of several is wrong', async () => {
+    it('drops nothing if one of several targets is wrong', async () => {
       await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stderr } = await project.run('invalidate', 'Article', 'Trnslation.1,de');
       expect(code).to.equal(2);
@@ -163,18 +163,18 @@ describe('mikro-orm-cacheops, the program', function () {
     });
 
     for (const [target, message] of Object.entries({
-      'Article.one': "'id' is a number, and 'one' is none",
+      'Article.one': "'id' is a number; 'one' is not",
       'Translation.1': 'the key is article, locale',
       'Article.{': 'is not JSON',
     })) {
-      it(`says what is wrong with ${target}`, async () => {
+      it(`reports what is wrong with ${target}`, async () => {
         const { code, stderr } = await project.run('invalidate', target);
         expect(code).to.equal(2);
         expect(stderr).to.contain(message);
       });
     }
 
-    it('fails if the store cannot be told', async () => {
+    it('fails if the store cannot be reached', async () => {
       await redis.kill9();
       try {
         for (const target of ['Article.1', 'Article']) {
@@ -187,7 +187,7 @@ describe('mikro-orm-cacheops, the program', function () {
       }
     });
 
-    it('says that it cannot reach into the memory of other processes', async () => {
+    it('reports that it cannot invalidate in the memory of other processes', async () => {
       const { code, stdout } = await memory.run('invalidate', 'Article', '--json');
       expect(code).to.equal(1);
       expect(JSON.parse(stdout).error).to.contain('memory of each process');
@@ -195,7 +195,7 @@ describe('mikro-orm-cacheops, the program', function () {
   });
 
   describe('explain', () => {
-    it('tells what a query depends on, and whether it is cached now', async () => {
+    it('prints the dependencies of a query, and whether it is cached now', async () => {
       await getCacheops(orm).invalidateAll();
       await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stdout } = await project.run('explain', 'Article', '{"category":7}', '--json');
@@ -215,7 +215,7 @@ describe('mikro-orm-cacheops, the program', function () {
       expect(other.stdout).to.contain('not in the cache').and.contain('article(category=9)');
     });
 
-    it('tells why a query is not cached', async () => {
+    it('prints why a query is not cached', async () => {
       const count = await project.run('explain', 'Article', '--op', 'count', '--json');
       expect(JSON.parse(count.stdout)).to.include({ isCached: false, isCachedNow: false });
       expect(JSON.parse(count.stdout).reason).to.contain("'count' is not among the ops");
@@ -231,7 +231,7 @@ describe('mikro-orm-cacheops, the program', function () {
     });
 
     for (const command of [['explain', 'Article', '{"category":7}'], ['stats']]) {
-      it(`fails where the store cannot be reached, and says which: ${command[0]}`, async () => {
+      it(`fails if the store cannot be reached, and names it: ${command[0]}`, async () => {
         const url = `redis://user:hush@127.0.0.1:${await freePort()}/3`;
         const config = configuration("redis: process.env.SPEC_REDIS as string, prefix: 'blog:'");
         const cut = makeProject(
@@ -255,7 +255,7 @@ describe('mikro-orm-cacheops, the program', function () {
       [['Article', '{category:7}'], 'is not JSON'],
       [['Article', '--op', 'fly'], 'give one of'],
     ] as const) {
-      it(`says what is wrong with ${JSON.stringify(args)}`, async () => {
+      it(`reports what is wrong with ${JSON.stringify(args)}`, async () => {
         const { code, stderr } = await project.run('explain', ...args);
         expect(code).to.equal(2);
         expect(stderr).to.contain(message);
@@ -264,7 +264,7 @@ describe('mikro-orm-cacheops, the program', function () {
   });
 
   describe('stats', () => {
-    it('tells what is in the store', async () => {
+    it('prints what is in the store', async () => {
       await getCacheops(orm).invalidateAll();
       await until(() => isHit('seven'), { timeout: 60_000, interval: 20 });
       const { code, stdout } = await project.run('stats', '--json');
@@ -279,7 +279,7 @@ describe('mikro-orm-cacheops, the program', function () {
       expect((await project.run('stats')).stdout).to.match(/^entries +1 +[\d.]+ (B|KiB)$/m);
     });
 
-    it('says that there is nothing to tell of the memory of other processes', async () => {
+    it('prints that the store is the memory of other processes', async () => {
       const { code, stdout } = await memory.run('stats', '--json');
       expect(code).to.equal(0);
       expect(JSON.parse(stdout)).to.deep.equal({ store: 'memory' });
@@ -287,7 +287,7 @@ describe('mikro-orm-cacheops, the program', function () {
   });
 
   describe('clean-files', () => {
-    it('removes what is over', async () => {
+    it('deletes expired files', async () => {
       const directory = temporaryDirectory('files');
       const cache = fileCache({ directory: directory.path });
       try {
@@ -308,7 +308,7 @@ describe('mikro-orm-cacheops, the program', function () {
       }
     });
 
-    it('needs a directory that is there', async () => {
+    it('requires an existing directory', async () => {
       for (const args of [[], ['nowhere']]) {
         const { code, stderr } = await project.run('clean-files', ...args);
         expect(code).to.equal(2);
@@ -317,7 +317,7 @@ describe('mikro-orm-cacheops, the program', function () {
     });
   });
 
-  it('helps', async () => {
+  it('prints help', async () => {
     const { code, stdout } = await project.run('--help');
     expect(code).to.equal(0);
     for (const word of ['invalidate', 'stats', 'explain', '--json', '--yes', 'Exit codes']) {
@@ -325,7 +325,7 @@ describe('mikro-orm-cacheops, the program', function () {
     }
   });
 
-  it('tells its version', async () => {
+  it('prints its version', async () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
     expect((await project.run('--version')).stdout).to.equal(`${version}\n`);
   });
@@ -336,14 +336,14 @@ describe('mikro-orm-cacheops, the program', function () {
     [['stats', '--jsn'], '--jsn'],
     [['invalidate'], 'what?'],
   ] as const) {
-    it(`says what is wrong with ${JSON.stringify(args)}`, async () => {
+    it(`reports what is wrong with ${JSON.stringify(args)}`, async () => {
       const { code, stderr } = await project.run(...args);
       expect(code).to.equal(2);
       expect(stderr).to.contain(message);
     });
   }
 
-  it('fails where there is no configuration', async () => {
+  it('fails without a configuration', async () => {
     const empty = makeProject({});
     try {
       const { code, stderr } = await empty.run('stats');
@@ -354,7 +354,7 @@ describe('mikro-orm-cacheops, the program', function () {
     }
   });
 
-  it('takes a configuration that is named, and in JavaScript', async () => {
+  it('accepts a given configuration, also in JavaScript', async () => {
     const plain = makeProject(
       {
         'orm/other.js': `

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { entityNamed, parseTarget } from '../../lib/cli/targets.js';
 import { UsageError } from '../../lib/cli/usage.js';
 
-describe('What the command line calls by name', () => {
+describe('Targets of the command line', () => {
   const entities = [
     { className: 'Article', tableName: 'article', schema: 'public' },
     { className: 'Note', tableName: 'notes', schema: 'blog' },
@@ -24,7 +24,7 @@ describe('What the command line calls by name', () => {
     'blog.Note.a.b': { kind: 'row', name: 'Note', key: 'a.b' },
     'blog.34': { kind: 'row', name: 'blog', key: '34' },
   })) {
-    it(`understands ${text}`, () => {
+    it(`include ${text}`, () => {
       expect(parseTarget(text, entities)).to.deep.equal(target);
     });
   }
@@ -36,12 +36,12 @@ describe('What the command line calls by name', () => {
     'shop.*': 'no entity has such a name',
     Quux: 'There are Article, Newsletter, Note, blog.',
   })) {
-    it(`does not understand ${text}, and says what there is`, () => {
+    it(`do not include ${text}, and the error suggests a name`, () => {
       expect(() => parseTarget(text, entities)).to.throw(UsageError, message);
     });
   }
 
-  it('is one entity, where it has to be one', () => {
+  it('are a single entity where one is required', () => {
     expect(entityNamed('blog.Note', entities)).to.equal('Note');
     for (const text of ['N*', 'all', 'Article.34']) {
       expect(() => entityNamed(text, entities), text).to.throw(UsageError, 'one entity');

@@ -3,12 +3,12 @@ import type { MikroORM } from '@mikro-orm/core';
 import { type Cacheops, getCacheops, type ReadEvent } from '../../lib/index.js';
 import { patternOf } from './pattern.js';
 
-/** What the program of a page is given, to check what the page says: see `readPage()`. */
+/** Helpers for the program of a page, which check the claims of the page: see `readPage()`. */
 const open = new Set<string>(JSON.parse(process.env.DOCS_CLAIMS!));
 const watched: Cacheops[] = [];
 let last: ReadEvent | undefined;
 
-/** Hears of the reads of an ORM. */
+/** Listens to the reads of an ORM. */
 export function watch(orm: MikroORM<any>): void {
   const cache = getCacheops(orm);
   cache.events.on('read', read => {
@@ -17,13 +17,13 @@ export function watch(orm: MikroORM<any>): void {
   watched.push(cache);
 }
 
-/** @throws Error if the last read was answered by somebody else, or if there was none since the last claim */
+/** @throws Error if the last read was answered from elsewhere, or if there was none since the last claim */
 export async function answeredFrom(claim: string, source: 'cache' | 'database'): Promise<void> {
   const found = last;
   last = undefined;
   await Promise.all(watched.map(cache => cache.idle()));
   if (!found) {
-    throw new Error(`${claim}: nothing was read, or nobody watches: watch(orm)`);
+    throw new Error(`${claim}: nothing was read, or watch(orm) is missing`);
   }
   if ((found.source === 'cache') !== (source === 'cache')) {
     throw new Error(`${claim}: it was answered from the ${found.source}: ${found.reason ?? ''}`);

@@ -43,7 +43,7 @@ interface Block {
  *
  * Lines keep their numbers, so that complaints name those of the page.
  *
- * @throws Error if there is a block that nobody would run
+ * @throws Error if there is a block that would not be run
  */
 export function readPage(markdown: string): Page {
   const texts = new Map<string, string[]>();

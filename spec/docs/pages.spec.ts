@@ -22,19 +22,19 @@ describe('the documentation', function () {
   after(() => project.remove());
 
   for (const name of names) {
-    it(`shows on ${name}.md what is typed, runs, and does what the page says`, async () => {
+    it(`has only examples on ${name}.md that compile, run, and do what the page says`, async () => {
       expect(project.complaints(name)).to.deep.equal([]);
       expect(await project.run(name)).to.deep.equal([]);
     });
   }
 
-  it('begins with a list of all pages', () => {
+  it('has a list of all pages in README.md', () => {
     const links = [...read('README').matchAll(/\]\(\.?\/?([\w-]+)\.md\)/g)].map(([, name]) => name);
     expect(links).to.have.members(names);
   });
 });
 
-describe('a page that is wrong', function () {
+describe('an error on a page', function () {
   this.timeout(300_000);
   let project: PagesProject;
 
@@ -58,7 +58,7 @@ watch(orm);`;
       body: "```ts\nthrow new Error('on purpose');\n```",
       complaint: /Error: on purpose[\s\S]*main\.js:/,
     },
-    'whose answer comes from elsewhere': {
+    'whose answer comes from another source': {
       body: `\`\`\`ts${cache}\nawait orm.em.fork().find(Tag, {}); // from the database\nawait orm.em.fork().find(Tag, {}); // from the database\nawait orm.close();\n\`\`\``,
       complaint: /main\.ts:15: it was answered from the cache/,
     },
@@ -70,7 +70,7 @@ watch(orm);`;
       body: '```ts\nif (Date.now() === 0) {\n  console.log(1); // 1\n}\n```',
       complaint: /Nothing came to: main\.ts:5/,
     },
-    'with a file that nobody uses': {
+    'with an unused file': {
       body: '```ts unused.ts\nexport const x = 1;\n```\n```ts\nconsole.log(2); // 2\n```',
       complaint: /Nothing came to: unused\.ts:1/,
     },
@@ -91,7 +91,7 @@ watch(orm);`;
   after(() => project.remove());
 
   for (const [i, [what, { complaint }]] of Object.entries(pages).entries()) {
-    it(`is noticed: one ${what}`, async () => {
+    it(`is noticed: a page ${what}`, async () => {
       const name = `page-${i}`;
       const complaints = project.complaints(name);
       const problems = complaints.length > 0 ? complaints : await project.run(name);
@@ -101,7 +101,7 @@ watch(orm);`;
   }
 
   for (const body of ['```js\nx\n```', '```\nx\n```', '```ts\nx']) {
-    it(`is noticed: one with a block that nobody would run (${JSON.stringify(body)})`, () => {
+    it(`is noticed: a block that would not be run (${JSON.stringify(body)})`, () => {
       expect(() => readPage(body)).to.throw('line ');
     });
   }

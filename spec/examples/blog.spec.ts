@@ -31,7 +31,7 @@ describe('the example blog', function () {
   };
 
   describe('with an editor in another process', () => {
-    it('serves an article from the cache, and at the very next request as it was edited', async () => {
+    it('serves an article from the cache, and the edited one at the next request', async () => {
       for (let n = 1; n <= 10; n++) {
         await reader.untilCached('/articles/1');
         const { status } = await editor.post('/admin/articles/1', { title: `Edited <${n}>` });
@@ -43,7 +43,7 @@ describe('the example blog', function () {
       }
     });
 
-    it('shows a comment at the very next request', async () => {
+    it('shows a new comment at the next request', async () => {
       await reader.untilCached('/articles/1');
       await editor.post('/articles/1/comments', { author: 'Bob', text: 'Is it & stays it?' });
       const { isCached, body } = await reader.get('/articles/1');
@@ -58,7 +58,7 @@ describe('the example blog', function () {
       expect(await reader.get('/articles/2')).to.include({ status: 200, isCached: true });
     });
 
-    it('answers 304 to who has a page, until it is another', async () => {
+    it('answers 304 to a client with the page until it changes', async () => {
       const { etag } = await reader.untilCached('/articles/1');
       const headers = { 'if-none-match': etag! };
       expect(await reader.get('/articles/1', headers)).to.include({ status: 304, body: '' });
@@ -68,7 +68,7 @@ describe('the example blog', function () {
       expect(page.body).to.contain('Not what you have');
     });
 
-    it('keeps pieces of a page that is another for each reader', async () => {
+    it('caches fragments of a page that differs for each reader', async () => {
       const home = async (name: string) => {
         const before = await reader.stats();
         const { isCached, body } = await reader.get(`/?reader=${name}`);
@@ -91,7 +91,7 @@ describe('the example blog', function () {
   });
 
   describe('when an editor is killed', () => {
-    it('as soon as it has answered: shows what it has written', async () => {
+    it('after its response, the page shows what it has written', async () => {
       await using victim = await startBlog(servers);
       await reader.untilCached('/articles/1');
       await victim.post('/admin/articles/1', { title: 'Last words' });
@@ -99,7 +99,7 @@ describe('the example blog', function () {
       expect((await reader.get('/articles/1')).body).to.contain('<h1>Last words</h1>');
     });
 
-    it('as soon as its transaction has committed: shows what it has written', async () => {
+    it('after COMMIT, the page shows what it has written', async () => {
       await using victim = await startBlog(servers);
       await victim.get('/articles/1');
       await reader.untilCached('/articles/1');
@@ -110,7 +110,7 @@ describe('the example blog', function () {
       expect((await reader.get('/articles/1')).body).to.contain('<h1>Just committed</h1>');
     });
 
-    it('in the middle of its transaction: shows what was there, and keeps it again', async () => {
+    it('within its transaction, the page is unchanged, and cached again', async () => {
       await using victim = await startBlog(servers);
       await victim.get('/articles/1');
       await reader.untilCached('/articles/1');

@@ -72,7 +72,7 @@ function viewOf({ samples, options }: Route) {
 
 describeViews(framework);
 
-describe('views of Express in their place', () => {
+describe('views of Express', () => {
   let started: Started;
   let site: Site | undefined;
 
@@ -123,7 +123,7 @@ describe('views of Express in their place', () => {
 
   const all = { admin: 'for admin', editor: 'for editor', guest: 'for guest' };
 
-  it('in routes of one path, by next("route"), each have their own view', async () => {
+  it('are separate in two routes of one path that are joined by next("route")', async () => {
     const make = () =>
       express()
         .get('/page', only('admin', 'route'), view(), page('for admin'))
@@ -132,7 +132,7 @@ describe('views of Express in their place', () => {
     expect(await askAll(make, all)).to.equal(3);
   });
 
-  it('in routes of one path, by next("route"), share one view', async () => {
+  it('may be one view in two routes of one path that are joined by next("route")', async () => {
     const shared = view();
     const make = () =>
       express()
@@ -142,7 +142,7 @@ describe('views of Express in their place', () => {
     expect(await askAll(make, all)).to.equal(3);
   });
 
-  it('in routers', async () => {
+  it('work in routers', async () => {
     const routerOf = (role: string, middleware: RequestHandler) =>
       express
         .Router()
@@ -159,7 +159,7 @@ describe('views of Express in their place', () => {
     }
   });
 
-  it('before a router', async () => {
+  it('work before a router', async () => {
     const routerOf = (role: string, middleware: RequestHandler) =>
       express.Router().use(only(role, 'router'), middleware, page(`for ${role}`));
     const make = () =>
@@ -167,7 +167,7 @@ describe('views of Express in their place', () => {
     expect(await askAll(make, all)).to.equal(3);
   });
 
-  it('at several places before routers, where nothing tells which it is, keep nothing', async () => {
+  it('store nothing at several places before routers, because the place is ambiguous', async () => {
     const shared = view();
     const routerOf = (role: string) =>
       express.Router().use(only(role, 'router'), shared, page(`for ${role}`));
@@ -176,7 +176,7 @@ describe('views of Express in their place', () => {
     expect(await askAll(make, all)).to.equal(6);
   });
 
-  it('in applications of one text', async () => {
+  it('are separate in two applications with the same text', async () => {
     const appOf = (role: string) => express().get('/page', view(), page(`for ${role}`));
     const apps: Record<string, Express> = Object.fromEntries(
       Object.keys(all).map(role => [role, appOf(role)]),
@@ -186,7 +186,7 @@ describe('views of Express in their place', () => {
     expect(await askAll(make, all)).to.be.oneOf([3, 4]);
   });
 
-  it('behind a function that chooses between them', async () => {
+  it('are separate behind a function that chooses between them', async () => {
     const [admin, guest] = [view(), view()];
     const make = () =>
       express().get('/page', (request, response, next) =>

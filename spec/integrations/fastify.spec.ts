@@ -80,9 +80,9 @@ function viewOf({ samples, options }: Route) {
 
 describeViews(framework);
 
-describe('views of Fastify in their place', () => {
+describe('views of Fastify', () => {
   for (const isConstrained of [true, false]) {
-    it(`are kept ${isConstrained ? 'for each route of a path by itself' : 'by GET for HEAD'}`, async () => {
+    it(`are stored ${isConstrained ? 'for each route of a path separately' : 'by GET for HEAD'}`, async () => {
       const { orm, cache } = await startBlog();
       const view = () => cachedView({ timeout: 60, orm });
       const app = fastify({ forceCloseConnections: true });
@@ -120,7 +120,7 @@ describe('views of Fastify in their place', () => {
     });
   }
 
-  it('send once what hooks make of an answer, and not once more when it is kept', async () => {
+  it('apply the changes of hooks once, also to a stored response', async () => {
     const { orm, cache } = await startBlog();
     const app = fastify({ forceCloseConnections: true });
     app.addHook('onSend', async (_request, _reply, payload) => `${payload}!`);

@@ -87,7 +87,7 @@ describe('views of node:http', () => {
 
   after(() => started.orm.close(true));
 
-  it('keep a body as it was when it was sent, whatever the handler does to it afterwards', async () => {
+  it('store a body as it was sent, even if the handler changes its buffer afterwards', async () => {
     const body = Buffer.alloc(100, 'x');
     const view = cachedView({ timeout: 60, orm: started.orm })((_request, response) => {
       response.end(body);
@@ -100,7 +100,7 @@ describe('views of node:http', () => {
     await site.close();
   });
 
-  it('do not use the cache for a client with a certificate, whoever has signed it', async () => {
+  it('do not use the cache for a client with a certificate, signed by any authority or by none', async () => {
     const nameOf = ({ socket }: IncomingMessage) =>
       (socket as TLSSocket).getPeerCertificate().subject?.CN ?? 'nobody';
     let runs = 0;
@@ -133,7 +133,7 @@ describe('views of node:http', () => {
   });
 });
 
-/** Of nobody: servers and clients that look at it take any. */
+/** A certificate without an owner, which servers and clients accept here. */
 const CERTIFICATE = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgL1fcN2NJHhyc+qR9

@@ -58,8 +58,8 @@ function viewOf({ samples, options }: Route) {
 
 describeViews(framework);
 
-describe('views of Koa in their place', () => {
-  it('share nothing in two applications, and keep nothing where they stand at two places of one', async () => {
+describe('views of Koa', () => {
+  it('share nothing between two applications, and store nothing at two places of one application', async () => {
     const { orm, cache } = await startBlog();
     const view = () => cachedView({ timeout: 60, orm });
     let runs = 0;

@@ -168,7 +168,7 @@ async function start(
 
 for (const platform of PLATFORMS) {
   describe(`applications of NestJS on ${platform.name} in one process`, () => {
-    it('share no answers of a controller behind which other services stand', async () => {
+    it('share no responses of a controller with different services', async () => {
       const { orm, cache } = await startBlog();
       class Greeting {
         constructor(readonly text: string) {}
@@ -346,13 +346,13 @@ function describeModule(platform: Platform): void {
     })
     class Application {}
 
-    it('gives MikroORM the extension, and controllers the handle', async () => {
+    it('provides the extension for MikroORM and the handle for controllers', async () => {
       await startArticles(Application);
       const { body } = await get('/articles/stats');
       expect(JSON.parse(body)).to.include({ hits: 0, misses: 0 });
     });
 
-    it('keeps what controllers return, until it changes', async () => {
+    it('caches what controllers return until a row changes', async () => {
       await startArticles(Application);
       for (const expected of ['First', 'Second thoughts']) {
         await started!.app.get(EntityManager).fork().nativeUpdate(Article, { id: 1 }, { title: expected });
@@ -368,7 +368,7 @@ function describeModule(platform: Platform): void {
       expect(Articles.runs).to.equal(2);
     });
 
-    it('keeps exceptions that are answers, redirects and rendered templates', async () => {
+    it('caches HTTP exceptions, redirects and rendered templates', async () => {
       await startArticles(Application);
       for (const _ of [1, 2]) {
         expect((await get('/articles/99')).status).to.equal(404);
@@ -383,7 +383,7 @@ function describeModule(platform: Platform): void {
       expect((await get('/articles/99')).body).to.equal('{"title":"New"}');
     });
 
-    it('works with EntityManagers of one request each', async () => {
+    it('works with an EntityManager for each request', async () => {
       const cached = cacheops({ defaults: { timeout: 60 }, profiles: { Article: { ops: [] } } });
 
       @Module({
@@ -410,7 +410,7 @@ function describeModule(platform: Platform): void {
       expect(Articles.runs).to.equal(2);
     });
 
-    it('keeps all of a controller; a method’s own decorator comes before that', async () => {
+    it('caches all methods of a controller; a method’s own decorator overrides that', async () => {
       let runs = 0;
 
       @Controller('all')
@@ -442,7 +442,7 @@ function describeModule(platform: Platform): void {
       expect(await both()).to.deep.equal(['one 3', 'two 2']);
     });
 
-    it('says that the extension is missing', async () => {
+    it('reports a missing extension', async () => {
       @Module({ imports: [CacheopsModule.forRoot(), MikroOrmModule.forRoot(database([]))] })
       class Incomplete {}
 

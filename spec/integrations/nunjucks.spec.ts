@@ -39,7 +39,7 @@ describe('cached tags of Nunjucks', () => {
     }
     const env = new nunjucks.Environment(new Files() as never, { autoescape: true });
     tags = addCachedTags(env, { orm: started.orm, ...options });
-    // data that is asked for when a fragment is rendered, and not before
+    // data that is loaded when a fragment is rendered
     env.addFilter(
       'load',
       (load: () => Promise<unknown>, done) => load().then(data => done(null, data), done),
@@ -65,7 +65,7 @@ describe('cached tags of Nunjucks', () => {
   const rename = (id: number, title: string) =>
     started.orm.em.fork().nativeUpdate(Article, { id }, { title });
 
-  it('keep what stands between them until a row changes', async () => {
+  it('cache their body until a row changes', async () => {
     const load = sinon.spy(titles);
     const render = template(
       '{% cachedAs Article %}{% for a in load | load %}<b>{{ a.title }}</b>{% endfor %}{% endcachedAs %}!',
@@ -79,7 +79,7 @@ describe('cached tags of Nunjucks', () => {
     expect(load.callCount).to.equal(2);
   });
 
-  it('keep nothing that changes while it is rendered', async () => {
+  it('store nothing that changes while it is rendered', async () => {
     const { reached, pass, open } = gate();
     const render = template(
       '{% cachedAs Article %}{% for a in load | load %}{{ a.title }}{% endfor %}{% endcachedAs %}',
@@ -99,12 +99,12 @@ describe('cached tags of Nunjucks', () => {
     expect(await render({ Article, load: titles })).to.equal('ChangedSecond');
   });
 
-  it('keep what does not depend on rows for some time', async () => {
+  it('cache a body without samples for some time', async () => {
     const render = template('{% cached timeout=60 %}{{ value }}{% endcached %}');
     expect([await render({ value: 1 }), await render({ value: 2 })]).to.deep.equal(['1', '1']);
   });
 
-  it('tell fragments apart by what `extra` says', async () => {
+  it('separate fragments by `extra`', async () => {
     const render = template(
       '{% cached timeout=60, extra=[lang, user] %}{{ lang }} {{ user }} {{ run }}{% endcached %}',
     );
@@ -121,7 +121,7 @@ describe('cached tags of Nunjucks', () => {
     expect(found).to.deep.equal(['de 1 0', 'fr 1 1', 'fr 1 2', 'de 1 0']);
   });
 
-  it('tell fragments apart by template, text and position', async () => {
+  it('separate fragments by template, text and position', async () => {
     const fragment = '{% cached timeout=60 %}{{ run() }}{% endcached %}';
     const files: Record<string, string> = { one: `${fragment} ${fragment}`, two: `${fragment} ${fragment}` };
     const render = templates(files);
@@ -182,7 +182,7 @@ describe('cached tags of Nunjucks', () => {
       }
     }
 
-    it('are told apart by what a loader of their own finds', async () => {
+    it('are separated if they have a custom loader', async () => {
       const renderers = ['a', 'b'].map(part => {
         const env = new nunjucks.Environment(new Parts(part) as never);
         addCachedTags(env, { orm: started.orm });
@@ -193,7 +193,7 @@ describe('cached tags of Nunjucks', () => {
       }
     });
 
-    it('are told apart by the folders in which templates are looked for', async () => {
+    it('are separated by their template folders', async () => {
       const folders = ['a', 'b'].map(part => {
         const { path } = temporaryDirectory('parts');
         writeFileSync(join(path, 'part.njk'), part);
@@ -208,12 +208,12 @@ describe('cached tags of Nunjucks', () => {
       for (const _ of [1, 2]) {
         expect([await render(folders[0]!), await render(folders[1]!)]).to.deep.equal(['a', 'b']);
       }
-      // what is kept of the first is for another environment of the same folder as well
+      // fragments of the first are shared with another environment of the same folder
       writeFileSync(join(folders[0]!, 'part.njk'), 'changed');
       expect(await render(folders[0]!)).to.equal('a');
     });
 
-    it('are told apart by what is changed in a loader or an environment itself', async () => {
+    it('are separated if a loader or an environment is modified', async () => {
       const folderOf = (part: string) => {
         const loader = new nunjucks.FileSystemLoader(folder.path);
         return Object.assign(loader, { getSource: new Parts(part).getSource.bind(new Parts(part)) });
@@ -234,7 +234,7 @@ describe('cached tags of Nunjucks', () => {
     const ownFilter = (text: string) => text;
     const makeFilter = (word: string) => () => word;
 
-    it('share fragments where nothing tells them apart', async () => {
+    it('share fragments if they render alike', async () => {
       const [one, two] = [
         environment({ autoescape: true }),
         environment({ autoescape: true, noCache: true }),
@@ -279,7 +279,7 @@ describe('cached tags of Nunjucks', () => {
         environment.bind(null, {}, env => env.addGlobal('site', { toString: () => 'b' })),
       ],
     ] as const) {
-      it(`are told apart by ${what}`, async () => {
+      it(`are separated by ${what}`, async () => {
         const renderers = [one(), two()];
         for (const _ of [1, 2]) {
           for (const [i, render] of renderers.entries()) {
@@ -300,7 +300,7 @@ describe('cached tags of Nunjucks', () => {
       expect(await raw('<evil>')).to.equal('<evil> x');
     });
 
-    it('see a global that changes later', async () => {
+    it('notice a global that changes later', async () => {
       let changing!: nunjucks.Environment;
       const render = environment({}, env => {
         changing = env;
@@ -312,7 +312,7 @@ describe('cached tags of Nunjucks', () => {
     });
   });
 
-  it('escape once what is escaped, and never what is not', async () => {
+  it('escape exactly once, and only what is to be escaped', async () => {
     const render = template(
       '{% cached timeout=60 %}{{ text }}|{{ text | safe }}|<i>{% endcached %}{{ text }}',
     );
@@ -341,7 +341,7 @@ describe('cached tags of Nunjucks', () => {
     expect(runs).to.equal(3);
   });
 
-  it('pass on what goes wrong between them, and keep nothing of it', async () => {
+  it('pass on errors of their body, and store nothing then', async () => {
     const render = template('{% cached timeout=60 %}{{ fail() }}{% endcached %}');
     const fail = () => {
       throw new Error('on purpose');
@@ -350,7 +350,7 @@ describe('cached tags of Nunjucks', () => {
     expect(await render({ fail: () => 'well' })).to.equal('well');
   });
 
-  it('can be dropped by name, or by that of their template', async () => {
+  it('can be dropped by name, or by the name of their template', async () => {
     let runs = 0;
     const render = templates({
       page: "{% cached timeout=60, name='menu' %}{{ run() }}{% endcached %} {% cached timeout=60 %}{{ run() }}{% endcached %}",
@@ -363,7 +363,7 @@ describe('cached tags of Nunjucks', () => {
     expect(await render('page', context)).to.equal('3 4');
   });
 
-  it('may be of your own', async () => {
+  it('may be defined by the user', async () => {
     const render = template('{% cachedMenu "main", lang=lang %}{{ run() }}{% endcachedMenu %}', {
       tags: {
         cachedMenu: (name: string, { lang }: { lang: string }) => ({ sample: Author, extra: [name, lang] }),
@@ -377,11 +377,11 @@ describe('cached tags of Nunjucks', () => {
     expect(await render(context('de'))).to.equal('3');
   });
 
-  describe('for some of a list, by chance', () => {
+  describe('for random items of a list', () => {
     const TEXT =
       '{% cachedRandom 2, item in items, sample=Article %}({{ item }}{{ run(item) }}){% endcachedRandom %}';
 
-    it('render an item when it is first chosen, and then no more until it changes', async () => {
+    it('render an item when it is first chosen, and again only after it has changed', async () => {
       const render = template(TEXT);
       const run = sinon.stub().returns('');
       const dice = sinon.stub(Math, 'random');
@@ -398,7 +398,7 @@ describe('cached tags of Nunjucks', () => {
       expect(run.callCount).to.equal(5);
     });
 
-    it('take each at most once, and all if there are no more', async () => {
+    it('choose each item at most once, and all of a short list', async () => {
       const render = template(TEXT);
       const context = { Article, run: () => '' };
       expect(await render({ ...context, items: ['a'] })).to.equal('(a)');
@@ -419,18 +419,18 @@ describe('cached tags of Nunjucks', () => {
       }
     });
 
-    it('do with a list and a number only', async () => {
+    it('need a list and a number only', async () => {
       expect(() => template('{% cachedRandom 3 %}{% endcachedRandom %}')()).to.not.throw();
       await expect(template('{% cachedRandom 3 %}{% endcachedRandom %}')()).to.be.rejectedWith(
         'item in items',
       );
       const render = template(TEXT.replace('2,', 'n,'));
-      await expect(render({ n: -1, items: [], Article })).to.be.rejectedWith('no number of items');
-      await expect(render({ n: 1, items: 5, Article })).to.be.rejectedWith('no list');
+      await expect(render({ n: -1, items: [], Article })).to.be.rejectedWith('Give a non-negative integer');
+      await expect(render({ n: 1, items: 5, Article })).to.be.rejectedWith('is not a list');
     });
   });
 
-  it('say at once what is wrong', async () => {
+  it('reject wrong arguments at once', async () => {
     const faults: Record<string, string> = {
       '{% cachedAs nothing %}{% endcachedAs %}': 'the sample is undefined',
       '{% cachedAs %}{% endcachedAs %}': '0 arguments',

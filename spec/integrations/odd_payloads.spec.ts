@@ -66,7 +66,7 @@ const formats = {
   structured: { pack: serialize, unpack: (bytes: Uint8Array): unknown => deserialize(bytes) },
 } as const;
 
-describe('payloads that are none', () => {
+describe('damaged payloads', () => {
   let started: Started;
   let store: ForgingStore;
   let site: Site;
@@ -172,7 +172,7 @@ describe('payloads that are none', () => {
       );
     });
 
-    it(`fail no read of ${kind} if they are cut off`, async () => {
+    it(`fail no read of ${kind} if they are truncated`, async () => {
       await fc.assert(
         fc.asyncProperty(fc.nat(), async length => {
           const found = await readForged(payload => payload.subarray(0, length % payload.length));
@@ -183,7 +183,7 @@ describe('payloads that are none', () => {
     });
   }
 
-  it('are told of by an error event', async () => {
+  it('are reported by an error event', async () => {
     const errors: string[] = [];
     started.cache.events.on('error', ({ error }) => errors.push(String(error)));
     await started.cache.invalidateAll();
@@ -193,6 +193,6 @@ describe('payloads that are none', () => {
     store.forge = undefined;
     expect((await ask(`${site.origin}/`)).body.toString()).to.equal('First');
     expect(errors).to.have.length(1);
-    expect(errors[0]).to.include('A stored answer cannot be read: the fields.');
+    expect(errors[0]).to.include('A stored response is damaged: the fields.');
   });
 });

@@ -125,7 +125,7 @@ describe('instrument()', () => {
 
   const spanOf = (name: string) => spans.getFinishedSpans().find(span => span.name === name)!;
 
-  it('makes a span of each read, as a child of the active one, and of what that asks of the store', async () => {
+  it('creates a span for each read, as a child of the active one, and for its calls of the store', async () => {
     await request(() => fork().find(Tag, {}));
     spans.reset();
     await request(() => fork().find(Tag, {}));
@@ -146,7 +146,7 @@ describe('instrument()', () => {
     expect(spanOf('cache store read').attributes).to.include({ 'cacheops.store.operation': 'read' });
   });
 
-  it('has the spans of others as children: those of a function, and of the database', async () => {
+  it('has spans of functions and of the database as children', async () => {
     const tracer = tracerProvider.getTracer('driver');
     const block = cachedAs(Article, { name: 'block' })(async (em: EntityManager) => {
       tracer.startSpan('inside').end();
@@ -162,7 +162,7 @@ describe('instrument()', () => {
     expect(trace.getActiveSpan()).to.equal(undefined);
   });
 
-  it('keeps requests apart that run at the same time', async () => {
+  it('separates concurrent requests', async () => {
     await Promise.all([1, 2, 3].map(id => request(() => fork().findOne(Tag, id))));
     const finished = spans.getFinishedSpans();
     const requests = finished
@@ -175,21 +175,21 @@ describe('instrument()', () => {
     expect(new Set(reads).size).to.equal(3);
   });
 
-  it('makes spans of what COMMIT waits for, and of what comes after it', async () => {
+  it('creates spans for the mark before COMMIT and the settle after it', async () => {
     await fork().find(Tag, {});
     await blog.cache.idle();
     await request(() => fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' }));
     expect(paths()).to.include.members(['request > cache store mark', 'request > cache store settle']);
   });
 
-  it('makes no span of the store where nobody has one, but of reads', async () => {
+  it('creates spans for reads, but not for the store, without an active span', async () => {
     await fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
     await fork().find(Tag, {}, { cacheops: false });
     await blog.cache.idle();
     expect(paths()).to.deep.equal(['cache fetch Tag']);
   });
 
-  it('says why the cache was not asked', async () => {
+  it('records why a read bypassed the cache', async () => {
     await request(() => fork().find(Tag, {}, { cacheops: false }));
     expect(spanOf('cache fetch Tag').attributes).to.include({
       'cacheops.outcome': 'bypass',
@@ -197,7 +197,7 @@ describe('instrument()', () => {
     });
   });
 
-  it('records what a read has failed with', async () => {
+  it('records the error of a read', async () => {
     const failing = cachedAs(Article, { name: 'failing' })(async (_em: EntityManager) => {
       throw new TypeError('no');
     });
@@ -210,7 +210,7 @@ describe('instrument()', () => {
     expect(attributes).not.to.have.property('cacheops.outcome');
   });
 
-  it('records errors of the store, of which the application hears nothing', async () => {
+  it('records errors of the store, which do not fail the application', async () => {
     class Broken extends MemoryStore {
       override async read(): Promise<undefined> {
         throw new Error('broken');
@@ -223,7 +223,7 @@ describe('instrument()', () => {
     expect(spanOf('cache fetch Tag').status.code).to.equal(SpanStatusCode.UNSET);
   });
 
-  it('tells no values, neither in names nor in attributes, unless it is asked to', async () => {
+  it('has no values in names or attributes unless the option adds them', async () => {
     const all = async () => {
       await fork().find(Tag, { name: 'red' });
       await fork().nativeUpdate(Tag, { name: 'red' }, { name: 'crimson' });
@@ -248,7 +248,7 @@ describe('instrument()', () => {
     expect(told()).to.contain('"cacheops.key":"key:red:');
   });
 
-  it('is not harmed by attributes that throw', async () => {
+  it('tolerates exceptions of the option attributes', async () => {
     stop();
     begin({
       attributes: () => {
@@ -289,7 +289,7 @@ describe('instrument()', () => {
     expect(found[0]!.sum).to.be.within(0.000001, 60);
   });
 
-  it('measures calls of the store, also where there is no span', async () => {
+  it('measures calls of the store without a span as well', async () => {
     await fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
     await blog.cache.idle();
     const found = await measured('cacheops.store.duration');
@@ -304,7 +304,7 @@ describe('instrument()', () => {
     ]);
   });
 
-  it('has no more names than there may be', async () => {
+  it('has a bounded number of names', async () => {
     for (let i = 0; i < 510; i++) {
       await fragments(blog.orm)(`fragment ${i}`, null, () => 'x', { timeout: 60 });
     }
@@ -313,13 +313,13 @@ describe('instrument()', () => {
     expect(found.find(({ attributes }) => attributes['cacheops.entity'] === 'others')!.count).to.equal(10);
   });
 
-  it('ends when it is stopped', async () => {
+  it('creates nothing after it was stopped', async () => {
     stop();
     await request(() => fork().find(Tag, {}));
     expect(paths()).to.deep.equal(['request']);
   });
 
-  it('refuses options that it does not have', () => {
+  it('refuses unknown options', () => {
     expect(() => instrument({ tracer: 1 } as never)).to.throw('tracer');
     expect(() => instrument({ attributes: 'all' } as never)).to.throw('attributes');
   });

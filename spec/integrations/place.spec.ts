@@ -4,21 +4,21 @@ import { claimPlace, nameOfPlace, type Place } from '../../lib/integrations/view
 describe('names of places', () => {
   const placeOf = (text: string | undefined, ...parts: object[]): Place => ({ parts, describe: () => text });
 
-  it('are made of the description, which every process has', () => {
+  it('are derived from the description, so that they are the same in every process', () => {
     const name = nameOfPlace(placeOf('route /a', {}));
     expect(name).to.match(/^[\w-]{43}$/);
     // SHA-256: without anything of this process
     expect(nameOfPlace(placeOf('route /b', {}))).to.equal('S0cIGXO5ZbskxhK5aPofua_hwhABqDoPpSQapaKn6oI');
   });
 
-  it('stay what they are for the same parts', () => {
+  it('are stable for the same parts', () => {
     const parts = [{}, {}];
     const name = nameOfPlace(placeOf('route /c', ...parts));
     expect(nameOfPlace(placeOf('route /c', ...parts))).to.equal(name);
-    expect(nameOfPlace(placeOf(undefined, ...parts))).to.equal(name); // it is asked for once
+    expect(nameOfPlace(placeOf(undefined, ...parts))).to.equal(name); // describe() is called once
   });
 
-  it('are of one process, and of one place, where two have the same description', () => {
+  it('are unique to a process and a place if two places have the same description', () => {
     const [one, two] = [placeOf('route /d', {}), placeOf('route /d', {})];
     const before = nameOfPlace(one);
     claimPlace(two);
@@ -27,7 +27,7 @@ describe('names of places', () => {
     expect([nameOfPlace(one), nameOfPlace(two)]).to.deep.equal(names);
   });
 
-  it('are of one process where there is no description, or a native function in it', () => {
+  it('are unique to a process without a description, or with a native function in it', () => {
     for (const text of [undefined, `route ${(() => {}).bind(null)}`]) {
       const [one, two] = [placeOf(text, {}), placeOf(text, {})];
       expect(nameOfPlace(one)).to.not.equal(nameOfPlace(two));

@@ -39,7 +39,7 @@ describe('collectMetrics()', () => {
     }
   }
 
-  it('counts reads by op, entity and outcome, also those before', async () => {
+  it('counts reads by op, entity and outcome, including earlier reads', async () => {
     const block = cachedAs(Article, { name: 'block' })(async (_em: EntityManager) => 1);
     await twice(() => fork().find(Tag, {}));
     collectMetrics(blog.cache, { register });
@@ -75,7 +75,7 @@ describe('collectMetrics()', () => {
     );
   });
 
-  it('counts what register.resetMetrics() has no say in', async () => {
+  it('is not affected by register.resetMetrics()', async () => {
     collectMetrics(blog.cache, { register });
     await twice(() => fork().find(Tag, {}));
     register.resetMetrics();
@@ -84,7 +84,7 @@ describe('collectMetrics()', () => {
     );
   });
 
-  it('tells how long reads take, from when it was called', async () => {
+  it('measures the duration of reads since it was called', async () => {
     await fork().find(Tag, {});
     collectMetrics(blog.cache, { register, buckets: [0.000001, 60] });
     await twice(() => fork().find(Tag, { name: 'red' }));
@@ -117,7 +117,7 @@ describe('collectMetrics()', () => {
     expect(await scrape('cacheops_invalidations_total')).to.deep.equal(['{cache="default"} 1']);
   });
 
-  it('tells several caches apart, and forgets one when it is closed', async () => {
+  it('separates several caches, and removes one when it is closed', async () => {
     const other = await join({ entities });
     collectMetrics({ main: blog.cache, other: other.cache }, { register, prefix: 'app_' });
     await fork().find(Tag, {});
@@ -135,7 +135,7 @@ describe('collectMetrics()', () => {
     expect(channels.read.hasSubscribers).to.equal(true);
   });
 
-  it('leaves nothing behind when it is stopped, and may begin again', async () => {
+  it('leaves nothing behind when it is stopped, and may start again', async () => {
     const stop = collectMetrics(blog.cache, { register });
     stop();
     stop();
@@ -155,10 +155,12 @@ describe('collectMetrics()', () => {
     expect(register.getMetricsAsArray().map(({ help }) => help)).to.deep.equal(['x']);
   });
 
-  it('refuses what is no cache, and options that it does not have', () => {
+  it('refuses values that are not a cache, and unknown options', () => {
     const wrong = (caches: unknown, options?: object) => () => collectMetrics(caches as never, options);
     expect(wrong({})).to.throw('there is no cache');
-    expect(wrong({ main: blog.orm })).to.throw(/main: .* is no cache\. Give what getCacheops\(orm\) gives/);
+    expect(wrong({ main: blog.orm })).to.throw(
+      /main: .* is not a cache\. Give the result of getCacheops\(orm\)/,
+    );
     expect(wrong(blog.cache, { registry: register })).to.throw('registry');
   });
 });

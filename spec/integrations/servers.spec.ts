@@ -111,7 +111,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     return body.toString();
   }
 
-  /** How they are asked for: over HTTP, or as a piece of a page. */
+  /** How they are requested: over HTTP, or as a fragment of a page. */
   const kinds: Record<string, () => Promise<(extra?: object) => Promise<string>>> = {
     'views of node:http': async () => {
       const view = cachedHttpViewAs(Tag, { orm });
@@ -161,7 +161,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
         });
       }
 
-      it('neither serve nor keep anything of a writer that has not committed yet', async () => {
+      it('neither serve nor store uncommitted changes of a writer', async () => {
         const get = await open();
         const committing = gate();
         const writing = other.em.fork().transactional(async em => {
@@ -176,7 +176,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
         expect(await get()).to.equal('third');
       });
 
-      it('keep nothing that a transaction sees only because it has written', async () => {
+      it('store nothing that only the transaction of the writer sees', async () => {
         const get = await open();
         for (const end of ['commit', 'rollback'] as const) {
           await rename(orm, 'one');
@@ -217,7 +217,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
   const names = async (em: MikroORM['em']) =>
     (await em.find(Tag, {}, { orderBy: { id: 1 } })).map(({ name }) => name).join();
 
-  it('views in a transaction of the request that has written are not kept', async () => {
+  it('views in a transaction that has written are not stored', async () => {
     const url = await serve(
       (_request, response, next) => {
         orm.em
@@ -243,7 +243,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     expect(await text(plain, { host: `127.0.0.1:${port}` })).to.equal('one,two');
   });
 
-  it('views of one tenant’s filter are not another’s', async () => {
+  it('views are separated by the filters of tenants', async () => {
     const url = await serve((request, _response, next) => {
       const em = orm.em.getContext();
       em.addFilter({ name: 'tenant', cond: ({ id }) => ({ id }), entity: Tag });
@@ -257,7 +257,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     }
   });
 
-  it('views of one session’s settings are not another’s', async () => {
+  it('views are separated by session settings', async () => {
     const url = await serve(
       (request, response, next) => {
         orm.em
@@ -281,7 +281,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     }
   });
 
-  it('fragments of one session context are kept, and are not another’s', async () => {
+  it('fragments are stored and separated by session context', async () => {
     for (const expectedRuns of [1, 0]) {
       for (const [tenant, expected] of Object.entries({ 1: 'one', 2: 'two' })) {
         runs = 0;
@@ -298,7 +298,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     }
   });
 
-  it('fragments that make settings of their own are not kept', async () => {
+  it('fragments that change session settings are not stored', async () => {
     for (const [tenant, expected] of Object.entries({ 1: 'one', 2: 'two' })) {
       const render = async () =>
         orm.em.fork().transactional(async own => {
@@ -310,7 +310,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     }
   });
 
-  it('events and stats tell of views and fragments', async () => {
+  it('events and stats include views and fragments', async () => {
     const url = await serve(
       (_request, _response, next) => next(),
       async () => 'x',
@@ -333,7 +333,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     expect([hits - before.hits, misses - before.misses, fills - before.fills]).to.deep.equal([2, 2, 2]);
   });
 
-  it('views of one schema are not another’s', async () => {
+  it('views are separated by schema', async () => {
     await orm.em.fork().execute('create schema if not exists elsewhere');
     await orm.em.fork().execute('create table if not exists elsewhere.tag (like public.tag)');
     await orm.em.fork().execute(`insert into elsewhere.tag values (1, 'elsewhere')`);
@@ -351,7 +351,7 @@ describe('views and fragments on PostgreSQL and Redis', () => {
     }
   });
 
-  it('views are dropped by their URL for all ORMs of a store, also while they are made', async () => {
+  it('views are dropped by their URL for all ORMs of a store, also while they are created', async () => {
     const url = await serve(
       (_request, _response, next) => next(),
       async () => `run ${runs}`,

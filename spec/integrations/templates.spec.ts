@@ -53,7 +53,7 @@ describe('fragments', () => {
     },
   };
   for (const [name, render] of Object.entries(engines)) {
-    it(`are kept in pages of ${name} until a row changes`, async () => {
+    it(`are cached in pages of ${name} until a row changes`, async () => {
       for (const expected of ['First', 'Changed']) {
         await rename(expected);
         for (const _ of [1, 2]) {
@@ -65,7 +65,7 @@ describe('fragments', () => {
     });
   }
 
-  it('are not kept if a row changes while they are rendered', async () => {
+  it('are not stored if a row changes while they are rendered', async () => {
     const { reached, pass, open } = gate();
     const slow = fragment('title', Article, async () => {
       const text = await title();
@@ -80,7 +80,7 @@ describe('fragments', () => {
     expect(await fragment('title', Article, title)).to.equal('Changed');
   });
 
-  it('are told apart by name, samples and extra', async () => {
+  it('are separated by name, samples and extra', async () => {
     const render = async () => `${++runs}`;
     const all = async () => {
       const made = [
@@ -98,7 +98,7 @@ describe('fragments', () => {
     expect(await all()).to.deep.equal(['1', '2', '3', '4', '5', '6']);
   });
 
-  it('are dropped by name, and not kept if that happens while they are rendered', async () => {
+  it('are dropped by name, and not stored if that happens while they are rendered', async () => {
     const { reached, pass, open } = gate();
     const render = async () => {
       await pass();
@@ -117,7 +117,7 @@ describe('fragments', () => {
     expect(await fragment('menu', null, render, { timeout: 60 })).to.equal('2');
   });
 
-  it('are kept where the request is', async () => {
+  it('are stored in the cache of the request’s ORM', async () => {
     const here = fragments();
     await RequestContext.create(started.orm.em, async () => {
       expect(await here('x', null, () => `${++runs}`, { timeout: 60 })).to.equal('1');
@@ -126,7 +126,7 @@ describe('fragments', () => {
     });
   });
 
-  it('of a transaction that has written are neither kept nor taken from what is', async () => {
+  it('are neither stored nor read from the cache in a transaction that has written', async () => {
     const here = fragments();
     const undone = started.orm.em.fork().transactional(async em => {
       await em.nativeUpdate(Article, { id: 1 }, { title: 'Secret' });
@@ -142,12 +142,15 @@ describe('fragments', () => {
     });
   });
 
-  it('say at once what is wrong', async () => {
+  it('reject wrong arguments at once', async () => {
     const render = () => 'x';
-    await expect(fragment('', Article, render)).to.be.rejectedWith(CacheopsError, 'is no name');
+    await expect(fragment('', Article, render)).to.be.rejectedWith(CacheopsError, 'Give a non-empty string');
     await expect(fragment('a', null, render)).to.be.rejectedWith(CacheopsError, 'Give samples, or a timeout');
     await expect(fragment('a', null, render, { timeout: 0 })).to.be.rejectedWith(CacheopsError, 'seconds');
     await expect(fragment('a', 'Artikel' as never, render)).to.be.rejectedWith(CacheopsError, 'Artikel');
-    await expect(fragment('a', Article, (() => 5) as never)).to.be.rejectedWith(CacheopsError, 'no text');
+    await expect(fragment('a', Article, (() => 5) as never)).to.be.rejectedWith(
+      CacheopsError,
+      'Return a string',
+    );
   });
 });

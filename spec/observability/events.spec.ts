@@ -33,7 +33,7 @@ describe('events', () => {
     return events;
   }
 
-  it('tell of each read where it came from, and what it depends on', async () => {
+  it('report the source and dependencies of each read', async () => {
     const read = () => fork().find(Article, { category: 2, $or: [{ status: 'draft' }, { price: '1.50' }] });
     const [miss] = (await heard('read', read)) as ReadEvent[];
     const [hit] = (await heard('read', read)) as ReadEvent[];
@@ -50,7 +50,7 @@ describe('events', () => {
     expect(hit!.duration).to.be.above(0);
   });
 
-  it('tell why a read was not asked of the cache', async () => {
+  it('report why a read bypassed the cache', async () => {
     const [read] = (await heard('read', () => fork().findOne(Tag, 1, { cacheops: false }))) as ReadEvent[];
     expect(read).to.deep.include({ entity: 'Tag', op: 'get', source: 'database', reason: 'call' });
     expect(read).not.to.have.any.keys('key', 'dependencies');
@@ -65,7 +65,7 @@ describe('events', () => {
     'a count': () => fork().count(Article, { [raw('no_such_function(id)')]: 1 } as never),
     'a query builder': () => fork().createQueryBuilder(Article).where('1 / (id - id) = 1').getResult(),
   })) {
-    it(`tell that the database refused ${name}, which counts as an error and as nothing else`, async () => {
+    it(`report that the database refused ${name}, which counts as an error only`, async () => {
       let thrown: unknown;
       const reads = (await heard('read', async () => {
         await refused().catch((error: unknown) => {
@@ -85,14 +85,14 @@ describe('events', () => {
     });
   }
 
-  it('tell of pivot tables by the entity behind them', async () => {
+  it('report reads of pivot tables by their entity', async () => {
     const reads = await heard('read', () =>
       fork().find(Article, {}, { populate: ['tags'], strategy: 'select-in' }),
     );
     expect((reads as ReadEvent[]).map(({ entity }) => entity)).to.deep.equal(['Article', 'Tag']);
   });
 
-  it('tell what was stored', async () => {
+  it('report stored results', async () => {
     const read = () => fork().find(Tag, { name: 'red' });
     const [fill] = (await heard('fill', read)) as FillEvent[];
     expect(fill).to.deep.include({
@@ -105,7 +105,7 @@ describe('events', () => {
     expect(await heard('fill', read)).to.deep.equal([]);
   });
 
-  it('tell what a flush has dropped, and because of which entities', async () => {
+  it('report the tables and entities of a flush', async () => {
     const [event] = (await heard('invalidation', async () => {
       const em = fork();
       const ann = await em.findOneOrFail(Author, 1);
@@ -135,7 +135,7 @@ describe('events', () => {
     expect(events[0]!.entities).to.have.members(['Article', 'Author', 'Tag']);
   });
 
-  it('tell that all of a table was dropped', async () => {
+  it('report that everything on a table was dropped', async () => {
     const [event] = (await heard('invalidation', () =>
       fork().execute('truncate comment'),
     )) as InvalidationEvent[];
@@ -143,7 +143,7 @@ describe('events', () => {
     expect(event!.entities).to.deep.equal([]);
   });
 
-  it('tell nothing of what was rolled back', async () => {
+  it('report no invalidation after a rollback', async () => {
     const events = await heard('invalidation', () =>
       fork()
         .transactional(async em => {
@@ -155,7 +155,7 @@ describe('events', () => {
     expect(events).to.deep.equal([]);
   });
 
-  it('tell of errors of the store, which are nobody else’s', async () => {
+  it('report errors of the store, which do not fail the application', async () => {
     class Broken extends MemoryStore {
       override async read(): Promise<undefined> {
         throw new Error('broken');
@@ -171,7 +171,7 @@ describe('events', () => {
     expect(blog.cache.stats().errors).to.be.at.least(1);
   });
 
-  it('of errors crash nothing where nobody listens', async () => {
+  it('of errors without listeners do not crash the process', async () => {
     class Broken extends MemoryStore {
       override async fill(): Promise<void> {
         throw new Error('broken');
@@ -184,7 +184,7 @@ describe('events', () => {
     expect(blog.cache.stats().errors).to.be.at.least(1);
   });
 
-  it('tell what was not stored, and why', async () => {
+  it('report results that were not stored, with the reason', async () => {
     const writes = cachedAs(Tag, { name: 'writes' })(async (em: EntityManager) =>
       em.nativeUpdate(Tag, { id: 1 }, { name: 'crimson' }),
     );
@@ -201,7 +201,7 @@ describe('events', () => {
     expect([count, ops.get.unstored, ops.function.unstored]).to.deep.equal([2, 1, 1]);
   });
 
-  it('tell what was refused because a writer is in flight', async () => {
+  it('report results that were refused because a writer is in flight', async () => {
     await blog.store.mark(
       { id: 'w', xid: undefined },
       [...new Set([...(await tablesOf(() => fork().find(Tag, {})))])].map(table => ({
@@ -228,7 +228,7 @@ describe('events', () => {
     return tables;
   }
 
-  it('tell what was dropped by name, and that everything was', async () => {
+  it('report invalidations by name and of everything', async () => {
     const fragment = fragments(blog.orm);
     const events = await heard('invalidation', async () => {
       await fragment.invalidate('menu');

@@ -27,7 +27,7 @@ describe('stats()', () => {
 
   const counts = (some: Partial<ReadCounts>): ReadCounts => ({ ...noReads(), ...some });
 
-  it('begins with nothing', () => {
+  it('starts at zero', () => {
     const { ops, entities, ...total } = blog.cache.stats();
     expect(total).to.deep.equal({ ...noReads(), audited: 0, mismatches: 0, invalidations: 0, errors: 0 });
     expect(Object.keys(ops)).to.have.members([
@@ -45,7 +45,7 @@ describe('stats()', () => {
     expect(entities).to.deep.equal({});
   });
 
-  it('tells what became of reads, in all', async () => {
+  it('counts reads by outcome in total', async () => {
     await twice(() => fork().find(Tag, {}));
     await fork().find(Tag, {}, { cacheops: false });
     await fork().nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
@@ -61,7 +61,7 @@ describe('stats()', () => {
     });
   });
 
-  it('tells it of each op', async () => {
+  it('counts reads by op', async () => {
     const fn = cachedAs(Article, { name: 'block' })(async (_em: EntityManager) => 1);
     const rates = cached({ timeout: 60, cache: blog.cache.cache, name: 'rates' })(async () => 1);
     await twice(() => fork().findOne(Tag, 1));
@@ -90,7 +90,7 @@ describe('stats()', () => {
     expect(total).to.include({ hits: 8, misses: 8, fills: 8 });
   });
 
-  it('tells it of each entity, function and fragment', async () => {
+  it('counts reads by entity, function and fragment', async () => {
     const fn = cachedAs(Article, { name: 'block' })(async (_em: EntityManager) => 1);
     await twice(() => fork().find(Tag, {}));
     await twice(() => fork().find(Author, {}, { cacheops: false }));
@@ -115,7 +115,7 @@ describe('stats()', () => {
     expect([functions, value]).to.deep.equal([counts({ bypassed: 1 }), counts({ bypassed: 1 })]);
   });
 
-  it('is a snapshot of its own', async () => {
+  it('returns a snapshot', async () => {
     const before = blog.cache.stats();
     await fork().find(Tag, {});
     const after = blog.cache.stats();
@@ -126,7 +126,7 @@ describe('stats()', () => {
     expect([misses, ops.fetch.misses, entities.Tag?.fetch?.misses]).to.deep.equal([1, 1, 1]);
   });
 
-  it('takes up no more memory for ever more names', () => {
+  it('has bounded memory for any number of names', () => {
     const stats = new Stats();
     for (let i = 0; i < 2000; i++) {
       for (const op of ['function', 'fragment', 'view', 'value'] as const) {
@@ -142,7 +142,7 @@ describe('stats()', () => {
     expect([ops.function.hits, ops.view.hits, ops.value.hits]).to.deep.equal([2000, 2000, 2000]);
   });
 
-  it('takes no name for what every object has', () => {
+  it('counts names that every object has as properties', () => {
     const stats = new Stats();
     stats.of('function', '__proto__').hits++;
     stats.of('function', 'constructor').hits++;

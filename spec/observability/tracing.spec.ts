@@ -29,7 +29,7 @@ describe('channels', () => {
 
   const fork = () => blog.orm.em.fork();
 
-  /** What was told while it ran. A message is the same object from start to end. */
+  /** The messages published while it ran. A message is the same object from start to end. */
   async function heard<M extends object>(
     name: string,
     run: () => unknown,
@@ -54,7 +54,7 @@ describe('channels', () => {
       .filter(({ phase }) => phase === 'asyncEnd')
       .map(({ message: { op, entity, outcome, reason } }) => [op, entity, outcome, reason].join(' ').trim());
 
-  it('tell of a read from its start to its end', async () => {
+  it('publish the start and end of a read', async () => {
     const told = await heard<ReadMessage>('mikro-orm-cacheops:read', () => fork().find(Tag, {}));
     expect(told.map(({ phase }) => phase)).to.deep.equal(['start', 'end', 'asyncStart', 'asyncEnd']);
     expect(new Set(told.map(({ message }) => message)).size).to.equal(1);
@@ -76,7 +76,7 @@ describe('channels', () => {
     expect(end!.message.key).to.match(/^Tag:/);
   });
 
-  it('tell what became of queries, functions, fragments and values', async () => {
+  it('publish the outcome of queries, functions, fragments and values', async () => {
     const fn = cachedAs(Article, { name: 'traced' })(async (_em: EntityManager) => 1);
     const all = async () => {
       await fork().count(Tag, {});
@@ -115,7 +115,7 @@ describe('channels', () => {
     );
   });
 
-  it('tell what a read has failed with, which fails as it would have', async () => {
+  it('publish the error of a read, which still rejects with it', async () => {
     const fn = cachedAs(Article, { name: 'failing' })(async (_em: EntityManager) => {
       throw new Error('no');
     });
@@ -129,13 +129,13 @@ describe('channels', () => {
     expect(told[2]!.message.error).to.equal(failure).and.to.have.property('message', 'no');
   });
 
-  it('carry nothing of what was read', async () => {
+  it('contain no results', async () => {
     const told = await heard<ReadMessage>('mikro-orm-cacheops:read', () => fork().find(Tag, { name: 'red' }));
     const values = Object.entries(told.at(-1)!.message).filter(([name]) => name !== 'events');
     expect(JSON.stringify(values)).not.to.contain('red');
   });
 
-  it('let a subscriber surround a read with a store of its own', async () => {
+  it('let a subscriber run a read within an AsyncLocalStorage', async () => {
     const storage = new AsyncLocalStorage<ReadMessage>();
     let around: ReadMessage | undefined;
     const { read } = blog.store;
@@ -153,7 +153,7 @@ describe('channels', () => {
     expect(storage.getStore()).to.equal(undefined);
   });
 
-  it('tell of what is asked of the store, by readers and by writers', async () => {
+  it('publish the calls of the store by readers and writers', async () => {
     await blog.cache.invalidateModel(Tag); // once the catalog is known
     const told = await heard<StoreMessage>('mikro-orm-cacheops:store', async () => {
       await fork().find(Tag, {});
@@ -186,7 +186,7 @@ describe('channels', () => {
     expect(new Set(ended.map(({ events }) => events))).to.deep.equal(new Set([blog.cache.events]));
   });
 
-  it('tell of a store that fails, which the application does not notice', async () => {
+  it('publish errors of the store, which do not fail the application', async () => {
     class Broken extends MemoryStore {
       override async read(): Promise<undefined> {
         throw new Error('broken');
@@ -202,7 +202,7 @@ describe('channels', () => {
     expect(failed!.message.error).to.have.property('message', 'broken');
   });
 
-  it('are told nothing while nobody has subscribed', async () => {
+  it('publish nothing without subscribers', async () => {
     expect([channels.read.hasSubscribers, channels.store.hasSubscribers]).to.deep.equal([false, false]);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Text with whatever makes trouble: punctuation of keys, control characters, halves of surrogate pairs, great length. */
+/** Difficult texts: punctuation of keys, control characters, lone surrogates, great length. */
 export const ANY_TEXT: fc.Arbitrary<string> = fc.oneof(
   fc.string({ unit: fc.constantFrom(...'{}:#%*?[]\\,!-"\''), maxLength: 8 }),
   fc.string({

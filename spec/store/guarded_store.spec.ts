@@ -15,7 +15,7 @@ const CHANGE = { table: 'article', touched: () => undefined };
 const WRITER = { id: 'writer', xid: '7' };
 const RETRY_AFTER = 1000;
 
-/** A store that can be down, and counts what it is asked. */
+/** A store that can be down, and that counts its calls. */
 class FallibleStore extends MemoryStore {
   isDown = false;
   calls = 0;
@@ -101,7 +101,7 @@ describe('the guarded store', () => {
     expect(reports).to.deep.equal(['read']);
   });
 
-  it('asks a store that is down once, and not once a query', async () => {
+  it('calls a store that is down once, and not once per query', async () => {
     const guarded = guard();
     store.isDown = true;
     for (let i = 0; i < 1000; i++) {
@@ -111,7 +111,7 @@ describe('the guarded store', () => {
     expect(store.calls).to.equal(1);
   });
 
-  it('drops everything for a writer that does not know what it has changed', async () => {
+  it('drops everything for a writer with unknown changes', async () => {
     const guarded = guard();
     await fill(guarded);
     await guarded.mark(WRITER, [{ table: EVERYTHING, touched: () => undefined }]);
@@ -123,7 +123,7 @@ describe('the guarded store', () => {
     expect(await ask(store, ADDRESS)).to.equal(undefined);
   });
 
-  it('drops everything when the store is back, if that was missed, by `degrade`', async () => {
+  it('drops everything when the store is back, if the store has missed that, with `degrade`', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
@@ -136,7 +136,7 @@ describe('the guarded store', () => {
     expect(await ask(store, ADDRESS)).to.equal(undefined);
   });
 
-  it('fails the transaction of a writer that cannot drop everything, by `throw`', async () => {
+  it('fails the transaction of a writer that cannot drop everything, with `throw`', async () => {
     const guarded = guard('throw');
     store.isDown = true;
     let failure: unknown;
@@ -146,7 +146,7 @@ describe('the guarded store', () => {
     expect(failure).to.be.an.instanceOf(Error);
   });
 
-  it('finds out in the background, after a while, that the store is back', async () => {
+  it('notices in the background that the store is back', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
@@ -160,7 +160,7 @@ describe('the guarded store', () => {
     expect(await ask(guarded, ADDRESS)).to.equal('result');
   });
 
-  it('fails the transaction of a writer that the store does not take, by `throw`', async () => {
+  it('fails the transaction of a writer whose mark the store does not take, with `throw`', async () => {
     const guarded = guard('throw');
     store.isDown = true;
     const failures: unknown[] = [];
@@ -170,7 +170,7 @@ describe('the guarded store', () => {
     expect(failures).to.have.length(2);
   });
 
-  it('does not trust the store before it has delivered what the store has missed, by `degrade`', async () => {
+  it('does not trust the store before it has delivered what the store has missed, with `degrade`', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
@@ -186,7 +186,7 @@ describe('the guarded store', () => {
     expect(await store.read(ADDRESS), 'delivered').to.equal(undefined);
   });
 
-  /** What another process that misses is told. */
+  /** The lease of another process after a miss. */
   async function leaseOfOthers(): Promise<Lease> {
     const lease = await store.lease(ADDRESS, 60);
     if (lease.granted || lease.quarantines.length === 0) {
@@ -196,7 +196,7 @@ describe('the guarded store', () => {
     return store.lease(ADDRESS, 60);
   }
 
-  it('makes up for the mark of a writer that has not ended, before it trusts the store', async () => {
+  it('sends the mark of a writer that has not ended late, before it trusts the store', async () => {
     const guarded = guard();
     await fill(store);
     store.isDown = true;
@@ -217,7 +217,7 @@ describe('the guarded store', () => {
     expect(await ask(guarded, ADDRESS)).to.equal('result');
   });
 
-  it('makes up for all tables of a writer that has marked more than once', async () => {
+  it('sends all tables of a writer that has marked more than once late', async () => {
     const guarded = guard();
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
@@ -231,7 +231,7 @@ describe('the guarded store', () => {
     ]);
   });
 
-  it('leaves no mark of a writer that settles while its mark is made up for', async () => {
+  it('leaves no mark of a writer that settles while its late mark is sent', async () => {
     const guarded = guard();
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
@@ -250,7 +250,7 @@ describe('the guarded store', () => {
     expect((await leaseOfOthers()).granted).to.equal(true);
   });
 
-  it('does not take a later write of the same table for delivered', async () => {
+  it('still delivers a later write to a table whose earlier write was delivered', async () => {
     const guarded = guard();
     const later = { id: 'later', xid: '8' };
     await fill(store);
@@ -277,7 +277,7 @@ describe('the guarded store', () => {
     expect(await store.read(ADDRESS)).to.equal(undefined);
   });
 
-  it('delivers also if it is never asked anything again', async () => {
+  it('delivers even if it is never used again', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
@@ -301,7 +301,7 @@ describe('the guarded store', () => {
     expect(drop.args).to.deep.equal([[['article']]]);
   });
 
-  it('makes up for the mark of a writer that has not ended before it is closed', async () => {
+  it('sends the late mark of a writer that has not ended before it is closed', async () => {
     const guarded = guard();
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
@@ -312,7 +312,7 @@ describe('the guarded store', () => {
     expect(reports).to.deep.equal(['mark']);
   });
 
-  it('says of which tables it could not tell the store before it was closed', async () => {
+  it('reports the tables of invalidations that it could not deliver before it was closed', async () => {
     const messages: string[] = [];
     const guarded = new GuardedStore(store, {
       onStoreFailure: 'degrade',
@@ -324,10 +324,12 @@ describe('the guarded store', () => {
     await guarded.settle(WRITER.id, ['article']);
     await guarded.mark({ id: 'prepared', xid: '8' }, [{ ...CHANGE, table: 'author' }]);
     await guarded.close();
-    expect(messages.at(-1)).to.equal('The store was not told of writes to article, author.');
+    expect(messages.at(-1)).to.equal(
+      'The store has not received the invalidations of writes to article, author.',
+    );
   });
 
-  it('delivers what it owed when it was closed once it is opened again, before it trusts the store', async () => {
+  it('delivers after reopening what it could not deliver before closing, before it trusts the store', async () => {
     const guarded = guard();
     store.isDown = true;
     await guarded.mark(WRITER, [CHANGE]);
@@ -344,7 +346,7 @@ describe('the guarded store', () => {
     expect(await ask(guarded, ADDRESS)).to.equal('result');
   });
 
-  it('tries again until it has delivered', async () => {
+  it('retries until it has delivered', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
@@ -361,7 +363,7 @@ describe('the guarded store', () => {
     expect(reports).to.deep.equal(['mark', 'recover', 'recover', 'recover']);
   });
 
-  it('tells who drops by hand that it did not work', async () => {
+  it('rejects a manual invalidation that failed', async () => {
     store.isDown = true;
     const failures: unknown[] = [];
     await guard()

@@ -9,7 +9,7 @@ import { ALL, ARTICLE, category, on, query } from './words.js';
 describe('Keys', () => {
   const keys = new Keys('p:');
 
-  it('are names that can be read', () => {
+  it('are readable', () => {
     const address = { ...query(on(ARTICLE, category('7'), ALL)), key: 'articles' };
     expect(keys.ofAddress(address)).to.deep.equal([
       'p:e:articles',
@@ -20,7 +20,7 @@ describe('Keys', () => {
     expect(keys.of(ARTICLE).registry).to.equal('p:t:{blog.public.article}');
   });
 
-  it('of one table are in one slot of a cluster, whatever it is called', () => {
+  it('of one table are in one slot of a cluster, whatever its name', () => {
     fc.assert(
       fc.property(ANY_TEXT, ANY_TEXT, ANY_TEXT, (table, id, values) => {
         const [, stamp, dependency] = keys.ofAddress(
@@ -70,7 +70,7 @@ describe('Keys', () => {
     expect(new Set(spelt).size).to.equal(spelt.length);
   });
 
-  it('are the same bytes for everybody: none is changed by UTF-8', () => {
+  it('have the same bytes in every process: UTF-8 changes none of them', () => {
     fc.assert(
       fc.property(ANY_TEXT, ANY_TEXT, (a, b) => {
         for (const key of [keys.entry(a), keys.of(a).registry, dependencyId(a, b), schemeId(a)]) {
@@ -101,7 +101,7 @@ describe('Prefixes', () => {
     .map(parts => parts.join(''))
     .filter(prefix => !faultOf(prefix));
 
-  it('share no key, whatever they are and whatever is kept', () => {
+  it('never share a key', () => {
     fc.assert(
       fc.property(PREFIX, PREFIX, ANY_TEXT, ANY_TEXT, (one, two, table, key) => {
         fc.pre(one !== two);
@@ -115,7 +115,7 @@ describe('Prefixes', () => {
     );
   });
 
-  it('leave everything of one table in one slot of a cluster', () => {
+  it('keep everything of one table in one slot of a cluster', () => {
     fc.assert(
       fc.property(PREFIX, ANY_TEXT, ANY_TEXT, (prefix, table, values) => {
         const keys = new Keys(rootOf(prefix)).of(table);
@@ -126,13 +126,13 @@ describe('Prefixes', () => {
     );
   });
 
-  it('may be anything else', () => {
+  it('may contain anything else', () => {
     for (const prefix of ['', 'blog', 'blog:', '{blog}:', 'a}b', '}{x}{', 'é 😀', '*?[a]\\^-', '@cacheops']) {
       expect(faultOf(prefix), prefix).to.equal(undefined);
     }
   });
 
-  it('that cannot be used are refused', () => {
+  it('are refused if they cannot be used', () => {
     for (const prefix of ['{', 'blog{', '{}', '{}{x}', 'a{b', '\ud800', MARKER, `a${MARKER}b`]) {
       expect(faultOf(prefix), prefix).to.be.a('string');
       expect(() => rootOf(prefix), prefix).to.throw(RangeError, 'cannot be used');

@@ -33,7 +33,7 @@ describeStore('MemoryStore', async (limits): Promise<Subject> => {
 describe('MemoryStore', () => {
   const seven = articles(category('7'));
 
-  it('tells how long a writer has been in flight, since it last marked', async () => {
+  it('reports the age of a writer in flight since its last mark', async () => {
     let now = 5000;
     const store = new MemoryStore({ now: () => now });
     await trust(store, seven);
@@ -47,7 +47,7 @@ describe('MemoryStore', () => {
     expect((await leaseRefused(store, seven)).writers[0]!.age).to.equal(10);
   });
 
-  it('goes by the clock of the process, also if that is a fake one', async () => {
+  it('uses the clock of the process, even a fake one', async () => {
     const clock = sinon.useFakeTimers();
     try {
       const store = new MemoryStore();
@@ -63,7 +63,7 @@ describe('MemoryStore', () => {
     }
   });
 
-  it('keeps no more than it may, and what was used last', async () => {
+  it('evicts the least recently used items above its size limit', async () => {
     const store = new MemoryStore({ maxSize: 100_000 });
     const hot = articles(category('hot'));
     await cache(store, hot, 'hot');
@@ -76,7 +76,7 @@ describe('MemoryStore', () => {
     await expectHit(store, articles(category('cold 199')), 'x'.repeat(1000));
   });
 
-  it('keeps nothing that is larger than all it may keep', async () => {
+  it('does not store an item that is larger than its size limit', async () => {
     const store = new MemoryStore({ maxSize: 10_000 });
     await cache(store, seven, 'seven');
     await cache(store, seven, 'x'.repeat(20_000));

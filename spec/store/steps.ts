@@ -12,7 +12,7 @@ export interface RowChange<R extends Row> {
   readonly vague?: boolean;
 }
 
-/** What a writer tells of a scheme. */
+/** The touched values of a scheme. */
 export function touchedBy<R extends Row>(
   scheme: Scheme,
   changes: readonly RowChange<R>[],

@@ -8,7 +8,7 @@ export interface Subject {
   readonly other: Store;
   /** Deletes one key, as named in `Keys` with no prefix. */
   evict(key: string): Promise<void>;
-  /** Lets so many seconds pass for everything that is kept. */
+  /** Advances the time of the store by this many seconds. */
   pass(seconds: number): Promise<void>;
   /** Closes the store and removes what it has kept. */
   end(): Promise<void>;

@@ -40,7 +40,7 @@ export function on(table: string, ...dependencies: Dependency[]): TableDependenc
   return { table, dependencies };
 }
 
-/** A query's address. Its key tells queries with different dependencies apart. */
+/** A query's address. Queries with different dependencies have different keys. */
 export function query(...tables: TableDependencies[]): EntryAddress {
   return { key: JSON.stringify(tables), tables };
 }
@@ -66,7 +66,7 @@ export function stepping(table: string, dependency: Dependency, ...steps: RowDel
   };
 }
 
-/** What a change tells of a scheme if it knows no steps. */
+/** The touched values of a scheme without row deltas. */
 export function dropping(values: Iterable<string>): Map<string, undefined> {
   return new Map(Array.from(values, value => [value, undefined]));
 }
@@ -99,7 +99,7 @@ export async function leaseRefused(store: Store, address: EntryAddress): Promise
   return lease;
 }
 
-/** Takes a lease as if nobody were in flight, ending the quarantine of new registries. */
+/** Takes a lease without writers in flight, and lifts the quarantine of new registries. */
 export async function leaseTrusted(store: Store, address: EntryAddress, ttl = LONG): Promise<Seal> {
   await trust(store, address);
   return leaseGranted(store, address, ttl);
@@ -117,7 +117,7 @@ export function quarantinesOf(lease: Lease): Refusal['quarantines'] {
   return lease.granted ? [] : lease.quarantines;
 }
 
-/** Fills an address as a reader does that nobody disturbs. */
+/** Fills an address like an undisturbed reader. */
 export async function cache(
   store: Store,
   address: EntryAddress,

@@ -1,18 +1,16 @@
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { Samples } from '../answers.js';
 import { fieldsOf } from '../http/head.js';
-import { serveView } from '../http/serve.js';
-import { hasMore } from '../views/address.js';
+import { describeRequest, serveView } from '../http/serve.js';
 import type { ViewOptions } from '../views/options.js';
-import type { Place } from '../views/place.js';
-import { View, type Visit } from '../views/view.js';
+import { View } from '../views/view.js';
 import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
 
 /**
- * Middleware that keeps the answers of what comes after it for some time.
+ * Middleware that caches the responses of the handlers after it for some time.
  *
  * ```ts
  * app.get('/about', cachedView({ timeout: 60 }), (req, res) => res.render('about'));
@@ -23,7 +21,7 @@ export function cachedView(options: ViewOptions<Request>): RequestHandler {
 }
 
 /**
- * Middleware that keeps the answers of what comes after it until the data changes that the samples stand for.
+ * Middleware that caches the responses of the handlers after it until a row of the samples changes.
  *
  * ```ts
  * app.get('/articles', cachedViewAs(Article), async (req, res) => res.json(await em.find(Article, {})));
@@ -41,23 +39,15 @@ export function cachedViewAs(
 
 function middleware(view: View<Request>): RequestHandler {
   const handle: RequestHandler = (request, response, next) => {
-    // what the handlers throw goes to `next` by itself; here arrives what is wrong with samples, extra or vary
-    const visit = visitOf(request, response, placeOf(handle, request, next));
-    serveView(view, visit, request, response, () => next()).catch(next);
+    // Express passes exceptions of handlers to `next`; only errors in samples, extra or vary arrive here
+    const viewRequest = describeRequest(
+      request,
+      request,
+      request.body,
+      fieldsOf(response),
+      placeOf(handle, request, next),
+    );
+    serveView(view, viewRequest, request, response, () => next()).catch(next);
   };
   return handle;
-}
-
-/** @internal */
-export function visitOf(request: Request, response: Response, place: Place | undefined): Visit<Request> {
-  const { method, headers, protocol, host, originalUrl } = request;
-  return {
-    method,
-    headers: { ...headers },
-    address: { scheme: protocol, host: host ?? '', target: originalUrl },
-    hasMore: hasMore(request, request.body),
-    present: fieldsOf(response),
-    place,
-    request,
-  };
 }

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 import { claimPlace, type Place, textOf } from '../views/place.js';
 
-/** What a router of Express keeps, as far as it is looked at here: its own layers, and those of routes. */
+/** A layer of an Express router or route: the parts that are read here. */
 interface Layer {
   readonly handle: { readonly stack?: unknown };
   readonly method?: string;
@@ -15,8 +15,8 @@ interface Route {
 }
 
 /**
- * Where a middleware stands: in a route, or in a router before what comes after it. `undefined` if it stands in several
- * places, and nothing tells which of them the request has come to.
+ * The place of a middleware: in a route, or in a router with the layers after it. `undefined` if it has several places,
+ * and it is unknown which of them the request has reached.
  */
 export function placeOf(middleware: object, request: Request, next: unknown): Place | undefined {
   const stack = stackOf((request.app as { router?: unknown } | undefined)?.router);
@@ -49,7 +49,7 @@ function placeInRoute(route: Route, middleware: object, stack: readonly Layer[])
   return {
     ...placeIn(route, positions[0]!),
     describe() {
-      // routes of the same text are known as such before a request comes to the second of them
+      // registers routes with the same text before a request reaches the second of them
       const siblings = [...routesIn(stack)];
       for (const sibling of siblings) {
         if (sibling !== route) {
@@ -61,7 +61,10 @@ function placeInRoute(route: Route, middleware: object, stack: readonly Layer[])
   };
 }
 
-/** A route that is for all methods has its handlers once for each. Only what a GET is answered is kept. */
+/**
+ * The handlers for GET, because only responses to GET are stored. A route for all methods has each handler once per
+ * method.
+ */
 function ofGet({ stack }: Route): readonly Layer[] {
   return stack.filter(({ method }) => method === undefined || method === 'get');
 }
@@ -84,7 +87,7 @@ function* routesIn(stack: readonly Layer[]): Generator<Route> {
   }
 }
 
-/** For each place at which a middleware stands in a router, what comes after it there. */
+/** For each place of a middleware in a router, the layers after it. */
 function* followers(stack: readonly Layer[], middleware: object): Generator<readonly Layer[]> {
   for (const [i, { route, handle }] of stack.entries()) {
     if (handle === middleware) {

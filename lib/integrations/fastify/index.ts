@@ -2,12 +2,11 @@ import type { FastifyReply, FastifyRequest, onSendHookHandler, preHandlerHookHan
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
 import { headOf, messageOf, setMessage } from '../http/head.js';
-import { hasMore } from '../views/address.js';
+import { describeRequest } from '../http/serve.js';
 import type { Answer } from '../views/answer.js';
 import { type HeaderFields, normaliseFields, ofThisBody } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
-import type { Place } from '../views/place.js';
-import { type Decision, type Entered, View, type Visit } from '../views/view.js';
+import { type Decision, View, type ViewRun } from '../views/view.js';
 import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
@@ -20,7 +19,7 @@ export interface CachedRoute {
 }
 
 /**
- * Options of a route whose answers are kept for some time.
+ * Options of a route whose responses are cached for some time.
  *
  * ```ts
  * fastify.get('/about', cachedView({ timeout: 60 }), async () => about());
@@ -31,7 +30,7 @@ export function cachedView(options: ViewOptions<FastifyRequest>): CachedRoute {
 }
 
 /**
- * Options of a route whose answers are kept until the data changes that the samples stand for.
+ * Options of a route whose responses are cached until a row of the samples changes.
  *
  * ```ts
  * fastify.get('/articles', cachedViewAs(Article), async () => em.find(Article, {}));
@@ -48,25 +47,25 @@ export function cachedViewAs(
   return hooks(new View('cachedViewAs()', samples, options));
 }
 
-/** A handler that is running, from one hook to the other. */
+/** A running handler, between the two hooks. */
 interface Running {
-  readonly entered: Entered<FastifyRequest>;
-  over(decision?: Decision): void;
+  readonly viewRun: ViewRun<FastifyRequest>;
+  finish(decision?: Decision): void;
 }
 
 function hooks(view: View<FastifyRequest>): CachedRoute {
   const running = new WeakMap<FastifyRequest, Running>();
-  /** kept answers on their way through the hooks */
+  /** stored responses that pass through the hooks */
   const hits = new WeakMap<FastifyRequest, Answer>();
 
   return {
-    // with a callback, so that the handler runs where the cache expects it: within `serve()`
+    // with a callback, so that the handler runs within `serve()`
     preHandler(request, reply, done) {
       const before = fieldsOf(reply);
-      const entered = running.has(request)
+      const viewRun = running.has(request)
         ? undefined
-        : view.enter(visitOf(request, before, placeOf(request)));
-      if (!entered) {
+        : view.begin(describeRequest(request, request.raw, request.body, before, placeOf(request)));
+      if (!viewRun) {
         done();
         return;
       }
@@ -77,23 +76,23 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
         }
         const decided = Promise.withResolvers<Decision | undefined>();
         const showConditions = hideConditions(request.raw);
-        const over = (decision?: Decision) => {
+        const finish = (decision?: Decision) => {
           showConditions();
           decided.resolve(decision);
         };
         const head = headOf(reply.raw);
-        void head.then(() => over()); // gone, or answered past Fastify
-        running.set(request, { entered, over });
+        void head.then(() => finish()); // the client has gone, or the response was sent without Fastify
+        running.set(request, { viewRun, finish });
         done();
         const decision = await decided.promise;
-        return decision && entered.confirm(decision, await head);
+        return decision && viewRun.confirm(decision, await head);
       };
-      entered.serve(run).then(stored => {
+      viewRun.serve(run).then(stored => {
         if (stored && !reply.sent) {
-          const answer = entered.over(stored, before);
+          const answer = viewRun.respondWith(stored, before);
           hits.set(request, answer);
           setAnswer(reply, answer);
-          // null would be sent as JSON
+          // Fastify would send null as JSON
           reply.send(isBodiless(answer) ? undefined : Buffer.from(answer.body));
         }
       }, done);
@@ -102,7 +101,7 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
     onSend(request, reply, payload, done) {
       const hit = hits.get(request);
       if (hit) {
-        // other hooks have made something of the kept body, which is what they have made once already
+        // the stored body includes the changes of other hooks, which must not be applied twice
         setAnswer(reply, { ...hit, headers: ofThisBody(fieldsOf(reply), hit.headers) });
         done(null, isBodiless(hit) ? null : Buffer.from(hit.body));
         return;
@@ -111,38 +110,20 @@ function hooks(view: View<FastifyRequest>): CachedRoute {
       const body = bytesOf(payload);
       running.delete(request);
       if (!handled || !body) {
-        handled?.over();
+        handled?.finish();
         done(null, payload);
         return;
       }
       const status = reply.statusCode;
       const message = messageOf(reply.raw, status);
-      const decision = handled.entered.decide({ status, message, fields: fieldsOf(reply), body });
+      const decision = handled.viewRun.decide({ status, message, fields: fieldsOf(reply), body });
       const { send, keep } = decision;
       if (keep || send.status !== status) {
         setAnswer(reply, send);
       }
-      handled.over(decision);
+      handled.finish(decision);
       done(null, send.status === 304 ? null : payload);
     },
-  };
-}
-
-/** @internal */
-export function visitOf(
-  request: FastifyRequest,
-  present: HeaderFields,
-  place: Place | undefined,
-): Visit<FastifyRequest> {
-  const { method, headers, protocol, host, originalUrl } = request;
-  return {
-    method,
-    headers: { ...headers },
-    address: { scheme: protocol, host: host ?? '', target: originalUrl },
-    hasMore: hasMore(request.raw, request.body),
-    present,
-    place,
-    request,
   };
 }
 
@@ -163,7 +144,7 @@ export function setAnswer(reply: FastifyReply, { status, message, headers }: Ans
   }
   for (const [name, value] of Object.entries(headers)) {
     if (value !== present[name]) {
-      reply.removeHeader(name); // cookies would be added
+      reply.removeHeader(name); // otherwise Fastify appends cookies
       reply.header(name, value);
     }
   }

@@ -7,7 +7,7 @@ import type { Answer } from '../views/answer.js';
 import type { HeaderFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
 import type { Place } from '../views/place.js';
-import { type Decision, type Head, View, type Visit } from '../views/view.js';
+import { type Decision, type Head, View, type ViewRequest } from '../views/view.js';
 import { placeOf } from './place.js';
 import { whole } from './whole.js';
 
@@ -15,7 +15,7 @@ export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
 
 /**
- * Middleware that keeps the answers of what comes after it for some time.
+ * Middleware that caches the responses of the handlers after it for some time.
  *
  * ```ts
  * app.get('/about', cachedView({ timeout: 60 }), c => c.html(about()));
@@ -26,7 +26,7 @@ export function cachedView(options: ViewOptions<Context>): MiddlewareHandler {
 }
 
 /**
- * Middleware that keeps the answers of what comes after it until the data changes that the samples stand for.
+ * Middleware that caches the responses of the handlers after it until a row of the samples changes.
  *
  * ```ts
  * app.get('/articles', cachedViewAs(Article), async c => c.json(await em.find(Article, {})));
@@ -46,8 +46,8 @@ function middleware(view: View<Context>): MiddlewareHandler {
   const handler: MiddlewareHandler = async (context, next) => {
     const place = placeOf(handler, context, next);
     const before = fieldsOf(context.res.headers);
-    const entered = view.enter(visitOf(context, before, place));
-    if (!entered) {
+    const viewRun = view.begin(viewRequestOf(context, before, place));
+    if (!viewRun) {
       return next();
     }
     const handle = async (): Promise<Decision | undefined> => {
@@ -63,14 +63,14 @@ function middleware(view: View<Context>): MiddlewareHandler {
       const { status, statusText } = context.res;
       const fields = fieldsOf(context.res.headers);
       const given = { status, message: statusText || undefined, fields, body };
-      const decision = entered.decide(given);
+      const decision = viewRun.decide(given);
       const isAsGiven = decision.send.status === status && !decision.keep;
       replace(context, responseOf(isAsGiven ? { ...decision.send, headers: fields } : decision.send));
       return decision;
     };
-    const stored = await entered.serveAsMiddleware(handle, () => headSent(context));
+    const stored = await viewRun.serveAsMiddleware(handle, () => headSent(context));
     if (stored) {
-      replace(context, responseOf(entered.over(stored, before)));
+      replace(context, responseOf(viewRun.respondWith(stored, before)));
     }
     return undefined;
   };
@@ -78,16 +78,15 @@ function middleware(view: View<Context>): MiddlewareHandler {
 }
 
 /**
- * What was sent in the end, by the server of Node.js. Elsewhere nothing tells of it, so that nothing is kept.
- *
- * Resolves with `undefined` when the client has gone.
+ * The head as `@hono/node-server` sends it. Resolves with `undefined` when the client has gone, and on other servers,
+ * which do not show what is sent.
  */
 function headSent(context: Context): Promise<Head | undefined> {
   const { outgoing } = (context.env ?? {}) as NodeBindings;
   return outgoing ? headOf(outgoing) : Promise.resolve(undefined);
 }
 
-function visitOf(context: Context, present: HeaderFields, place: Place): Visit<Context> {
+function viewRequestOf(context: Context, present: HeaderFields, place: Place): ViewRequest<Context> {
   const { req } = context;
   const { protocol, host } = new URL(req.url);
   const target = req.url.slice(req.url.indexOf('/', protocol.length + 2));
@@ -104,13 +103,13 @@ function visitOf(context: Context, present: HeaderFields, place: Place): Visit<C
   };
 }
 
-/** What `@hono/node-server` gives as the environment. */
+/** The environment of `@hono/node-server`. */
 interface NodeBindings {
   readonly incoming?: IncomingMessage;
   readonly outgoing?: ServerResponse;
 }
 
-/** Hono would add the fields of the response that was there to those of the new one. */
+/** Clears the response first, because otherwise Hono adds its fields to the new one. */
 function replace(context: Context, response: Response): void {
   context.res = undefined;
   context.res = response;

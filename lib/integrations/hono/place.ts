@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { type Place, textOf } from '../views/place.js';
 
-/** Where a middleware stands among the handlers that match, all of which Hono tells. */
+/** The place of a middleware among the matching handlers. */
 export function placeOf(middleware: object, context: Context, next: unknown): Place {
   const { matchedRoutes: routes } = context.req; // 'hono/route' is not in all versions 4
   const position = context.req.routeIndex;
@@ -19,7 +19,7 @@ export function placeOf(middleware: object, context: Context, next: unknown): Pl
     : { parts: [middleware, ...routes], describe: () => undefined, hint: String(next) };
 }
 
-/** A handler of an application with an error handler of its own is wrapped when it is put into another one. */
+/** Hono wraps the handlers of a mounted application that has its own error handler. */
 function own(handler: unknown): unknown {
   const inner = (handler as { __COMPOSED_HANDLER?: unknown } | undefined)?.__COMPOSED_HANDLER;
   return inner === undefined ? handler : own(inner);

@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 
 /**
- * The bytes of a response whose body is there at once. Of a stream, which may never end, a response that takes its
- * place: it goes on where the reading has stopped.
+ * The bytes of a response whose body is complete. For a stream, which may never end, a replacement response that
+ * continues where the reading has stopped.
  *
- * A response does not tell one from the other. But a body that was given as a whole is read without waiting for
- * anything, and a stream's is not.
+ * A response does not show which of the two it is. But a complete body can be read without waiting, and a stream
+ * cannot.
  */
 export async function whole(response: Response): Promise<Uint8Array | Response> {
   if (!response.body) {

@@ -1,28 +1,28 @@
 import type { IncomingMessage, OutgoingHttpHeader, ServerResponse } from 'node:http';
 import type { Answer, StoredAnswer } from '../views/answer.js';
-import type { Decision, Given, Head } from '../views/view.js';
+import type { Decision, HandlerResponse, Head } from '../views/view.js';
 import { fieldsOf, messageOf, replaceFields, sentHead, setMessage } from './head.js';
 
 type AnyFunction = (...args: any[]) => any;
 
-/** What has to be decided about an answer: see `Entered`. */
-export interface Judge {
-  decide(given: Given): Decision;
+/** Decides what to send and store: see `ViewRun`. */
+export interface StoragePolicy {
+  decide(given: HandlerResponse): Decision;
   confirm(decision: Decision, head: Head | undefined): StoredAnswer | undefined;
 }
 
 /**
- * Holds back what is written to a response until it is whole, has its judge decide about it, and sends it.
+ * Buffers a response until it is complete, applies the policy, and sends it.
  *
- * An answer in pieces is let through as it comes: it may never end.
+ * A response that is written in pieces is passed through immediately, because it may never end.
  *
- * Resolves with what to keep: when the head of the answer was sent, when the answer was let through, or when the
- * client has gone.
+ * Resolves with the response to store: when the head was sent, when the response was passed through, or when the client
+ * has gone.
  */
 export function capture(
   request: IncomingMessage,
   response: ServerResponse,
-  judge: Judge,
+  policy: StoragePolicy,
 ): Promise<StoredAnswer | undefined> {
   const { promise, resolve } = Promise.withResolvers<StoredAnswer | undefined>();
   const showConditions = hideConditions(request);
@@ -31,27 +31,28 @@ export function capture(
   const writeHead = response.writeHead as AnyFunction;
   const flushHeaders = response.flushHeaders as AnyFunction;
   const addTrailers = response.addTrailers as AnyFunction;
-  let isOver = false;
+  let isFinished = false;
   let decision: Decision | undefined;
 
-  const over = () => {
-    isOver = true;
+  const finish = () => {
+    isFinished = true;
     showConditions();
     if (!decision?.keep) {
       resolve(undefined);
     }
   };
   response.once('close', () => {
-    over();
-    resolve(decision && judge.confirm(decision, undefined));
+    finish();
+    resolve(decision && policy.confirm(decision, undefined));
   });
 
-  // what other middleware has put over these stays in place: they are not taken away, but let everything pass
+  // the replaced methods are never restored, because other middleware may have wrapped them; they pass everything
+  // through
   response.writeHead = ((status: number, ...rest: any[]) => {
-    if (isOver) {
+    if (isFinished) {
       const result = writeHead.call(response, status, ...rest);
       if (decision && response.headersSent) {
-        resolve(judge.confirm(decision, sentHead(response)));
+        resolve(policy.confirm(decision, sentHead(response)));
       }
       return result;
     }
@@ -69,36 +70,36 @@ export function capture(
     ['addTrailers', addTrailers],
   ] as const) {
     response[name] = ((...args: any[]) => {
-      if (!isOver) {
-        over();
+      if (!isFinished) {
+        finish();
       }
       return original.apply(response, args);
     }) as never;
   }
 
   response.end = ((...args: any[]) => {
-    if (isOver) {
+    if (isFinished) {
       return end.apply(response, args);
     }
     const callback = args.find(arg => typeof arg === 'function');
     const body = bytesOf(args[0], args[1]);
     const fields = fieldsOf(response);
     const length = fields['content-length'];
-    // of another type, or of another length than announced: the original says what is wrong with it
+    // an invalid body or a wrong content-length: the original method throws the error
     if (!body || (length !== undefined && request.method === 'GET' && length !== String(body.byteLength))) {
-      over();
+      finish();
       return end.apply(response, args);
     }
     const status = response.statusCode;
-    decision = judge.decide({ status, message: messageOf(response), fields, body });
-    over();
+    decision = policy.decide({ status, message: messageOf(response), fields, body });
+    finish();
     sendAnswer(response, decision.send, callback, end);
     return response;
   }) as never;
   return promise;
 }
 
-/** Sends an answer, with these fields and no others. */
+/** Sends a response with exactly these fields. */
 export function sendAnswer(
   response: ServerResponse,
   { status, message, headers, body }: Answer,
@@ -112,8 +113,8 @@ export function sendAnswer(
 }
 
 /**
- * A handler that answers 304 would leave nothing to keep: it answers as if asked for the first time, and the
- * conditions are looked at afterwards.
+ * Hides conditional fields from the handler, so that it sends a whole response and not a 304. Returns a function that
+ * restores them.
  */
 export function hideConditions({ headers }: { headers: Record<string, unknown> }): () => void {
   const hidden = CONDITIONS.filter(name => name in headers).map(name => [name, headers[name]]);
@@ -125,7 +126,7 @@ export function hideConditions({ headers }: { headers: Record<string, unknown> }
 
 const CONDITIONS = ['if-none-match', 'if-modified-since'];
 
-/** As `writeHead()` takes them: an object, pairs, or names and values in turn. */
+/** @param fields an argument of `writeHead()`: an object, pairs, or alternating names and values */
 function setFields(response: ServerResponse, fields: unknown): void {
   if (Array.isArray(fields)) {
     const flat = fields.flat() as [string, OutgoingHttpHeader];

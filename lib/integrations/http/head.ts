@@ -5,14 +5,13 @@ import type { Head } from '../views/view.js';
 type AnyFunction = (...args: any[]) => any;
 
 /**
- * Resolves with the head of a response as it is sent, whatever has set it, or with `undefined` if the connection ends
- * before.
+ * Resolves with the head of a response as it is sent, or with `undefined` if the connection ends before.
  */
 export function headOf(response: ServerResponse): Promise<Head | undefined> {
   const { promise, resolve } = Promise.withResolvers<Head | undefined>();
   const writeHead = response.writeHead as AnyFunction;
   response.once('close', () => resolve(undefined));
-  // middleware that waits for this moment has put its own function in the place of this one, before or after
+  // other middleware may replace writeHead() as well, before or after this
   response.writeHead = ((...args: unknown[]) => {
     const result = writeHead.apply(response, args);
     if (response.headersSent) {
@@ -23,9 +22,9 @@ export function headOf(response: ServerResponse): Promise<Head | undefined> {
   return promise;
 }
 
-/** The head of a response that has been written. */
+/** The head of a response that has been sent. */
 export function sentHead(response: ServerResponse): Head {
-  // over HTTP/1 the text itself: fields that are given to writeHead() are not always among getHeaders()
+  // HTTP/1: parses the sent text, because getHeaders() lacks some fields that were given to writeHead()
   const { _header: text } = response as unknown as { _header?: unknown };
   const fields = typeof text === 'string' ? parse(text) : fieldsOf(response);
   return { status: response.statusCode, fields };
@@ -48,7 +47,7 @@ export function fieldsOf(response: ServerResponse): HeaderFields {
   return normaliseFields(response.getHeaders());
 }
 
-/** Makes the fields of a response these. */
+/** Replaces all fields of a response. */
 export function replaceFields(response: ServerResponse, fields: HeaderFields): void {
   const present = fieldsOf(response);
   for (const name of Object.keys(present)) {
@@ -63,12 +62,12 @@ export function replaceFields(response: ServerResponse, fields: HeaderFields): v
   }
 }
 
-/** HTTP/2 has no status message, and warns if it is looked at. */
+/** HTTP/2 has no status message, and warns if it is read. */
 function hasMessage({ req }: ServerResponse): boolean {
   return ((req as IncomingMessage | undefined)?.httpVersionMajor ?? 1) < 2;
 }
 
-/** The status message, if it is not the usual one. */
+/** The status message, if it is not the default. */
 export function messageOf(response: ServerResponse, status = response.statusCode): string | undefined {
   const message = hasMessage(response) ? response.statusMessage : undefined;
   return message === STATUS_CODES[status] || message === '' ? undefined : message;

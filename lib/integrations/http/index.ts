@@ -13,7 +13,7 @@ export type { ViewOptions } from '../views/options.js';
 export type Handler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
 /**
- * Keeps the answers of a handler of `node:http` for some time.
+ * Caches the responses of a handler of `node:http` for some time.
  *
  * ```ts
  * createServer(cachedView({ timeout: 60, orm })(async (request, response) => response.end(await page())));
@@ -24,7 +24,7 @@ export function cachedView(options: ViewOptions<IncomingMessage>): (handler: Han
 }
 
 /**
- * Keeps the answers of a handler of `node:http` until the data changes that the samples stand for.
+ * Caches the responses of a handler of `node:http` until a row of the samples changes.
  *
  * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, an array of those, or a
  * function of the request that returns one
@@ -42,7 +42,7 @@ function wrap(view: View<IncomingMessage>): (handler: Handler) => Handler {
     claimPlace(place);
     return (request, response) => {
       const { method = '', headers } = request;
-      const visit = {
+      const viewRequest = {
         method,
         headers: { ...headers },
         address: addressOf(request),
@@ -51,7 +51,7 @@ function wrap(view: View<IncomingMessage>): (handler: Handler) => Handler {
         place,
         request,
       };
-      return serveView(view, visit, request, response, () => handler(request, response));
+      return serveView(view, viewRequest, request, response, () => handler(request, response));
     };
   };
 }

@@ -1,48 +1,80 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TLSSocket } from 'node:tls';
-import type { Address } from '../views/address.js';
-import type { View, Visit } from '../views/view.js';
+import { type Address, hasMore } from '../views/address.js';
+import type { HeaderFields } from '../views/fields.js';
+import type { Place } from '../views/place.js';
+import type { RequestFields } from '../views/request_fields.js';
+import type { View, ViewRequest } from '../views/view.js';
 import { capture, sendAnswer } from './capture.js';
 import { fieldsOf } from './head.js';
 
 /**
- * Sends the answer that a view keeps, or has its handler run and keeps what it answers.
+ * Sends the stored response of a view, or runs its handler and stores the response.
  *
- * @param handler what it throws, or rejects with, comes through
+ * @param handler its exceptions are passed on
  */
 export async function serveView<R>(
   view: View<R>,
-  visit: Visit<R>,
+  viewRequest: ViewRequest<R>,
   request: IncomingMessage,
   response: ServerResponse,
   handler: () => unknown,
 ): Promise<void> {
-  const entered = response.headersSent ? undefined : view.enter(visit);
-  if (!entered) {
+  const viewRun = response.headersSent ? undefined : view.begin(viewRequest);
+  if (!viewRun) {
     await handler();
     return;
   }
-  const stored = await entered.serve(async () => {
-    if (visit.method === 'HEAD') {
-      await handler(); // without a body there is nothing to keep
+  const stored = await viewRun.serve(async () => {
+    if (viewRequest.method === 'HEAD') {
+      await handler(); // a response without a body is not stored
       return undefined;
     }
-    const kept = capture(request, response, entered);
+    const kept = capture(request, response, viewRun);
     const failed = new Promise<never>((_, reject) => {
       (async () => handler())().catch(reject);
     });
     return Promise.race([kept, failed]);
   });
   if (stored && !response.headersSent) {
-    sendAnswer(response, entered.over(stored, fieldsOf(response)));
+    sendAnswer(response, viewRun.respondWith(stored, fieldsOf(response)));
   }
 }
 
-/** As the server itself sees it: behind a proxy, a framework that knows the proxy knows better. */
+/** As the server sees it. Frameworks that know their proxies use their own. */
 export function addressOf({ headers, socket, url = '/' }: IncomingMessage): Address {
   return {
     scheme: (socket as TLSSocket).encrypted ? 'https' : 'http',
     host: headers.host ?? (headers[':authority'] as string | undefined) ?? '',
     target: url,
+  };
+}
+
+/** What the requests of Express and Fastify, and the context of Koa, have in common. */
+interface FrameworkRequest {
+  readonly method: string;
+  readonly headers: RequestFields;
+  readonly protocol: string;
+  readonly host: string | undefined;
+  readonly originalUrl: string;
+}
+
+/** @param body as a parser has left it */
+export function describeRequest<R extends FrameworkRequest>(
+  request: R,
+  raw: IncomingMessage,
+  body: unknown,
+  present: HeaderFields,
+  place: Place | undefined,
+): ViewRequest<R> {
+  const { method, headers, protocol, host, originalUrl } = request;
+  return {
+    method,
+    headers: { ...headers },
+    address: { scheme: protocol, host: host ?? '', target: originalUrl },
+    hasMore: hasMore(raw, body),
+    present,
+    place,
+    request,
   };
 }

@@ -3,19 +3,18 @@ import type { Context, Middleware, Next } from 'koa';
 import type { Samples } from '../answers.js';
 import { hideConditions } from '../http/capture.js';
 import { headOf, messageOf, setMessage } from '../http/head.js';
-import { hasMore } from '../views/address.js';
+import { describeRequest } from '../http/serve.js';
 import type { Answer } from '../views/answer.js';
 import { fieldOf, type HeaderFields, normaliseFields } from '../views/fields.js';
 import type { ViewOptions } from '../views/options.js';
-import type { Place } from '../views/place.js';
-import { type Decision, View, type Visit } from '../views/view.js';
+import { type Decision, View } from '../views/view.js';
 import { placeOf } from './place.js';
 
 export { invalidateView } from '../views/invalidate.js';
 export type { ViewOptions } from '../views/options.js';
 
 /**
- * Middleware that keeps the answers of what comes after it for some time.
+ * Middleware that caches the responses of the handlers after it for some time.
  *
  * ```ts
  * router.get('/about', cachedView({ timeout: 60 }), about);
@@ -26,7 +25,7 @@ export function cachedView(options: ViewOptions<Context>): Middleware {
 }
 
 /**
- * Middleware that keeps the answers of what comes after it until the data changes that the samples stand for.
+ * Middleware that caches the responses of the handlers after it until a row of the samples changes.
  *
  * ```ts
  * router.get('/articles', cachedViewAs(Article), async ctx => { ctx.body = await em.find(Article, {}); });
@@ -41,10 +40,13 @@ export function cachedViewAs(samples: Samples<[Context]>, options: ViewOptions<C
 
 function middleware(view: View<Context>): Middleware {
   const handler: Middleware = async (context: Context, next: Next) => {
-    const entered = context.headerSent
+    const { body } = context.request as { body?: unknown };
+    const present = normaliseFields(context.response.headers);
+    const place = placeOf(handler, context, next);
+    const viewRun = context.headerSent
       ? undefined
-      : view.enter(visitOf(context, placeOf(handler, context, next)));
-    if (!entered) {
+      : view.begin(describeRequest(context, context.req, body, present, place));
+    if (!viewRun) {
       return next();
     }
     const handle = async (): Promise<Decision | undefined> => {
@@ -60,37 +62,24 @@ function middleware(view: View<Context>): Middleware {
       }
       const fields = normaliseFields(context.response.headers);
       const { status } = context;
-      const decision = entered.decide({ status, message: messageOf(context.res, status), fields, body });
+      const decision = viewRun.decide({ status, message: messageOf(context.res, status), fields, body });
       const { send, keep } = decision;
       if (send.status !== status) {
         answerWith(context, send);
       } else if (keep) {
-        setFields(context, send.headers); // the body stays what it is, for other middleware to look at
+        setFields(context, send.headers); // the body stays as it is, for other middleware
       }
       return decision;
     };
-    const stored = await entered.serveAsMiddleware(handle, () => headOf(context.res));
+    const stored = await viewRun.serveAsMiddleware(handle, () => headOf(context.res));
     if (stored) {
-      answerWith(context, entered.over(stored, normaliseFields(context.response.headers)));
+      answerWith(context, viewRun.respondWith(stored, normaliseFields(context.response.headers)));
     }
   };
   return handler;
 }
 
-function visitOf(context: Context, place: Place | undefined): Visit<Context> {
-  const { method, protocol, host, originalUrl: target, req } = context;
-  return {
-    method,
-    headers: { ...context.headers },
-    address: { scheme: protocol, host, target },
-    hasMore: hasMore(req, (context.request as { body?: unknown }).body),
-    present: normaliseFields(context.response.headers),
-    place,
-    request: context,
-  };
-}
-
-/** The bytes of what Koa is about to send, or `undefined` if it is a stream or is sent by somebody else. */
+/** The bytes that Koa is about to send; `undefined` for a stream, or if the handler sends the response itself. */
 function bodyOf(context: Context): Uint8Array | undefined {
   const { body } = context;
   if (context.respond === false || context.headerSent) {
@@ -103,7 +92,7 @@ function bodyOf(context: Context): Uint8Array | undefined {
     return body;
   }
   if (body === null || body === undefined) {
-    return context.status === 204 ? new Uint8Array() : undefined; // else Koa makes one up, of the status
+    return context.status === 204 ? new Uint8Array() : undefined; // otherwise Koa sends a text for the status
   }
   const isStream =
     [Blob, ReadableStream, Response].some(type => body instanceof type) || 'pipe' in Object(body);
@@ -112,7 +101,7 @@ function bodyOf(context: Context): Uint8Array | undefined {
 }
 
 function answerWith(context: Context, { status, message, headers, body }: Answer): void {
-  // before the fields, since Koa sets some by the body; and the status again, since it does so with that, too
+  // before the fields, because setting the body changes some of them, and the status
   context.status = status;
   context.body = status === 204 || status === 304 ? null : Buffer.from(body);
   context.status = status;
@@ -120,11 +109,11 @@ function answerWith(context: Context, { status, message, headers, body }: Answer
   setFields(context, headers);
   const length = fieldOf(headers, 'content-length');
   if (length !== undefined) {
-    context.set('content-length', length); // a HEAD's is that of the body that it does not get
+    context.set('content-length', length); // for HEAD, the length of the body that is not sent
   }
 }
 
-/** Makes the fields of a response these, but for the length, which is Koa's own affair. */
+/** Replaces all fields of a response, except the length, which Koa sets. */
 function setFields(context: Context, fields: HeaderFields): void {
   const present = normaliseFields(context.response.headers);
   for (const name of Object.keys(present)) {

@@ -1,7 +1,7 @@
 import type { Context } from 'koa';
 import { type Place, textOf } from '../views/place.js';
 
-/** What `@koa/router` keeps of a route, as far as it is looked at here. */
+/** A route of `@koa/router`: the parts that are read here. */
 interface Layer {
   readonly path: unknown;
   readonly methods?: unknown;
@@ -9,8 +9,8 @@ interface Layer {
 }
 
 /**
- * Where a middleware stands: in routes of `@koa/router` that match, or among the middleware of the application.
- * `undefined` if it stands in several places, and nothing tells which of them the request has come to.
+ * The place of a middleware: in matching routes of `@koa/router`, or among the middleware of the application.
+ * `undefined` if it has several places, and it is unknown which of them the request has reached.
  */
 export function placeOf(middleware: object, context: Context, next: unknown): Place | undefined {
   const layers = (context as { matched?: readonly Layer[] }).matched ?? [];
@@ -48,7 +48,7 @@ function describeLayer({ path, methods, stack }: Layer): unknown {
   return [textOf(path), methods ?? null, stack.map(textOf)];
 }
 
-/** A router is one middleware, which knows its routes. */
+/** A router is one middleware with a list of routes. */
 function describeMiddleware(middleware: object): unknown {
   const { router } = middleware as { router?: { stack?: readonly Layer[] } };
   return [textOf(middleware), router?.stack?.map(describeLayer) ?? null];

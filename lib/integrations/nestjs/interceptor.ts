@@ -15,9 +15,9 @@ import { exchangeOf } from './platform.js';
 import { VIEW } from './view_of.js';
 
 /**
- * Serves the answers of the methods that are decorated with `@CachedView()` and `@CachedViewAs()`, which put it there.
+ * Serves the stored responses of methods with `@CachedView()` or `@CachedViewAs()`, which install it.
  *
- * Nest writes the answer after the interceptors have returned: so it is caught where it is written.
+ * Nest sends the response after the interceptors have returned, so it is captured at the platform's response.
  */
 export class CachedViewInterceptor implements NestInterceptor {
   readonly #orm: MikroORM;
@@ -37,23 +37,23 @@ export class CachedViewInterceptor implements NestInterceptor {
     if (!exchange) {
       throw new CacheopsError('@CachedView() is for controllers of HTTP, on Express or Fastify.');
     }
-    const visit = exchange.visit(placeOf(context, this.#modules));
+    const viewRequest = exchange.viewRequest(placeOf(context, this.#modules));
     const version = versionOf(request, this.#modules);
-    const entered = exchange.headersSent ? undefined : view.enter({ ...visit, ...version });
-    if (!entered) {
+    const viewRun = exchange.headersSent ? undefined : view.begin({ ...viewRequest, ...version });
+    if (!viewRun) {
       return next.handle();
     }
     const em = await this.#entityManager(request);
     return new Observable(subscriber => {
       const run = () => {
-        const kept = visit.method === 'HEAD' ? Promise.resolve(undefined) : exchange.capture(entered);
+        const kept = viewRequest.method === 'HEAD' ? Promise.resolve(undefined) : exchange.capture(viewRun);
         next.handle().subscribe(subscriber);
         return kept;
       };
-      entered.serve(run, em).then(
+      viewRun.serve(run, em).then(
         stored => {
           if (stored) {
-            exchange.answerInstead(entered, stored);
+            exchange.answerInstead(viewRun, stored);
             subscriber.next(undefined);
             subscriber.complete();
           }
@@ -63,7 +63,7 @@ export class CachedViewInterceptor implements NestInterceptor {
     });
   }
 
-  /** That of the request, be it Nest's or MikroORM's way to have one. */
+  /** The EntityManager of the request, from MikroORM's `RequestContext` or from Nest. */
   async #entityManager(request: object): Promise<EntityManager> {
     const name = this.#orm.config.get('contextName');
     const current = RequestContext.getEntityManager(name);
@@ -75,7 +75,7 @@ export class CachedViewInterceptor implements NestInterceptor {
   }
 }
 
-// what the decorators @Injectable() and @Inject() do
+// like the decorators @Injectable() and @Inject()
 Injectable()(CachedViewInterceptor);
 Inject(MikroORM)(CachedViewInterceptor, undefined, 0);
 Inject(ModuleRef)(CachedViewInterceptor, undefined, 1);

@@ -4,7 +4,7 @@ import type { CacheopsOptions } from '../../config/options.js';
 import { cacheops, type Extension } from '../../extension.js';
 import { Cacheops, getCacheops } from '../../orm/api/handle.js';
 
-/** Injects the extension, which is to be among those of MikroORM's configuration. */
+/** Injects the extension, for `extensions` of MikroORM's configuration. */
 export const CACHEOPS_EXTENSION = Symbol('cacheops extension');
 const OPTIONS = Symbol('cacheops options');
 
@@ -14,8 +14,8 @@ export interface CacheopsModuleAsyncOptions extends Pick<ModuleMetadata, 'import
 }
 
 /**
- * Makes the cache known to a Nest application: the extension for MikroORM's configuration, the handle `Cacheops` for
- * whoever injects it, and what `@CachedView()` and `@CachedViewAs()` need. It is global.
+ * Provides the extension for MikroORM's configuration, the handle `Cacheops`, and the dependencies of `@CachedView()`
+ * and `@CachedViewAs()`. It is global.
  *
  * ```ts
  * @Module({
@@ -33,7 +33,7 @@ export interface CacheopsModuleAsyncOptions extends Pick<ModuleMetadata, 'import
  *
  * If `cacheops(…)` is in that configuration already, `CacheopsModule.forRoot()` is enough.
  */
-// biome-ignore lint/complexity/noStaticOnlyClass: what Nest takes for a module
+// biome-ignore lint/complexity/noStaticOnlyClass: a Nest module is a class
 export class CacheopsModule {
   /** @throws CacheopsError if an option is wrong */
   static forRoot(options: CacheopsOptions = {}): DynamicModule {

@@ -2,13 +2,13 @@ import { type ExecutionContext, type Type, type VersioningOptions, VersioningTyp
 import { HOST_METADATA, METHOD_METADATA, PATH_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
 import { type ModuleRef, ModulesContainer } from '@nestjs/core';
 import { claimPlace, type Place, textOf } from '../views/place.js';
-import type { Visit } from '../views/view.js';
+import type { ViewRequest } from '../views/view.js';
 import { VIEW } from './view_of.js';
 
-/** Applications whose views are known. */
+/** Applications whose views are registered. */
 const looked = new WeakSet<object>();
 
-/** Which method of which controller answers. */
+/** The place of a view: its controller and method. */
 export function placeOf(context: ExecutionContext, modules: ModuleRef): Place {
   const container = modules.get(ModulesContainer, { strict: false });
   if (!looked.has(container)) {
@@ -18,7 +18,7 @@ export function placeOf(context: ExecutionContext, modules: ModuleRef): Place {
   return placeIn(container, context.getClass(), context.getHandler() as Method);
 }
 
-/** Makes all views of an application known: two methods of the same text are found before a request comes to both. */
+/** Registers all views of an application, so that methods with the same text are known before the first request. */
 function claimAll(container: ModulesContainer): void {
   const controllers = [...container.values()].flatMap(module => [...module.controllers.values()]);
   for (const { metatype } of controllers) {
@@ -52,7 +52,9 @@ function hasView(target: object): boolean {
   return Reflect.getMetadata(VIEW, target) !== undefined;
 }
 
-/** In two applications of one process, other services may stand behind one controller. */
+/**
+ * Includes the application, because two applications of one process may inject different services into a controller.
+ */
 function placeIn(container: ModulesContainer, controller: Type, method: Method): Place {
   return { parts: [method, controller, container], describe: () => `Nest ${describe(controller, method)}` };
 }
@@ -65,8 +67,11 @@ function describe(controller: Type, method: Method): string {
   return JSON.stringify([controller.name, routeOf(controller), routeOf(method), textOf(method)]);
 }
 
-/** By what a request asks for a version, in applications with versions: several may lead to one method. */
-export function versionOf(request: object, modules: ModuleRef): Pick<Visit<unknown>, 'chosen' | 'choosing'> {
+/** The part of a request that selects a version, because several versions may lead to one method. */
+export function versionOf(
+  request: object,
+  modules: ModuleRef,
+): Pick<ViewRequest<unknown>, 'chosen' | 'choosing'> {
   const { container } = modules as unknown as { container?: Versioned };
   const versioning = container?.applicationConfig?.getVersioning();
   switch (versioning?.type) {
@@ -77,11 +82,11 @@ export function versionOf(request: object, modules: ModuleRef): Pick<Visit<unkno
     case VersioningType.CUSTOM:
       return { chosen: versioning.extractor(request) };
     default:
-      return {}; // it is in the path
+      return {}; // the version is in the path
   }
 }
 
-/** What `ModuleRef` keeps to itself. */
+/** Private members of `ModuleRef`. */
 interface Versioned {
   readonly applicationConfig?: { getVersioning(): VersioningOptions | undefined };
 }

@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Request, Response } from 'express';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { visitOf as visitOfExpress } from '../express/index.js';
-import { fieldsOf as fieldsOfReply, setAnswer, visitOf as visitOfFastify } from '../fastify/index.js';
-import { capture, type Judge, sendAnswer } from '../http/capture.js';
+import { fieldsOf as fieldsOfReply, setAnswer } from '../fastify/index.js';
+import { capture, type StoragePolicy, sendAnswer } from '../http/capture.js';
 import { fieldsOf } from '../http/head.js';
+import { describeRequest } from '../http/serve.js';
 import type { StoredAnswer } from '../views/answer.js';
 import { ofThisBody } from '../views/fields.js';
 import type { Place } from '../views/place.js';
-import type { Entered, Visit } from '../views/view.js';
+import type { ViewRequest, ViewRun } from '../views/view.js';
 
-/** A request and its response, on whichever platform Nest runs. */
+/** A request and its response on one of Nest's platforms. */
 export interface Exchange {
   readonly headersSent: boolean;
-  visit(place: Place): Visit<unknown>;
-  /** See {@link capture}: on both platforms Nest writes the answer after the interceptors have returned. */
-  capture(judge: Judge): Promise<StoredAnswer | undefined>;
-  /** Sends a kept answer, whatever Nest is about to send afterwards: a body, a template, a redirect. */
-  answerInstead(entered: Entered<unknown>, stored: StoredAnswer): void;
+  viewRequest(place: Place): ViewRequest<unknown>;
+  /** See {@link capture}. On both platforms Nest sends the response after the interceptors have returned. */
+  capture(policy: StoragePolicy): Promise<StoredAnswer | undefined>;
+  /** Sends a stored response instead of anything that Nest would send: a body, a template, a redirect. */
+  answerInstead(viewRun: ViewRun<unknown>, stored: StoredAnswer): void;
 }
 
 /** `undefined` if it is neither Express nor Fastify. */
@@ -31,10 +31,10 @@ export function exchangeOf(request: object, response: object): Exchange | undefi
 function ofExpress(request: Request, response: Response): Exchange {
   return {
     headersSent: response.headersSent,
-    visit: place => visitOfExpress(request, response, place),
-    capture: judge => capture(request, response, judge),
-    answerInstead(entered, stored) {
-      sendAnswer(response, entered.over(stored, fieldsOf(response)));
+    viewRequest: place => describeRequest(request, request, request.body, fieldsOf(response), place),
+    capture: policy => capture(request, response, policy),
+    answerInstead(viewRun, stored) {
+      sendAnswer(response, viewRun.respondWith(stored, fieldsOf(response)));
       const nothing = () => response;
       Object.assign(response, { send: nothing, json: nothing, render: nothing, redirect: nothing });
     },
@@ -46,13 +46,13 @@ function ofFastify(request: FastifyRequest, reply: FastifyReply): Exchange {
   const before = fieldsOfReply(reply);
   return {
     headersSent: reply.sent,
-    visit: place => visitOfFastify(request, before, place),
-    // some of the fields are on the reply, and reach the response when it is written
-    capture: judge => capture(...raw, judge),
-    answerInstead(entered, stored) {
-      const kept = entered.over(stored, before);
+    viewRequest: place => describeRequest(request, request.raw, request.body, before, place),
+    // fields of the reply reach the response when it is sent
+    capture: policy => capture(...raw, policy),
+    answerInstead(viewRun, stored) {
+      const kept = viewRun.respondWith(stored, before);
       setAnswer(reply, kept);
-      // written in the place of what hooks make of an empty body
+      // replaces the body that hooks make of an empty one
       void capture(...raw, {
         decide: ({ fields }) => ({
           send: { ...kept, headers: ofThisBody(fields, kept.headers) },

@@ -1,2 +1,2 @@
-/** Under which a controller, or a method of one, keeps its view. */
+/** Metadata key of the view of a controller or method. */
 export const VIEW = Symbol('cacheops view');

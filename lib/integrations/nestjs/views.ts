@@ -5,11 +5,11 @@ import { View } from '../views/view.js';
 import { CachedViewInterceptor } from './interceptor.js';
 import { VIEW } from './view_of.js';
 
-/** Views of a Nest application: the ORM is that of the module. */
+/** Options of a view in a Nest application, which uses the ORM of the module. */
 export type NestViewOptions<R> = Omit<ViewOptions<R>, 'orm'>;
 
 /**
- * Keeps the answers of a controller's method (or of all methods of a controller) for some time. It needs
+ * Caches the responses of a controller's method, or of all methods of a controller, for some time. It needs
  * {@link CacheopsModule} in the application.
  *
  * ```ts
@@ -23,7 +23,7 @@ export function CachedView<R = any>(options: NestViewOptions<R>): MethodDecorato
 }
 
 /**
- * Keeps the answers of a controller's method until the data changes that the samples stand for.
+ * Caches the responses of a controller's method, or of all methods of a controller, until a row of the samples changes.
  *
  * ```ts
  * @Get(':category')

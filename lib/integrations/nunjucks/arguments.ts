@@ -2,13 +2,13 @@ import { list, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/error.js';
 import { didYouMean } from '../../config/nearest.js';
 
-/** What a tag was given: `{% tag a, b, name=value %}`. */
+/** The arguments of a tag: `{% tag a, b, name=value %}`. */
 export interface TagArguments {
   readonly positional: readonly unknown[];
   readonly named: Readonly<Record<string, unknown>>;
 }
 
-/** Nunjucks passes named arguments as a last object that it marks. */
+/** Nunjucks passes named arguments as the last argument, an object with a marker. */
 export function splitArguments(given: readonly unknown[]): TagArguments {
   const last = given.at(-1) as Record<string, unknown> | undefined;
   if (typeof last !== 'object' || last === null || !Object.hasOwn(last, '__keywords')) {
@@ -19,7 +19,7 @@ export function splitArguments(given: readonly unknown[]): TagArguments {
 }
 
 /**
- * @param counts how many arguments without a name there may be, at least and at most
+ * @param counts the least and the most positional arguments
  * @throws CacheopsError
  */
 export function checkArguments(
@@ -32,7 +32,7 @@ export function checkArguments(
   if (positional.length < least || positional.length > most) {
     const expected = least === most ? `${least}` : `${least} to ${most}`;
     throw new CacheopsError(
-      `{% ${tag} %}: ${positional.length} arguments, where ${expected} belong. Options are given by name: ${list(names.map(name => `${name}=…`))}.`,
+      `{% ${tag} %}: ${positional.length} arguments, expected ${expected}. Options are given by name: ${list(names.map(name => `${name}=…`))}.`,
     );
   }
   for (const name of Object.keys(named)) {
@@ -44,7 +44,9 @@ export function checkArguments(
   }
 }
 
-/** @throws CacheopsError where a variable is missing: an `undefined` sample would be kept and never dropped */
+/**
+ * @throws CacheopsError for a missing variable, because a fragment with an `undefined` sample would never be dropped
+ */
 export function checkSample(tag: string, sample: unknown): void {
   if (sample === undefined || sample === null) {
     throw new CacheopsError(

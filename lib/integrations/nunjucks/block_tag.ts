@@ -7,10 +7,10 @@ import { templateNameNode } from './template_name.js';
 type Callback = (error: unknown, result?: unknown) => void;
 type Body = (callback: Callback) => void;
 
-/** What a tag asks for; its name is that of the template if it gives none. */
+/** The request of a tag; its default name is that of the template. */
 export type Described = Omit<FragmentRequest, 'name' | 'key'> & { name?: string | undefined };
 
-/** `{% tag … %} body {% endtag %}`, whose body is kept. */
+/** `{% tag … %} body {% endtag %}`: caches the body. */
 export class BlockTag {
   readonly tag: string;
   readonly tags: readonly string[];
@@ -18,7 +18,7 @@ export class BlockTag {
   readonly #environment: () => string;
   readonly #describe: (given: TagArguments) => Described;
 
-  /** @param environment tells the environment from others, as it is at the moment */
+  /** @param environment returns a key of the environment in its present state */
   constructor(
     tag: string,
     fragments: Fragments,
@@ -51,7 +51,7 @@ export class BlockTag {
         body((error, text) => (error ? reject(error) : resolve(String(text))));
       });
     this.#serve(splitArguments(rest), template, place, render).then(
-      // it was escaped when it was rendered
+      // escaped when it was rendered
       html => callback(null, new nunjucks.runtime.SafeString(html)),
       error => callback(error),
     );
@@ -71,7 +71,9 @@ export class BlockTag {
   }
 }
 
-/** The template's name, and where in which text: another text is another fragment, as after a deploy. */
+/**
+ * The template's name, the position, and a digest of the text, so that a deploy with another text has other fragments.
+ */
 export function placeNodes(parser: any, nodes: any, token: { lineno: number; colno: number }): unknown[] {
   const { lineno, colno } = token;
   const text = hash('sha256', parser.tokens.str, 'base64url').slice(0, 16);
@@ -81,7 +83,7 @@ export function placeNodes(parser: any, nodes: any, token: { lineno: number; col
   ];
 }
 
-/** Templates made of a string have none. */
+/** Templates from a string have no name. */
 export function nameOf(template: string | undefined): string {
   return template ?? 'a template without a name';
 }

@@ -3,7 +3,7 @@ import nunjucks, { type Environment } from 'nunjucks';
 import { fingerprint } from '../../orm/computed/fingerprint.js';
 import { nameOfPlace } from '../views/place.js';
 
-/** What of an environment decides what a template's output is. */
+/** The private members of an environment that affect the output of templates. */
 interface Inside {
   readonly opts: Readonly<Record<string, unknown>>;
   readonly loaders: readonly object[];
@@ -14,7 +14,7 @@ interface Inside {
   readonly asyncFilters: readonly string[];
 }
 
-/** Options that change no output. */
+/** Options that do not affect the output. */
 const WITHOUT_EFFECT: ReadonlySet<string> = new Set(['dev', 'noCache', 'watch', 'express', 'web']);
 
 /** Nunjucks' own filters, tests and globals. */
@@ -26,24 +26,24 @@ const PLAIN_LOADER = new nunjucks.FileSystemLoader([]);
 const environments = new Set<WeakRef<Environment>>();
 let isNew = false;
 
-/** Makes an environment known before anything is rendered in it. */
+/** Registers an environment before it renders anything. */
 export function addEnvironment(env: Environment): void {
   environments.add(new WeakRef(env));
   isNew = true;
 }
 
 /**
- * Tells environments apart that may make different output of one template: by their options, by where their templates come
- * from, and by the filters, tests, globals and extensions that were added.
+ * A key that differs for environments that may render a template differently: by options, template folders, and added
+ * filters, tests, globals and extensions.
  *
- * Functions count by their source text. Two of the same text may have captured different things, and an object may
- * hold anything: environments with such ones share fragments with no other, and not with other processes.
+ * Functions count by their source text. But two functions with the same text may capture different variables, and an
+ * object may contain anything: environments with these share fragments neither with others nor with other processes.
  *
- * @param isOwn whether an extension is one of this package's tags
+ * @param isOwn is an extension one of this package's tags?
  */
 export function environmentKey(env: Environment, isOwn: (extension: object) => boolean): string {
   if (isNew) {
-    // those of the same texts are known as such before the second of them renders
+    // registers environments with the same texts before the second of them renders
     isNew = false;
     for (const reference of environments) {
       const known = reference.deref();
@@ -81,14 +81,14 @@ function keyOf(env: Environment, isOwn: (extension: object) => boolean): string 
   return JSON.stringify([names, asyncFilters, place]);
 }
 
-/** Where a loader of Nunjucks' own finds templates; `undefined` of any other, which may find anything. */
+/** The template folders of Nunjucks' own loader; `undefined` for any other loader. */
 function foldersOf(loader: object): string[] | undefined {
   return isLike(loader, PLAIN_LOADER)
     ? (loader as { searchPaths: string[] }).searchPaths.map(path => resolve(path))
     : undefined;
 }
 
-/** Is it an instance of the same class, to which nothing was added? */
+/** Is it an instance of the same class without additional properties? */
 function isLike(value: object, plain: object): boolean {
   return (
     Object.getPrototypeOf(value) === Object.getPrototypeOf(plain) &&
@@ -107,7 +107,7 @@ function addedTo(
   return Object.entries(all).filter(([name, value]) => !isSame(value, plain[name]));
 }
 
-/** Each environment has globals of its own, made by the same functions. */
+/** Each environment has its own instances of Nunjucks' globals, with the same texts. */
 function isSame(value: unknown, plain: unknown): boolean {
   return (
     value === plain ||
@@ -115,7 +115,7 @@ function isSame(value: unknown, plain: unknown): boolean {
   );
 }
 
-/** Plain data as text, as it is at the moment; `undefined` of what is none. */
+/** Plain data in its present state as text; `undefined` for anything else. */
 function textOf(value: unknown): string | undefined {
   try {
     return fingerprint(value, () => undefined, 'value');

@@ -11,10 +11,10 @@ type Callback = (error: unknown, result?: unknown) => void;
 type RenderItem = (item: unknown) => unknown;
 
 /**
- * `{% tag 3, item in items %} body {% endtag %}`: some items of a list, others each time.
+ * `{% tag 3, item in items %} body {% endtag %}`: some random items of a list.
  *
- * What is kept is each item's output. So an item is rendered when the dice first choose it, and never again until it
- * changes, however often it is shown.
+ * The output of each item is cached. So an item is rendered when it is first chosen, and again only after it has
+ * changed.
  */
 export class RandomTag {
   readonly tag: string;
@@ -23,7 +23,7 @@ export class RandomTag {
 
   readonly #environment: () => string;
 
-  /** @param environment tells the environment from others, as it is at the moment */
+  /** @param environment returns a key of the environment in its present state */
   constructor(tag: string, fragments: Fragments, environment: () => string) {
     this.tag = tag;
     this.#environment = environment;
@@ -47,7 +47,7 @@ export class RandomTag {
         colno,
       );
     }
-    // the body as a function of the item, as {% call(item) %} makes one
+    // compiles the body to a function of the item, like {% call(item) %}
     const parameters = new nodes.NodeList(lineno, colno, [items.left]);
     const render = new nodes.Caller(
       lineno,
@@ -86,12 +86,14 @@ export class RandomTag {
     checkArguments(this.tag, given, [0, 0], ['sample', 'timeout', 'extra', 'name']);
     const { sample, extra, name = nameOf(template), ...options } = given.named as Named;
     if (!Number.isInteger(count) || (count as number) < 0) {
-      throw new CacheopsError(`{% ${this.tag} %}: ${show(count)} is no number of items.`);
+      throw new CacheopsError(
+        `{% ${this.tag} %}: the number of items is ${show(count)}. Give a non-negative integer.`,
+      );
     }
     const list = await (typeof items === 'function' ? items() : items);
     if (typeof list?.[Symbol.iterator] !== 'function') {
       throw new CacheopsError(
-        `{% ${this.tag} %}: ${show(list)} is no list. Give an array, or a function that returns one.`,
+        `{% ${this.tag} %}: ${show(list)} is not a list. Give an array, or a function that returns one.`,
       );
     }
     const key = JSON.stringify([template ?? null, place, this.#environment()]);
@@ -129,7 +131,7 @@ function isEntity(item: unknown): boolean {
   return typeof item === 'object' && item !== null && helper(item)?.__meta !== undefined;
 }
 
-/** Some of the items, each at most once: the beginning of a Fisher–Yates shuffle. */
+/** Some random items, each at most once: the first steps of a Fisher–Yates shuffle. */
 function choose<T>(items: T[], count: number): T[] {
   const most = Math.min(count, items.length);
   for (let i = 0; i < most; i++) {

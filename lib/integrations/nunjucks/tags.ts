@@ -10,14 +10,16 @@ import { addEnvironment, environmentKey } from './environment.js';
 import { RandomTag } from './random_tag.js';
 
 /**
- * What a tag of your own stands for, made of what it is given in a template.
+ * Returns the sample and options of your own tag from its arguments in a template.
  *
- * @param args what stands after its name; named ones are the last, as one object
+ * @param args positional arguments; named ones follow as one object
  */
 export type CachedTag = (...args: any[]) => FragmentOptions & { sample?: Samples<[]>; name?: string };
 
 export interface CachedTagsOptions {
-  /** Where to keep fragments. Default: the ORM of the current `RequestContext`, or else the only one with a cache */
+  /**
+   * The ORM whose cache is used. Default: the ORM of the current `RequestContext`, or else the only one with a cache
+   */
   orm?: MikroORM<any> | EntityManager;
   /**
    * Tags of your own, by name.
@@ -32,14 +34,14 @@ export interface CachedTagsOptions {
 }
 
 export interface CachedTags {
-  /** Drops the fragments of a name: that of the option `name`, or of the template in which they stand. */
+  /** Drops the fragments with this name, which is the option `name`, or the name of their template. */
   invalidate(name: string): Promise<void>;
 }
 
 const OPTIONS = ['timeout', 'extra', 'name'];
 
 /**
- * Teaches Nunjucks to keep what stands between tags.
+ * Adds tags to Nunjucks that cache their body.
  *
  * ```ts
  * addCachedTags(env, { orm });
@@ -50,8 +52,9 @@ const OPTIONS = ['timeout', 'extra', 'name'];
  * {% cachedRandom 3, article in articles, extra=lang %} <li>{{ article.title }}</li> {% endcachedRandom %}
  * ```
  *
- * A fragment is told from others by its template's name and text, its position, its samples and `extra`: whatever else
- * of the context it reads belongs there. Templates have to be rendered with a callback, since a cache is asked.
+ * The key of a fragment contains its template's name and text, its position, its samples and `extra`. Everything else
+ * that it reads of the context belongs in `extra`. Templates must be rendered with a callback, because the cache is
+ * asynchronous.
  *
  * @throws CacheopsError if an option is wrong
  */

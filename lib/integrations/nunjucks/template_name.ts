@@ -1,8 +1,8 @@
 import nunjucks from 'nunjucks';
 
 /**
- * Nunjucks tells an extension neither when parsing nor when rendering which template it is in. Its compiler knows: this
- * teaches it a node that compiles to the name, as a literal.
+ * Nunjucks passes the template's name to an extension neither when parsing nor when rendering. Only its compiler has
+ * it, so this adds a node type that compiles to the name as a literal.
  */
 const TYPE = 'CacheopsTemplateName';
 
@@ -19,7 +19,7 @@ Compiler.prototype[`compile${TYPE}`] = function (this: Compiler) {
 
 /** @param nodes nunjucks' own */
 export function templateNameNode(nodes: any, line: number, column: number): unknown {
-  // of a type that may stand among arguments
+  // a subclass that is allowed among arguments
   const node = new nodes.Literal(line, column, null);
   Object.defineProperty(node, 'typename', { value: TYPE });
   return node;

@@ -16,7 +16,12 @@ import {
 import { checkKeys, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/error.js';
 import { Names } from '../../observability/stats.js';
-import { channels, type ReadMessage, type StoreMessage } from '../../observability/tracing.js';
+import {
+  channels,
+  DURATION_BUCKETS,
+  type ReadMessage,
+  type StoreMessage,
+} from '../../observability/tracing.js';
 import { ContextStore } from './context_store.js';
 
 export interface InstrumentOptions {
@@ -25,8 +30,8 @@ export interface InstrumentOptions {
   /** Default: the global one */
   meterProvider?: MeterProvider;
   /**
-   * More attributes of a span: `message => ({ 'cacheops.key': message.key })`. By default there are none that hold values
-   * of rows or of conditions. Called when it ends.
+   * Additional attributes of a span: `message => ({ 'cacheops.key': message.key })`. By default no attribute contains
+   * values of rows or of conditions. Called when the span ends.
    */
   attributes?: (message: ReadMessage | StoreMessage) => Attributes;
 }
@@ -39,31 +44,26 @@ const OPTIONS = Object.keys({
 
 const NAME = 'mikro-orm-cacheops';
 
-/** Upper bounds, in seconds: a hit in memory takes some dozen microseconds. */
-const BOUNDARIES = [
-  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
-];
-
 /**
- * Makes spans and metrics of what all caches of this process do.
+ * Creates spans and metrics for all caches of this process.
  *
- * Spans are children of the one that is active where something is read or written:
+ * Spans are children of the active span:
  *
  * - `cache fetch Article` for each read of a query, function, view, fragment or value, with `cacheops.op`,
- *   `cacheops.entity`, `cacheops.outcome` (`hit`, `miss`, `bypass`), for the last of them `cacheops.reason`, and
- *   `db.namespace`. What it does is in its context: the database's spans are its children.
- * - `cache store mark`, `… lease`, `… settle`, each a call of the store, with `cacheops.store.operation`, where a span is
- *   active. An error is recorded there, also if nobody else notices it.
+ *   `cacheops.entity`, `cacheops.outcome` (`hit`, `miss`, `bypass`), for a bypass `cacheops.reason`, and
+ *   `db.namespace`. The database's spans are its children.
+ * - `cache store mark`, `… lease`, `… settle` for each call of the store within an active span, with
+ *   `cacheops.store.operation`. Errors of the store are recorded here even if they fail no read.
  *
  * Metrics are the histograms `cacheops.read.duration` and `cacheops.store.duration`, in seconds, by the same attributes
- * and `error.type`. Names of entities, functions and fragments are attributes; those of views and values, of which there
- * may be any number, are not.
+ * and `error.type`. Names of entities, functions and fragments are attributes. Names of views and values are not,
+ * because their number is unbounded.
  *
  * ```ts
  * const stop = instrument();
  * ```
  *
- * @returns what ends it
+ * @returns a function that stops it
  * @throws CacheopsError if an option is wrong
  */
 export function instrument(options: InstrumentOptions = {}): () => void {
@@ -71,12 +71,12 @@ export function instrument(options: InstrumentOptions = {}): () => void {
   const { tracerProvider = trace, meterProvider = metrics, attributes } = options;
   if (attributes !== undefined && typeof attributes !== 'function') {
     throw new CacheopsError(
-      `instrument(): attributes: ${show(attributes)} is no function. Give message => ({ … }).`,
+      `instrument(): attributes: ${show(attributes)} is not a function. Give message => ({ … }).`,
     );
   }
   const tracer = tracerProvider.getTracer(NAME);
   const meter = meterProvider.getMeter(NAME);
-  const advice = { explicitBucketBoundaries: BOUNDARIES };
+  const advice = { explicitBucketBoundaries: [...DURATION_BUCKETS] };
   const names = new Names();
   const ends = [
     observe(channels.read, {
@@ -84,7 +84,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
       needsParent: false,
       durations: meter.createHistogram('cacheops.read.duration', {
         unit: 's',
-        description: 'How long reads took, also those that went to the database.',
+        description: 'Duration of reads, from the cache or the database.',
         advice,
       }),
       spanName: ({ op, entity }) => `cache ${op} ${names.of(op, entity)}`.trimEnd(),
@@ -97,7 +97,7 @@ export function instrument(options: InstrumentOptions = {}): () => void {
       needsParent: true,
       durations: meter.createHistogram('cacheops.store.duration', {
         unit: 's',
-        description: 'How long calls of the store took.',
+        description: 'Duration of calls of the store.',
         advice,
       }),
       spanName: ({ operation }) => `cache store ${operation}`,
@@ -122,7 +122,7 @@ function attributesOfRead({ op, entity, database, outcome, reason }: ReadMessage
     'cacheops.op': op,
     ...(name !== '' && { 'cacheops.entity': name }),
     ...(outcome !== undefined && { 'cacheops.outcome': outcome }),
-    // that of a miss names values
+    // the reason of a miss contains values
     ...(outcome === 'bypass' && reason !== undefined && { 'cacheops.reason': reason }),
     'db.namespace': database,
   };
@@ -131,7 +131,7 @@ function attributesOfRead({ op, entity, database, outcome, reason }: ReadMessage
 interface Observation<M> {
   readonly tracer: Tracer;
   readonly durations: Histogram;
-  /** without an active span, there is none of it */
+  /** creates no span without an active one */
   readonly needsParent: boolean;
   readonly spanName: (message: M) => string;
   readonly kind: SpanKind;
@@ -149,7 +149,7 @@ type Channel<M extends object> = ReturnType<
   typeof import('node:diagnostics_channel').tracingChannel<unknown, M>
 >;
 
-/** @returns what ends it */
+/** @returns a function that stops it */
 function observe<M extends ReadMessage | StoreMessage>(
   channel: Channel<M>,
   { tracer, durations, needsParent, spanName, kind, attributes, more }: Observation<M>,
@@ -157,7 +157,7 @@ function observe<M extends ReadMessage | StoreMessage>(
   const all = new WeakMap<M, Begun>();
   const store = new ContextStore();
 
-  /** @returns the context for what it is about */
+  /** @returns the context of the traced call */
   const begin = (message: M): Context => {
     const around = context.active();
     const at = performance.now();
@@ -172,7 +172,7 @@ function observe<M extends ReadMessage | StoreMessage>(
   const end = (message: M): void => {
     const begun = all.get(message);
     if (!begun) {
-      return; // it began before anybody listened
+      return; // started before the subscription
     }
     const { at, span, around } = begun;
     const failed = 'error' in message;
@@ -198,7 +198,7 @@ function observe<M extends ReadMessage | StoreMessage>(
   };
 }
 
-/** What the user adds; whatever he does wrong harms nobody. */
+/** The user's attributes. An exception is only logged. */
 function ask<M>(more: ((message: M) => Attributes) | undefined, message: M): Attributes {
   try {
     return more?.(message) ?? {};

@@ -2,7 +2,7 @@ import { Counter, register as globalRegister, Histogram, type Registry } from 'p
 import { checkKeys, show } from '../../config/check.js';
 import { CacheopsError } from '../../config/error.js';
 import type { CacheopsStats, ReadCounts } from '../../observability/stats.js';
-import { channels, type ReadMessage } from '../../observability/tracing.js';
+import { channels, DURATION_BUCKETS, type ReadMessage } from '../../observability/tracing.js';
 import { Cacheops } from '../../orm/api/handle.js';
 
 export interface MetricsOptions {
@@ -20,21 +20,17 @@ const OPTIONS = Object.keys({
   buckets: true,
 } satisfies Record<keyof MetricsOptions, true>);
 
-const BUCKETS = [
-  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
-];
-
 /**
  * Registers metrics of one or several caches:
  *
  * - `cacheops_reads_total{cache, op, entity, outcome}`, where `outcome` is `hit`, `miss`, `bypass` or `error`
  * - `cacheops_fills_total{cache, op, entity, outcome}`: `stored`, `refused` (a writer was in flight) or `unstored`
- * - `cacheops_invalidations_total{cache}` and `cacheops_errors_total{cache}` (of the store, for the most part)
+ * - `cacheops_invalidations_total{cache}` and `cacheops_errors_total{cache}` (mostly of the store)
  * - `cacheops_audits_total{cache, outcome}`: `match` or `mismatch`
  * - `cacheops_read_duration_seconds{cache, op, outcome}`, a histogram; `outcome` may also be `error`
  *
- * `entity` is the name of an entity, function or fragment, as in `stats()`: there are never many. Counters are read from
- * `stats()` when they are scraped, so that they count from the beginning of the program and cost nothing in between.
+ * `entity` is the name of an entity, function or fragment, as in `stats()`, which bounds their number. Counters are
+ * read from `stats()` when they are scraped, so they count from the start of the program and have no other cost.
  *
  * ```ts
  * const stop = collectMetrics({ main: getCacheops(orm), reports: getCacheops(reports) });
@@ -43,9 +39,9 @@ const BUCKETS = [
  * });
  * ```
  *
- * @param caches by what they are called in the label `cache`; one alone is `default`
- * @returns what removes the metrics. What is told of a cache ends by itself when that is closed.
- * @throws CacheopsError if something is no cache or an option is wrong
+ * @param caches by their value of the label `cache`; a single one is `default`
+ * @returns a function that removes the metrics. The metrics of a cache also end when it is closed.
+ * @throws CacheopsError if a value is not a cache or an option is wrong
  * @throws Error of prom-client, if the register has metrics of these names: give another `prefix`
  */
 export function collectMetrics(
@@ -62,7 +58,7 @@ export function collectMetrics(
   for (const [name, cache] of named) {
     if (!(cache instanceof Cacheops)) {
       throw new CacheopsError(
-        `collectMetrics(): ${name}: ${show(cache)} is no cache. Give what getCacheops(orm) gives.`,
+        `collectMetrics(): ${name}: ${show(cache)} is not a cache. Give the result of getCacheops(orm).`,
       );
     }
   }
@@ -84,7 +80,7 @@ class Metrics {
 
   constructor(
     caches: Map<string, Cacheops>,
-    { register = globalRegister, prefix = 'cacheops_', buckets = BUCKETS }: MetricsOptions,
+    { register = globalRegister, prefix = 'cacheops_', buckets = DURATION_BUCKETS }: MetricsOptions,
   ) {
     this.#caches = caches;
     this.#register = register;
@@ -96,7 +92,7 @@ class Metrics {
         help,
         labelNames: ['cache', ...labels],
         collect: () => {
-          // what is told is the whole, and not what has been added
+          // stats() returns totals, not increments
           counter.reset();
           for (const [cache, handle] of this.#caches) {
             for (const { value, ...rest } of read(handle.stats())) {
@@ -110,14 +106,14 @@ class Metrics {
     this.#durations = new Histogram({
       ...common,
       name: `${prefix}read_duration_seconds`,
-      help: 'How long reads took, also those that went to the database.',
+      help: 'Duration of reads, from the cache or the database.',
       labelNames: ['cache', 'op', 'outcome'],
       buckets: [...buckets],
     });
     this.#add();
     channels.read.subscribe(this.#subscribers as never);
     for (const [name, { events }] of caches) {
-      const listener = () => this.#reportNotStored(name);
+      const listener = () => this.#remove(name);
       this.#listeners.set(name, listener);
       events.once('close', listener);
     }
@@ -137,7 +133,7 @@ class Metrics {
     }
   }
 
-  /** All, or none if one cannot be. */
+  /** Registers all metrics, or none if one cannot be registered. */
   #add(): void {
     for (const metric of this.#all()) {
       try {
@@ -153,7 +149,7 @@ class Metrics {
     return [...this.#counters, this.#durations];
   }
 
-  #reportNotStored(name: string): void {
+  #remove(name: string): void {
     const cache = this.#caches.get(name);
     this.#caches.delete(name);
     if (this.#caches.size === 0) {
@@ -197,7 +193,7 @@ type Sample = Readonly<Record<string, string | number>> & { readonly value: numb
 interface CounterDeclaration {
   readonly name: string;
   readonly help: string;
-  /** besides `cache` */
+  /** in addition to `cache` */
   readonly labels: readonly string[];
   readonly read: (stats: CacheopsStats) => readonly Sample[];
 }
@@ -205,25 +201,25 @@ interface CounterDeclaration {
 const COUNTERS: readonly CounterDeclaration[] = [
   {
     name: 'reads_total',
-    help: 'Reads, and whether they were answered from the cache.',
+    help: 'Reads by outcome.',
     labels: ['op', 'entity', 'outcome'],
     read: byEntity({ hit: 'hits', miss: 'misses', bypass: 'bypassed', error: 'errors' }),
   },
   {
     name: 'fills_total',
-    help: 'Results of misses, and whether they were stored.',
+    help: 'Results of misses by outcome.',
     labels: ['op', 'entity', 'outcome'],
     read: byEntity({ stored: 'fills', refused: 'refused', unstored: 'unstored' }),
   },
   {
     name: 'invalidations_total',
-    help: 'Transactions, and calls by hand, that dropped something.',
+    help: 'Transactions and manual calls that invalidated.',
     labels: [],
     read: ({ invalidations }) => [{ value: invalidations }],
   },
   {
     name: 'errors_total',
-    help: 'Errors of the store and of the cache, none of which was the application’s.',
+    help: 'Errors of the store and of the cache.',
     labels: [],
     read: ({ errors, ops }) => [
       { value: Object.values(ops).reduce((rest, counts) => rest - counts.errors, errors) },
@@ -241,12 +237,12 @@ const COUNTERS: readonly CounterDeclaration[] = [
 ];
 
 function byEntity(outcomes: Readonly<Record<string, keyof ReadCounts>>): CounterDeclaration['read'] {
-  const told = (op: string, entity: string, counts: ReadCounts) =>
+  const samplesOf = (op: string, entity: string, counts: ReadCounts) =>
     Object.entries(outcomes).map(([outcome, name]) => ({ op, entity, outcome, value: counts[name] }));
   return ({ ops, entities }) => [
     ...Object.entries(entities).flatMap(([entity, byOp]) =>
-      Object.entries(byOp).flatMap(([op, counts]) => told(op, entity, counts)),
+      Object.entries(byOp).flatMap(([op, counts]) => samplesOf(op, entity, counts)),
     ),
-    ...(['view', 'value'] as const).flatMap(op => told(op, '', ops[op])),
+    ...(['view', 'value'] as const).flatMap(op => samplesOf(op, '', ops[op])),
   ];
 }

@@ -5,28 +5,28 @@ import {
   answerDecoded,
   entityManagerOf,
   invalidateTag,
+  keyTextOf,
   resolveSamples,
   type Samples,
-  told,
 } from '../answers.js';
 
 export interface FragmentOptions {
-  /** How long it may be kept, in seconds. Default: that of the samples' profiles; without samples it must be given */
+  /** in seconds. Default: the timeout of the samples' profiles; required without samples */
   timeout?: number;
-  /** What it depends on besides its samples: whatever of its context it reads. Plain values and entities only. */
+  /** Everything else that it depends on, such as values of the context. Plain values and entities only. */
   extra?: unknown;
 }
 
-/** A fragment to be served. */
+/** A fragment to serve. */
 export interface FragmentRequest extends FragmentOptions {
-  /** it can be dropped by that */
+  /** for {@link Fragments.invalidate} */
   readonly name: string;
-  /** tells it from others of the same name */
+  /** identifies it among fragments of the same name */
   readonly key?: string;
   readonly samples?: Samples<[]> | undefined;
 }
 
-/** Pieces of pages that are kept, by name. */
+/** Caches fragments of pages by name. */
 export class Fragments {
   readonly #orm: MikroORM<any> | EntityManager | undefined;
 
@@ -35,17 +35,17 @@ export class Fragments {
     this.#orm = orm;
   }
 
-  /** The text that is kept, or what `render` gives. */
+  /** The stored text, or the text that `render` returns. */
   async serve(
     { name, key = '', samples, timeout, extra }: FragmentRequest,
     render: () => string | Promise<string>,
   ): Promise<string> {
     if (typeof name !== 'string' || name === '') {
-      throw new CacheopsError(`fragment(): ${show(name)} is no name. Give a text.`);
+      throw new CacheopsError(`fragment(): the name is ${show(name)}. Give a non-empty string.`);
     }
     const what = `fragment '${name}'`;
     if (samples === undefined && timeout === undefined) {
-      throw new CacheopsError(`${what}: nothing says how long. Give samples, or a timeout in seconds.`);
+      throw new CacheopsError(`${what}: there is no timeout. Give samples, or a timeout in seconds.`);
     }
     const em = entityManagerOf(this.#orm, what);
     return answerDecoded(
@@ -53,7 +53,7 @@ export class Fragments {
       {
         kind: 'fragment',
         name,
-        key: JSON.stringify([key, told(extra, `${what}: extra`)]),
+        key: JSON.stringify([key, keyTextOf(extra, `${what}: extra`)]),
         tags: [['fragment', name]],
         ...(samples !== undefined && { samples: resolveSamples(samples, [], what) }),
         ...(timeout !== undefined && { timeout: checkInteger(timeout, 1, `${what}: timeout`, 'seconds') }),
@@ -62,21 +62,21 @@ export class Fragments {
       async () => {
         const text = await render();
         if (typeof text !== 'string') {
-          throw new CacheopsError(`${what}: render() gave ${show(text)}, which is no text.`);
+          throw new CacheopsError(`${what}: render() returned ${show(text)}. Return a string.`);
         }
-        // half a surrogate pair has no UTF-8
+        // a lone surrogate has no UTF-8
         return { value: text, payload: text.isWellFormed() ? Buffer.from(text) : undefined };
       },
     );
   }
 
-  /** Drops all fragments of a name. Those being rendered at this moment are not kept. */
+  /** Drops all fragments of a name. Fragments that are being rendered are not stored. */
   async invalidate(name: string): Promise<void> {
     await invalidateTag(entityManagerOf(this.#orm, 'invalidate()'), 'fragment', name);
   }
 }
 
-/** @throws TypeError if it is no UTF-8 */
+/** @throws TypeError if it is not UTF-8 */
 function textOf(payload: Uint8Array): string {
   return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(payload);
 }
@@ -84,10 +84,10 @@ function textOf(payload: Uint8Array): string {
 /** Serves a fragment from the cache, or renders it. */
 export interface Fragment {
   /**
-   * @param name tells it from others, and is what it is dropped by
-   * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, or an array of those: it is
-   * dropped when they change. `null`: it is kept for `options.timeout`
-   * @param render makes it; what it gives is kept as it is, so that it is to be output without escaping
+   * @param name identifies it, also for {@link invalidate}
+   * @param samples an entity, a class of entities, `{ entity, where }`, a query builder, or an array of these: a change
+   *   of them invalidates it. `null`: it is cached for `options.timeout`
+   * @param render returns the text, which is stored and output without further escaping
    */
   (
     name: string,
@@ -100,7 +100,7 @@ export interface Fragment {
 }
 
 /**
- * Makes the function that serves fragments of pages, for any engine that can wait.
+ * Creates the function that serves fragments of pages, for any engine with asynchronous rendering.
  *
  * ```ts
  * const fragment = fragments(orm);

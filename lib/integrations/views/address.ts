@@ -2,7 +2,7 @@ import type { TLSSocket } from 'node:tls';
 import { CacheopsError } from '../../config/error.js';
 import { fieldsInKey, type RequestFields } from './request_fields.js';
 
-/** Where a request went. */
+/** The address of a request. */
 export interface Address {
   readonly scheme: string;
   /** with its port, if one was given */
@@ -12,14 +12,14 @@ export interface Address {
 }
 
 /**
- * Tells addresses apart. Only scheme and host are put in order: of two paths or queries that are written differently,
- * nobody but the application knows whether they mean the same.
+ * Identifies an address. Only scheme and host are normalised, because only the application knows whether two paths or
+ * queries mean the same.
  */
 export function addressKey({ scheme, host, target }: Address, headers: RequestFields): readonly unknown[] {
   return [scheme.toLowerCase(), host.toLowerCase(), target, ...fieldsInKey(headers)];
 }
 
-/** A request as `node:http` has it, over HTTP/1 or HTTP/2. */
+/** A request of `node:http`, over HTTP/1 or HTTP/2. */
 interface Incoming {
   readonly headers: RequestFields;
   readonly stream?: { readonly endAfterHeaders?: boolean };
@@ -27,9 +27,9 @@ interface Incoming {
 }
 
 /**
- * Has a request what a handler may read, and the key knows nothing of: a body, or a certificate of the client?
+ * Does a request have a body or a client certificate, which a handler may read, and which are not in the key?
  *
- * @param parsed what a parser has made of the body, if there was one
+ * @param parsed the parsed body, if there was a parser
  */
 export function hasMore({ headers, stream, socket }: Incoming, parsed?: unknown): boolean {
   return (
@@ -42,7 +42,7 @@ export function hasMore({ headers, stream, socket }: Incoming, parsed?: unknown)
   );
 }
 
-/** Handlers may look at one that no authority has signed, too. */
+/** Also a certificate that no authority has signed, because handlers may read it. */
 function hasCertificate(socket: Partial<TLSSocket> | undefined): boolean {
   return socket?.encrypted === true && Object.keys(socket.getPeerCertificate?.() ?? {}).length > 0;
 }
@@ -56,9 +56,9 @@ function isNothing(parsed: unknown): boolean {
   );
 }
 
-/** What answers can be dropped by: path and query, on whatever host. Different targets may share one. */
+/** The name for invalidating responses: path and query, on any host. Several targets may share one. */
 export function targetName(target: string): string {
-  // absolute as a proxy sends it, or with two slashes in front: both would be read as hosts
+  // removes the host of an absolute URL (of a proxy), and repeated slashes, which would be parsed as a host
   const path = target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').replace(/^(?!\/)|^\/+/, '/');
   try {
     const { pathname, search } = new URL(`http://host${path}`);
@@ -73,7 +73,7 @@ export function targetOfUrl(url: string | URL): string {
   const text = String(url);
   if (!/^(\/|https?:\/\/)/i.test(text)) {
     throw new CacheopsError(
-      `invalidate(): '${text}' is no URL. Give an absolute one, or a path: '/articles?page=2'.`,
+      `invalidate(): '${text}' is not a URL. Give an absolute one, or a path: '/articles?page=2'.`,
     );
   }
   return targetName(text);

@@ -2,29 +2,29 @@ import { Packr } from 'msgpackr';
 import { CacheopsError } from '../../config/error.js';
 import type { FieldChanges, HeaderFields } from './fields.js';
 
-/** A whole answer to one request. */
+/** A whole response to one request. */
 export interface Answer {
   readonly status: number;
-  /** other than the usual one of the status */
+  /** if it is not the default of the status */
   readonly message: string | undefined;
   /** all fields of the response */
   readonly headers: HeaderFields;
   readonly body: Uint8Array;
 }
 
-/** An answer as it is kept: what it does to any response. */
+/** A stored response: the changes that it makes to any response. */
 export interface StoredAnswer {
   readonly status: number;
   readonly message: string | undefined;
   readonly changes: FieldChanges;
   readonly body: Uint8Array;
-  /** when it was made, in milliseconds since 1970 by the clock of the process that made it */
+  /** when it was created, in milliseconds since 1970 by the clock of that process */
   readonly made: number;
 }
 
 const packr = new Packr({ useRecords: false });
 
-/** Is in the keys of stored answers: those of other versions are not found. */
+/** Part of the keys, so that responses of other versions are not found. */
 export const FORMAT = 2;
 
 export function encodeAnswer({ status, message, changes, body, made }: StoredAnswer): Uint8Array {
@@ -32,7 +32,7 @@ export function encodeAnswer({ status, message, changes, body, made }: StoredAns
   return packr.pack([status, message ?? null, set, appended, removed, body, made]);
 }
 
-/** @throws CacheopsError if the payload is anything but an answer that {@link encodeAnswer} may have written */
+/** @throws CacheopsError if {@link encodeAnswer} cannot have written the payload */
 export function decodeAnswer(payload: Uint8Array): StoredAnswer {
   const parts: unknown = packr.unpack(payload);
   if (!Array.isArray(parts) || parts.length !== 7) {
@@ -57,11 +57,11 @@ export function decodeAnswer(payload: Uint8Array): StoredAnswer {
   return { status, message: message ?? undefined, changes: { set, appended, removed }, body, made };
 }
 
-/** The latest time that a `Date` can tell, in milliseconds since 1970. */
+/** The latest time of a `Date`, in milliseconds since 1970. */
 const MAX_TIME = 8.64e15;
 
 function damaged(what: string): CacheopsError {
-  return new CacheopsError(`A stored answer cannot be read: ${what}.`);
+  return new CacheopsError(`A stored response is damaged: ${what}.`);
 }
 
 function isFields(value: unknown): value is HeaderFields {

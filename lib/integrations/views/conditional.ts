@@ -3,14 +3,14 @@ import fresh from 'fresh';
 import type { Answer, StoredAnswer } from './answer.js';
 import { applyChanges, fieldOf, type HeaderFields, union } from './fields.js';
 
-/** What a request says about itself, as far as answers depend on it. */
+/** The parts of a request that conditional responses depend on. */
 export interface Asked {
   readonly method: string;
   /** names in lower case */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** Fields that tell of a body, which a 304 does not have. */
+/** Fields about a body, which a 304 does not have. */
 const OF_THE_BODY = new Set([
   'content-type',
   'content-length',
@@ -21,9 +21,8 @@ const OF_THE_BODY = new Set([
 ]);
 
 /**
- * The fields of an answer that may be kept, as every client gets them: with word for browsers and proxies that they
- * must ask again. They hear of no invalidation; an application that knows how long an answer is good sets
- * `Cache-Control`.
+ * The fields of a cacheable response, as sent to clients: `no-cache` makes browsers and proxies ask again, because
+ * invalidations do not reach them, unless the application sets `Cache-Control` or `Expires`.
  *
  * @param vary names of the request's fields that are in the key by the option `vary`
  */
@@ -36,14 +35,14 @@ export function published(fields: HeaderFields, vary: ReadonlySet<string>): Head
   };
 }
 
-/** Weak, because what is outside of the view may still compress it. */
+/** Weak, because middleware outside of the view may still compress the body. */
 export function etagOf(fields: HeaderFields, body: Uint8Array): string {
   const what = [fields['content-type'], fields['content-encoding'], fields['content-language']];
   const digest = hash('sha256', Buffer.concat([Buffer.from(`${JSON.stringify(what)}\n`), body]), 'base64url');
   return `W/"${digest.slice(0, 27)}"`;
 }
 
-/** An answer as this request gets it: without a body if it was HEAD, and 304 if its sender has it already. */
+/** The response for this request: without a body for HEAD, and 304 if the client has the same response. */
 export function answerFor(asked: Asked, answer: Answer): Answer {
   if (answer.status === 200 && isFresh(asked, answer.headers)) {
     const kept = Object.entries(answer.headers).filter(([name]) => !OF_THE_BODY.has(name));
@@ -58,8 +57,8 @@ export function answerFor(asked: Asked, answer: Answer): Answer {
 const NOTHING = new Uint8Array();
 
 /**
- * The fields of a kept answer, on top of those of this response, with its age: a client that was told how long it is
- * good counts from when it was made.
+ * The fields of a stored response applied to those of this response, with an `Age`, because `max-age` counts from the
+ * creation.
  */
 export function fieldsNow({ changes, made }: StoredAnswer, present: HeaderFields, now: number): HeaderFields {
   const resident = Math.max(0, Math.floor((now - made) / 1000));

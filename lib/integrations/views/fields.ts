@@ -28,7 +28,7 @@ export function itemsOf(list: string | undefined): string[] {
     .filter(item => item !== '');
 }
 
-/** About one connection and not about the answer (RFC 9110, 7.6.1), or made anew each time. */
+/** Fields about the connection and not the response (RFC 9110, 7.6.1), or set for each response. */
 const OF_THE_CONNECTION = new Set([
   'connection',
   'keep-alive',
@@ -39,18 +39,18 @@ const OF_THE_CONNECTION = new Set([
   'content-length',
 ]);
 
-/** What a view does to the fields that stood on the response before it ran. */
+/** The changes of a handler to the fields of a response. */
 export interface FieldChanges {
-  /** set by the view, whatever stood there */
+  /** set by the handler, replacing earlier values */
   readonly set: HeaderFields;
-  /** added by the view to what stood there */
+  /** added by the handler to earlier values */
   readonly appended: HeaderFields;
   readonly removed: readonly string[];
 }
 
 /**
- * What a view has changed. The fields that it has left alone are about one request (its id, its rights), and the
- * middleware that has set them sets them for the next request as well.
+ * The changes that a handler made. Fields that it has not changed may concern one request (its id, its rights); the
+ * middleware that sets them does so for each request.
  */
 export function changesOf(before: HeaderFields, after: HeaderFields): FieldChanges {
   const hidden = new Set([...OF_THE_CONNECTION, ...itemsOf(fieldOf(after, 'connection'))]);
@@ -71,7 +71,7 @@ export function changesOf(before: HeaderFields, after: HeaderFields): FieldChang
   return { set, appended, removed };
 }
 
-/** Does to the fields of another response what a view has done to those of its own. */
+/** Applies the changes of a handler to the fields of another response. */
 export function applyChanges(present: HeaderFields, { set, appended, removed }: FieldChanges): HeaderFields {
   const fields: Record<string, string | readonly string[]> = { ...present, ...set };
   for (const name of removed) {
@@ -129,7 +129,7 @@ function isSame(a: string | readonly string[] | undefined, b: string | readonly 
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
-/** About the bytes of one body. */
+/** Fields about the bytes of a body. */
 const OF_THE_REPRESENTATION = [
   'content-type',
   'content-length',
@@ -141,7 +141,7 @@ const OF_THE_REPRESENTATION = [
   'transfer-encoding',
 ];
 
-/** The fields of a response, but for those about its body: these are the kept answer's. */
+/** The fields of a response, with the fields about the body from the stored response. */
 export function ofThisBody(fields: HeaderFields, kept: HeaderFields): HeaderFields {
   const isOfTheBody = ([name]: readonly [string, unknown]) => OF_THE_REPRESENTATION.includes(name);
   return Object.fromEntries([

@@ -3,8 +3,8 @@ import { entityManagerOf, invalidateTag } from '../answers.js';
 import { targetOfUrl } from './address.js';
 
 /**
- * Drops the answers that are kept of a URL: of this path and query, on every host, and for every `vary` and `extra`.
- * Those being made at this moment are not kept.
+ * Drops the stored responses of a URL: of its path and query, on every host, and for every `vary` and `extra`.
+ * Responses that are being created are not stored.
  *
  * ```ts
  * await invalidateView('/articles?page=2', orm);
@@ -12,7 +12,7 @@ import { targetOfUrl } from './address.js';
  *
  * @param url absolute, or a path
  * @param orm default: the ORM of the current `RequestContext`, or else the only one with a cache
- * @throws CacheopsError if it is no URL
+ * @throws CacheopsError if it is not a URL
  */
 export async function invalidateView(url: string | URL, orm?: MikroORM<any> | EntityManager): Promise<void> {
   const target = targetOfUrl(url);

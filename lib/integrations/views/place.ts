@@ -1,15 +1,15 @@
 import { hash, randomUUID } from 'node:crypto';
 
-/** Where a view stands in an application, as far as the framework tells: which handler it is that answers. */
+/** The place of a view in an application, which identifies its handler. */
 export interface Place {
-  /** the objects that stand there: the same ones make the same place */
+  /** the objects at that place: the same objects mean the same place */
   readonly parts: readonly object[];
   /**
-   * What every process of this program knows the place by: route, constraints, and the source text of the handler.
-   * `undefined` if the framework does not tell.
+   * The same text in every process of the program: route, constraints, and the source text of the handler. `undefined`
+   * if the framework does not reveal these.
    */
   describe(): string | undefined;
-  /** Tells places of the same parts from each other, where they have no description. */
+  /** Distinguishes places with the same parts and without a description. */
   readonly hint?: string;
 }
 
@@ -23,15 +23,15 @@ interface Known {
 /** The places by their first part. */
 const known = new WeakMap<object, Known[]>();
 
-/** The place that a description belongs to; `null` if several have it. */
+/** The parts of the place with a description; `null` if several places have the same one. */
 const owners = new Map<string, readonly WeakRef<object>[] | null>();
 
 /**
- * A name for the place in the keys of answers.
+ * The name of the place in keys.
  *
- * A description names it in all processes. Handlers made by one function have the same source text and may answer
- * differently. So two places of one description, and a place without one, get names of their own, which only this
- * process knows: it shares no answers of theirs with others.
+ * A description is its name in all processes. But handlers created by one function have the same source text and may
+ * respond differently. So two places with one description, and places without one, get random names: their responses
+ * are not shared with other processes.
  */
 export function nameOfPlace(place: Place): string {
   const { digest, own } = resolve(place);
@@ -39,7 +39,7 @@ export function nameOfPlace(place: Place): string {
   return owner ? digest! : `${own} ${place.hint ?? ''}`;
 }
 
-/** Makes it known that a place exists, before the first request comes to it. */
+/** Registers a place before its first request. */
 export function claimPlace(place: Place): void {
   resolve(place);
 }
@@ -55,7 +55,7 @@ function resolve(place: Place): Known {
   const parts = place.parts.map(part => new WeakRef(part));
   const made: Known = {
     parts,
-    // the text of a bound function or of a native one says nothing of what it does
+    // the text of a bound or native function does not identify it
     digest:
       text === undefined || text.includes('[native code]') ? undefined : hash('sha256', text, 'base64url'),
     own: randomUUID(),

@@ -1,16 +1,16 @@
 /**
- * Fields of requests that a view need not have in its key. Everything else that a request brings, and that is not in the
- * key, makes it pass by: a handler may read it.
+ * Fields of requests that need not be in the key of a view. A request with any other field that is not in the key
+ * bypasses the cache, because a handler may read it.
  */
 const HARMLESS = namesIn(
-  // about the connection, and about what the client has already
+  // about the connection and the client's own cache
   `:method :path alt-used cache-control connection content-length if-modified-since if-none-match keep-alive
   max-forwards pragma priority proxy-connection te`,
-  // HTTP asks every answer that depends on these to say so in `Vary`
+  // HTTP requires a response that depends on these to name them in `Vary`
   `accept accept-charset accept-encoding accept-language from origin referer sec-ch-ua sec-ch-ua-mobile
   sec-ch-ua-platform sec-fetch-mode sec-fetch-site sec-fetch-storage-access sec-fetch-user upgrade-insecure-requests
   user-agent`,
-  // the address of the client, and the way of the request through proxies
+  // the client's address, and the route through proxies
   `akamai-origin-hop cdn-loop cf-connecting-ip cf-connecting-ipv6 cf-ew-via cf-pseudo-ipv4 client-ip
   cloudfront-viewer-address connect-time do-connecting-ip fastly-client fastly-client-ip fastly-ff
   fastly-orig-accept-encoding fastly-temp-xff fly-client-ip fly-region forwarded render-proxy-ttl total-route-time
@@ -19,7 +19,7 @@ const HARMLESS = namesIn(
   x-envoy-internal x-envoy-peer-metadata x-envoy-peer-metadata-id x-forwarded-for x-forwarded-server
   x-forwarded-tlsversion x-original-forwarded-for x-railway-edge x-real-ip x-request-start x-site-deployment-id
   x-timer x-varnish`,
-  // names of one request
+  // identifiers of one request
   `b3 cf-ray elastic-apm-traceparent fly-request-id newrelic request-id rndr-id sentry-trace traceparent tracestate
   uber-trace-id x-amz-cf-id x-amzn-trace-id x-appgw-trace-id x-arr-log-id x-azure-ref x-b3-flags x-b3-parentspanid
   x-b3-sampled x-b3-spanid x-b3-traceid x-cloud-trace-context x-correlation-id x-datadog-origin x-datadog-parent-id
@@ -27,8 +27,8 @@ const HARMLESS = namesIn(
 );
 
 /**
- * Fields that have few values, and by which servers, proxies and frameworks choose the handler of a request, or handlers
- * what they answer. They are in the key.
+ * Fields with few values, by which servers, proxies and frameworks choose the handler, or handlers their response. They
+ * are part of the key.
  */
 const IN_KEY = namesIn(
   `:authority :scheme accept-version cf-visitor cloudfront-forwarded-proto disguised-host fastly-ssl
@@ -43,12 +43,12 @@ function namesIn(...lists: readonly string[]): ReadonlySet<string> {
   return new Set(lists.flatMap(list => list.split(/\s+/)));
 }
 
-/** Hosts and schemes are the same in capitals; paths are not. */
+/** Hosts and schemes are case-insensitive; paths are not. */
 const IN_ANY_CASE = /^(host|:authority|:scheme|x-forwarded-(host|proto|scheme))$/;
 
 export type RequestFields = Readonly<Record<string, string | string[] | undefined>>;
 
-/** The fields that are in every key, with their values. */
+/** The fields of every key, with their values. */
 export function fieldsInKey(headers: RequestFields): readonly unknown[] {
   const forwarded = String(headers.forwarded ?? '').match(/\b(host|proto)=("[^"]*"|[^;,]*)/gi) ?? [];
   const fields = [...IN_KEY]
@@ -60,7 +60,7 @@ export function fieldsInKey(headers: RequestFields): readonly unknown[] {
   return [fields, forwarded];
 }
 
-/** Has a request fields that a handler may read, and that are not in the key? */
+/** Does a request have fields that a handler may read, and that are not in the key? */
 export function hasUnknownFields(headers: RequestFields, keyed: ReadonlySet<string>): boolean {
   return Object.keys(headers).some(
     name => headers[name] !== undefined && !HARMLESS.has(name) && !keyed.has(name) && !IN_KEY.has(name),

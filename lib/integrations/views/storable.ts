@@ -1,9 +1,9 @@
 import { type FieldChanges, fieldOf, type HeaderFields, itemsOf } from './fields.js';
 
-/** Those which a cache may keep without being told how long (RFC 9110, 15.1), but for partial and failed ones. */
+/** Heuristically cacheable statuses (RFC 9110, 15.1), except partial responses and errors. */
 const STATUSES = new Set([200, 203, 204, 300, 301, 308, 404, 410]);
 
-/** About one client, or about one connection, or a command to a client. */
+/** Fields for one client, for one connection, or with a command to a client. */
 const FOR_ONE = [
   'set-cookie',
   'set-cookie2',
@@ -21,17 +21,17 @@ const FOR_ONE = [
 /** Fields with the syntax of `Cache-Control` (RFC 9213). */
 const CONTROLS = ['cache-control', 'cdn-cache-control', 'surrogate-control'];
 
-/** A nonce of theirs is for one answer. */
+/** A nonce in these is for one response. */
 const POLICIES = ['content-security-policy', 'content-security-policy-report-only'];
 
-/** The directives with which a shared cache may store an answer. A directive that is not known here forbids it. */
+/** The directives that allow a shared cache to store a response. Any other directive forbids it. */
 const SHAREABLE =
   /^(public|(max-age|s-maxage)="?0*[1-9]\d*"?|(stale-while-revalidate|stale-if-error)="?\d+"?|must-revalidate|proxy-revalidate|immutable|no-transform)$/;
 
 /**
- * Why an answer must not be given to other requests, if it must not.
+ * Why a response must not be shared with other requests; `undefined` if it may.
  *
- * @param fields all fields of the response, whatever has set them
+ * @param fields all fields of the response, including those that middleware has set
  * @param keyed names of the request's fields that are in the key
  */
 export function whyNotShared(
@@ -64,14 +64,14 @@ export function whyNotShared(
   if (varying !== undefined) {
     return `vary: ${varying}`;
   }
-  // encoded for one client, although nothing says so
+  // the encoding was chosen for one client, but `Vary` does not say so
   if (fields['content-encoding'] !== undefined && !keyed.has('accept-encoding')) {
     return 'content-encoding';
   }
   return undefined;
 }
 
-/** Why what a view has done to the fields must not be repeated for other requests, if it must not. */
+/** Why the changes of a handler must not be applied to other responses; `undefined` if they may. */
 export function whyNotRepeated(
   { set, appended }: FieldChanges,
   keyed: ReadonlySet<string>,

@@ -4,9 +4,9 @@ import {
   answerDecoded,
   checkSamples,
   entityManagerOf,
+  keyTextOf,
   resolveSamples,
   type Samples,
-  told,
 } from '../answers.js';
 import { type Address, addressKey, targetName } from './address.js';
 import { type Answer, decodeAnswer, encodeAnswer, FORMAT, type StoredAnswer } from './answer.js';
@@ -17,25 +17,25 @@ import { nameOfPlace, type Place } from './place.js';
 import { hasUnknownFields } from './request_fields.js';
 import { whyNotRepeated, whyNotShared } from './storable.js';
 
-/** A request, as far as views look at it. */
-export interface Visit<R> extends Asked {
+/** The parts of a request that a view uses. */
+export interface ViewRequest<R> extends Asked {
   readonly address: Address;
-  /** it has a body, or a certificate of the client */
+  /** it has a body or a client certificate */
   readonly hasMore: boolean;
-  /** the fields that stand on the response before the view runs */
+  /** the fields of the response before the view runs */
   readonly present: HeaderFields;
-  /** which handler it is that answers; `undefined` if that is not certain: then nothing is cached */
+  /** identifies the handler; `undefined` if it is ambiguous: then nothing is cached */
   readonly place: Place | undefined;
-  /** what else of the request has chosen the handler, beside its address */
+  /** the value that selected the handler, in addition to the address */
   readonly chosen?: unknown;
-  /** names of the request's fields that have chosen the handler */
+  /** names of the request's fields that selected the handler */
   readonly choosing?: readonly string[];
-  /** what the user's functions are given */
+  /** the argument of the user's functions */
   readonly request: R;
 }
 
-/** A whole answer that a handler gave. */
-export interface Given {
+/** The whole response of a handler. */
+export interface HandlerResponse {
   readonly status: number;
   readonly message?: string | undefined;
   /** all fields of the response */
@@ -43,48 +43,47 @@ export interface Given {
   readonly body: Uint8Array;
 }
 
-/** What becomes of an answer that a handler gave. */
+/** What to send and what to store of a handler's response. */
 export interface Decision {
-  /** for this request: perhaps a 304 */
+  /** for this request; may be a 304 */
   readonly send: Answer;
-  /** for other requests, if it is for them, and if its head is sent as it is expected: see {@link Entered.confirm} */
+  /** for other requests, if it may be shared; still to be confirmed by {@link ViewRun.confirm} */
   readonly keep: StoredAnswer | undefined;
 }
 
-/** The first part of a response, as it was sent. */
+/** The head of a response, as it was sent. */
 export interface Head {
   readonly status: number;
   readonly fields: HeaderFields;
 }
 
-/** Fields that name one client. They are in the key only if the option `vary` says so. */
+/** Fields that identify one client. They are part of the key only if the option `vary` names them. */
 const CREDENTIALS = ['authorization', 'cookie'];
 
-/** What a request must not have, since the answer may then be another. */
-const CONDITIONS_OF_OTHERS = ['range', 'if-range', 'if-match', 'if-unmodified-since', 'upgrade'];
+/** Fields that change the response, so that requests with them bypass the cache. */
+const BYPASSING_FIELDS = ['range', 'if-range', 'if-match', 'if-unmodified-since', 'upgrade'];
 
-/** So many fields are put into the key on the word of answers' `Vary`. */
+/** The most fields that `Vary` of responses adds to the key. */
 const MAX_LEARNED = 16;
 
 /**
- * A handler whose answers are kept. It knows nothing of frameworks: those find out what was asked, have the handler
- * run, and send what is given to them.
+ * A handler whose responses are cached, independent of frameworks. The integrations describe the request, run the
+ * handler, and send the response.
  *
- * Order, as for queries: the lease first, the handler second, the fill third. So what a handler reads while it is
- * being changed is never served.
+ * The order is that of queries: lease, handler, fill. So rows that change while a handler reads them are never served.
  */
 export class View<R> {
   readonly samples: Samples<[R]> | undefined;
   readonly options: ResolvedViewOptions<R>;
-  /** names of the request's fields that the option `vary` gives */
+  /** names of the request's fields in the option `vary` */
   readonly vary: ReadonlySet<string>;
-  /** names that answers have given in `Vary`: in the key of the requests that follow */
+  /** names that responses had in `Vary`: part of the key of later requests */
   readonly learned = new Set<string>();
   readonly what: string;
 
   /**
    * @param what for messages
-   * @throws CacheopsError if an option is wrong, or if there is nothing to say how long answers are kept
+   * @throws CacheopsError if an option is wrong, or if there are neither samples nor a timeout
    */
   constructor(what: string, samples: Samples<[R]> | undefined, options: ViewOptions<R>) {
     this.what = what;
@@ -94,28 +93,30 @@ export class View<R> {
     if (samples !== undefined) {
       checkSamples([samples], what);
     } else if (this.options.timeout === undefined) {
-      throw new CacheopsError(`${what}: nothing says how long. Give a timeout, in seconds.`);
+      throw new CacheopsError(`${what}: there is no timeout. Give one, in seconds.`);
     }
   }
 
-  /** Lets a request in; `undefined` if such a one does not use the cache at all. */
-  enter(visit: Visit<R>): Entered<R> | undefined {
-    const { method, headers, present, hasMore, choosing = [] } = visit;
+  /** `undefined` if the request bypasses the cache. */
+  begin(viewRequest: ViewRequest<R>): ViewRun<R> | undefined {
+    const { method, headers, present, hasMore, choosing = [] } = viewRequest;
     const passes =
       (method !== 'GET' && method !== 'HEAD') ||
       hasMore ||
-      CONDITIONS_OF_OTHERS.some(name => headers[name] !== undefined) ||
+      BYPASSING_FIELDS.some(name => headers[name] !== undefined) ||
       itemsOf(String(headers['cache-control'] ?? '')).includes('no-store') ||
       CREDENTIALS.some(name => headers[name] !== undefined && !this.vary.has(name));
     if (passes) {
       return undefined;
     }
     const keyed = new Set([...this.vary, ...this.learned, ...choosing, ...this.#learnable(present)]);
-    // what is known to be for this client alone comes from the handler
-    return whyNotShared(200, present, keyed) === undefined ? new Entered(this, visit, keyed) : undefined;
+    // a response for one client only comes from the handler
+    return whyNotShared(200, present, keyed) === undefined
+      ? new ViewRun(this, viewRequest, keyed)
+      : undefined;
   }
 
-  /** Puts the fields that answers vary by into the key of the requests that follow. */
+  /** Adds the fields in `Vary` to the key of later requests. */
   learn(fields: HeaderFields): void {
     for (const name of this.#learnable(fields)) {
       if (this.learned.size < MAX_LEARNED) {
@@ -130,35 +131,35 @@ export class View<R> {
 }
 
 /** A request that uses the cache. */
-export class Entered<R> {
+export class ViewRun<R> {
   readonly #view: View<R>;
-  readonly #visit: Visit<R>;
+  readonly #viewRequest: ViewRequest<R>;
   /** names of the request's fields that are in the key */
   readonly #keyed: ReadonlySet<string>;
   #reason: string | undefined;
 
-  constructor(view: View<R>, visit: Visit<R>, keyed: ReadonlySet<string>) {
+  constructor(view: View<R>, viewRequest: ViewRequest<R>, keyed: ReadonlySet<string>) {
     this.#view = view;
-    this.#visit = visit;
+    this.#viewRequest = viewRequest;
     this.#keyed = keyed;
   }
 
   /**
-   * Returns the answer that is kept, or has the handler run and returns `undefined`.
+   * Returns the stored response; or runs the handler and returns `undefined`.
    *
-   * @param run runs the handler and sends what it answers; resolves with what to keep
-   * @param em of the request; default: that of the options, or of the current `RequestContext`
+   * @param run runs the handler and sends its response; resolves with the response to store
+   * @param em of the request; default: the one of the options, or of the current `RequestContext`
    */
   async serve(
     run: () => Promise<StoredAnswer | undefined>,
     em?: EntityManager,
   ): Promise<StoredAnswer | undefined> {
     const { options, samples, what } = this.#view;
-    const { address, request } = this.#visit;
+    const { address, request } = this.#viewRequest;
     const { timeout } = options;
     const wanted = {
       kind: 'view' as const,
-      name: `GET ${address.target}`, // a HEAD is answered from what a GET has left
+      name: `GET ${address.target}`, // the response to a GET also answers HEAD
       key: this.#key(),
       tags: [['url', targetName(address.target)]] as const,
       obstacle: this.#obstacle(),
@@ -178,11 +179,11 @@ export class Entered<R> {
   }
 
   /**
-   * The same for middleware, where other middleware has a hand in the answer after this one: it is kept when it is sent.
-   * Rejects as the handler does.
+   * The same for middleware: stores the response after it is sent, because outer middleware may still change it.
+   * Rejects if the handler does.
    *
-   * @param handle runs the handler; resolves with what becomes of its answer, if anything of it may be kept
-   * @param headSent resolves when the head of the answer is sent; with `undefined` when the client has gone
+   * @param handle runs the handler; resolves with the decision about its response, if that may be stored
+   * @param headSent resolves when the head of the response is sent; with `undefined` if the client has gone
    */
   async serveAsMiddleware(
     handle: () => Promise<Decision | undefined>,
@@ -195,49 +196,52 @@ export class Entered<R> {
       const head = headSent();
       const running = handle();
       running.then(() => handled.resolve(undefined), handled.reject);
-      const gone = head.then(() => undefined); // an answer that is sent is waited for no longer, either
+      const gone = head.then(() => undefined); // the client has gone, or the response is sent already
       const decision = await Promise.race([running, gone]);
       return decision && this.confirm(decision, await head);
     });
     const stored = await Promise.race([handled.promise, serving]);
     if (isRunning) {
-      serving.catch(() => undefined); // it has failed as the handler has, or after the answer
+      serving.catch(() => undefined); // it fails together with the handler, or after the response
       return handled.promise;
     }
     return stored;
   }
 
-  /** What becomes of an answer that the handler gave. */
-  decide({ status, message, fields, body }: Given): Decision {
+  /** Decides what to send and what to store of the handler's response. */
+  decide({ status, message, fields, body }: HandlerResponse): Decision {
     const { options, vary } = this.#view;
-    const changes = changesOf(this.#visit.present, fields);
+    const changes = changesOf(this.#viewRequest.present, fields);
     this.#view.learn(fields);
     const reason =
-      this.#visit.method !== 'GET'
-        ? this.#visit.method
+      this.#viewRequest.method !== 'GET'
+        ? this.#viewRequest.method
         : body.byteLength > options.maxBody
           ? 'larger than maxBody'
           : (whyNotShared(status, fields, this.#keyed) ?? whyNotRepeated(changes, this.#keyed));
     if (reason !== undefined) {
       this.#reason = reason;
-      return { send: answerFor(this.#visit, { status, message, headers: fields, body }), keep: undefined };
+      return {
+        send: answerFor(this.#viewRequest, { status, message, headers: fields, body }),
+        keep: undefined,
+      };
     }
     const etag: HeaderFields =
       fields.etag === undefined && status === 200 ? { etag: etagOf(fields, body) } : {};
     const headers = published({ ...fields, ...etag }, vary);
     return {
-      send: answerFor(this.#visit, { status, message, headers, body }),
+      send: answerFor(this.#viewRequest, { status, message, headers, body }),
       keep: {
         status,
         message,
         changes: { ...changes, set: { ...changes.set, ...etag } },
-        body: Buffer.from(body), // a copy, because the handler may use its own again
+        body: Buffer.from(body), // a copy, because the handler may reuse its buffer
         made: Date.now(),
       },
     };
   }
 
-  /** What to keep of an answer, whose head was sent like this. Other middleware may have had a hand in it. */
+  /** Decides again after the head was sent, because other middleware may have changed it. */
   confirm({ send, keep }: Decision, head: Head | undefined): StoredAnswer | undefined {
     if (!keep) {
       return undefined;
@@ -248,7 +252,7 @@ export class Entered<R> {
     }
     this.#view.learn(head.fields);
     const { 'cache-control': control, ...others } = head.fields;
-    // the one that was decided to be sent may be our own word
+    // our own `no-cache` does not prevent storing
     const isOurs = control !== undefined && control === send.headers['cache-control'];
     this.#reason =
       head.status === send.status
@@ -258,18 +262,18 @@ export class Entered<R> {
   }
 
   /**
-   * A kept answer for this request.
+   * The response to this request from a stored one.
    *
-   * @param present the fields that stand on the response
+   * @param present the present fields of the response
    */
-  over(stored: StoredAnswer, present: HeaderFields): Answer {
+  respondWith(stored: StoredAnswer, present: HeaderFields): Answer {
     const { status, message, body } = stored;
     const headers = published(fieldsNow(stored, present, Date.now()), this.#view.vary);
-    return answerFor(this.#visit, { status, message, headers, body });
+    return answerFor(this.#viewRequest, { status, message, headers, body });
   }
 
   #obstacle(): string | undefined {
-    const { headers, place } = this.#visit;
+    const { headers, place } = this.#viewRequest;
     if (!place) {
       return 'a view at several places';
     }
@@ -280,14 +284,14 @@ export class Entered<R> {
 
   #key(): string {
     const { options, what } = this.#view;
-    const { address, headers, place, chosen, request } = this.#visit;
+    const { address, headers, place, chosen, request } = this.#viewRequest;
     const fields = [...this.#keyed].sort().map(name => {
       const pick = options.vary.get(name);
-      return [name, told(pick ? pick(request) : headers[name], `${what}: vary: ${name}`)];
+      return [name, keyTextOf(pick ? pick(request) : headers[name], `${what}: vary: ${name}`)];
     });
-    const extra = told(options.extra(request), `${what}: extra`);
+    const extra = keyTextOf(options.extra(request), `${what}: extra`);
     const where = place && nameOfPlace(place);
-    const version = told(chosen, `${what}: version`);
+    const version = keyTextOf(chosen, `${what}: version`);
     return JSON.stringify([FORMAT, where, addressKey(address, headers), version, fields, extra]);
   }
 }

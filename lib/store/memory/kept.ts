@@ -2,13 +2,13 @@ import type { Seal } from '../store.js';
 import { token } from '../token.js';
 import { Trail } from './trail.js';
 
-/** What may be evicted at any moment. */
+/** A value that may be evicted at any moment. */
 export type Kept = Entry | Stamp | Trail;
 
 export type Stamp = string;
 
 export class Entry {
-  /** of this seal on this payload, and of no other */
+  /** identifies this seal on this payload */
   readonly id = token();
 
   constructor(
@@ -17,10 +17,10 @@ export class Entry {
   ) {}
 }
 
-/** What an item of a map, and the bookkeeping of the cache, take up beside what is kept. */
+/** Bytes of an item of a map and of the bookkeeping of the cache, without the value. */
 const OVERHEAD = 200;
 
-/** Of one step of a trail, beside its characters. */
+/** Bytes of one row delta of a trail, without its characters. */
 const STEP_OVERHEAD = 24;
 
 export function sizeOf(kept: Kept, key: string): number {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Scheme, TableDependencies } from '../../values/scheme.js';
 import { dependenciesOf, Keys, type TableKeys } from '../keys.js';
 import { joinLeases, type TableLease } from '../leases.js';
-import { limitsFrom, type TableLimits } from '../limits.js';
+import { limitsFrom, milliseconds, type TableLimits } from '../limits.js';
 import type {
   EntryAddress,
   Found,
@@ -21,18 +21,18 @@ import { Registry } from './registry.js';
 import { remaining, Stamps } from './stamps.js';
 
 export interface MemoryStoreOptions extends Partial<TableLimits> {
-  /** what entries and stamps may take up, in bytes; the least recently used make room. Default: 64 MiB */
+  /** the most bytes of entries and stamps; the least recently used are evicted. Default: 64 MiB */
   readonly maxSize?: number;
-  /** a clock that only goes forward, in milliseconds. Default: `performance.now` */
+  /** a monotonic clock, in milliseconds. Default: `performance.now` */
   readonly now?: () => number;
 }
 
 /**
- * Keeps everything in the memory of this process, and serves no other: a second process would not learn what this
- * one writes. Several ORMs of one process may share it.
+ * Keeps everything in the memory of this process. It must not be used by several processes, because none would see the
+ * writes of another. Several ORMs of one process may share it.
  *
- * Entries and stamps may be evicted at any moment. Registries are not: what they take up is bounded by the tables,
- * their schemes and the writers in flight.
+ * Entries and stamps may be evicted at any moment. Registries are not evicted: the number of tables, schemes and
+ * writers in flight bounds their size.
  */
 export class MemoryStore implements Store {
   readonly #keys = new Keys('');
@@ -45,14 +45,14 @@ export class MemoryStore implements Store {
 
   constructor(options: MemoryStoreOptions = {}) {
     this.#limits = limitsFrom(options);
-    // looked up at each call, so that a fake clock can take its place
+    // looked up at each call, so that a fake clock can replace it
     this.#now = options.now ?? (() => performance.now());
     this.#kept = new LRUCache({
       maxSize: options.maxSize ?? 64 * 2 ** 20,
       sizeCalculation: sizeOf,
-      // it takes a start at 0, where fake clocks begin, for a missing one
+      // lru-cache treats a start time of 0, where fake clocks begin, as missing
       perf: { now: () => this.#now() + 1 },
-      // otherwise it keeps a timer
+      // otherwise lru-cache keeps a timer
       ttlResolution: 0,
     });
     this.#stamps = new Stamps(this.#kept);
@@ -63,7 +63,7 @@ export class MemoryStore implements Store {
     return this.#find(address);
   }
 
-  /** Nothing comes between, because nothing is waited for. */
+  /** At one moment, because it is synchronous. */
   async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     this.#check('read');
     return addresses.map(address => this.#find(address));
@@ -84,7 +84,7 @@ export class MemoryStore implements Store {
       stamps.push(stamp);
     }
     const seal = stamps.join();
-    // a copy of the payload, because a decoder may hand out views of it, and their reader may write to them
+    // the payload is copied, because a decoder may return views of it that the application writes to
     const moved = seal === entry.seal ? NOTHING : this.#movedSince(entry.seal.split(','), stamps, address);
     return (
       moved && {
@@ -97,7 +97,7 @@ export class MemoryStore implements Store {
     );
   }
 
-  /** What lies between these stamps, if every difference is a matter of steps that are known. */
+  /** The row deltas between these stamps, if all of them are known. */
   #movedSince(
     earlier: readonly string[],
     later: readonly string[],
@@ -121,7 +121,7 @@ export class MemoryStore implements Store {
     this.#check('reseal');
     const entryKey = this.#keys.entry(key);
     const entry = this.#kept.get(entryKey);
-    // it may have been filled anew meanwhile, or sealed anew by another reader
+    // another reader may have filled or resealed the entry meanwhile
     if (moved.length > 0 && entry instanceof Entry && seal.startsWith(entry.id)) {
       const resealed = new Entry(seal.slice(entry.id.length), entry.payload);
       this.#kept.set(entryKey, resealed, { ttl: remaining(this.#kept, entryKey) });
@@ -228,7 +228,7 @@ export class MemoryStore implements Store {
   }
 
   /**
-   * Deletes one thing, as any store may at any moment.
+   * Deletes one key, as any store may at any moment.
    *
    * @internal for tests
    * @param key as in {@link Keys}
@@ -245,8 +245,8 @@ export class MemoryStore implements Store {
   }
 
   /**
-   * Makes a registry anew. Its table's stamp goes, because nobody will delete the stamps of the schemes that were
-   * registered.
+   * Replaces a registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes
+   * that were registered.
    */
   #renew(keys: TableKeys): Registry {
     this.#kept.delete(keys.stamp);
@@ -254,11 +254,6 @@ export class MemoryStore implements Store {
     this.#registries.set(keys.registry, registry);
     return registry;
   }
-}
-
-/** At least one, since zero would be forever. */
-function milliseconds(seconds: number): number {
-  return Math.max(1, Math.ceil(seconds * 1000));
 }
 
 const NOTHING: readonly Moved[] = [];

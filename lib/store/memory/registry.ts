@@ -5,11 +5,11 @@ import type { Writer } from '../store.js';
 import { token } from '../token.js';
 
 /**
- * What is known of one table: the schemes that readers use, and the writers in flight. The rules are those of
+ * The schemes that readers of one table use, and the writers in flight on it. The rules are those of
  * `lib/store/redis/*.lua`.
  */
 export class Registry {
-  /** whoever made it cannot tell which writers its predecessor knew; gone once that no longer matters */
+  /** a nonce, while the writers that the previous registry knew may still be in flight */
   quarantine: string | undefined = token();
   readonly #schemes = new Map<string, KnownScheme>();
   readonly #writers = new Map<string, WriterRecord>();
@@ -23,15 +23,15 @@ export class Registry {
   /**
    * Registers the schemes of a query, and makes them the most recently used.
    *
-   * @returns whether older ones had to make room. Writers will no longer delete the stamps of these, so the caller
-   *   has to delete that of the table.
+   * @returns whether older ones were forgotten. Writers will no longer delete the stamps of these, so the caller must
+   *   delete the table's stamp.
    */
   use(dependencies: readonly Dependency[], { maxSchemes }: TableLimits): boolean {
     const missing = new Map<string, Scheme>();
     for (const { scheme } of dependencies) {
       const known = this.#schemes.get(scheme.id);
       if (known) {
-        // the map is kept in the order of use
+        // keeps the map in the order of use
         this.#schemes.delete(scheme.id);
         this.#schemes.set(scheme.id, known);
       } else {
@@ -61,7 +61,7 @@ export class Registry {
     return left < count;
   }
 
-  /** The writers in flight that touch one of these dependencies, or may. All of their schemes are registered. */
+  /** The writers in flight that touch, or may touch, one of these dependencies. All of their schemes are registered. */
   blocking(dependencies: readonly Dependency[]): Set<WriterRecord> {
     const found = new Set(this.#everything);
     for (const dependency of dependencies) {
@@ -75,7 +75,7 @@ export class Registry {
     return found;
   }
 
-  /** Whether it has become too large to record so many more dependencies. */
+  /** Is it too large to record so many more dependencies? */
   isFullFor(touched: number): boolean {
     return this.#schemes.size + this.#writers.size + this.#touched.size + touched > MAX_RECORDS;
   }
@@ -87,7 +87,7 @@ export class Registry {
       record = { id, xid, since: now, touched: new Set() };
       this.#writers.set(id, record);
     }
-    // who marks again shows that it is alive
+    // another mark shows that the writer is alive
     record.since = now;
     if (touched === undefined) {
       this.#everything.add(record);
@@ -126,7 +126,7 @@ export class Registry {
 
 interface KnownScheme {
   readonly scheme: Scheme;
-  /** the writers in flight when it was registered: they could not know it, so they may touch any dependency of it */
+  /** the writers in flight when it was registered: they did not know it, so they may touch any dependency of it */
   readonly blind: Set<WriterRecord>;
 }
 

@@ -8,7 +8,7 @@ import { isCounted, type Touch } from '../touched.js';
 import type { Kept, Stamp } from './kept.js';
 import { Trail } from './trail.js';
 
-/** The stamps of the memory store, and the trails of those that count. */
+/** The stamps of the memory store, and the trails of versioned stamps. */
 export class Stamps {
   readonly #kept: LRUCache<string, Kept>;
 
@@ -16,7 +16,7 @@ export class Stamps {
     this.#kept = kept;
   }
 
-  /** A table's stamp and those of dependencies on it, made where they are missing. */
+  /** The stamps of a table and of dependencies on it; creates missing ones. */
   lease(keys: TableKeys, dependencies: readonly Dependency[], ttl: number): Stamp[] {
     return [
       this.#stamp(keys.stamp, ttl),
@@ -28,13 +28,13 @@ export class Stamps {
     ];
   }
 
-  /** What a mark does to one dependency. */
+  /** Applies a mark to one dependency. */
   touch(keys: TableKeys, { id, steps }: Touch): void {
     const [stampKey, trailKey] = [keys.dependencies + id, keys.trails + id];
     const stamp = steps && this.#kept.get(stampKey);
     const later = typeof stamp === 'string' ? advanced(stamp, steps!.length) : undefined;
     if (later === undefined) {
-      // no seal holds without its stamp, so nobody will ask for the trail
+      // without its stamp no seal is valid, so no reader will need the trail
       this.#kept.delete(stampKey);
       this.#kept.delete(trailKey);
       return;
@@ -45,7 +45,7 @@ export class Stamps {
     this.#kept.set(stampKey, later, { ttl });
   }
 
-  /** The steps that lead from an earlier stamp of a dependency to a later one, if they are known. */
+  /** The row deltas between two stamps of a dependency, if they are known. */
   between(
     keys: TableKeys,
     { scheme, values }: Dependency,
@@ -58,16 +58,16 @@ export class Stamps {
   }
 
   /**
-   * The stamp under this key, made if it is missing, that lives for at least `ttl` milliseconds.
+   * The stamp under this key, which lives for at least `ttl` milliseconds from now on; created if it is missing.
    *
-   * @param trailKey if it counts
+   * @param trailKey of a versioned stamp
    */
   #stamp(key: string, ttl: number, trailKey?: string): Stamp {
     const kept = this.#kept.get(key);
     if (typeof kept !== 'string') {
       const made = trailKey === undefined ? token() : firstCounted(token());
       if (trailKey !== undefined) {
-        this.#kept.delete(trailKey); // of a stamp that is lost
+        this.#kept.delete(trailKey); // belongs to a stamp that is lost
       }
       this.#kept.set(key, made, { ttl });
       return made;
@@ -88,7 +88,7 @@ export class Stamps {
   }
 }
 
-/** How long something lives, in milliseconds: at least one, since zero would be forever. */
+/** The remaining time to live, in milliseconds; at least one, because zero would mean forever. */
 export function remaining(kept: LRUCache<string, Kept>, key: string): number {
   return Math.max(1, kept.getRemainingTTL(key));
 }

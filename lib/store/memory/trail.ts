@@ -2,20 +2,20 @@ import { decodeRowDelta, type RowDelta } from '../../values/row_delta.js';
 import { stepsBetween } from '../counted.js';
 import { MAX_STEPS, MAX_TRAIL } from '../limits.js';
 
-/** The last steps that came to a stamp that counts. */
+/** The last row deltas of a versioned stamp. */
 export class Trail {
   private constructor(
-    /** as the last step left it */
+    /** after the last delta */
     readonly stamp: string,
     /** encoded, oldest first */
     readonly steps: readonly string[],
-    /** characters of the steps */
+    /** characters of the deltas */
     readonly size: number,
   ) {}
 
   /**
-   * A trail that is further on. It begins anew if this one did not lead to the earlier stamp: whatever it is, it is not
-   * the way there.
+   * Adds deltas to a trail. Starts a new one if the trail does not end at the earlier stamp, because then it belongs to
+   * another stamp or has a gap.
    */
   static extend(trail: Trail | undefined, earlier: string, later: string, steps: readonly string[]): Trail {
     const all = trail?.stamp === earlier ? [...trail.steps, ...steps] : steps;
@@ -28,7 +28,7 @@ export class Trail {
     return new Trail(later, kept.slice(first), size);
   }
 
-  /** The steps that lead from an earlier stamp to a later one, if all of them are there. */
+  /** The deltas between two stamps, if the trail has all of them. */
   between(earlier: string, later: string): RowDelta[] | undefined {
     const count = stepsBetween(earlier, later);
     if (this.stamp !== later || count === undefined || count > this.steps.length) {

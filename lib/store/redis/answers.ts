@@ -4,16 +4,16 @@ import type { InFlight } from '../store.js';
 import type { TrailAnswer } from './found.js';
 import { type KnownSchemes, parseScheme } from './schemes.js';
 
-/** What the script of a lease answered. */
+/** The answer of `lease.lua`. */
 export type LeaseAnswer = OtherEpoch | TableLease;
 
-/** What the script of a mark answered. */
+/** The answer of `mark.lua`. */
 export type MarkAnswer =
   | OtherEpoch
   | { readonly kind: 'marked' }
   | ({ readonly kind: 'schemes' } & KnownSchemes);
 
-/** The registry was made in another epoch than the one that was given. */
+/** The registry was created in another epoch than the given one. */
 export interface OtherEpoch {
   readonly kind: 'epoch';
 }
@@ -47,7 +47,7 @@ export function parseMark(reply: unknown): MarkAnswer {
   }
 }
 
-/** The stamp as it is now and the steps that led there, or `undefined` if these are not known. */
+/** The present stamp and the row deltas that led to it, or `undefined` if these are not known. */
 export function parseTrail(reply: unknown): TrailAnswer | undefined {
   if (reply === null) {
     return undefined;
@@ -84,5 +84,5 @@ function listFrom(reply: unknown): any[] {
 }
 
 function nonsense(reply: unknown): Error {
-  return new Error(`Redis answered what no script of ours answers: ${reply}`);
+  return new Error(`Redis gave an answer that makes no sense: ${reply}`);
 }

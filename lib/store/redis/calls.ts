@@ -8,13 +8,13 @@ import type { Drift } from './entry.js';
 import { defineScheme } from './schemes.js';
 import { type Call, LEASE, LIFT, MARK, RESEAL, SCHEMES, SETTLE, TRAIL } from './scripts.js';
 
-/** How long a registry lives after it was last used, in milliseconds. Its end costs a quarantine. */
+/** How long a registry lives after its last use, in milliseconds. A new one starts in quarantine. */
 const REGISTRY_TTL = 30 * 24 * 3600 * 1000;
 
-/** Who asks, and how sure it is. */
+/** The epoch that a client takes the server to be in. */
 export interface Asker {
   readonly epoch: string;
-  /** that the epoch is that of the server now: it has just been learnt */
+  /** the server has just confirmed the epoch */
   readonly sure: boolean;
 }
 
@@ -52,8 +52,8 @@ export function leaseCall(
 }
 
 /**
- * @param touched as of this version of the schemes; `undefined` for everything
- * @param version `undefined` if the registry is to be made anew
+ * @param touched according to this version of the schemes; `undefined` for everything
+ * @param version `undefined` to replace the registry
  */
 export function markCall(
   keys: Keys,
@@ -92,7 +92,7 @@ export function markCall(
   };
 }
 
-/** Asks for the steps since an entry was sealed. */
+/** Asks for the row deltas since an entry was sealed. */
 export function trailCall(keys: Keys, { table, dependency, sealed }: Drift): Call {
   const own = keys.of(table);
   const id = idOf(dependency);

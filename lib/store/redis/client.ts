@@ -3,7 +3,7 @@ import { isRedisClient, type RedisClient, type RedisConnection } from './source.
 
 export type RedisSource = string | RedisConnection | RedisClient;
 
-/** How long a server may take to take leave of a connection, in milliseconds. */
+/** How long the server may take to close a connection, in milliseconds. */
 export const DISCONNECT_TIMEOUT = 100;
 
 export function isCluster(source: RedisSource): source is RedisClient {
@@ -12,7 +12,7 @@ export function isCluster(source: RedisSource): source is RedisClient {
   );
 }
 
-/** What ioredis would put before every key. It becomes part of our prefix, since SCAN does not heed it. */
+/** The prefix that ioredis would add to every key. It becomes part of our prefix, because SCAN ignores it. */
 export function keyPrefixOf(source: RedisSource): string {
   if (typeof source === 'string') {
     return (URL.canParse(source) && new URL(source).searchParams.get('keyPrefix')) || '';
@@ -22,8 +22,8 @@ export function keyPrefixOf(source: RedisSource): string {
 }
 
 /**
- * A client of our own that has not connected yet. What the user made is never used itself: another's commands, and
- * their being queued and sent again, must not mix with ours.
+ * A client of our own that has not connected yet. The user's client is never used itself, because its commands, its
+ * queue and its retries must not mix with ours.
  *
  * @param commandTimeout milliseconds
  * @param retryDelay how long to wait before connecting again, in milliseconds
@@ -35,13 +35,13 @@ export async function createClient(
 ): Promise<Redis> {
   const overrides: RedisOptions = {
     lazyConnect: true,
-    // an answer must come from the connection that was asked, or not at all
+    // a command is sent on the present connection or not at all
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     reconnectOnError: null,
     retryStrategy: retryDelay,
-    // its timers come before the answers that wait to be read: see Watchdog
+    // its timers fire before unread answers are handled: see Watchdog
     commandTimeout: undefined,
     connectTimeout: Math.max(1000, 4 * commandTimeout),
     disconnectTimeout: DISCONNECT_TIMEOUT,
@@ -49,7 +49,7 @@ export async function createClient(
     enableAutoPipelining: false,
     readOnly: false,
     monitor: false,
-    // ours does the same, and leaves no timer behind
+    // the Watchdog does the same, and leaves no timer behind
     socketTimeout: undefined,
     role: 'master',
     keyPrefix: '',
@@ -62,7 +62,7 @@ export async function createClient(
   const { Redis } = await import('ioredis').catch(cause => {
     throw new Error("ioredis cannot be loaded: is it installed? Try 'npm install ioredis'.", { cause });
   });
-  // by way of a duplicate, because what a URL says would win over the overrides
+  // duplicated, because parameters of a URL would win over the overrides
   const parsed =
     typeof source === 'string'
       ? new Redis(source, { lazyConnect: true })

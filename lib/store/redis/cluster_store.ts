@@ -1,17 +1,8 @@
 import type { Scheme, TableDependencies } from '../../values/scheme.js';
 import { idOf, Keys, rootOf } from '../keys.js';
+import { mergeLeases } from '../leases.js';
 import { limitsFrom } from '../limits.js';
-import type {
-  EntryAddress,
-  Found,
-  InFlight,
-  Lease,
-  Quarantine,
-  Seal,
-  Store,
-  TableChange,
-  Writer,
-} from '../store.js';
+import type { EntryAddress, Found, Lease, Quarantine, Seal, Store, TableChange, Writer } from '../store.js';
 import { StoreError } from '../store_error.js';
 import { distinct } from './distinct.js';
 import { type Drift, decodeEntry } from './entry.js';
@@ -19,35 +10,35 @@ import { found, foundMany, foundWith, type TrailAnswer } from './found.js';
 import { type Fetched, RedisStore, type RedisStoreOptions } from './redis_store.js';
 import { slotOf } from './slot.js';
 import type { RedisClient, RedisConnection } from './source.js';
-import { addressOf, isElsewhere, type Place, parseSlots, placeOf, type Topology } from './topology.js';
+import { addressOf, isElsewhere, type NodeAddress, parseSlots, placeOf, type Topology } from './topology.js';
 
 /**
- * Keeps everything in a Redis Cluster. All of one table is in one slot, so on one node, and is treated there as a single
- * server would be: with an epoch that is that node's own. Entries are wherever their key leads.
+ * Keeps everything in a Redis Cluster. All keys of one table are in one slot, so on one node, which is used like a
+ * single server with an epoch of its own. The slot of an entry depends on its key.
  *
- * An entry is read from one node and its stamps from others, not at one moment, but all of them after the read began:
- * what was committed before has changed its stamp before.
+ * An entry and its stamps are read from several nodes, not at one moment, but all of them after the read began: a
+ * transaction that committed before has changed its stamps before.
  *
- * **A slot that moves** takes its stamps and registries along, made in the epoch of the node that it leaves. On the node
- * that it comes to they count for nothing: entries are misses, and the registry is made anew, in quarantine, by the
- * first who asks. While it moves, the node that it leaves answers nothing that it has not all of (`ASK`, `TRYAGAIN`):
- * a script runs on all of its keys or not at all, so a mark cannot miss a stamp that has gone ahead. If the slot comes
- * back, so does what was written meanwhile; where that was a mark, it has taken the table's stamp with it.
+ * **A slot that moves** takes its stamps and registries along, which carry the epoch of the old node. They are not
+ * valid on the new node: entries are misses, and the first request replaces the registry by one in quarantine. While
+ * the slot moves, the old node answers `ASK` or `TRYAGAIN` unless it has all keys of a command. So a script runs on all
+ * of its keys or not at all, and a mark cannot miss a stamp that has moved already. If the slot moves back, so do the
+ * writes made meanwhile; a mark among them has deleted the table's stamp.
  *
- * **A failover** makes a replica the master: that is another epoch, as everywhere. A master that hands over, lags and takes
- * over again keeps its connections, so a node is asked again who it is when it may have done so.
+ * **A failover** promotes a replica, which has another epoch. A master that is demoted and promoted again keeps its
+ * connections, so a node is asked for its epoch again when that may have happened.
  */
 export class ClusterStore implements Store {
   readonly #keys: Keys;
   readonly #options: RedisStoreOptions;
-  readonly #seeds: readonly Place[];
+  readonly #seeds: readonly NodeAddress[];
   readonly #connection: RedisConnection;
-  readonly #nodes = new Map<Place, RedisStore>();
+  readonly #nodes = new Map<NodeAddress, RedisStore>();
   #topology: Topology | undefined;
   #learning: Promise<Topology> | undefined;
   #closed = false;
 
-  /** @param source whose nodes and options are taken: it is not used itself */
+  /** @param source provides the nodes and options; it is not used itself */
   constructor(source: RedisClient, options: RedisStoreOptions = {}) {
     const { startupNodes, options: given } = source as unknown as Insides;
     const { keyPrefix = '', ...connection } = { ...given.redisOptions, ...keyPrefixOf(given) };
@@ -81,10 +72,10 @@ export class ClusterStore implements Store {
   }
 
   /**
-   * The entries first, the stamps second: not all of either at one moment, but a stamp never comes back. So the entries
-   * were there when the first stamp was read, and what they were sealed with has stood until the last of their stamps
-   * was: if read the other way round, an entry might be sealed with a stamp that was there, and be of after the write
-   * that took it away.
+   * Reads the entries first and the stamps second. Neither are read at one moment, but a deleted stamp never returns.
+   * So all entries existed when the first stamp was read, and the stamps of their seals existed until the last one was
+   * read. In the other order, an entry that was filled after a write could be combined with a stamp read before that
+   * write.
    */
   async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     const lists = addresses.map(address => this.#keys.ofAddress(address));
@@ -109,7 +100,7 @@ export class ClusterStore implements Store {
     );
   }
 
-  /** @param lists each of one slot, which is asked once */
+  /** @param lists of keys, each of one slot. Each slot is asked once */
   async #fetchMany(lists: readonly (readonly string[])[]): Promise<(Fetched | undefined)[]> {
     const fetched: (Fetched | undefined)[] = [];
     const bySlot = Map.groupBy(lists.keys(), i => slotOf(lists[i]![0]!));
@@ -138,11 +129,11 @@ export class ClusterStore implements Store {
     const take = (each: TableDependencies) =>
       this.#onTable(each.table, 'lease', node => node.lease({ key: address.key, tables: [each] }, ttl));
     const leases = await Promise.all(address.tables.slice(0, -1).map(take));
-    return join([...leases, ...(await Promise.all(address.tables.slice(-1).map(take)))]);
+    return mergeLeases([...leases, ...(await Promise.all(address.tables.slice(-1).map(take)))]);
   }
 
   fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
-    const kept = Uint8Array.from(payload); // it is the caller's again when this returns
+    const kept = Uint8Array.from(payload); // the caller may reuse its buffer when this returns
     return this.#on(this.#keys.entry(address.key), 'fill', node => node.fill(address, seal, kept, timeout));
   }
 
@@ -182,7 +173,7 @@ export class ClusterStore implements Store {
     return this.#on(this.#keys.of(table).stamp, operation, work);
   }
 
-  /** Where a key is; once more if it turns out to be elsewhere by now. */
+  /** Runs it on the node that has the key; again if the key has moved to another node. */
   async #on<T>(key: string, operation: string, work: (node: RedisStore) => Promise<T>): Promise<T> {
     const slot = slotOf(key);
     let topology = this.#closed ? undefined : (this.#topology ?? (await this.#learn(operation)));
@@ -195,7 +186,7 @@ export class ClusterStore implements Store {
         return await work(this.#node(place));
       } catch (error) {
         if (!isElsewhere(error)) {
-          this.#topology = undefined; // it may have failed, and have another in its place
+          this.#topology = undefined; // the node may have been replaced
           throw error;
         }
         if (attempt === ATTEMPTS) {
@@ -206,7 +197,7 @@ export class ClusterStore implements Store {
     }
   }
 
-  #node(place: Place): RedisStore {
+  #node(place: NodeAddress): RedisStore {
     let node = this.#nodes.get(place);
     if (!node) {
       node = new RedisStore({ ...this.#connection, ...addressOf(place), db: 0 }, this.#options);
@@ -215,7 +206,7 @@ export class ClusterStore implements Store {
     return node;
   }
 
-  /** Asks the nodes that are known, one at a time, who serves what. */
+  /** Asks the known nodes, one at a time, for the topology. */
   #learn(operation: string): Promise<Topology> {
     this.#learning ??= this.#ask(operation).finally(() => {
       this.#learning = undefined;
@@ -240,10 +231,10 @@ export class ClusterStore implements Store {
   }
 }
 
-/** How often a key is looked for where it is said to be. */
+/** How often a key is looked for. */
 const ATTEMPTS = 3;
 
-/** What a Cluster of ioredis was made with. */
+/** The arguments that a Cluster of ioredis was created with. */
 interface Insides {
   readonly startupNodes: readonly (string | number | { readonly host?: string; readonly port?: number })[];
   readonly options: { readonly keyPrefix?: string; readonly redisOptions?: RedisConnection };
@@ -253,7 +244,7 @@ function keyPrefixOf({ keyPrefix }: Insides['options']): { keyPrefix?: string } 
   return keyPrefix === undefined ? {} : { keyPrefix };
 }
 
-function seedOf(node: Insides['startupNodes'][number]): Place {
+function seedOf(node: Insides['startupNodes'][number]): NodeAddress {
   if (typeof node === 'number') {
     return placeOf('127.0.0.1', node);
   }
@@ -264,7 +255,7 @@ function seedOf(node: Insides['startupNodes'][number]): Place {
   return placeOf(node.host ?? '127.0.0.1', node.port ?? 6379);
 }
 
-/** The entry's key, then for each table its stamp's and those of its dependencies. */
+/** The entry's key, then for each table the keys of its stamp and of its dependencies' stamps. */
 function partsOf(keys: readonly string[], { tables }: EntryAddress): (readonly string[])[] {
   const parts = [keys.slice(0, 1)];
   let at = 1;
@@ -275,36 +266,12 @@ function partsOf(keys: readonly string[], { tables }: EntryAddress): (readonly s
   return parts;
 }
 
-/** Whether a table's stamp was made by the node that has it, in its time as a master. */
+/** Does a table's stamp carry the epoch of its node? */
 function isOfEpoch({ epoch, replies }: Fetched): boolean {
   return replies[0]?.toString('latin1', 0, epoch.length) === epoch;
 }
 
-function join(leases: readonly Lease[]): Lease {
-  const seals: Seal[] = [];
-  const quarantines: Quarantine[] = [];
-  const writers = new Map<string, InFlight>();
-  for (const lease of leases) {
-    if (lease.granted) {
-      seals.push(lease.seal);
-      continue;
-    }
-    quarantines.push(...lease.quarantines);
-    for (const writer of lease.writers) {
-      const known = writers.get(writer.id);
-      writers.set(writer.id, {
-        ...writer,
-        age: Math.max(writer.age, known?.age ?? 0),
-        tables: [...(known?.tables ?? []), ...writer.tables],
-      });
-    }
-  }
-  return seals.length === leases.length
-    ? { granted: true, seal: seals.join() }
-    : { granted: false, writers: [...writers.values()], quarantines };
-}
-
-/** All of them to their end, also if one fails: what is done for the others is done. */
+/** Waits for all of them, even if one fails. */
 async function all<T>(list: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
   const outcomes = await Promise.allSettled(list.map(work));
   for (const outcome of outcomes) {

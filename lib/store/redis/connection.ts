@@ -4,16 +4,16 @@ import { epochOf } from './identity.js';
 import { onSurplusAnswer } from './surplus.js';
 import { Watchdog } from './watchdog.js';
 
-/** Where a client connects to, without its credentials. */
+/** The server of a client, without credentials, for messages. */
 function placeOf({ options: { sentinels, name, path, host, port } }: Redis): string {
   return ` at ${sentinels ? `the Sentinels' ${name}` : (path ?? `${host}:${port}`)}`;
 }
 
-/** A connection to a server that is known, from the moment it is until either is another. */
+/** A connection to a server whose epoch is known, until either changes. */
 export interface Session {
   readonly client: Redis;
   readonly epoch: string;
-  /** An answer of the client's, or a rejection if it takes too long. */
+  /** The client's answer; rejects if it takes too long. */
   wait<T>(answer: Promise<T>): Promise<T>;
 }
 
@@ -21,20 +21,19 @@ export interface Session {
 const LONGEST_DELAY = 2000;
 
 /**
- * For how long a node of a cluster is known to be the master that it was, in milliseconds. One that hands over answers
- * `MOVED` until it takes over again. It does so by an election, which replicas delay by 500 ms at least; or by
- * `CLUSTER FAILOVER`, which has no such delay, but waits until the replica has all that its master has. `FORCE` and
- * `TAKEOVER` neither delay nor wait: an administrator would have to be that quick twice, and in between somebody else to
- * have written.
+ * How long a node of a cluster is assumed to be the master that it was, in milliseconds. A demoted node answers `MOVED`
+ * until it is promoted again. That takes an election, which replicas delay by at least 500 ms; or `CLUSTER FAILOVER`,
+ * which waits until the replica has all data of its master. `FORCE` and `TAKEOVER` neither delay nor wait: an
+ * administrator would have to use them twice within this time, with a write in between.
  */
 const MASTER_FOR = 250;
 
-/** What is said of a command that took longer than it may. */
+/** Message for a command that timed out. */
 const TIMED_OUT = 'the answer took too long.';
 
 /**
- * Connects when first asked to, and again whenever the connection was lost. Nothing is sent by it before the server
- * has told who it is, and an answer counts only while the session that it was asked in is still the present one.
+ * Connects on first use, and again whenever the connection is lost. No command is sent before the server's epoch is
+ * known, and an answer counts only if the session of its command is still the present one.
  */
 export class Connection {
   /** the present session, if there is one */
@@ -42,22 +41,22 @@ export class Connection {
   #client: Promise<Redis> | undefined;
   /** for messages; empty until the source has been read */
   #place = '';
-  /** what those who wait for a session wait for */
+  /** resolves with the next session */
   #next = pending<Session>();
   #lastError: unknown;
   #failures = 0;
   #hasMet = false;
   /** when the next attempt to connect is due, by `performance.now` */
   #nextAttempt = 0;
-  /** when a command of the present session timed out first, by `performance.now` */
+  /** when the first command of the present session timed out, by `performance.now` */
   #timedOut: number | undefined;
   #closing: Promise<void> | undefined;
-  /** when the server last was what the present session takes it for, by `performance.now` */
+  /** when the server last confirmed the epoch of the present session, by `performance.now` */
   #proven = Number.NEGATIVE_INFINITY;
 
   readonly #answers: Watchdog;
   readonly #sessions: Watchdog;
-  /** A program that starts is busy; so the first connection of all may take longer. */
+  /** The very first connection may take longer, because a starting program is busy. */
   readonly #firstSession: Watchdog;
 
   /**
@@ -78,8 +77,8 @@ export class Connection {
   /**
    * The present session, or the next one.
    *
-   * @throws Error if there is none within the time that a command may take, or an attempt to connect fails; at once if
-   *   none will be made in that time
+   * @throws Error if there is none within the command timeout, or an attempt to connect fails; at once if no attempt
+   *   will be made in that time
    */
   async open(): Promise<Session> {
     if (this.#closing) {
@@ -92,12 +91,12 @@ export class Connection {
       throw this.#noConnection();
     }
     const next = this.#next.promise;
-    // not part of the wait: the first time, it loads a module
+    // outside of the timeout, because the first time it loads a module
     await this.#start();
     return (this.#hasMet ? this.#sessions : this.#firstSession).wait(next);
   }
 
-  /** Asks the server once more who it is, and returns the session that there is then. */
+  /** Asks the server for its epoch again, and returns the session after that. */
   async confirm(session: Session): Promise<Session> {
     const asked = performance.now();
     const epoch = epochOf(await session.wait(session.client.info()), this.inCluster);
@@ -112,13 +111,13 @@ export class Connection {
   }
 
   /**
-   * Was the server what the session takes it for when it gave an answer, which has just come?
+   * Did the server have the session's epoch when it gave the answer that has just arrived?
    *
-   * A node of a cluster keeps its connections while it is demoted and comes back as a master with less than it had. It
-   * cannot have been away and back since the last time that it was a master for certain, if that is not long ago. Else it
-   * is asked: an epoch never comes again, so if it is the same now, it was then.
+   * A node of a cluster keeps its connections while it is demoted and returns as a master with older data. That takes
+   * longer than {@link MASTER_FOR} after the last confirmation. Otherwise the server is asked: an epoch never returns,
+   * so if it is the same now, it was the same then.
    *
-   * @param sent when the question was sent, by `performance.now`: an answer is given by masters only
+   * @param sent when the command was sent, by `performance.now`: only masters answer it
    */
   async isStill(session: Session, sent: number): Promise<boolean> {
     if (this.inCluster && this.session === session) {
@@ -131,7 +130,7 @@ export class Connection {
     return this.session === session;
   }
 
-  /** Takes notice of what failed in a session: it may mean that the connection is of no more use. */
+  /** Handles an error of a session, which may mean that the connection must be replaced. */
   complain(session: Session, error: unknown): void {
     if (session !== this.session) {
       return;
@@ -140,7 +139,7 @@ export class Connection {
     if (/^(MOVED|CLUSTERDOWN) /.test(message)) {
       this.#proven = Number.NEGATIVE_INFINITY;
     }
-    // it has become a replica, so there is another master
+    // READONLY: the server has become a replica, so there is another master
     if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isTimedOutAgain())) {
       this.session = undefined;
       session.client.disconnect(true);
@@ -148,9 +147,8 @@ export class Connection {
   }
 
   /**
-   * Whether a command has timed out that was sent after another had. It may be that nothing is heard any more: TCP would
-   * keep such a connection for a quarter of an hour. Or an answer went astray: then each question is answered by the
-   * answer to the next one, for ever too late.
+   * Has a command timed out that was sent after another one had timed out? Then the connection may be dead, which TCP
+   * notices only after a quarter of an hour. Or an answer was lost, and all later answers belong to other commands.
    */
   #isTimedOutAgain(): boolean {
     const now = performance.now();
@@ -158,7 +156,7 @@ export class Connection {
     return now - this.#timedOut > this.commandTimeout;
   }
 
-  /** Waits for the answers to what has been sent, but for no longer than a command may take. */
+  /** Waits for pending answers, but no longer than the command timeout. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -177,7 +175,7 @@ export class Connection {
       await this.#answers.wait(client.quit()).catch(() => {});
     }
     client.disconnect();
-    // it tells no end if it was about to connect again; then only its own timer is left to wait for
+    // a client that was about to reconnect emits no 'end'
     const timeout = setTimeout(resolve, 2 * DISCONNECT_TIMEOUT);
     await end;
     clearTimeout(timeout);
@@ -186,7 +184,7 @@ export class Connection {
   async #start(): Promise<void> {
     this.#client ??= this.#create();
     const client = await this.#client;
-    // it ends by itself where no Sentinel answers
+    // a client whose Sentinels do not answer ends by itself
     if (!this.#closing && (client.status === 'wait' || client.status === 'end')) {
       client.connect().catch(() => {});
     }
@@ -212,13 +210,13 @@ export class Connection {
       client.on('end', () => this.#fail(this.#noConnection()));
       return client;
     } catch (error) {
-      // so that the next one tries again
+      // the next call tries again
       this.#client = undefined;
       throw error;
     }
   }
 
-  /** It greets the server before it is ready. A server that does not answer would be waited for until TCP gives up. */
+  /** Limits the handshake, because otherwise a server that does not answer is waited for until TCP gives up. */
   #expectReady(client: Redis): void {
     const { promise, resolve } = Promise.withResolvers<void>();
     client.once('ready', resolve);
@@ -254,7 +252,7 @@ export class Connection {
     this.#next = pending();
   }
 
-  /** Doubles with every failure. At random, so that not all processes come back at the same moment. */
+  /** Doubles with every failure; random, so that processes do not reconnect at the same moment. */
   #delay(): number {
     this.#failures++;
     const delay = Math.min(10 * 2 ** this.#failures, LONGEST_DELAY) * (0.5 + Math.random() / 2);
@@ -275,7 +273,7 @@ export class Connection {
   }
 }
 
-/** Whoever waits may give up before it is settled, so that a rejection which nobody hears is no error. */
+/** A promise whose rejection is never unhandled, because callers may stop waiting before it is settled. */
 function pending<T>(): PromiseWithResolvers<T> {
   const deferred = Promise.withResolvers<T>();
   deferred.promise.catch(() => {});

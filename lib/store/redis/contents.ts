@@ -1,17 +1,17 @@
 import type { Session } from './connection.js';
 
-/** Keys of one kind, and what they take up. */
+/** The number and size of keys of one kind. */
 export interface Share {
   readonly keys: number;
   readonly bytes: number;
 }
 
-/** What is in a store. */
+/** The contents of a store. */
 export interface Contents {
   readonly entries: Share;
-  /** with what is remembered of their changes */
+  /** including their trails */
   readonly stamps: Share;
-  /** those of which results were stored, and what is defined in each database */
+  /** registries of tables with stored results, and of the definitions of each database */
   readonly tables: Share;
 }
 
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<string, keyof Contents>> = {
 type Server = Pick<Session, 'client' | 'wait'>;
 
 /**
- * All keys that stores with this root have written, and no others, in parts. A key may come more than once.
+ * All keys of stores with this root, and no others, in batches. A key may occur more than once.
  *
  * @param root see `rootOf`
  */
@@ -40,7 +40,7 @@ export async function* ownKeys({ client, wait }: Server, root: string): AsyncGen
   let cursor = '0';
   do {
     const [next, keys] = await wait(client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', 1000));
-    // whatever the pattern means to this server
+    // checked again, because some servers treat the pattern differently
     const own = keys.filter(isOwn);
     if (own.length > 0) {
       yield own;
@@ -72,7 +72,7 @@ export async function contentsOf(
     for (const [i, key] of keys.entries()) {
       const share = contents[kindOf(key, kindAt)!];
       share.keys++;
-      share.bytes += sizes[i] ?? 0; // it may be gone by now
+      share.bytes += sizes[i] ?? 0; // the key may have been deleted
     }
     found += keys.length;
     progress(found);

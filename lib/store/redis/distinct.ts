@@ -1,4 +1,4 @@
-/** Each key once, and for each list where its keys are among these. */
+/** Each key of the lists once, and the index of each list's keys in these. */
 export function distinct(lists: readonly (readonly string[])[]): { keys: string[]; places: number[][] } {
   const placeOf = new Map<string, number>();
   const places = lists.map(list =>

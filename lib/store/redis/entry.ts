@@ -12,11 +12,11 @@ import { isCounted } from '../touched.js';
  *   4  CRC-32 of the key and of all that follows, except the payload
  *   8  CRC-32 of the payload
  *  12  length of the seal
- *  16  a random token: no two fills begin alike
+ *  16  a random token, different for each fill
  *  32  seal, then payload
  *
- * The key is part of the checksum, so that an answer to another question is not taken for one to this. What stands
- * before the payload has a checksum of its own, so that another seal can be put there without a look at the payload.
+ * The key is part of the checksum, so that the answer to another command is noticed. The bytes before the payload have
+ * a checksum of their own, so that the seal can be replaced without reading the payload.
  */
 const MAGIC = 0x9cac_0e02;
 const CHECKSUM_AT = 4;
@@ -26,15 +26,15 @@ const TOKEN_AT = 16;
 const SEAL_AT = 32;
 const COMMA = ','.charCodeAt(0);
 
-/** A stamp of an entry's seal which has counted on since. */
+/** A versioned stamp that has increased since the entry was sealed. */
 export interface Drift extends Omit<Moved, 'steps'> {
   readonly sealed: string;
-  /** where it is in the entry */
+  /** offset in the entry */
   readonly at: number;
 }
 
 export interface Decoded {
-  /** what stands before the payload */
+  /** the bytes before the payload */
   readonly head: Buffer;
   readonly payload: Buffer;
   readonly drifts: readonly Drift[];
@@ -57,10 +57,10 @@ export function encodeEntry(key: string, seal: Seal, payload: Uint8Array): Buffe
 }
 
 /**
- * An entry, in views of what was read, if these are the stamps that it was sealed with, or such that have counted on
- * since. What is no entry, was cut short or damaged is none.
+ * Decodes an entry into views of what was read. Returns `undefined` if a stamp differs from the seal (other than by a
+ * later version), and for anything that is not an entry, truncated or damaged.
  *
- * @param replies the entry, then the stamps as they are now
+ * @param replies the entry, then the present stamps
  */
 export function decodeEntry(
   key: string,
@@ -95,12 +95,12 @@ export function decodeEntry(
     : undefined;
 }
 
-/** @param head what stands before an entry's payload */
+/** @param head the bytes before an entry's payload */
 export function sealOf(head: Buffer): Seal {
   return head.toString('latin1', SEAL_AT);
 }
 
-/** Beyond its end an entry has no bytes, so that nothing equals them. */
+/** False beyond the end of the entry, where bytes are `undefined`. */
 function startsWith(entry: Buffer, at: number, stamp: Buffer): boolean {
   for (let i = 0; i < stamp.length; i++) {
     if (entry[at + i] !== stamp[i]) {
@@ -110,7 +110,7 @@ function startsWith(entry: Buffer, at: number, stamp: Buffer): boolean {
   return true;
 }
 
-/** @param different number of the reply, and place in the entry, of each stamp that is another now */
+/** @param different index of the reply and offset in the entry, for each stamp that has changed */
 function driftsOf(
   entry: Buffer,
   different: readonly number[],
@@ -132,7 +132,7 @@ function driftsOf(
   return drifts;
 }
 
-/** What stands before the payload, with later stamps in the seal. They are as long as those before. */
+/** The bytes before the payload, with later stamps in the seal. These have the same length. */
 export function resealed(
   key: string,
   head: Buffer,

@@ -1,7 +1,7 @@
 import type { Found, Moved } from '../store.js';
 import { type Decoded, resealed, sealOf } from './entry.js';
 
-/** The stamp as it is now, and the steps that led there. */
+/** The present stamp, and the row deltas that led to it. */
 export interface TrailAnswer {
   readonly stamp: string;
   readonly steps: Moved['steps'];
@@ -9,7 +9,7 @@ export interface TrailAnswer {
 
 const NOTHING: readonly Moved[] = [];
 
-/** An entry that nothing has happened to. */
+/** An entry whose stamps have not changed. */
 export function found({ payload, head }: Decoded): Found {
   return { payload, moved: NOTHING, seal: '', id: '', carried: () => sealOf(head) };
 }
@@ -17,7 +17,7 @@ export function found({ payload, head }: Decoded): Found {
 /**
  * Several entries, each with its id.
  *
- * @param trails of all their drifts, in their order
+ * @param trails of all their drifts, in the same order
  */
 export function foundMany(
   entries: readonly (Decoded | undefined)[],
@@ -35,7 +35,7 @@ export function foundMany(
   });
 }
 
-/** An entry with the steps of each of its drifts, if all of them are known. */
+/** An entry with the row deltas of each of its drifts, if all of them are known. */
 export function foundWith(
   entryKey: string,
   { head, payload, drifts }: Decoded,

@@ -1,11 +1,11 @@
--- Takes a lease on one table: registers the schemes of a query and creates the stamps that are missing, unless the
--- registry is in quarantine or a writer in flight touches what the query depends on.
+-- Takes a lease on one table: registers the schemes of a query and creates missing stamps, unless the registry is in
+-- quarantine or a writer in flight touches a dependency of the query.
 --
--- KEYS: the registry, the table's stamp, the dependencies' stamps, the trails of those that count
--- ARGV: the epoch; 'sure' if it has just been learnt; a random token;
---       how long the stamps and the registry must live (milliseconds); how many schemes there may be,
---       and how many make room at least; the length of the dependencies' common prefix;
---       then for each dependency the id of its scheme, its definition and 'counts' if its stamp does
+-- KEYS: the registry, the table's stamp, the dependencies' stamps, the trails of the versioned ones
+-- ARGV: the epoch; 'sure' if the server has just confirmed it; a random token;
+--       how long the stamps and the registry must live (milliseconds); the most schemes, and how many to forget at
+--       least if there are more; the length of the dependencies' common prefix;
+--       then for each dependency the id of its scheme, its definition, and 'counts' for a versioned stamp
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'quarantine', nonce },
 -- { 'writers', id, xid, age in milliseconds, id, xid, age, … } or { 'granted', stamp, stamp, … }
@@ -17,7 +17,7 @@ local maxSchemes, room, prefixLength = tonumber(ARGV[6]), tonumber(ARGV[7]), ton
 local FIRST = 9
 local LAST_STAMP = 2 + (#ARGV - FIRST + 1) / 3
 
--- The stamps, made where they are missing.
+-- The stamps. Creates missing ones.
 local function grant()
   local answer, keys = { 'granted' }, {}
   for i = 2, LAST_STAMP do
@@ -29,7 +29,7 @@ local function grant()
     end
   end)
 
-  -- One of another epoch would never validate.
+  -- A stamp of another epoch is never valid.
   if not isOfTable(answer[2], epoch) then
     answer[2] = false
   end
@@ -50,7 +50,7 @@ local function grant()
       answer[i] = i == 2 and epoch .. '.' .. token or token .. '.' .. i
       if trailKey then
         answer[i] = answer[i] .. ':' .. string.rep('0', DIGITS)
-        redis.call('DEL', trailKey) -- of a stamp that is lost
+        redis.call('DEL', trailKey) -- belongs to a stamp that is lost
       end
       made[key] = answer[i]
       redis.call('SET', key, answer[i], 'PX', stampTtl)
@@ -77,7 +77,7 @@ for i = 3, LAST_STAMP do
   dependencies[i - 2] = string.sub(KEYS[i], prefixLength + 1)
 end
 
--- Notes that the schemes are in use.
+-- Records the use of the schemes.
 local function use(clock)
   local now = string.format('%.0f', clock + 1)
   local fields = { 'clock', now }
@@ -91,9 +91,8 @@ local function use(clock)
   redis.call('PEXPIRE', registry, registryTtl)
 end
 
--- Most often there is nothing but to hand out stamps: the registry is of this epoch and not in quarantine, knows all
--- schemes, and nobody is in flight on any of the dependencies. One look tells; whatever is otherwise is left to the
--- rest of this script.
+-- The fast path: one HMGET shows that the registry is of this epoch and not in quarantine, knows all schemes, and has
+-- no writer in flight on the dependencies. Then the stamps can be granted at once.
 local function isUsual()
   if #dependencies > 100 then
     return false
@@ -107,7 +106,7 @@ local function isUsual()
     fields[#fields + 1] = 'd' .. dependency
   end
   local lastDependency = #fields
-  -- what was used last need not be noted again
+  -- the most recently used schemes need no update
   for _, id in ipairs(ids) do
     fields[#fields + 1] = 'u' .. id
   end
@@ -149,8 +148,8 @@ local function lease()
     end
   end
 
-  -- A scheme is registered even if the lease is refused: otherwise writers that never heard of it could follow one
-  -- another without end.
+  -- A scheme is registered even if the lease is refused. Otherwise a sequence of writers that do not know it could
+  -- refuse the lease forever.
   if #missing > 0 then
     local schemes = fetchSchemes()
     local others, count = {}, 0
@@ -163,7 +162,7 @@ local function lease()
 
     local excess = count + #missing - maxSchemes
     if excess > 0 and #others > 0 then
-      -- writers will no longer delete the stamps of what is forgotten
+      -- writers will no longer delete the stamps of the forgotten schemes
       redis.call('DEL', tableStamp)
       local used = {}
       for i, clock in ipairs(fetch(prefixed('u', others))) do

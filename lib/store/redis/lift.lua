@@ -1,9 +1,9 @@
--- Ends a quarantine, unless the registry has been made anew since.
+-- Ends a quarantine, unless the registry has been replaced since.
 --
 -- KEYS: the registry
 -- ARGV: the nonce of the quarantine
 
--- what is of another type is no registry, and not in quarantine
+-- a value of another type is not a registry
 if redis.pcall('HGET', registry, 'quarantine') == ARGV[1] then
   redis.call('HDEL', registry, 'quarantine')
 end

@@ -1,17 +1,18 @@
--- Marks a writer on one table, before it commits: deletes the stamps of what it touches, or lets those count that do,
--- and records it as in flight.
+-- Marks a writer on one table, before it commits: deletes the stamps of the dependencies that it touches, or increments
+-- versioned ones, and records the writer as in flight.
 --
--- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of those that count
--- ARGV: the epoch; 'sure' if it has just been learnt; a random token; how long the registry must live (milliseconds);
---       the most records that a registry keeps; the length of the dependencies' common prefix;
---       the most steps that a trail holds, and the most bytes of these; how many dependencies are touched;
---       the writer's id and xid; 'everything', 'anew' (everything, and the registry is odd) or the version of the schemes
---       that it knows, after a colon;
---       then for each dependency '' if its stamp does not count, '-' if it does but goes, or how many steps come to it;
---       then all these steps
+-- KEYS: the registry, the table's stamp, the stamps of the dependencies that it touches, the trails of versioned ones
+-- ARGV: the epoch; 'sure' if the server has just confirmed it; a random token; how long the registry must live
+--       (milliseconds); the most records of a registry; the length of the dependencies' common prefix;
+--       the most row deltas of a trail, and the most bytes of these; the number of touched dependencies;
+--       the writer's id and xid; 'everything', 'anew' (everything, and the registry is damaged), or a colon and the
+--       version of the schemes that the writer knows;
+--       then for each dependency '' for a plain stamp, '-' for a versioned stamp to delete, or the number of its
+--       row deltas;
+--       then all these deltas
 --
 -- Returns { 'epoch' } if the registry is of another epoch, { 'schemes', version, definition, … } if there are schemes
--- that the writer does not know (nothing is done then), or { 'marked' }
+-- that the writer does not know (then nothing has been done), or { 'marked' }
 
 local tableStamp = KEYS[2]
 local epoch, sure, token = ARGV[1], ARGV[2] == 'sure', ARGV[3]
@@ -28,14 +29,14 @@ end
 local function mark()
   if not everything and extent ~= ':' .. versionOfSchemes() then
     local known = knownSchemes()
-    -- whoever knows nothing knows all there is of a registry without schemes
+    -- a registry without schemes has nothing that the writer does not know
     if #known > 1 then
       table.insert(known, 1, 'schemes')
       return known
     end
   end
 
-  -- The quarantine covers all those that are forgotten here.
+  -- The quarantine covers all writers that are forgotten here.
   if extent == 'anew' or redis.call('HLEN', registry) + touches > maxRecords then
     renew(tableStamp, epoch, token)
   end
@@ -44,7 +45,7 @@ local function mark()
     redis.call('DEL', tableStamp)
   end
 
-  -- Adds steps to a trail, and lets its stamp count them. A stamp that is missing stays so: nothing is sealed with it.
+  -- Adds row deltas to a trail, and their number to its stamp. A missing stamp stays missing, because no seal has it.
   local function advance(stampKey, trailKey, steps)
     local stamp = redis.pcall('GET', stampKey)
     if not stamp then
@@ -62,7 +63,7 @@ local function mark()
     local total = type(last) == 'string' and string.sub(last, 1, #stamp) == stamp
       and tonumber(string.match(last, '^ (%d+) ', #stamp + 1))
     if not total then
-      -- whatever it is, it is not the way to this stamp
+      -- the trail does not end at this stamp
       redis.call('DEL', trailKey)
       total = 0
     end
@@ -78,20 +79,20 @@ local function mark()
     if length > maxSteps then
       redis.call('LTRIM', trailKey, -maxSteps, -1)
     end
-    -- each item says what all until then took up
+    -- each item contains the total size of all deltas up to it
     local first = total > maxTrail and redis.call('LINDEX', trailKey, 0)
     while first and total - (tonumber(string.match(first, '^ (%d+) ', #stamp + 1)) or 0) > maxTrail do
       redis.call('LPOP', trailKey)
       first = redis.call('LINDEX', trailKey, 0)
     end
     if length == #steps then
-      -- it has just begun; from now on a lease that lengthens the life of the stamp does so with that of the trail
+      -- a new trail expires with its stamp; a lease extends both
       redis.call('PEXPIRE', trailKey, redis.call('PTTL', stampKey))
     end
     redis.call('SETRANGE', stampKey, split, string.format('%010.0f', count + #steps))
   end
 
-  -- the stamps that go, and the trails of those
+  -- the stamps to delete, and their trails
   local stamps, dependencies = {}, {}
   local trail, step = 3 + touches, FIRST + touches
   for i = 1, touches do
@@ -118,7 +119,7 @@ local function mark()
     redis.call('DEL', ...)
   end)
 
-  -- what was known of this writer, and of the others that touch the same
+  -- the records of this writer, and of other writers on the same dependencies
   local fields = prefixed('d', dependencies)
   fields[#fields + 1] = 'w' .. writer
   local known = fetch(fields)
@@ -143,7 +144,7 @@ local function mark()
   changed[#changed + 1] = 'w' .. writer
   changed[#changed + 1] = cmsgpack.pack({
     x = xid,
-    -- of the last mark: whoever marks again shows that it is alive
+    -- time of the last mark, because another mark shows that the writer is alive
     t = now(),
     a = record.a or everything,
     d = touched,

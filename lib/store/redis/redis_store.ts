@@ -1,7 +1,7 @@
 import type { Scheme } from '../../values/scheme.js';
 import { Keys, rootOf } from '../keys.js';
 import { joinLeases } from '../leases.js';
-import { limitsFrom, type TableLimits } from '../limits.js';
+import { limitsFrom, milliseconds, type TableLimits } from '../limits.js';
 import type { EntryAddress, Found, Lease, Quarantine, Seal, Store, TableChange, Writer } from '../store.js';
 import { StoreError } from '../store_error.js';
 import { touchedBy } from '../touched.js';
@@ -35,7 +35,7 @@ import { type Call, run } from './scripts.js';
 export interface RedisStoreOptions extends Partial<TableLimits> {
   /** begins every key, followed by a marker. Default: `'cacheops:'` */
   readonly prefix?: string;
-  /** how long a connection, or an answer, is waited for, in milliseconds. Default: 250 */
+  /** timeout for a connection or an answer, in milliseconds. Default: 250 */
   readonly commandTimeout?: number;
   /**
    * the server is a node of a Redis Cluster
@@ -45,23 +45,23 @@ export interface RedisStoreOptions extends Partial<TableLimits> {
   readonly inCluster?: boolean;
 }
 
-/** What a node answered. */
+/** The answer of a node. */
 export interface Fetched {
   readonly epoch: string;
   readonly replies: readonly (Buffer | null)[];
 }
 
-/** How often a writer takes notice of schemes that were registered meanwhile, before it touches everything. */
+/** How often a mark is sent again because new schemes were registered, before it touches everything. */
 const MARK_ATTEMPTS = 4;
 
 /**
  * Keeps everything in Redis, for all processes that use the same server, database and prefix.
  *
- * What Redis may lose is lost safely. Whatever is missing is a miss; stamps that another server process has made, or
- * this one before it became master, count for nothing, so that neither old data from disk nor a replica that lagged
- * when it was promoted is believed; and a connection is not used before it is known what server it leads to.
+ * Losing data is safe. Whatever is missing is a miss. Stamps of another epoch (of another server process, or of this
+ * one before it became master) are not valid, so that neither old data from disk nor a replica that lagged when it was
+ * promoted causes stale results. No connection is used before the server's epoch is known.
  *
- * It connects when first used.
+ * It connects on first use.
  */
 export class RedisStore implements Store {
   readonly #keys: Keys;
@@ -72,15 +72,15 @@ export class RedisStore implements Store {
   #closed = false;
 
   /**
-   * @param source URL, options of ioredis, or a client whose options are taken: it is not used itself
-   * @throws Error if it is a client of a Redis Cluster: that is for a `ClusterStore`
+   * @param source URL, options of ioredis, or a client that provides the options and is not used itself
+   * @throws Error for a client of a Redis Cluster, which needs a `ClusterStore`
    * @throws RangeError if the prefix cannot be used
    */
   constructor(source: RedisSource, options: RedisStoreOptions = {}) {
     this.#keys = new Keys(rootOf(keyPrefixOf(source) + (options.prefix ?? 'cacheops:')));
     this.#limits = limitsFrom(options);
     if (isCluster(source)) {
-      throw new Error('A Redis Cluster has many servers, and this is for one of them. Take a ClusterStore.');
+      throw new Error('A RedisStore is for a single server. Use a ClusterStore for a Redis Cluster.');
     }
     this.#connection = new Connection(source, options.commandTimeout ?? 250, options.inCluster);
   }
@@ -107,7 +107,7 @@ export class RedisStore implements Store {
     }
   }
 
-  /** All of it is read by one command, so at one moment; what many have in common, once. */
+  /** One command reads everything, so at one moment; keys that entries share are read once. */
   async readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     return this.#do('read', async session => {
       const { keys, places } = distinct(addresses.map(address => this.#keys.ofAddress(address)));
@@ -134,8 +134,8 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Asks for the steps that have come to an entry since it was sealed. Its other stamps were what they are in the seal
-   * when they were read, which was after this read began.
+   * Asks for the row deltas since an entry was sealed. The other stamps equalled the seal when they were read, which
+   * was after this read began.
    */
   async #catchUp(session: Session, entryKey: string, entry: Decoded): Promise<Found | undefined> {
     const calls = entry.drifts.map(drift => trailCall(this.#keys, drift));
@@ -146,7 +146,7 @@ export class RedisStore implements Store {
   }
 
   /**
-   * What is under these keys, which are in one slot, and the epoch that it is of; nothing if that is not certain.
+   * The values of these keys, which are in one slot, and their epoch; `undefined` if the epoch is not certain.
    *
    * @internal
    */
@@ -170,7 +170,7 @@ export class RedisStore implements Store {
   }
 
   /**
-   * Which nodes its cluster has, and which slots they serve, as it says.
+   * The nodes of its cluster and their slots.
    *
    * @internal
    */
@@ -199,7 +199,7 @@ export class RedisStore implements Store {
     });
   }
 
-  /** A lease may have registered schemes: then what writers of this process know is asked for anew. */
+  /** A lease may have registered schemes that the writers of this process do not know yet. */
   #forgetOutdated({ tables }: EntryAddress): void {
     for (const { table, dependencies } of tables) {
       const known = this.#knownSchemes.get(table)?.schemes;
@@ -211,7 +211,7 @@ export class RedisStore implements Store {
 
   fill({ key }: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
     const entryKey = this.#keys.entry(key);
-    // at once, because the payload is the caller's again when this returns
+    // encoded synchronously, because the caller may reuse the payload's buffer when this returns
     const entry = encodeEntry(entryKey, seal, payload);
     return this.#do('fill', async ({ client, wait }) => {
       await wait(client.set(entryKey, entry, 'PX', milliseconds(timeout)));
@@ -238,7 +238,7 @@ export class RedisStore implements Store {
         const [reply] = await run(session, [schemesCall(this.#keys, table)]);
         return parseSchemes(reply);
       });
-      // a mark may have learnt more meanwhile
+      // a mark may have received newer schemes meanwhile
       known = this.#knownSchemes.get(table) ?? known;
       this.#knownSchemes.set(table, known);
     }
@@ -272,7 +272,7 @@ export class RedisStore implements Store {
     const stays = this.#keys.filterOf(kept);
     return this.#do('clear', async ({ client, wait }) => {
       for await (const keys of ownKeys({ client, wait }, this.#keys.root)) {
-        // one by one, because in a cluster they are of several slots
+        // one by one, because in a cluster they are in several slots
         const pipeline = client.pipeline();
         for (const key of keys) {
           if (!stays(key.toString())) {
@@ -288,9 +288,9 @@ export class RedisStore implements Store {
   }
 
   /**
-   * What this store has written, and other processes with the same prefix.
+   * Counts the keys under this prefix.
    *
-   * @param progress told from time to time how many keys were found
+   * @param progress called from time to time with the number of keys found so far
    */
   contents(progress: (keys: number) => void = () => {}): Promise<Contents> {
     return this.#do('contents', ({ client, wait }) =>
@@ -298,7 +298,7 @@ export class RedisStore implements Store {
     );
   }
 
-  /** Waits for what is under way. What the user gave to make the connection from stays open. */
+  /** Waits for pending calls. A client given as the source stays open. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.allSettled(this.#atWork);
@@ -339,7 +339,7 @@ export class RedisStore implements Store {
     return new StoreError(operation, error);
   }
 
-  /** Runs scripts that depend on the epoch, and again if it is not what the session takes it for. */
+  /** Runs scripts that depend on the epoch, and again if the epoch of the session is outdated. */
   async #ask<T extends { readonly kind: string }>(
     session: Session,
     parse: (reply: unknown) => T | OtherEpoch,
@@ -356,7 +356,7 @@ export class RedisStore implements Store {
     if (again.every(isOfSameEpoch)) {
       return again;
     }
-    throw new Error('Redis doubts an epoch that it has just told.');
+    throw new Error('Redis rejects an epoch that it has just confirmed.');
   }
 
   #markCall(asker: Asker, writer: Writer, change: TableChange, everything: boolean): Call {
@@ -365,12 +365,12 @@ export class RedisStore implements Store {
     return markCall(this.#keys, asker, change.table, writer, touched, isOdd ? undefined : version);
   }
 
-  /** Whether there was something to learn, so that the mark has to be made again. */
+  /** Must the mark be sent again, because there were unknown schemes? */
   #learn(table: string, answer: MarkAnswer): boolean {
     if (answer.kind === 'schemes') {
       this.#knownSchemes.set(table, answer);
     } else if (this.#knownSchemes.get(table)?.isOdd) {
-      this.#knownSchemes.delete(table); // it has been made anew
+      this.#knownSchemes.delete(table); // the registry has been replaced
     }
     return answer.kind === 'schemes';
   }
@@ -380,7 +380,7 @@ function isOfSameEpoch<T extends { readonly kind: string }>(answer: T | OtherEpo
   return answer.kind !== 'epoch';
 }
 
-/** Whether all tables' stamps were made by the server that answers, in its time as a master. */
+/** Do the stamps of all tables carry the epoch of the server? */
 function isOfEpoch(epoch: string, { tables }: EntryAddress, replies: readonly (Buffer | null)[]): boolean {
   let at = 1;
   for (const { dependencies } of tables) {
@@ -391,8 +391,4 @@ function isOfEpoch(epoch: string, { tables }: EntryAddress, replies: readonly (B
     at += 1 + dependencies.length;
   }
   return true;
-}
-
-function milliseconds(seconds: number): number {
-  return Math.max(1, Math.ceil(seconds * 1000));
 }

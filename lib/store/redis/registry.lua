@@ -1,18 +1,18 @@
--- What is known of one table, as the scripts share it (this stands before each of them). A hash, whose fields are
+-- The registry of one table. This text precedes each script. A registry is a hash with the fields
 --
---   epoch        the server process, and its time as a master, that it was made in
---   quarantine   a nonce, while it is unknown which writers the registry before this one knew
---   version      another one whenever the schemes change
---   clock        counts leases, to tell which schemes were used last
+--   epoch        of the server when the registry was created
+--   quarantine   a nonce, while the writers that the previous registry knew may still be in flight
+--   version      changes with the schemes
+--   clock        counts leases, to find the least recently used schemes
 --   schemes      the version again, and all schemes: { v = version, s = { id -> definition } }
---   s<scheme>    the writers that were in flight when it was registered: "blind" ones; '' if there are none
---   u<scheme>    when it was used, by the clock
+--   s<scheme>    the writers that were in flight when the scheme was registered ("blind" writers); '' if there are none
+--   u<scheme>    when the scheme was last used, by the clock
 --   w<writer>    a writer in flight: { x = xid, t = time in milliseconds, a = touches everything, d = dependencies }
 --   d<dep>       the writers in flight that touch this dependency
 --   everything   the writers in flight that touch everything
 --
--- It is one key, so that it is lost all together or not at all. If something in it is odd, that is to say, nothing that
--- these scripts write, it is as good as lost: see attempt().
+-- It is one key, so that it is lost as a whole or not at all. A registry with content that these scripts do not write
+-- is treated as lost: see attempt().
 
 local registry = KEYS[1]
 
@@ -43,7 +43,7 @@ local function prefixed(prefix, names)
   return fields
 end
 
--- What is raised where the registry is odd.
+-- The error that a damaged registry raises.
 local ODD = {}
 
 local function check(condition)
@@ -79,7 +79,7 @@ end
 
 local LATEST = 1e15 -- in milliseconds: the year 33658
 
--- What is known of a writer in flight.
+-- The record of a writer in flight.
 local function decodeWriter(packed)
   local record = unpacked(packed)
   check(type(record.x) == 'string')
@@ -89,7 +89,7 @@ local function decodeWriter(packed)
   return record
 end
 
--- An empty list takes up nothing, and can be told without being unpacked.
+-- An empty list is '', so that it needs no unpacking.
 local function encode(list)
   return #list > 0 and cmsgpack.pack(list) or ''
 end
@@ -105,10 +105,10 @@ end
 
 local TOKEN = '^' .. string.rep('[%w_-]', 16)
 
--- A stamp that counts is a token, a colon and so many digits (see `lib/store/counted.ts`).
+-- A versioned stamp is a token, a colon and this number of digits (see `lib/store/counted.ts`).
 local DIGITS, MOST_COUNTED = 10, 9999999999
 
--- The forms of stamps. What has another is none: it may be the same again one day.
+-- The forms of stamps. A value of another form is not a stamp, because it may not be unique.
 local function isCounted(stamp)
   return type(stamp) == 'string' and #stamp < 100 and string.match(stamp, TOKEN .. '%.%d+:' .. string.rep('%d', DIGITS) .. '$')
 end
@@ -122,7 +122,7 @@ local function isOfTable(stamp, epoch)
     and string.match(string.sub(stamp, #epoch + 2), TOKEN .. '$')
 end
 
--- Without a value; an empty list is no list.
+-- The list without a value; nil if it becomes empty.
 local function without(list, value)
   local rest = {}
   for _, other in ipairs(list) do
@@ -169,16 +169,16 @@ local function knownSchemes()
   return list
 end
 
--- Makes the registry anew. The table's stamp goes, because nobody will delete the stamps of the schemes that were
--- registered.
+-- Replaces the registry. Deletes the table's stamp, because writers will no longer delete the stamps of the schemes
+-- that were registered.
 local function renew(tableStamp, epoch, nonce)
   redis.call('DEL', tableStamp, registry)
   redis.call('HSET', registry, 'epoch', epoch, 'quarantine', nonce)
   storeSchemes({}, nonce)
 end
 
--- Makes the registry anew if there is none, or one of another epoch. In the latter case the client may be the one
--- that lags behind: unless it is sure, nothing is done, and false returned.
+-- Creates the registry if it is missing, or replaces one of another epoch. If the client is not sure of its epoch, the
+-- client's may be the outdated one: then nothing is done, and the result is false.
 local function open(tableStamp, epoch, sure, nonce)
   local made = redis.pcall('HGET', registry, 'epoch')
   if type(made) == 'table' and made.err then
@@ -196,14 +196,14 @@ local function open(tableStamp, epoch, sure, nonce)
   return true
 end
 
--- An error that was caught, as the reply of a script. It begins with its code, by which clients know it.
+-- A caught error, as the reply of a script. It begins with its code, because clients look at that.
 local function failed(caught)
   local text = type(caught) == 'table' and caught.err or tostring(caught)
   return { err = (string.gsub(text, '^@?user_script: ?%d+: ?', '')) }
 end
 
--- Runs a script. If it finds the registry odd, it is made anew, which covers whatever the script has done by then, and
--- the script is run again.
+-- Runs a script. If it finds the registry damaged, the registry is replaced, which covers everything that the script
+-- has done so far, and the script runs again.
 local function attempt(main, tableStamp, epoch, nonce)
   local ok, answer = pcall(main)
   if not ok and answer == ODD then

@@ -1,7 +1,7 @@
--- Puts another seal on an entry, unless it has been filled, or sealed, anew meanwhile. Its payload is not touched.
+-- Replaces the seal of an entry, unless the entry has been filled or resealed meanwhile. Does not change its payload.
 --
 -- KEYS: the entry
--- ARGV: how the entry begins, how it is to begin; both are of the same length
+-- ARGV: the old and the new beginning of the entry, of the same length
 
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
   redis.call('SETRANGE', KEYS[1], 0, ARGV[2])

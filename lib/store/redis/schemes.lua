@@ -1,11 +1,11 @@
--- Tells the schemes that are registered, for a client that has not written to this table yet.
+-- Returns the registered schemes, for a client that has not written to this table yet.
 --
 -- KEYS: the registry
 --
 -- Returns { version, definition, … }
 
 local found = redis.pcall('TYPE', registry)
--- what is of another type is no registry
+-- a value of another type is not a registry
 if found.ok ~= 'hash' then
   return { '' }
 end
@@ -13,7 +13,7 @@ local ok, known = pcall(knownSchemes)
 if ok then
   return known
 end
--- what is odd is made anew by those that mark or take a lease
+-- the next mark or lease replaces a damaged registry
 if known == ODD then
   return { '' }
 end

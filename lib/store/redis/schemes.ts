@@ -1,22 +1,22 @@
 import type { Scheme } from '../../values/scheme.js';
 
-/** The schemes that the registry of a table had when it was last asked. */
+/** The schemes in the registry of a table, as last read. */
 export interface KnownSchemes {
-  /** changes with them; `''` is no version */
+  /** changes with the schemes; `''` if there is none */
   readonly version: string;
   readonly schemes: readonly Scheme[];
-  /** what it tells of some of them is not to be understood: it has to be made anew */
+  /** some definitions are damaged: the registry must be replaced */
   readonly isOdd: boolean;
 }
 
 export const NO_SCHEMES: KnownSchemes = { version: '', schemes: [], isOdd: false };
 
-/** A scheme as the registry keeps it. */
+/** Encodes a scheme for the registry. */
 export function defineScheme({ id, columns, reads, tests, kinds }: Scheme): string {
   return JSON.stringify([id, columns, reads ?? null, tests ?? null, kinds ?? null]);
 }
 
-/** `undefined` if that is no scheme. */
+/** `undefined` if it is damaged. */
 export function parseScheme(definition: string): Scheme | undefined {
   let parts: unknown;
   try {

@@ -7,7 +7,7 @@ export interface Script {
   readonly sha: string;
 }
 
-/** One call of a script. All keys that it touches are declared, and are of one table: so, of one slot. */
+/** One call of a script. All keys that it uses are declared, and belong to one table, so to one slot. */
 export interface Call {
   readonly script: Script;
   readonly keys: readonly string[];
@@ -25,11 +25,11 @@ export const TRAIL = script('trail', '');
 export const RESEAL = script('reseal', '');
 
 /**
- * Runs all of them in one round trip, in their order; or in a second one from the first on that the server does not
- * have. It keeps them until it restarts or somebody flushes them. Not `defineCommand`, because that takes up a call later on whatever
- * connection there is then.
+ * Runs all calls in order and in one round trip. If the server lacks a script (after a restart or SCRIPT FLUSH), the
+ * calls from that one on are sent again with their source. `defineCommand` is not used, because it may resend a call
+ * later on another connection.
  *
- * @throws the first error that the server answered
+ * @throws the server's first error
  */
 export async function run(session: Session, calls: readonly Call[]): Promise<unknown[]> {
   const replies = await send(session, calls, ({ script }) => ['evalsha', script.sha]);
@@ -68,7 +68,7 @@ async function send(
   return calls.map((_, i) => results?.[i]?.[0] ?? results?.[i]?.[1]);
 }
 
-/** @throws what is no answer of the server's */
+/** @throws errors that are not answers of the server */
 function errorOfReply(error: unknown): unknown {
   if (error instanceof Error && error.name === 'ReplyError') {
     return error;

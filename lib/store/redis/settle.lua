@@ -4,7 +4,7 @@
 -- ARGV: the writer's id
 
 local writer = ARGV[1]
--- what is of another type is no registry, and was not ours
+-- a value of another type is not a registry
 local packed = redis.pcall('HGET', registry, 'w' .. writer)
 if type(packed) ~= 'string' then
   return
@@ -42,7 +42,7 @@ end
 
 local ok, failure = pcall(forget)
 if not ok and failure == ODD then
-  -- it is made anew, in quarantine, by the first that asks for it
+  -- the next request creates it again, in quarantine
   redis.call('DEL', registry)
 elseif not ok then
   return failed(failure)

@@ -1,4 +1,4 @@
-/** The slot of a Redis Cluster that a key is in: of what stands between its first braces, if there is anything. */
+/** The slot of a key in a Redis Cluster: the hash of the text in its first braces, or of the key if that is empty. */
 export function slotOf(key: string): number {
   const open = key.indexOf('{');
   const close = open < 0 ? -1 : key.indexOf('}', open + 1);

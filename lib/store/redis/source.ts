@@ -1,6 +1,6 @@
 /**
- * What an ioredis client looks like, and what its options look like. Told by shape, not by import: ioredis is an
- * optional peer, and the types of this package must compile where it is not installed.
+ * The shapes of ioredis' clients and options, without importing them, because ioredis is an optional peer dependency
+ * and the types of this package must compile without it.
  */
 
 /** An ioredis `Redis` or `Cluster`. */
@@ -13,19 +13,19 @@ export interface RedisClient {
   on(event: string, listener: (...args: any[]) => void): unknown;
 }
 
-/** The options of ioredis' `Redis`: these, and all the others that it has. */
+/** The options of ioredis' `Redis`: these, and all others. */
 export interface RedisConnection {
   /** default: 127.0.0.1 */
   host?: string;
   /** default: 6379 */
   port?: number;
-  /** of a Unix socket, in place of host and port */
+  /** of a Unix socket, instead of host and port */
   path?: string;
   /** number of the database; default: 0 */
   db?: number;
   username?: string;
   password?: string;
-  // `any`, because only to that may an interface like ioredis' own be assigned
+  // `any`, because ioredis' interface is assignable to nothing else
   [option: string]: any;
 }
 

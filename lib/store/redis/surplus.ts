@@ -1,29 +1,28 @@
 import type { Redis } from 'ioredis';
 
-/** What is not public of a client of ioredis. */
+/** Private members of an ioredis client. */
 interface Insides {
-  /** who waits for an answer, in the order of the answers */
+  /** commands that wait for an answer, in order */
   readonly commandQueue: { shift(): unknown };
 }
 
 /**
- * Tells of answers that nobody has asked for. After one, no answer is known to belong to its question: the connection is
- * of no more use. And if such an answer is null, ioredis would end the whole process with an error that nobody can
- * catch.
+ * Reports answers without a command. After one, answers can no longer be assigned to commands, so the connection must
+ * be replaced. And if such an answer is null, ioredis would end the process with an error that cannot be caught.
  */
-export function onSurplusAnswer(client: Redis, tell: () => void): void {
+export function onSurplusAnswer(client: Redis, report: () => void): void {
   client.on('connect', () => {
-    let told = false;
-    const answered = () => {
-      if (!told) {
-        told = true;
-        tell();
+    let isReported = false;
+    const onAnswer = () => {
+      if (!isReported) {
+        isReported = true;
+        report();
       }
     };
-    const nobody = { command: { name: 'nobody', args: [], resolve: answered, reject: answered } };
+    const surplus = { command: { name: 'surplus', args: [], resolve: onAnswer, reject: onAnswer } };
     const { commandQueue } = client as unknown as Insides;
     const shift = commandQueue.shift;
-    // no more answers than bytes: ioredis also empties the queue in a loop, which must come to an end
+    // at most one answer per byte, because ioredis also empties the queue in a loop, which must end
     let expected = 0;
     client.stream.prependListener('data', (data: Buffer) => {
       expected = data.length;
@@ -37,7 +36,7 @@ export function onSurplusAnswer(client: Redis, tell: () => void): void {
         return waiting;
       }
       expected--;
-      return nobody;
+      return surplus;
     };
   });
 }

@@ -1,10 +1,10 @@
--- Tells the steps that have come to a dependency since an entry was sealed.
+-- Returns the row deltas of a dependency since an entry was sealed.
 --
 -- KEYS: the dependency's stamp, its trail
 -- ARGV: the stamp in the seal
 --
--- Returns { stamp, step, step, … }: the stamp as it is now and the steps that lead there, or nothing if they do not, or
--- not all of them are there
+-- Returns { stamp, delta, delta, … }: the present stamp and the deltas that led to it; or false if some are missing, or
+-- if the stamp is not a later version of the one in the seal
 
 local DIGITS = 10
 
@@ -26,7 +26,7 @@ if steps.err or #steps ~= last - first then
 end
 local token = string.sub(stamp, 1, split)
 for i, step in ipairs(steps) do
-  -- each says which stamp it led to, so that the way has no gap and is the way of this stamp
+  -- each item contains the stamp that it led to, so that gaps and items of other stamps are noticed
   if string.sub(step, 1, #stamp) ~= token .. string.format('%010.0f', first + i) then
     return false
   end

@@ -4,32 +4,32 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Of a timer, in milliseconds: who is later than this was kept from being on time. */
+/** A timer that fires later than this, in milliseconds, was delayed by a busy process. */
 const HELD_UP = 20;
 
 /**
- * Gives up answers that do not come. One timer watches over all that is waited for: a timer for each would cost more
- * than the rest of a hit.
+ * Rejects answers that take too long. One timer serves all of them, because a timer for each would cost more than the
+ * rest of a hit.
  *
- * A timer that is due says only that time has passed, not that there was no answer. While the process is busy with
- * something else, answers lie unread, and when it is done its timers come before its sockets. So nobody is given up
- * before the sockets had their turn; and if the timer was held up, nobody before there was time to be heard in.
+ * A timer that fires does not prove that there was no answer: while the process is busy, answers remain unread, and its
+ * timers run before its sockets are read. So an answer is rejected only after the sockets were read; and if the timer
+ * was delayed, all deadlines are extended.
  */
 export class Watchdog {
-  /** in the order of their deadlines, since all wait equally long */
+  /** in the order of their deadlines, because all have the same timeout */
   readonly #waiting = new Set<Waiting>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param timeout how long each is waited for, in milliseconds
-   * @param error what it is given up with
+   * @param timeout of each answer, in milliseconds
+   * @param error creates the error of a rejection
    */
   constructor(
     readonly timeout: number,
     readonly error: () => Error,
   ) {}
 
-  /** The answer, or a rejection if there is none in time. */
+  /** The answer; rejects after the timeout. */
   wait<T>(answer: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { deadline: performance.now() + this.timeout, reject };
@@ -44,7 +44,7 @@ export class Watchdog {
           reject(error);
         },
       );
-      // left running when there is nothing to wait for: most often there soon is
+      // keeps running without answers to wait for, because usually there soon are some
       this.#timer ??= this.#watch(waiting.deadline);
     });
   }
@@ -53,12 +53,12 @@ export class Watchdog {
     const timer = setTimeout(
       () => {
         const heldUp = performance.now() - deadline > HELD_UP;
-        // which comes after the sockets have been read
+        // runs after the sockets have been read
         setImmediate(() => this.#look(heldUp));
       },
       Math.max(0, deadline - performance.now()),
     );
-    // what is waited for has a socket, which keeps the process alive
+    // the socket of a pending answer keeps the process alive
     return timer.unref();
   }
 

@@ -23,7 +23,7 @@ export interface Route {
   readonly before?: (field: Field) => Fields;
   /** fields that middleware around the view sets when the answer is about to be sent */
   readonly late?: (field: Field) => Fields;
-  /** of the view; its functions take whatever the framework hands them */
+  /** of the view; its functions take the framework's request */
   readonly options?: object;
   readonly page: (asked: {
     readonly method: string;

@@ -11,7 +11,7 @@ import { gate } from '../../support/gate.js';
 import { until } from '../../support/until.js';
 import { ask, type Fields, type Framework, type Reply, type Route, type Site } from './site.js';
 
-/** What views promise, whatever the framework. */
+/** The promises of views on every framework. */
 export function describeViews(framework: Framework): void {
   describe(`views of ${framework.name}`, () => {
     let started: Started;
@@ -82,8 +82,8 @@ export function describeViews(framework: Framework): void {
 
     const title = async () => (await started.orm.em.fork().findOneOrFail(Article, 1)).title;
 
-    describe('keep', () => {
-      it('status, fields and body, byte by byte', async () => {
+    describe('storing', () => {
+      it('store status, fields and body, byte by byte', async () => {
         const body = randomBytes(10_000);
         const url = await serve({ headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body });
         const [first, second] = await twice(url);
@@ -99,7 +99,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('an age that the handler gave, and add to it', async () => {
+      it('store an age that the handler set, and add to it', async () => {
         const url = await serve({ headers: { age: '100' }, body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal('100');
@@ -107,7 +107,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('the status message', async () => {
+      it('store the status message', async () => {
         if (framework.withoutMessage) {
           expect(framework.name).to.equal('Hono'); // whose server sends the usual one
           return;
@@ -121,7 +121,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('text and JSON with the type that the framework gave them', async () => {
+      it('store text and JSON with the type that the framework set', async () => {
         const url = await serve({ body: { title: 'Größe 😀' } });
         const [first, second] = await twice(url);
         expect(runs).to.equal(1);
@@ -130,7 +130,7 @@ export function describeViews(framework: Framework): void {
         expect(second.headers.etag).to.equal(first.headers.etag);
       });
 
-      it('answers of no length, redirects for good, and that there is nothing', async () => {
+      it('store empty responses, permanent redirects, and 404', async () => {
         for (const reply of [
           { status: 200, body: '' },
           { status: 204 },
@@ -149,7 +149,7 @@ export function describeViews(framework: Framework): void {
         }
       });
 
-      it('when an answer was made, and say how old it is', async () => {
+      it('store the creation time of a response, and send its age', async () => {
         const url = await serve({ body: 'x' });
         const [first, second] = await twice(url);
         expect(first.headers.age).to.equal(undefined);
@@ -161,7 +161,7 @@ export function describeViews(framework: Framework): void {
         );
       });
 
-      it('nothing of what middleware around them says about a request', async () => {
+      it('store no fields that middleware around them sets for a request', async () => {
         const [first, second] = await twice(await serve({ body: 'x' }));
         expect(first.headers['x-request']).to.match(/^r\d+$/);
         expect(second.headers['x-request'])
@@ -171,24 +171,27 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('do not keep', () => {
+    describe('exclusions', () => {
       const replies: Record<string, Reply> = {
         'a cookie': { headers: { 'set-cookie': 'a=b' }, body: 'x' },
         cookies: { headers: { 'set-cookie': ['a=b', 'c=d'] }, body: 'x' },
-        'a private answer': { headers: { 'cache-control': 'max-age=60, private' }, body: 'x' },
-        'an answer that is private in part': { headers: { 'cache-control': 'private="x-user"' }, body: 'x' },
+        'a private response': { headers: { 'cache-control': 'max-age=60, private' }, body: 'x' },
+        'a partly private response': { headers: { 'cache-control': 'private="x-user"' }, body: 'x' },
         'no-store': { headers: { 'cache-control': 'No-Store' }, body: 'x' },
-        'a partial answer': { status: 206, headers: { 'content-range': 'bytes 0-0/9' }, body: 'x' },
-        'a redirect for now': { status: 302, headers: { location: '/' }, body: 'x' },
-        'a refusal': { status: 403, body: 'x' },
-        'a failure': { status: 500, body: 'x' },
-        'a busy server': { status: 503, body: 'x' },
-        'what varies by a field that is not in the key': { headers: { vary: 'accept-language' }, body: 'x' },
-        'what varies by anything': { headers: { vary: '*' }, body: 'x' },
-        'what was encoded for one client': { headers: { 'content-encoding': 'x-own' }, body: 'x' },
+        'a partial response': { status: 206, headers: { 'content-range': 'bytes 0-0/9' }, body: 'x' },
+        'a temporary redirect': { status: 302, headers: { location: '/' }, body: 'x' },
+        'a 403': { status: 403, body: 'x' },
+        'a 500': { status: 500, body: 'x' },
+        'a 503': { status: 503, body: 'x' },
+        'a response that varies by a field that is not in the key': {
+          headers: { vary: 'accept-language' },
+          body: 'x',
+        },
+        'a response that varies by anything': { headers: { vary: '*' }, body: 'x' },
+        'a response that was encoded for one client': { headers: { 'content-encoding': 'x-own' }, body: 'x' },
       };
       for (const [what, reply] of Object.entries(replies)) {
-        it(what, async () => {
+        it(`do not store ${what}`, async () => {
           const [first, second] = await twice(await serve(reply));
           expect(runs).to.equal(2);
           for (const { status, headers, body } of [first, second]) {
@@ -202,20 +205,20 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('a stream', async () => {
+      it('do not store a stream', async () => {
         const url = await serve(() => ({ body: Readable.from(slowly(['a', 'b', 'c'])) }));
         const answers = await twice(url);
         expect(runs).to.equal(2);
         expect(answers.map(({ body }) => body.toString())).to.deep.equal(['abc', 'abc']);
       });
 
-      it('what is larger than they may', async () => {
+      it('do not store a body above the size limit', async () => {
         const answers = await twice(await serve({ body: 'x'.repeat(101) }, { maxBody: 100 }));
         expect(runs).to.equal(2);
         expect(answers.map(({ body }) => body.length)).to.deep.equal([101, 101]);
       });
 
-      it('what a handler throws', async () => {
+      it('do not store exceptions of a handler', async () => {
         const url = await serve(() => {
           throw new Error('on purpose');
         });
@@ -224,7 +227,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('what nobody waited for, and are not stuck', async () => {
+      it('do not store a response whose client has gone, and do not hang', async () => {
         const { reached, pass, open } = gate();
         const url = await serve(async () => {
           if (runs === 1) {
@@ -237,7 +240,7 @@ export function describeViews(framework: Framework): void {
         await reached;
         impatient.destroy();
         try {
-          // while the handler of who has gone is still at it
+          // while the handler of the client that has gone is still running
           const { body } = await ask(url);
           expect([body.toString(), runs]).to.deep.equal(['x', 2]);
         } finally {
@@ -247,7 +250,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('look at an answer as it is sent:', () => {
+    describe('the response as it is sent', () => {
       const FORBIDDING: readonly Fields[] = [
         { 'cache-control': 'private' },
         { 'cache-control': 'no-store' },
@@ -338,7 +341,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('fields of others are neither lost, nor sent twice, nor those of another request', async () => {
+      it('fields of middleware are neither lost, nor sent twice, nor those of another request', async () => {
         let nonce = 0;
         const url = await serve(
           ({ remove }) => {
@@ -375,10 +378,10 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('know which handler it is:', () => {
+    describe('identifying the handler', () => {
       const pageOf = (body: string) => routeOf(() => ({ body }), body === 'admin' ? { role: 'admin' } : {});
 
-      it('two of the same text on one URL share nothing, and each keeps its own', async () => {
+      it('two handlers of the same text on one URL share nothing, and each has its own cache', async () => {
         const url = await serveAll(pageOf('admin'), pageOf('public'));
         for (const _ of [1, 2, 3]) {
           for (const [headers, expected] of [
@@ -393,7 +396,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('of two applications of the same text on one host share nothing, and each keeps its own', async () => {
+    it('of two applications of the same text on one host share nothing, and each has its own cache', async () => {
       const sites: Site[] = [];
       try {
         for (const body of ['one', 'two']) {
@@ -413,7 +416,7 @@ export function describeViews(framework: Framework): void {
       }
     });
 
-    describe('know nothing of most fields of requests:', () => {
+    describe('fields of requests', () => {
       const BROWSER = {
         accept: 'text/html,application/xhtml+xml,*/*;q=0.8',
         'accept-encoding': 'gzip, deflate, br, zstd',
@@ -452,7 +455,7 @@ export function describeViews(framework: Framework): void {
         tracestate: `vendor=${n}`,
       });
 
-      it('those of browsers, proxies and tracing are in no one’s way', async () => {
+      it('fields of browsers, proxies and tracing are harmless', async () => {
         const url = await serve({ body: 'x' });
         for (const n of [1, 2, 3]) {
           await ask(url, { ...BROWSER, ...proxies(n), referer: `/${n}` });
@@ -471,7 +474,7 @@ export function describeViews(framework: Framework): void {
         'remote-user',
         'baggage',
       ]) {
-        it(`a request with ${name} is given nothing that was made for another, and leaves nothing`, async () => {
+        it(`a request with ${name} neither reads nor stores responses`, async () => {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           for (const value of ['a', 'b', 'a', undefined, 'b', undefined]) {
             const { body } = await ask(url, value === undefined ? {} : { [name]: value });
@@ -482,7 +485,7 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('one that `vary` names is part of the key', async () => {
+      it('a field that `vary` names is part of the key', async () => {
         const url = await serve(({ field }) => ({ body: `for ${field('x-tenant')}` }), {
           vary: ['X-Tenant'],
         });
@@ -494,7 +497,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('one that answers name in `Vary` is part of the key, once it is known', async () => {
+      it('a field that responses name in `Vary` is part of the key, once it is known', async () => {
         const url = await serve(({ field }) => ({
           headers: { vary: 'X-Tenant' },
           body: `for ${field('x-tenant')}`,
@@ -507,7 +510,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.be.lessThan(5);
       });
 
-      it('one by which proxies and handlers choose is part of the key, as it was sent', async () => {
+      it('a field by which proxies and handlers choose is part of the key, as it was sent', async () => {
         for (const name of ['x-original-url', 'x-requested-with', 'content-type', 'sec-fetch-dest']) {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           for (const value of ['/a', '/A', '/a', '/A']) {
@@ -524,7 +527,7 @@ export function describeViews(framework: Framework): void {
     });
 
     describe('with a body of the request', () => {
-      it('neither keep nor serve', async () => {
+      it('neither store nor serve responses', async () => {
         const url = await serve(({ field }) => ({ body: field('content-length') ?? 'none' }));
         const withBody = { 'content-type': 'text/plain', 'content-length': '5' };
         expect((await ask(url, withBody, 'GET', 'hello')).body.toString()).to.equal('5');
@@ -536,7 +539,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(3);
       });
 
-      it('that never comes hold up no other request', async () => {
+      it('that never arrives delay no other request', async () => {
         const stopped = gate();
         const url = await serve(async ({ field }) => {
           if (field('content-length') !== undefined || field('transfer-encoding') !== undefined) {
@@ -560,7 +563,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('wait for a handler that hangs for 5 seconds, and no longer', async () => {
+    it('wait at most 5 seconds for a handler that hangs', async () => {
       const hanging = gate();
       const url = await serve(
         async () => {
@@ -595,14 +598,14 @@ export function describeViews(framework: Framework): void {
       }
     });
 
-    describe('do not use the cache for', () => {
+    describe('bypassing requests', () => {
       for (const [name, value] of Object.entries({
         cookie: 'session=1',
         'if-match': '"x"',
         'if-unmodified-since': 'Tue, 02 Jan 2024 00:00:00 GMT',
         'cache-control': 'no-store',
       })) {
-        it(`a request with ${name}`, async () => {
+        it(`do not use the cache for a request with ${name}`, async () => {
           const url = await serve(({ field }) => ({ body: `for ${field(name)}` }));
           await twice(url);
           expect((await ask(url, { [name]: value })).body.toString()).to.equal(`for ${value}`);
@@ -610,14 +613,14 @@ export function describeViews(framework: Framework): void {
         });
       }
 
-      it('methods that are not safe', async () => {
+      it('do not use the cache for unsafe methods', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);
         await ask(url, {}, 'POST');
         expect(runs).to.equal(2);
       });
 
-      it('somebody who is authorized, unless that is in the key', async () => {
+      it('do not use the cache for an authorized request, unless the credentials are in the key', async () => {
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }));
         await twice(url);
         const { body } = await ask(url, { authorization: 'Basic me' });
@@ -626,7 +629,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url)).body.toString()).to.equal('for undefined');
       });
 
-      it('parts of a body', async () => {
+      it('do not use the cache for parts of a body', async () => {
         const url = await serve({ body: 'x' });
         await twice(url);
         await ask(url, { range: 'bytes=0-0' });
@@ -634,8 +637,8 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('tell apart', () => {
-      it('hosts, paths, and queries that are written differently', async () => {
+    describe('the key', () => {
+      it('separate hosts, paths, and queries that are written differently', async () => {
         const url = await serve(() => ({ body: `run ${runs}` }));
         const targets = [`${url}?a=1&b=2`, `${url}?b=2&a=1`, `${url}?a=1&b=2&`, `${url}?`, url];
         const bodies = new Set<string>();
@@ -652,7 +655,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(6);
       });
 
-      it('what `vary` names, and say so', async () => {
+      it('separate values of fields that `vary` names, which they also send in `Vary`', async () => {
         const url = await serve(({ field }) => ({ body: field('accept-language') ?? 'none' }), {
           vary: ['Accept-Language'],
         });
@@ -667,7 +670,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('what a function makes of a field', async () => {
+      it('separate results of a function of a field', async () => {
         const role = (native: any) => framework.field(native, 'authorization')?.slice(0, 1) ?? null;
         const url = await serve(({ field }) => ({ body: `for ${field('authorization')}` }), {
           vary: { authorization: role },
@@ -680,7 +683,7 @@ export function describeViews(framework: Framework): void {
         expect(bodies).to.deep.equal(['for a1', 'for a1', 'for b1']);
       });
 
-      it('what `extra` gives', async () => {
+      it('separate values of `extra`', async () => {
         const url = await serve(({ field }) => ({ body: field('user-agent') ?? '' }), {
           extra: (native: any) => framework.field(native, 'user-agent'),
         });
@@ -691,15 +694,15 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('nothing that `extra` cannot tell apart: that is an error', async () => {
+      it('separate no values of `extra` without an exact key: these are an error', async () => {
         const url = await serve({ body: 'x' }, { extra: () => new (class User {})() });
         expect((await ask(url)).status).to.equal(500);
         expect(runs).to.equal(0);
       });
     });
 
-    describe('let others ask again', () => {
-      it('with an ETag, also when there is nothing to serve yet', async () => {
+    describe('conditional requests', () => {
+      it('support conditional requests with an ETag, also on a miss', async () => {
         const url = await serve({ headers: { 'content-type': 'text/plain' }, body: 'x' });
         const { headers } = await ask(url);
         expect(headers.etag).to.be.a('string');
@@ -718,7 +721,7 @@ export function describeViews(framework: Framework): void {
         expect([other.status, other.body.toString()]).to.deep.equal([200, 'x']);
       });
 
-      it('with the ETag and the date that the handler gave', async () => {
+      it('support conditional requests with the ETag and the date that the handler set', async () => {
         const given = {
           etag: '"own"',
           'last-modified': 'Tue, 02 Jan 2024 00:00:00 GMT',
@@ -738,7 +741,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(1);
       });
 
-      it('by HEAD, which a kept GET answers, and which keeps nothing itself', async () => {
+      it('support conditional requests by HEAD, which a stored GET answers, and which stores nothing itself', async () => {
         const url = await serve({ body: 'four' });
         await ask(url, {}, 'HEAD');
         await started.cache.idle();
@@ -752,8 +755,8 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    describe('as samples', () => {
-      it('are kept until a row changes, and made anew at the very next request', async () => {
+    describe('with samples', () => {
+      it('are cached until a row changes, and created again at the next request', async () => {
         const url = await serve(async () => ({ body: await title() }), { samples: Article });
         const [first, second] = await twice(url);
         expect([first, second].map(({ body }) => body.toString())).to.deep.equal(['First', 'First']);
@@ -763,7 +766,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('are kept while rows change that they do not stand for', async () => {
+      it('are kept when rows outside of the samples change', async () => {
         const url = await serve(async () => ({ body: await title() }), {
           samples: { entity: Article, where: { author: 1 } },
         });
@@ -777,7 +780,7 @@ export function describeViews(framework: Framework): void {
         expect(runs).to.equal(2);
       });
 
-      it('may depend on the request', async () => {
+      it('may have samples that depend on the request', async () => {
         const url = await serve(async () => ({ body: await title() }), {
           samples: (native: any) => ({
             entity: Article,
@@ -795,7 +798,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url, { 'user-agent': '1' })).body.toString()).to.equal('Changed');
       });
 
-      it('are not kept if a row changes while they are made', async () => {
+      it('are not stored if a row changes while they are created', async () => {
         const { reached, pass, open } = gate();
         const url = await serve(
           async () => {
@@ -816,7 +819,7 @@ export function describeViews(framework: Framework): void {
         expect((await ask(url)).body.toString()).to.equal('Changed');
       });
 
-      it('are made once for those who ask at once', async () => {
+      it('are created once for concurrent requests', async () => {
         const { reached, pass, open } = gate();
         let arrived = 0;
         const url = await serve(
@@ -836,7 +839,7 @@ export function describeViews(framework: Framework): void {
       });
     });
 
-    it('are dropped by URL, with all that is kept of it', async () => {
+    it('are dropped by URL, with all variants', async () => {
       const url = await serve(({ field }) => ({ body: field('accept-language') ?? '' }), {
         vary: ['accept-language'],
       });
@@ -861,7 +864,7 @@ export function describeViews(framework: Framework): void {
       expect(runs).to.equal(8);
     });
 
-    it('that are dropped while they are made are not kept', async () => {
+    it('are not stored if they are dropped while they are created', async () => {
       const { reached, pass, open } = gate();
       const url = await serve(async () => {
         await pass();

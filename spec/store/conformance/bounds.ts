@@ -30,7 +30,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     return (await store.schemes(ARTICLE)).map(({ id }) => id);
   }
 
-  it('forgets the schemes that were used least recently', async () => {
+  it('forgets the least recently used schemes', async () => {
     const subject = await make({ maxSchemes: 3 });
     const { store } = subject;
     for (const column of ['a', 'b', 'c', 'a', 'd', 'e']) {
@@ -40,7 +40,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     expect(await schemesKnown(subject)).to.have.members(['a', 'd', 'e']);
   });
 
-  it('makes room for many schemes at once, so as not to lose all entries for each', async () => {
+  it('forgets several schemes at once, because each time drops all entries', async () => {
     const subject = await make({ maxSchemes: 32 });
     const { store } = subject;
     for (let i = 0; i < 32; i++) {
@@ -66,7 +66,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     expect(await schemesKnown(subject)).to.have.members(['a', 'b', 'c', 'd']);
   });
 
-  it('serves nothing that depends on a scheme which writers no longer hear of', async () => {
+  it('serves no entry with a scheme that writers no longer know', async () => {
     const { store, other } = await make({ maxSchemes: 2 });
     await cache(store, seven, 'old');
     const early = await leaseTrusted(store, seven);
@@ -83,7 +83,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     await expectHit(store, seven, 'new');
   });
 
-  it('does not take a scheme that comes back for one that a writer in flight knows', async () => {
+  it('treats a forgotten scheme that is registered again as unknown to writers in flight', async () => {
     const { store, other } = await make({ maxSchemes: 2 });
     await cache(store, seven, 'old');
     await trust(store, byColumn('a'));
@@ -94,7 +94,7 @@ export function describeBounds(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).writers.map(({ id }) => id)).to.deep.equal([w.id]);
   });
 
-  it('forgets all writers for a quarantine when those that died without settling are too many', async () => {
+  it('replaces the registry by one in quarantine when too many writers died without settling', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');
     const thousands = (n: number) => Array.from({ length: 2000 }, (_, i) => category(`${n} ${i}`));

@@ -29,7 +29,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
   const fresh = articles(status('new'));
   const authors = query(on(AUTHOR, ALL));
 
-  it('forgets everything on a table if nobody can tell what a writer touches', async () => {
+  it('drops everything on a table if it is unknown what a writer touches', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     await cache(store, fresh, 'fresh');
@@ -41,7 +41,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await expectHit(store, authors, 'authors');
   });
 
-  it('refuses everything on that table until the writer settles', async () => {
+  it('refuses leases on that table until the writer settles', async () => {
     const { store, other } = await make();
     await trust(store, articles(category('7'), status('new')));
     const [first, second] = [writer(), writer()];
@@ -55,7 +55,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('does so even if it can be told for some schemes', async () => {
+  it('drops everything on a table even if the touched values are known for some schemes', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');
     await cache(store, fresh, 'fresh');
@@ -81,7 +81,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await leaseGranted(store, articles(category('8')));
   });
 
-  it('takes a writer that touches too many dependencies for one that touches everything', async () => {
+  it('treats a writer that touches too many dependencies as touching everything', async () => {
     const { store } = await make({ maxTouched: 3 });
     const categories = (count: number) => Array.from({ length: count }, (_, i) => category(`many ${i}`));
     await cache(store, seven, 'seven');
@@ -138,7 +138,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await expectHit(store, seven, 'seven again');
   });
 
-  it('drops nothing if no table is named', async () => {
+  it('drops nothing without a table', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');
     await store.drop([]);
@@ -146,7 +146,7 @@ export function describeEverything(makeSubject: MakeSubject): void {
     await expectHit(store, seven, 'seven');
   });
 
-  it('keeps refusing what a writer in flight touches, although it was dropped', async () => {
+  it('still refuses leases on what a writer in flight touches after that was dropped', async () => {
     const { store } = await make();
     await trust(store, seven);
     await store.mark(writer(), [touching(ARTICLE, category('7'))]);

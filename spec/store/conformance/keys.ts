@@ -25,7 +25,7 @@ export function describeKeys(makeSubject: MakeSubject): void {
     values: ANY_TEXT,
   });
 
-  it('keeps dependencies apart, whatever their values and columns look like', async () => {
+  it('separates dependencies, whatever their values and columns', async () => {
     const { store, other } = await make();
     let run = 0;
 
@@ -51,7 +51,7 @@ export function describeKeys(makeSubject: MakeSubject): void {
     );
   });
 
-  it('keeps tables apart, whatever they are called', async () => {
+  it('separates tables, whatever their names', async () => {
     const { store, other } = await make();
 
     await fc.assert(
@@ -73,7 +73,7 @@ export function describeKeys(makeSubject: MakeSubject): void {
     );
   });
 
-  it('keeps entries apart, whatever their keys look like', async () => {
+  it('separates entries, whatever their keys', async () => {
     const { store } = await make();
     const tables = [on('T', { scheme: { id: '', columns: [] }, values: '' })];
 
@@ -93,7 +93,7 @@ export function describeKeys(makeSubject: MakeSubject): void {
     );
   });
 
-  it('does not let an entry pass for a stamp or a registry', async () => {
+  it('does not take an entry for a stamp or a registry', async () => {
     const { store, evict } = await make();
     const address = query(on('T', { scheme: { id: '', columns: [] }, values: '' }));
     await cache(store, address, 'result');

@@ -21,7 +21,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
   const make = subjects(makeSubject);
   const seven = articles(category('7'));
 
-  it('tells which stamps an entry carries, so that another may carry them', async () => {
+  it('returns the stamps of an entry, so that another entry may carry them', async () => {
     const { store } = await make();
     const seal = await leaseTrusted(store, seven);
     await store.fill(seven, seal, Buffer.from('seven'), LONG);
@@ -34,7 +34,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await expectMiss(store, other);
   });
 
-  it('forgets an entry after its timeout', async () => {
+  it('drops an entry after its timeout', async () => {
     const { store, pass } = await make();
     const seal = await leaseTrusted(store, seven);
     await store.fill(seven, seal, Buffer.from('seven'), 60);
@@ -45,7 +45,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await expectMiss(store, seven);
   });
 
-  it('misses once the stamps are gone, and makes others', async () => {
+  it('misses after the stamps have expired, and creates new ones', async () => {
     const { store, pass } = await make();
     const seal = await leaseTrusted(store, seven, 60);
     await store.fill(seven, seal, Buffer.from('seven'), 1000);
@@ -70,7 +70,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await expectHit(store, seven, 'seven');
   });
 
-  it('keeps a writer in flight for as long as it does not settle', async () => {
+  it('keeps a writer in flight until it settles', async () => {
     const { store, pass } = await make();
     await trust(store, seven);
     await store.mark(writer(), [touching(ARTICLE, category('7'))]);
@@ -79,7 +79,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).writers).to.have.lengthOf(1);
   });
 
-  it('takes a timeout of part of a second', async () => {
+  it('supports a timeout below one second', async () => {
     const { store, pass } = await make();
     await store.fill(seven, await leaseTrusted(store, seven), Buffer.from('seven'), 0.0001);
     await pass(1);
@@ -87,7 +87,7 @@ export function describeLifetime(makeSubject: MakeSubject): void {
     await expectMiss(store, seven);
   });
 
-  it('does nothing any more once it is closed, and says so', async () => {
+  it('rejects every call after it was closed', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');
     await store.close();

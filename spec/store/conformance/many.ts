@@ -41,7 +41,7 @@ export function describeMany(makeSubject: MakeSubject): void {
     return (await store.readMany(addresses)).map(found => found?.id);
   }
 
-  it('are found in the order in which they are asked for, where they are', async () => {
+  it('are returned in the requested order, with gaps for misses', async () => {
     const { store, other } = await make();
     await cache(store, one, 'one');
     await cache(store, three, 'three');
@@ -58,7 +58,7 @@ export function describeMany(makeSubject: MakeSubject): void {
     expect(await payloads(store)).to.deep.equal([]);
   });
 
-  it('are found as each by itself', async () => {
+  it('are the same entries as each read by itself', async () => {
     const { store, other } = await make();
     const seven = articles(SEVEN);
     await cache(store, one, 'one');
@@ -79,7 +79,7 @@ export function describeMany(makeSubject: MakeSubject): void {
     }
   });
 
-  it('take the newer seal as each by itself', async () => {
+  it('are resealed like each by itself', async () => {
     const { store } = await make();
     const seven = articles(SEVEN);
     await cache(store, seven, 'seven');
@@ -94,7 +94,7 @@ export function describeMany(makeSubject: MakeSubject): void {
     expect(again!.id).not.to.equal(found!.id);
   });
 
-  it('have ids that stay what they are until they are filled anew', async () => {
+  it('have ids that change only when they are filled again', async () => {
     const { store, other } = await make();
     await cache(store, one, 'one');
     await cache(store, two, 'two');
@@ -110,7 +110,7 @@ export function describeMany(makeSubject: MakeSubject): void {
     expect(after[1]).to.equal(before[1]);
   });
 
-  it('are never some from before a write and others from after it', async () => {
+  it('are never mixed from before and after a write', async () => {
     const { store, other } = await make();
     // two rows on two tables, which are only written together; a row is the number of times that it has been written
     const rows = [query(on(ARTICLE, category('1'))), query(on(AUTHOR, category('1')))];

@@ -35,7 +35,7 @@ export function describeParallel(makeSubject: MakeSubject): void {
       const lease = await via.lease(address, LONG);
       if (lease.granted) {
         const selected = String(database.get(row));
-        // whoever is quick may come between
+        // others may come between
         await turn();
         await via.fill(address, lease.seal, Buffer.from(selected), LONG);
       }

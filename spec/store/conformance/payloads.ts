@@ -7,12 +7,12 @@ export function describePayloads(makeSubject: MakeSubject): void {
   const make = subjects(makeSubject);
   const address = articles(category('7'));
 
-  it('misses what was never filled', async () => {
+  it('misses an entry that was never filled', async () => {
     const { store } = await make();
     await expectMiss(store, address);
   });
 
-  it('gives back what was filled, byte for byte, to every process', async () => {
+  it('returns the payload that was filled, byte for byte, in every process', async () => {
     const { store, other } = await make();
     const seal = await leaseTrusted(store, address);
 
@@ -26,7 +26,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
     );
   });
 
-  it('gives back a large payload', async () => {
+  it('returns a large payload', async () => {
     const { store } = await make();
     const payload = Buffer.alloc(5_000_000, 'article');
     await store.fill(address, await leaseTrusted(store, address), payload, LONG);
@@ -34,7 +34,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
     expect(Buffer.compare((await store.read(address))!.payload, payload)).to.equal(0);
   });
 
-  it('keeps what was filled, whatever its filler does to the payload later', async () => {
+  it('keeps the payload as it was filled, even if the caller changes the buffer later', async () => {
     const { store } = await make();
     const payload = Buffer.from('as it was');
     const filled = store.fill(address, await leaseTrusted(store, address), payload, LONG);
@@ -45,7 +45,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
     await expectHit(store, address, 'as it was');
   });
 
-  it('does not let one reader change what another reads', async () => {
+  it('returns separate payloads to readers', async () => {
     const { store } = await make();
     await cache(store, address, 'as it was');
     (await store.read(address))!.payload.fill(0);
@@ -62,7 +62,7 @@ export function describePayloads(makeSubject: MakeSubject): void {
     await expectHit(store, address, 'second');
   });
 
-  it('does not serve what was filled under a seal that it never gave', async () => {
+  it('does not serve an entry with a seal that it never issued', async () => {
     const { store } = await make();
     const seal = await leaseTrusted(store, address);
     for (const forged of ['', ',', seal.slice(1), `${seal},`, seal.replace(',', '')]) {

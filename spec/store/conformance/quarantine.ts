@@ -25,7 +25,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
   const joined = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
   const registry = `t:{${ARTICLE}}`;
 
-  it('holds every new registry, for everybody and every scheme, until it is lifted', async () => {
+  it('refuses leases of every process and scheme on a new registry until it is lifted', async () => {
     const { store, other } = await make();
     const refusal = await leaseRefused(store, seven);
     expect(refusal.writers).to.deep.equal([]);
@@ -39,7 +39,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await leaseGranted(store, articles(ALL));
   });
 
-  it('tells of each table’s', async () => {
+  it('is reported for each table', async () => {
     const { store } = await make();
     const { quarantines } = await leaseRefused(store, joined);
     expect(quarantines.map(({ table }) => table)).to.have.members([ARTICLE, AUTHOR]);
@@ -50,7 +50,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     ]);
   });
 
-  it('starts again when the registry is lost, and forgets all that depends on the table', async () => {
+  it('starts again when the registry is lost, and everything that depends on the table is dropped', async () => {
     const { store, evict } = await make();
     await cache(store, seven, 'seven');
     await evict(registry);
@@ -59,7 +59,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await expectMiss(store, seven);
   });
 
-  it('is not lifted by who means an earlier one', async () => {
+  it('is not lifted with the nonce of an earlier one', async () => {
     const { store, evict } = await make();
     const [first] = (await leaseRefused(store, seven)).quarantines;
     await evict(registry);
@@ -72,7 +72,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('may be lifted twice, or never have been', async () => {
+  it('may be lifted twice, or without having existed', async () => {
     const { store } = await make();
     const [quarantine] = (await leaseRefused(store, seven)).quarantines;
     await store.lift({ table: 'no.such.table', nonce: quarantine!.nonce });
@@ -82,7 +82,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('begins with a writer too, which is recorded and outlives it', async () => {
+  it('also begins with a mark, whose writer remains in flight when it is lifted', async () => {
     const { store, other } = await make();
     const w = writer();
     await other.mark(w, [touching(ARTICLE, category('7'))]);
@@ -94,7 +94,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('records writers while it lasts', async () => {
+  it('does not prevent that writers are recorded', async () => {
     const { store } = await make();
     const [quarantine] = (await leaseRefused(store, seven)).quarantines;
     const w = writer();
@@ -105,7 +105,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await leaseGranted(store, articles(category('8')));
   });
 
-  it('makes worthless what was leased before it', async () => {
+  it('invalidates leases from before it', async () => {
     const { store, evict } = await make();
     await trust(store, seven);
     const seal = await leaseGranted(store, seven);
@@ -116,7 +116,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     await expectMiss(store, seven);
   });
 
-  it('begins if a writer finds the registry lost, and forgets what that cannot know', async () => {
+  it('begins if a writer finds the registry lost, and everything that depends on the table is dropped', async () => {
     const { store, other, evict } = await make();
     await cache(store, seven, 'seven');
     await evict(registry);
@@ -126,7 +126,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).quarantines).to.have.lengthOf(1);
   });
 
-  it('begins anew after everything was cleared', async () => {
+  it('begins again after everything was cleared', async () => {
     const { store, other } = await make();
     await cache(store, joined, 'joined');
     await other.clear();
@@ -135,7 +135,7 @@ export function describeQuarantine(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, joined)).quarantines).to.have.lengthOf(2);
   });
 
-  it('does not begin for tables that are to be kept when everything else is cleared', async () => {
+  it('does not begin for tables that are kept when everything else is cleared', async () => {
     const { store, other } = await make();
     const authors = query(on(AUTHOR, ALL));
     await cache(store, joined, 'joined');

@@ -9,11 +9,11 @@ export function describeRandom(makeSubject: MakeSubject): void {
   const numRuns = Number(process.env.CACHEOPS_RUNS ?? 200);
 
   for (const [name, limits] of Object.entries({
-    'with room enough': {},
-    'with hardly room for schemes': { maxSchemes: 2 },
-    'with hardly room for what a writer touches': { maxTouched: 2 },
+    'with enough room': {},
+    'with room for two schemes': { maxSchemes: 2 },
+    'with room for two touched dependencies': { maxTouched: 2 },
   })) {
-    it(`never leads to a stale answer, ${name}`, async () => {
+    it(`never leads to a stale result, ${name}`, async () => {
       const subject = await make(limits);
       let worlds = 0;
       let hits = 0;

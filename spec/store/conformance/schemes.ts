@@ -45,7 +45,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect([...asked.values()]).to.have.deep.members([both, category('7').scheme]);
   });
 
-  it('has a writer heed schemes that were registered since it last wrote', async () => {
+  it('passes schemes that were registered since its last write to a writer', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     const first = writer();
@@ -58,7 +58,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, fresh)).writers).to.have.lengthOf(1);
   });
 
-  it('refuses every reader of a scheme that a writer in flight could not know, until it settles', async () => {
+  it('refuses leases on a scheme that a writer in flight did not know, until it settles', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     const w = writer();
@@ -74,7 +74,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     await leaseGranted(store, fresh);
   });
 
-  it('refuses them for each such writer, and not for those that came later', async () => {
+  it('refuses such leases for each writer that did not know the scheme, and not for later writers', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     const [first, second, later] = [writer(), writer(), writer()];
@@ -89,7 +89,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     await leaseGranted(store, fresh);
   });
 
-  it('does not starve a new scheme, although some writer is always in flight', async () => {
+  it('grants a lease on a new scheme eventually, although some writer is always in flight', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     let last = writer();
@@ -104,7 +104,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     await expectHit(store, fresh, 'fresh');
   });
 
-  it('refuses a query that mixes a scheme that is known and one that is not', async () => {
+  it('refuses a query with a known and an unknown scheme', async () => {
     const { store } = await make();
     await trust(store, seven);
     const w = writer();
@@ -114,7 +114,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('tells a process that has not written yet the schemes that readers use', async () => {
+  it('returns the readers’ schemes to a process that has not written yet', async () => {
     const { store, other } = await make();
     await cache(store, articles(category('7'), status('new')), 'cached');
 
@@ -122,7 +122,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect(await other.schemes('no.such.table')).to.deep.equal([]);
   });
 
-  it('tells a process what it has learnt since, when it wrote', async () => {
+  it('returns the schemes that a process has learnt by writing', async () => {
     const { store, other } = await make();
     expect(await other.schemes(ARTICLE)).to.deep.equal([]);
     await cache(store, seven, 'seven');
@@ -133,7 +133,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect(await other.schemes(ARTICLE)).to.deep.equal([CATEGORY]);
   });
 
-  it('tells a process of what its own readers have asked for since', async () => {
+  it('returns the schemes that readers of the same process have registered', async () => {
     const { store } = await make();
     expect(await store.schemes(ARTICLE)).to.deep.equal([]);
     await cache(store, seven, 'seven');
@@ -143,7 +143,7 @@ export function describeSchemes(makeSubject: MakeSubject): void {
     expect(await store.schemes(ARTICLE)).to.have.deep.members([CATEGORY, STATUS]);
   });
 
-  it('keeps the tables’ schemes apart', async () => {
+  it('separates the schemes of tables', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     const asked: string[] = [];

@@ -65,7 +65,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     expect(await store.read(address)).to.equal(undefined);
   }
 
-  it('tells what has happened since an entry was filled, and finds it all the same', async () => {
+  it('returns the entry with its row deltas since the fill', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     await expectHit(other, seven, 'seven');
@@ -82,7 +82,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     }
   });
 
-  it('tells what has happened since the lease, and nothing from before', async () => {
+  it('returns the row deltas since the lease, and none from before', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -95,7 +95,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     await expectHit(store, seven, 'seven again');
   });
 
-  it('tells it of each dependency by itself', async () => {
+  it('returns the row deltas of each dependency', async () => {
     const { store, other } = await make();
     const several = query(on(ARTICLE, SEVEN, category('1'), EIGHT), on(AUTHOR, SEVEN));
     await cache(store, several, 'several');
@@ -114,7 +114,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     await expectNothing(store, several);
   });
 
-  it('gives no lease while a writer is in flight, whose steps it tells already', async () => {
+  it('grants no lease while a writer is in flight, but returns its row deltas', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     const w = writer();
@@ -126,7 +126,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('tells all steps of a writer that marks twice, and records one that has none', async () => {
+  it('returns all row deltas of a writer that marks twice, and records a writer without deltas', async () => {
     const { store } = await make();
     await cache(store, seven, 'seven');
     const w = writer();
@@ -139,7 +139,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     expect(await stepsFound(store)).to.deep.equal([price(1), price(1), price(2)]);
   });
 
-  it('asks writers with the columns that are read and tested', async () => {
+  it('passes the columns that are read and tested to writers', async () => {
     const { store, other } = await make();
     const scheme = { id: 'a!b?c', columns: ['a'], reads: ['b'], tests: ['c'] };
     await cache(store, articles({ scheme, values: '1' }), 'one');
@@ -154,7 +154,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     expect(asked).to.have.deep.members([scheme, { id: '!', columns: [], reads: [] }]);
   });
 
-  it('keeps any values, of any length that has room', async () => {
+  it('stores values of any kind and length within its limits', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     const value = fc.option(ANY_TEXT.map(text => text.toWellFormed()));
@@ -176,7 +176,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     );
   });
 
-  it('does so whatever the dependency looks like', async () => {
+  it('returns row deltas whatever the dependency looks like', async () => {
     const { store, other } = await make();
     let run = 0;
 
@@ -194,7 +194,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
   });
 
   describe('a miss', () => {
-    it('is what a writer leaves behind that cannot tell its steps', async () => {
+    it('follows a writer without known row deltas', async () => {
       const { store, other } = await make();
       await cache(store, seven, 'seven');
       await write(store, stepping(ARTICLE, SEVEN, price(1)));
@@ -205,7 +205,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectNothing(store);
     });
 
-    it('is what comes of a step that is too large, or of too many', async () => {
+    it('follows a row delta that is too large, or too many of them', async () => {
       const { store, other } = await make();
       const large: RowDelta = [['x'.repeat(10_000)], null, 1];
       const many = Array.from({ length: 300 }, (_, i) => price(i));
@@ -216,7 +216,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       }
     });
 
-    it('is what the trail no longer reaches back to', async () => {
+    it('follows when the trail no longer has all row deltas', async () => {
       const { store, other } = await make();
       const eighth = articles(EIGHT);
       await cache(store, seven, 'seven');
@@ -235,7 +235,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectHit(store, eighth, 'eight');
     });
 
-    it('is what large steps have made the trail too short for', async () => {
+    it('follows when large row deltas have shortened the trail', async () => {
       const { store, other } = await make();
       const large = (i: number): RowDelta => [[String(i), 'x'.repeat(4000)], null, 1];
       await cache(store, seven, 'seven');
@@ -255,7 +255,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       registry: 't:{T}',
       'table stamp': 'g:{T}',
     })) {
-      it(`is what the loss of the ${what} leaves behind, also after it was made anew`, async () => {
+      it(`follows the loss of the ${what}, also after it was created again`, async () => {
         const { store, other, evict } = await make();
         const address = query(on('T', SEVEN));
         await cache(store, address, 'seven');
@@ -274,7 +274,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       });
     }
 
-    it('is what is left when a stamp is gone that does not count, or a table is dropped', async () => {
+    it('follows the deletion of a plain stamp, or a dropped table', async () => {
       const { store, other } = await make();
       await cache(store, seven, 'seven');
       await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -282,7 +282,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectNothing(store);
     });
 
-    it('is what outlives its stamp', async () => {
+    it('follows the expiry of a stamp', async () => {
       const { store, other, pass } = await make();
       const seal = await leaseTrusted(store, seven, 60);
       await store.fill(seven, seal, Buffer.from('seven'), LONG);
@@ -308,8 +308,8 @@ export function describeTrails(makeSubject: MakeSubject): void {
     expect(await stepsFound(store, seven)).to.deep.equal([price(2)]);
   });
 
-  describe('another seal', () => {
-    it('makes a hit of what was found, for every process', async () => {
+  describe('resealing', () => {
+    it('makes the entry a hit in every process', async () => {
       const { store, other } = await make();
       await cache(store, seven, 'seven');
       await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -321,7 +321,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(await stepsFound(store)).to.deep.equal([price(2)]);
     });
 
-    it('is put on a large result, and on one with many dependencies', async () => {
+    it('works for a large result, and for one with many dependencies', async () => {
       const { store, other } = await make();
       const many = articles(
         ...Array.from({ length: 200 }, (_, i) => ({ scheme: PRICED, values: `many ${i}` })),
@@ -338,7 +338,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(Buffer.compare(now, payload)).to.equal(0);
     });
 
-    it('does nothing where nothing has happened', async () => {
+    it('does nothing if nothing has changed', async () => {
       const { store } = await make();
       await cache(store, seven, 'seven');
       await store.reseal(seven, await found(store, seven));
@@ -346,7 +346,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectHit(store, seven, 'seven');
     });
 
-    it('does not hide what happens before it arrives', async () => {
+    it('does not hide changes before it arrives', async () => {
       const { store, other } = await make();
       await cache(store, seven, 'seven');
       await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -362,7 +362,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectNothing(store);
     });
 
-    it('leaves alone what was filled meanwhile, even under the same stamps', async () => {
+    it('does not affect an entry that was filled meanwhile, even under the same stamps', async () => {
       const { store, other } = await make();
       const seal = await leaseTrusted(store, seven);
       await store.fill(seven, seal, Buffer.from('seven'), LONG);
@@ -376,7 +376,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(now.moved).to.have.lengthOf(1);
     });
 
-    it('is told from the one before, and what was filled anew from what was there', async () => {
+    it('changes the id of the entry, as another fill does', async () => {
       const { store, other } = await make();
       const moved = async (value: number) => {
         await write(other, stepping(ARTICLE, SEVEN, price(value)));
@@ -394,7 +394,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(new Set(ids).size).to.equal(3);
     });
 
-    it('does not bring back what is gone', async () => {
+    it('does not restore a deleted entry', async () => {
       const { store, other, evict } = await make();
       const address = { ...seven, key: 'seven' };
       await cache(store, address, 'seven');
@@ -406,7 +406,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       await expectNothing(store, address);
     });
 
-    it('may come from several readers at once', async () => {
+    it('may be done by several readers at once', async () => {
       const { store, other } = await make();
       await cache(store, seven, 'seven');
       await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -421,7 +421,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
       expect(await stepsFound(store)).to.deep.equal([...left, price(3)]);
     });
 
-    it('does not lengthen the life of an entry', async () => {
+    it('does not extend the time to live of an entry', async () => {
       const { store, other, pass } = await make();
       await store.fill(seven, await leaseTrusted(store, seven), Buffer.from('seven'), 60);
       await write(other, stepping(ARTICLE, SEVEN, price(1)));
@@ -434,7 +434,7 @@ export function describeTrails(makeSubject: MakeSubject): void {
     });
   });
 
-  it('loses no step, however many write and read at once', async () => {
+  it('loses no row delta with concurrent writers and readers', async () => {
     const { store, other } = await make();
     const eight = articles(EIGHT);
     await cache(store, seven, 'seven');

@@ -38,7 +38,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await expectMiss(other, seven);
   });
 
-  it('does not serve what is filled while the writer is in flight, then or later', async () => {
+  it('never serves an entry that is filled while the writer is in flight', async () => {
     const { store, other } = await make();
     const seal = await leaseTrusted(store, seven);
     const w = writer();
@@ -50,7 +50,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await expectMiss(store, seven);
   });
 
-  it('forgets what a writer touches, and nothing else', async () => {
+  it('drops what a writer touches, and nothing else', async () => {
     const { store, other } = await make();
     await cache(store, seven, 'seven');
     await cache(store, eight, 'eight');
@@ -60,7 +60,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await expectHit(store, eight, 'eight');
   });
 
-  it('forgets a result if any of its dependencies is touched', async () => {
+  it('drops an entry if any of its dependencies is touched', async () => {
     const { store } = await make();
     const either = articles(category('7'), category('8'), status('new'));
     const both = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
@@ -81,7 +81,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await expectMiss(store, both);
   });
 
-  it('refuses a lease on what a writer in flight touches, and tells who it is', async () => {
+  it('refuses a lease on what a writer in flight touches, and names the writer', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     const w = writer('4711');
@@ -94,7 +94,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     expect(refusal.writers[0]!.age).to.be.within(0, 60_000);
   });
 
-  it('tells of a writer without a transaction id', async () => {
+  it('names a writer without a transaction id', async () => {
     const { store } = await make();
     await trust(store, seven);
     await store.mark(writer(undefined), [touching(ARTICLE, category('7'))]);
@@ -139,7 +139,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('bears that a writer settles twice, or was never heard of', async () => {
+  it('allows a writer to settle twice, or without a mark', async () => {
     const { store } = await make();
     await trust(store, seven);
     const [first, second] = [writer(), writer()];
@@ -152,7 +152,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     expect((await leaseRefused(store, seven)).writers.map(w => w.id)).to.deep.equal([second.id]);
   });
 
-  it('knows one writer by all its marks, until it settles', async () => {
+  it('joins all marks of a writer until it settles', async () => {
     const { store, other } = await make();
     await trust(store, seven);
     const w = writer();
@@ -166,7 +166,7 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await leaseGranted(other, eight);
   });
 
-  it('tells of a writer on several tables once, with all of them', async () => {
+  it('names a writer on several tables once, with all of its tables', async () => {
     const { store } = await make();
     const joined = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
     await trust(store, joined);
@@ -190,16 +190,16 @@ export function describeWriters(makeSubject: MakeSubject): void {
     await leaseGranted(store, seven);
   });
 
-  it('records a writer that touches nothing that anybody asked for', async () => {
+  it('records a writer that touches no dependency of a reader', async () => {
     const { store } = await make();
     await trust(store, articles(status('new')));
     await store.mark(writer(), [touching(ARTICLE)]);
 
-    // nobody had asked for a category before, so that the writer could not tell which it touches
+    // no reader had registered a category before, so that the writer did not know which it touches
     expect((await leaseRefused(store, seven)).writers).to.have.lengthOf(1);
   });
 
-  it('bears a query that names a dependency twice, and a writer that names a table twice', async () => {
+  it('allows a query to name a dependency twice, and a writer to name a table twice', async () => {
     const { store } = await make();
     const twice = articles(category('7'), status('new'), category('7'), category('8'));
     await cache(store, twice, 'twice');

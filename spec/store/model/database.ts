@@ -14,9 +14,9 @@ export interface RowWrite {
   readonly table: string;
   readonly id: string;
   readonly values: Pick<Row, 'a' | 'b'> | undefined;
-  /** whether the writer can tell what it touches */
+  /** the writer knows what it touches */
   readonly traceable: boolean;
-  /** whether it cannot tell what its steps are */
+  /** the writer does not know its row deltas */
   readonly vague: boolean;
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { ModelQuery, Row, RowWrite } from './database.js';
 
-/** What may happen. Readers and writers are numbered; what makes no sense at the moment is left out by who plays it. */
+/** An event. Readers and writers are numbered. Events that make no sense at the moment are skipped. */
 export type Event =
   | { readonly kind: 'cache'; readonly query: number; readonly process: number }
   | { readonly kind: 'lease'; readonly reader: number; readonly query: number; readonly process: number }

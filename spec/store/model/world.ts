@@ -33,7 +33,7 @@ interface Writer {
   stage: 'written' | 'marked' | 'ended';
 }
 
-/** Plays events on a store and a model of a database, as those do who use the store properly, or die. */
+/** Plays events on a store and a model of a database, like correct users of the store, which may also die. */
 export class World {
   hits = 0;
   /** of these, such that steps had come to which did not matter */
@@ -219,7 +219,7 @@ export class World {
     }
   }
 
-  /** What a reader does that was refused: settles who is no longer in flight, lifts what no longer matters. */
+  /** What a refused reader does: settles writers that are no longer in flight, and lifts quarantines. */
   async #resolve(query: number): Promise<void> {
     const lease = await this.subject.other.lease(this.#addresses[query]!, TIMEOUT);
     if (lease.granted) {

@@ -52,7 +52,7 @@ describe('The connection to Redis', () => {
     return client;
   }
 
-  it('is not made before it is needed', async () => {
+  it('is opened on first use', async () => {
     const proxy = await startProxy();
     ends.push(() => proxy.stop());
     const store = new RedisStore(proxy.url);
@@ -72,7 +72,7 @@ describe('The connection to Redis', () => {
     }
   });
 
-  it('speaks RESP2 and RESP3', async () => {
+  it('works with RESP2 and RESP3', async () => {
     const prefix = freshPrefix();
     for (const options of [{ protocol: 2 }, { protocol: 3 }, { protocol: 3, replyMapping: 'resp3' }]) {
       const store = open(await openClient(options), prefix);
@@ -89,7 +89,7 @@ describe('The connection to Redis', () => {
     }
   });
 
-  it('is one of its own: a client that was given is neither used nor closed', async () => {
+  it('is separate from a client that was given, which is neither used nor closed', async () => {
     const client = await openClient({ connectionName: crypto.randomUUID() });
     await client.ping();
     const before = client.listenerCount('error');
@@ -103,7 +103,7 @@ describe('The connection to Redis', () => {
     expect(await client.ping()).to.equal('PONG');
   });
 
-  it('heeds none of the options that would have commands wait, or be sent again', async () => {
+  it('ignores options that would queue commands or send them again', async () => {
     const proxy = await startProxy(Number(new URL(await redisUrl()).port));
     ends.push(() => proxy.stop());
     const store = new RedisStore(
@@ -120,7 +120,7 @@ describe('The connection to Redis', () => {
     expect(await reading).to.be.instanceOf(Error);
   });
 
-  it('goes to the database that was asked for', async () => {
+  it('uses the configured database', async () => {
     const redis = await startRedis();
     ends.push(() => redis.stop());
     const store = open(`${redis.url}/3`);
@@ -133,7 +133,7 @@ describe('The connection to Redis', () => {
     expect(await client.dbsize()).to.equal(4);
   });
 
-  it('takes ioredis’ own key prefix for part of the prefix', async () => {
+  it('includes ioredis’ own key prefix in the prefix', async () => {
     const url = await redisUrl();
     const [keyPrefix, prefix] = [freshPrefix(), 'cache:'];
     const { hostname: host, port } = new URL(url);
@@ -152,7 +152,7 @@ describe('The connection to Redis', () => {
     const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true });
     ends.push(() => cluster.disconnect());
 
-    expect(() => new RedisStore(cluster)).to.throw('Take a ClusterStore');
+    expect(() => new RedisStore(cluster)).to.throw('Use a ClusterStore');
   });
 
   it('refuses a node of a Redis Cluster', async () => {
@@ -165,7 +165,7 @@ describe('The connection to Redis', () => {
     expect(error.message).to.contain('it is a node of a Redis Cluster. Give a Cluster of ioredis');
   });
 
-  it('is found through Sentinel', async () => {
+  it('works through Sentinel', async () => {
     const redis = await startRedis();
     ends.push(() => redis.stop());
     const sentinel = await startSentinel(redis.port);
@@ -180,7 +180,7 @@ describe('The connection to Redis', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('closes once, after what is under way, and leaves nothing open', async () => {
+  it('closes once, after pending calls, and leaves nothing open', async () => {
     const url = await redisUrl();
     const prefix = freshPrefix();
     const open = () => process.getActiveResourcesInfo().filter(kind => /TCP|Timeout/.test(kind)).length;
@@ -199,7 +199,7 @@ describe('The connection to Redis', () => {
     await redisSubject(url, { prefix }).end();
   });
 
-  it('closes without having been opened, while opening, and while the server is away', async () => {
+  it('can be closed before it is opened, while it opens, and while the server is down', async () => {
     const unused = new RedisStore(await redisUrl());
     await unused.close();
 
@@ -220,7 +220,7 @@ describe('The connection to Redis', () => {
     );
   });
 
-  it('asks once a read, a lease, a fill, a mark and a settling', async () => {
+  it('takes one round trip for a read, a lease, a fill, a mark and a settle', async () => {
     const redis = await startRedis();
     ends.push(() => redis.stop());
     const store = open(redis.url);

@@ -64,7 +64,7 @@ function clusterSubject(options: RedisStoreOptions = {}): ClusterSubject {
   };
 }
 
-describe('On a Redis Cluster', () => {
+describe('A store in a Redis Cluster', () => {
   before(async () => {
     cluster = await startRedisCluster();
   }).timeout(300_000);
@@ -72,13 +72,13 @@ describe('On a Redis Cluster', () => {
 
   describeStore('ClusterStore', async limits => clusterSubject(limits));
 
-  it('knows the slot of a key', async () => {
+  it('computes the slot of a key as Redis does', async () => {
     for (const key of ['', 'a', 'a{b}c', '{}x', 'x{é}', '{a}{b}', 'a{', '}{a}']) {
       expect(slotOf(key), key).to.equal(await cluster!.clients[0]!.call('CLUSTER', 'KEYSLOT', key));
     }
   });
 
-  it('finds no two entries of before and after a write that comes between its questions', async () => {
+  it('does not return one entry from before a write and one from after it if the write comes between its requests', async () => {
     const subject = clusterSubject();
     const { store, other } = subject;
     const { fetch } = RedisStore.prototype;
@@ -107,7 +107,7 @@ describe('On a Redis Cluster', () => {
     }
   });
 
-  describe('where a node of it lags', () => {
+  describe('with a node that lags', () => {
     let subject: ClusterSubject;
     let master: Redis;
     let replica: Redis;
@@ -162,7 +162,7 @@ describe('On a Redis Cluster', () => {
       await until(isLinked, { timeout: 60_000 });
     }
 
-    /** The replica gets nothing more of what its master is told. */
+    /** The replica receives no more data of its master. */
     async function cutOff(from: Redis, follower: Redis): Promise<void> {
       await from.config('SET', 'requirepass', 'secret');
       await from.call('CLIENT', 'KILL', 'TYPE', 'replica');
@@ -175,7 +175,7 @@ describe('On a Redis Cluster', () => {
       await subject.other.settle(w.id, [ARTICLE]);
     }
 
-    /** As soon as the nodes agree about who serves it. */
+    /** When the nodes agree about the slot's master. */
     async function firstAnswer(): Promise<string | undefined> {
       let answer: string | undefined;
       await until(
@@ -192,7 +192,7 @@ describe('On a Redis Cluster', () => {
       return answer;
     }
 
-    it('believes nothing of a replica that lagged when it took over', async () => {
+    it('treats everything in a replica that lagged when it was promoted as a miss', async () => {
       await cutOff(master, replica);
       await change();
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
@@ -200,7 +200,7 @@ describe('On a Redis Cluster', () => {
       expect(await firstAnswer()).to.equal(undefined);
     }).timeout(300_000);
 
-    it('believes nothing of a master that was replaced, lagged, and took over again', async () => {
+    it('treats everything in a master that was demoted, lagged, and was promoted again as a miss', async () => {
       await replica.call('CLUSTER', 'FAILOVER', 'TAKEOVER');
       await isFollowed(replica, master);
       await until(() =>
@@ -223,7 +223,7 @@ describe('On a Redis Cluster', () => {
       }
     }).timeout(300_000);
 
-    it('is told who serves what by a replica, if it knows no other node', async () => {
+    it('learns the topology from a replica if it knows no other node', async () => {
       const port = cluster!.ports[cluster!.clients.indexOf(replica)]!;
       const source = new Cluster([{ host: '127.0.0.1', port }], { lazyConnect: true });
       const { prefix } = subject;
@@ -246,7 +246,7 @@ describe('On a Redis Cluster', () => {
     const tables = ['one', 'two', 'three', 'four'];
     const addressOf = (table: string) => query(on(table, category('7')));
 
-    /** Readers and writers of a row a table, each of whose versions is a number, until told to stop. */
+    /** Readers and writers of one row per table, whose versions are numbers, until it is stopped. */
     function load() {
       const committed = new Map(tables.map(table => [table, 0]));
       const tally = { reads: 0, hits: 0, stale: 0, writes: 0, running: true };
@@ -286,7 +286,7 @@ describe('On a Redis Cluster', () => {
               const value = String(committed.get(table));
               await via.fill(address, lease.seal, Buffer.from(value), LONG).catch(() => {});
             } else {
-              // nobody is in flight who wrote before: there is one writer a table, and it goes on
+              // no earlier writer is in flight, because each table has one writer, which continues
               await Promise.all(lease?.quarantines.map(each => via.lift(each).catch(() => {})) ?? []);
             }
           }
@@ -301,7 +301,7 @@ describe('On a Redis Cluster', () => {
       return { tally, done: Promise.all(work) };
     }
 
-    it('serves nothing stale while slots move to and fro', async () => {
+    it('serves nothing stale while slots move between nodes', async () => {
       const { tally, done } = load();
       await until(() => tally.hits > 100, { timeout: 60_000 });
       const ids = await Promise.all(cluster!.clients.map(client => client.call('CLUSTER', 'MYID')));
@@ -319,7 +319,7 @@ describe('On a Redis Cluster', () => {
       expect(tally.writes).to.be.greaterThan(20);
     }).timeout(300_000);
 
-    it('serves nothing stale while a master fails and its replica takes over', async () => {
+    it('serves nothing stale while a master fails and its replica is promoted', async () => {
       const { tally, done } = load();
       await until(() => tally.hits > 100, { timeout: 60_000 });
       await cluster!.servers[0]!.kill9();

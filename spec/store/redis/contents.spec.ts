@@ -22,7 +22,7 @@ import {
 } from '../words.js';
 import { quietClient, type RedisSubject, redisSubject } from './support.js';
 
-describe('What is kept in Redis', () => {
+describe('The keys in Redis', () => {
   const seven = articles(category('7'));
   const joined = query(on(ARTICLE, category('7')), on(AUTHOR, ALL));
   const subjects: RedisSubject[] = [];
@@ -37,7 +37,7 @@ describe('What is kept in Redis', () => {
     return subject;
   }
 
-  it('goes away by itself one day', async () => {
+  it('all have a time to live', async () => {
     const { store, client, prefix, key: named } = await make();
     await cache(store, joined, 'joined', 100);
     await store.mark(writer(), [touching(ARTICLE, category('8'))]);
@@ -54,7 +54,7 @@ describe('What is kept in Redis', () => {
     }
   });
 
-  it('goes later than the entries that it vouches for', async () => {
+  it('include stamps that live longer than their entries', async () => {
     const { store, client, prefix, key } = await make();
     const years = 10 * 365 * 86_400;
     await cache(store, seven, 'seven', years);
@@ -66,7 +66,7 @@ describe('What is kept in Redis', () => {
     expect(await client.ttl(key(`g:{${ARTICLE}}`))).to.be.within(years - 60, years);
   });
 
-  it('is no stamp of what a writer in flight touches, nor of a table in quarantine', async () => {
+  it('include no stamps of dependencies of a writer in flight or of a table in quarantine', async () => {
     const { store, client, key } = await make();
     await leaseRefused(store, seven);
     expect(await client.exists(key(`g:{${ARTICLE}}`), key(`c:{${ARTICLE}}:8:category:7`))).to.equal(0);
@@ -77,7 +77,7 @@ describe('What is kept in Redis', () => {
     expect(await client.exists(key(`c:{${ARTICLE}}:8:category:7`))).to.equal(0);
   });
 
-  it('is nothing of a writer, once it has settled', async () => {
+  it('contain nothing about a writer that has settled', async () => {
     const { store, client, key } = await make();
     await cache(store, joined, 'joined');
     const before = await client.hkeys(key(`t:{${ARTICLE}}`));
@@ -92,7 +92,7 @@ describe('What is kept in Redis', () => {
     expect(await client.hkeys(key(`t:{${ARTICLE}}`))).to.have.members(before);
   });
 
-  it('is cleared without touching what is not ours', async () => {
+  it('are cleared without touching other programs’ keys', async () => {
     const [ours, another] = [await make(), await make()];
     const strangers = [
       ...['session:1', 'e', 'e:1', 's:1', 't:{article}', 'g:x', 'c#1'].map(name => ours.prefix + name),
@@ -114,7 +114,7 @@ describe('What is kept in Redis', () => {
     }
   });
 
-  it('is cleared by its prefix to the letter, whatever that means in a pattern', async () => {
+  it('are cleared by the literal prefix, even if it looks like a pattern', async () => {
     const unique = crypto.randomUUID();
     for (const [prefix, lookalike] of [
       ['a*b:', 'axxb:'],
@@ -134,10 +134,10 @@ describe('What is kept in Redis', () => {
     }
   });
 
-  it('is of its own prefix only, however alike others begin', async () => {
+  it('belong to one prefix only, even if other prefixes begin alike', async () => {
     const url = await redisUrl();
     const unique = crypto.randomUUID();
-    // what a prefix may be followed by: letters that tell kinds of keys, and parts of the marker
+    // what may follow a prefix: letters for the kinds of keys, and parts of the marker
     const part = fc.constantFrom(
       '',
       'a',
@@ -193,7 +193,7 @@ describe('What is kept in Redis', () => {
     }
   });
 
-  it('is cleared also where there is no prefix, and nothing else is', async () => {
+  it('are cleared without a prefix, and other keys are not', async () => {
     await using server = await startRedis();
     const subject = redisSubject(server.url, { prefix: '' });
     subjects.push(subject);
@@ -217,7 +217,7 @@ describe('What is kept in Redis', () => {
     subjects.pop();
   });
 
-  it('is said not to be cleared if the server refuses', async () => {
+  it('are reported as not cleared if the server refuses', async () => {
     await using server = await startRedis();
     const subject = redisSubject(server.url, {});
     await cache(subject.store, seven, 'seven');
@@ -228,7 +228,7 @@ describe('What is kept in Redis', () => {
     await subject.end();
   });
 
-  it('is cleared also if it is much', async () => {
+  it('are cleared even if there are many', async () => {
     const { store, client, prefix, key } = await make();
     await cache(store, seven, 'seven');
     const pipeline = client.pipeline();

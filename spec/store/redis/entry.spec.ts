@@ -15,7 +15,7 @@ describe('An entry in Redis', () => {
   const decode = (entry: Buffer | null, now: readonly string[] = STAMPS, key = KEY) =>
     decodeEntry(key, [entry, ...buffers(now)], ADDRESS)?.payload;
 
-  it('gives its payload for the stamps that it was sealed with', () => {
+  it('returns its payload for the stamps that it was sealed with', () => {
     fc.assert(
       fc.property(stamps, payload, (sealed, bytes) => {
         const entry = encodeEntry(KEY, sealed.join(), bytes);
@@ -24,7 +24,7 @@ describe('An entry in Redis', () => {
     );
   });
 
-  it('gives nothing for any others', () => {
+  it('is a miss for any other stamps', () => {
     fc.assert(
       fc.property(stamps, stamps, payload, (sealed, now, bytes) => {
         fc.pre(sealed.join() !== now.join());
@@ -41,12 +41,12 @@ describe('An entry in Redis', () => {
     expect(decodeEntry(KEY, [entry, ...buffers(STAMPS.slice(0, 2)), null], ADDRESS)).to.equal(undefined);
   });
 
-  it('gives nothing under another key', () => {
+  it('is a miss under another key', () => {
     const entry = encodeEntry(KEY, STAMPS.join(), Buffer.from('payload'));
     expect(decode(entry, STAMPS, 'e:another')).to.equal(undefined);
   });
 
-  it('gives nothing once any of its bytes has changed', () => {
+  it('is a miss if any of its bytes has changed', () => {
     const entry = encodeEntry(KEY, STAMPS.join(), Buffer.from('payload'));
     for (let at = 0; at < entry.length; at++) {
       for (let bit = 0; bit < 8; bit++) {
@@ -57,7 +57,7 @@ describe('An entry in Redis', () => {
     }
   });
 
-  it('gives nothing if it was cut short, or went on', () => {
+  it('is a miss if it was truncated or extended', () => {
     const entry = encodeEntry(KEY, STAMPS.join(), Buffer.from('payload'));
     for (let length = 0; length < entry.length; length++) {
       expect(decode(entry.subarray(0, length))).to.equal(undefined);
@@ -66,13 +66,13 @@ describe('An entry in Redis', () => {
     expect(decode(null)).to.equal(undefined);
   });
 
-  it('gives nothing of another format', () => {
+  it('is a miss if it has another format', () => {
     const entry = encodeEntry(KEY, STAMPS.join(), Buffer.from('payload'));
     entry[3]! += 1;
     expect(decode(entry)).to.equal(undefined);
   });
 
-  it('bears any bytes, also those that begin like an entry', () => {
+  it('may contain any bytes, even those of another entry', () => {
     const start = encodeEntry(KEY, STAMPS.join(), Buffer.of()).subarray(0, 32);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 60 }), fc.nat(32), (bytes, kept) => {

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { epochOf } from '../../../lib/store/redis/identity.js';
 
-describe('The identity of a server', () => {
+describe('The epoch of a server', () => {
   const info = (fields: Record<string, string>) =>
     `# Server\r\n${Object.entries({
       redis_mode: 'standalone',
@@ -13,17 +13,17 @@ describe('The identity of a server', () => {
       .map(([field, value]) => `${field}:${value}\r\n`)
       .join('')}`;
 
-  it('is the same for as long as it runs as a master', () => {
+  it('is constant while it runs as a master', () => {
     expect(epochOf(info({}))).to.equal(epochOf(info({ uptime_in_seconds: '7' })));
     expect(epochOf(info({}))).to.match(/^[\w-]{16}$/);
   });
 
-  it('is another after a restart, and after it became master', () => {
+  it('changes after a restart, and after a promotion to master', () => {
     expect(epochOf(info({}))).not.to.equal(epochOf(info({ run_id: 'another' })));
     expect(epochOf(info({}))).not.to.equal(epochOf(info({ master_replid: 'another' })));
   });
 
-  it('is refused to a replica, to a node of a cluster, and to what is no Redis', () => {
+  it('is refused for a replica, a node of a cluster, and a server other than Redis', () => {
     expect(() => epochOf(info({ role: 'slave' }))).to.throw("its role is 'slave'");
     expect(() => epochOf(info({ redis_mode: 'cluster' }))).to.throw('a node of a Redis Cluster');
     expect(() => epochOf(info({ cluster_enabled: '1' }))).to.throw('a node of a Redis Cluster');

@@ -23,7 +23,7 @@ import {
 } from '../words.js';
 import { quietClient, type RedisSubject, redisSubject } from './support.js';
 
-describe('What Redis may lose', () => {
+describe('A loss of data in Redis', () => {
   const seven = articles(category('7'));
   const eight = articles(category('8'));
   const servers: RedisServer[] = [];
@@ -72,7 +72,7 @@ describe('What Redis may lose', () => {
     return answer;
   }
 
-  it('may be the latest invalidations, after a restart with old data from a snapshot', async () => {
+  it('is safe for the latest invalidations after a restart with an old snapshot', async () => {
     const redis = await server();
     const subject = subjectOn(redis);
     const { store, other, client } = subject;
@@ -95,7 +95,7 @@ describe('What Redis may lose', () => {
     await expectMiss(store, eight);
   });
 
-  it('may be the last second of an append-only file', async () => {
+  it('is safe for the last second of an append-only file', async () => {
     const redis = await server('--appendonly', 'yes', '--appendfsync', 'always');
     const subject = subjectOn(redis);
     const { store } = subject;
@@ -108,7 +108,7 @@ describe('What Redis may lose', () => {
     await expectHit(store, seven, 'new');
   });
 
-  it('may be a writer in flight, after a restart: then nobody is trusted until that cannot matter', async () => {
+  it('is safe for a writer in flight after a restart: no lease is granted until it cannot be in flight any more', async () => {
     const redis = await server();
     const subject = subjectOn(redis);
     const { store, other, client } = subject;
@@ -123,7 +123,7 @@ describe('What Redis may lose', () => {
     expect((await leaseRefused(store, seven)).quarantines).to.have.lengthOf(1);
   });
 
-  it('may be whatever a replica had not received when it was promoted', async () => {
+  it('is safe for everything that a replica had not received when it was promoted', async () => {
     const [master, replica] = [await server(), await server()];
     const subject = subjectOn(master);
     const later = subjectOn(replica, { prefix: subject.prefix });
@@ -141,7 +141,7 @@ describe('What Redis may lose', () => {
     await expectHit(later.store, seven, 'new');
   });
 
-  it('may be that too if the one promoted was the master before, and never went down', async () => {
+  it('is safe if the promoted replica was the master before and never restarted', async () => {
     const [first, second] = [await server(), await server()];
     const before = subjectOn(first);
     const between = subjectOn(second, { prefix: before.prefix });
@@ -159,7 +159,7 @@ describe('What Redis may lose', () => {
     expect(await found(before, seven)).to.equal(undefined);
   });
 
-  it('does not believe a replica, nor a master that has become one', async () => {
+  it('cannot come from a replica, or from a master that has become one, because neither is used', async () => {
     const [master, replica] = [await server(), await server()];
     const subject = subjectOn(master, { commandTimeout: 1000 });
     await cache(subject.store, seven, 'old');
@@ -177,7 +177,7 @@ describe('What Redis may lose', () => {
     expect(read, 'the connection is not used any more').to.be.instanceOf(StoreError);
   });
 
-  it('goes on when the first replica makes a master take another replication id', async () => {
+  it('is not assumed forever when the first replica gives a master another replication id', async () => {
     const [master, replica] = [await server(), await server()];
     const early = subjectOn(master);
     await cache(early.store, seven, 'seven');
@@ -193,7 +193,7 @@ describe('What Redis may lose', () => {
     await leaseGranted(late.store, seven);
   });
 
-  it('may be everything', async () => {
+  it('is safe for all data', async () => {
     const redis = await server();
     const { store, client } = subjectOn(redis);
     await cache(store, seven, 'old');
@@ -207,7 +207,7 @@ describe('What Redis may lose', () => {
     await expectHit(store, seven, 'new');
   });
 
-  it('may be the scripts', async () => {
+  it('is safe for the scripts', async () => {
     const redis = await server();
     const { store, other, client } = subjectOn(redis);
     const flush = () => client.script('FLUSH');
@@ -229,7 +229,7 @@ describe('What Redis may lose', () => {
   });
 
   for (const policy of ['allkeys-random', 'allkeys-lru', 'volatile-ttl']) {
-    it(`may be any key, when memory is short (${policy})`, async () => {
+    it(`is safe for any key that is evicted (${policy})`, async () => {
       const redis = await server('--maxmemory', '3mb', '--maxmemory-policy', policy);
       const { store, other, client } = subjectOn(redis);
       const rows = Array.from({ length: 150 }, (_, i) => String(i));
@@ -275,7 +275,7 @@ describe('What Redis may lose', () => {
     });
   }
 
-  it('marks although there is no memory left, and fails what would need more', async () => {
+  it('does not happen to marks without free memory; other writes fail', async () => {
     const redis = await server('--maxmemory-policy', 'noeviction');
     const { store, other, client } = subjectOn(redis);
     await cache(store, seven, 'seven');

@@ -23,7 +23,7 @@ import {
 import { type RedisProxy, startProxy } from './proxy.js';
 import { quietClient, type RedisSubject, redisSubject } from './support.js';
 
-describe('Redis in trouble', () => {
+describe('An outage of Redis', () => {
   const seven = articles(category('7'));
   const ends: (() => unknown)[] = [];
 
@@ -93,11 +93,11 @@ describe('Redis in trouble', () => {
     }
   }
 
-  it('fails every operation in time if nobody listens', async () => {
+  it('fails every operation in time if no server listens', async () => {
     await expectAllToFail(storeAt(`redis://127.0.0.1:${await freePort()}`), 1000);
   });
 
-  it('does not wait for a connection that will not be tried for longer than it would wait', async () => {
+  it('fails an operation at once if the next attempt to connect comes after its timeout', async () => {
     const store = storeAt(`redis://127.0.0.1:${await freePort()}`, { commandTimeout: 50 });
     let waits = 0;
     await until(async () => {
@@ -127,7 +127,7 @@ describe('Redis in trouble', () => {
     await expectAllToFail(store, 1000);
   });
 
-  it('goes on when the server answers again', async () => {
+  it('ends when the server answers again', async () => {
     const { store, proxy } = await behindProxy();
     await cache(store, seven, 'seven');
     proxy.mode = 'stall';
@@ -139,7 +139,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven again');
   });
 
-  it('gives up a connection that stays silent, rather than wait for TCP to do so', async () => {
+  it('replaces a connection without answers before TCP does', async () => {
     const { store, proxy } = await behindProxy();
     await cache(store, seven, 'seven');
     proxy.swallow();
@@ -150,7 +150,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('misses nothing that it marked, although the answer was lost', async () => {
+  it('loses no mark whose answer was lost', async () => {
     const { store, other, proxy } = await behindProxy();
     await cache(store, seven, 'seven');
     await store.schemes(ARTICLE);
@@ -166,7 +166,7 @@ describe('Redis in trouble', () => {
     await leaseGranted(other, seven);
   });
 
-  it('fails what is under way when the connection is cut, and connects again', async () => {
+  it('fails pending operations when the connection is cut, and the store connects again', async () => {
     const { store, proxy } = await behindProxy({ commandTimeout: 5000 });
     await cache(store, seven, 'seven');
     proxy.mode = 'stall';
@@ -181,7 +181,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('connects again after the server has killed the connection', async () => {
+  it('ends with a new connection after the server has killed the old one', async () => {
     const url = await redisUrl();
     const subject = redisSubject(`${url}?connectionName=${crypto.randomUUID()}`);
     ends.push(() => subject.end());
@@ -201,7 +201,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('bears a server that talks nonsense', async () => {
+  it('fails operations of a server with nonsensical answers', async () => {
     const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
     await cache(store, seven, 'seven');
     for (const nonsense of [
@@ -228,7 +228,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('bears answers that belong to another question', async () => {
+  it('makes a miss of an answer that belongs to another command', async () => {
     const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
     const eight = articles(category('8'));
     await cache(store, seven, 'seven');
@@ -245,7 +245,7 @@ describe('Redis in trouble', () => {
     }
   });
 
-  it('gives up a connection on which every answer comes one question too late', async () => {
+  it('replaces a connection on which every answer is shifted by one command', async () => {
     const { store, proxy } = await behindProxy();
     await cache(store, seven, 'seven');
     const { connections } = proxy;
@@ -258,7 +258,7 @@ describe('Redis in trouble', () => {
   });
 
   for (const answer of ['$-1\r\n', '$-1\r\n$-1\r\n', '*0\r\n:1\r\n', '-ERR for nobody\r\n']) {
-    it(`leaves a connection on which somebody is answered who has not asked (${JSON.stringify(answer)})`, async () => {
+    it(`replaces a connection with an answer without a command (${JSON.stringify(answer)})`, async () => {
       const { store, proxy } = await behindProxy({ commandTimeout: 2000 });
       await cache(store, seven, 'seven');
       const { connections } = proxy;
@@ -270,7 +270,7 @@ describe('Redis in trouble', () => {
     });
   }
 
-  describe('is not blamed for a process that is busy with something else', () => {
+  describe('is not assumed when the process itself is busy', () => {
     /** Nothing else happens in this process meanwhile. */
     function block(milliseconds: number): void {
       const end = performance.now() + milliseconds;
@@ -296,7 +296,7 @@ describe('Redis in trouble', () => {
       await leaseGranted(other, seven);
     });
 
-    it('while an answer is on its way that takes long, though not too long', async () => {
+    it('while an answer takes long, but less than the timeout', async () => {
       const { store, proxy } = await behindProxy();
       await cache(store, seven, 'seven');
       proxy.mode = 'stall';
@@ -319,7 +319,7 @@ describe('Redis in trouble', () => {
       expect(await opening).to.equal(undefined);
     });
 
-    it('more than once: what does not answer is given up in time', async () => {
+    it('more than once: a missing answer still fails in time', async () => {
       const { store, proxy } = await behindProxy();
       await cache(store, seven, 'seven');
       proxy.mode = 'stall';
@@ -331,7 +331,7 @@ describe('Redis in trouble', () => {
     });
   });
 
-  it('gives up a server that accepts connections and says nothing', async () => {
+  it('replaces a connection to a server that accepts it and never answers', async () => {
     const { store, proxy, other } = await behindProxy();
     await cache(other, seven, 'seven');
     proxy.mode = 'stall';
@@ -343,7 +343,7 @@ describe('Redis in trouble', () => {
     await expectHit(store, seven, 'seven');
   });
 
-  it('fails if what listens is no Redis', async () => {
+  it('fails operations if the server is not Redis', async () => {
     const server = createServer(socket => {
       socket.on('error', () => {});
       socket.on('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
@@ -355,14 +355,14 @@ describe('Redis in trouble', () => {
     await expectAllToFail(storeAt(`redis://127.0.0.1:${port}`), 1000);
   });
 
-  it('fails if the password is wrong', async () => {
+  it('fails operations if the password is wrong', async () => {
     const url = new URL(await redisUrl());
     url.password = 'wrong';
     url.username = 'nobody';
     await expectAllToFail(storeAt(url.href), 1000);
   });
 
-  describe('when somebody writes to its keys', () => {
+  describe('when another program writes to its keys', () => {
     const names = [`t:{${ARTICLE}}`, `g:{${ARTICLE}}`, `c:{${ARTICLE}}:8:category:7`, `e:${seven.key}`];
     const meddling: Record<string, (subject: RedisSubject, key: string) => Promise<unknown>> = {
       'a string': ({ client }, key) => client.set(key, 'something else'),
@@ -394,7 +394,7 @@ describe('Redis in trouble', () => {
       }
     }
 
-    it('neither settles nor lifts what is no registry', async () => {
+    it('neither settles nor lifts a value that is not a registry', async () => {
       const subject = redisSubject(await redisUrl());
       ends.push(() => subject.end());
       const { store, client } = subject;
@@ -406,7 +406,7 @@ describe('Redis in trouble', () => {
     });
   });
 
-  it('does not make an unhandled error of any of this', async () => {
+  it('causes no unhandled errors', async () => {
     const client = quietClient(await redisUrl());
     ends.push(() => client.disconnect());
     const unhandled: unknown[] = [];

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 
-/** Stands between a client and a server, and can be told to misbehave. */
+/** A proxy between a client and a server that can misbehave. */
 export interface RedisProxy {
   readonly url: string;
   /** how many clients it has had */

@@ -16,7 +16,7 @@ export interface RedisSubject extends Subject {
   key(name: string): string;
 }
 
-/** Two stores that share a prefix that nobody else has. */
+/** Two stores with a common, unused prefix. */
 export function redisSubject(url: string, options: RedisStoreOptions = {}): RedisSubject {
   const prefix = options.prefix ?? `spec:${crypto.randomUUID()}:`;
   const all = { commandTimeout: PATIENCE, ...options, prefix };

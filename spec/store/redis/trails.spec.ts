@@ -38,24 +38,24 @@ describe('A trail in Redis', () => {
 
   const damages: Record<string, (client: Redis, stamp: string, trail: string) => Promise<unknown>> = {
     'is a string': (client, _, trail) => client.set(trail, 'x'),
-    'holds nonsense': async (client, _, trail) => {
+    'contains nonsense': async (client, _, trail) => {
       await client.del(trail);
       await client.rpush(trail, 'x', 'y');
     },
-    'holds what is no step': async (client, stamp, trail) => {
+    'contains an invalid row delta': async (client, stamp, trail) => {
       await client.lset(trail, -1, `${await client.get(stamp)} 9 {"a":1}`);
     },
-    'lacks its last step': (client, _, trail) => client.rpop(trail),
-    'has one too many': async (client, _, trail) => {
+    'lacks its last row delta': (client, _, trail) => client.rpop(trail),
+    'has one row delta too many': async (client, _, trail) => {
       await client.rpush(trail, (await client.lindex(trail, 0))!);
     },
-    'is that of another stamp': async (client, stamp) => {
+    'belongs to another stamp': async (client, stamp) => {
       await client.setrange(stamp, 0, 'another');
     },
-    'belongs to a stamp that is no number': async (client, stamp) => {
+    'belongs to a stamp without a count': async (client, stamp) => {
       await client.setrange(stamp, (await client.strlen(stamp)) - 3, 'abc');
     },
-    'belongs to a stamp that has turned back': async (client, stamp) => {
+    'belongs to a stamp with a decreased count': async (client, stamp) => {
       await client.setrange(stamp, (await client.strlen(stamp)) - 3, '000');
     },
     'belongs to a stamp that is a list': async (client, stamp) => {
@@ -65,7 +65,7 @@ describe('A trail in Redis', () => {
   };
 
   for (const [what, damage] of Object.entries(damages)) {
-    it(`makes a miss if it ${what}, and does no more harm`, async () => {
+    it(`makes a miss if it ${what}, and has no other effect`, async () => {
       const { store, client, key } = subject;
       await write(step);
       await trust(store, seven);
@@ -88,7 +88,7 @@ describe('A trail in Redis', () => {
     });
   }
 
-  it('is not begun for a dependency that nobody has asked for', async () => {
+  it('is not created for a dependency without readers', async () => {
     const { store, client } = subject;
     await trust(store, seven);
     await client.del(subject.key(STAMP));
@@ -97,7 +97,7 @@ describe('A trail in Redis', () => {
     expect(await client.keys(subject.key('s:*'))).to.deep.equal([]);
   });
 
-  it('goes with its stamp when a writer cannot tell its steps', async () => {
+  it('is deleted with its stamp if a writer does not know its row deltas', async () => {
     const { store, client } = subject;
     await cache(store, seven, 'seven');
     await write(step);
@@ -107,7 +107,7 @@ describe('A trail in Redis', () => {
     expect(await client.keys(subject.key('[sc]:*'))).to.deep.equal([]);
   });
 
-  it('does not count further than it can', async () => {
+  it('is deleted with its stamp before the count overflows', async () => {
     const { store, client, key } = subject;
     await cache(store, seven, 'seven');
     const stamp = (await client.get(key(STAMP)))!;
@@ -121,7 +121,7 @@ describe('A trail in Redis', () => {
     expect(await client.exists(key(STAMP), key(TRAIL))).to.equal(0);
   });
 
-  it('costs as much for a large result as for a small one when it does not matter', async () => {
+  it('makes resealing a large result as cheap as a small one', async () => {
     const { store, client } = subject;
     const received = async () => Number(/total_net_input_bytes:(\d+)/.exec(await client.info('stats'))![1]);
     await store.fill(seven, await leaseTrusted(store, seven), Buffer.alloc(5_000_000, 'x'), LONG);
