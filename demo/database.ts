@@ -2,7 +2,7 @@ import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import * as pglite from '@mikro-orm/pglite';
 import * as postgresql from '@mikro-orm/postgresql';
 import { entities } from '../fixtures/cities/index.js';
-import { cacheops, getCacheops } from '../lib/index.js';
+import { cacheops, getCacheops, RedisStore } from '../lib/index.js';
 
 const { DATABASE_URL, REDIS_URL } = process.env;
 
@@ -46,12 +46,24 @@ export async function create(orm: Orm): Promise<void> {
 /** Removes everything that was created, and disconnects. */
 export async function remove(orm: Orm): Promise<void> {
   try {
-    await getCacheops(orm).invalidateAll();
-  } finally {
     await orm.close(true);
+    if (REDIS_URL) {
+      await clearRedis(REDIS_URL);
+    }
+  } finally {
     if (DATABASE_URL) {
       await administer(`drop database if exists "${name}" with (force)`);
     }
+  }
+}
+
+/** Unlike `invalidateAll()`, which keeps the version of the catalog. */
+async function clearRedis(url: string): Promise<void> {
+  const store = new RedisStore(url, { prefix: inRedis.prefix });
+  try {
+    await store.clear();
+  } finally {
+    await store.close();
   }
 }
 

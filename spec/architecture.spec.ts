@@ -12,7 +12,7 @@ const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string
 const quotedIn = (page: string) => [...read(page).matchAll(/`([^`\n]+)`/g)].map(([, text]) => text!);
 
 const PATH = /^(lib|spec|docs|bench)\/[\w/.*-]+$/;
-const SYMBOL = /^[A-Za-z]+[A-Z][A-Za-z]*$/;
+const SYMBOL = /^(?=.*[a-z])[A-Za-z]+[A-Z][A-Za-z]*$/;
 
 for (const page of ['ARCHITECTURE.md', 'CONTRIBUTING.md']) {
   describe(page, () => {
