@@ -77,7 +77,11 @@ export class ImageFormat {
    */
   expression(qualifier: string, { inserted, old }: ImageRequest = {}): string {
     const rows = old === undefined ? [qualifier] : [qualifier, old];
-    const parts = ['pg_current_xact_id()::text', inserted ?? 'null::boolean', ...rows.flatMap(this.#arrays)];
+    const parts = [
+      'pg_catalog.pg_current_xact_id()::pg_catalog.text',
+      inserted ?? 'null::boolean',
+      ...rows.flatMap(this.#arrays),
+    ];
     return `json_build_array(${parts.join(', ')})::text`;
   }
 

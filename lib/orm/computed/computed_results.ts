@@ -263,7 +263,7 @@ export class ComputedResults {
     if (typeof loaded === 'string') {
       return loaded;
     }
-    const { catalog, surroundings: environmentState } = loaded;
+    const { catalog, environmentState } = loaded;
     const { samples = [] } = request;
     const planned =
       samples.length > 0 ? await this.#parts.samples.plan(em, samples, catalog, request.name) : undefined;
@@ -316,7 +316,7 @@ export class ComputedResults {
     if (typeof loaded === 'string') {
       return { obstacle: loaded };
     }
-    const { catalog, surroundings: environmentState } = loaded;
+    const { catalog, environmentState } = loaded;
     if (session?.hasOwnSettings(settingsInKey(em))) {
       return { obstacle: NON_DEFAULT_SETTINGS };
     }

@@ -18,7 +18,7 @@ export interface EnvironmentState {
 
 export interface Loaded {
   readonly catalog: Catalog;
-  readonly surroundings: EnvironmentState;
+  readonly environmentState: EnvironmentState;
 }
 
 /** The pause before the catalog is read again in search of a session with default settings, in milliseconds. */
@@ -80,10 +80,10 @@ export class Environment {
         this.#current = undefined;
       }
     }
-    const surroundings = this.current;
+    const environmentState = this.current;
     // another session may have been opened meanwhile
-    return surroundings && isOf(catalog, this.#pool.current!)
-      ? { catalog, surroundings }
+    return environmentState && isOf(catalog, this.#pool.current!)
+      ? { catalog, environmentState }
       : NON_DEFAULT_SETTINGS;
   }
 

@@ -49,8 +49,9 @@ export async function takeLease(
     return seal;
   } catch (error) {
     events.reportError('lease', error);
+    counts.refused++;
+    return undefined;
   }
-  return undefined;
 }
 
 /**
@@ -89,6 +90,7 @@ export async function takeLeases(
     });
   } catch (error) {
     events.reportError('lease', error);
+    counts.refused += addresses.length;
     return addresses.map(() => undefined);
   }
 }

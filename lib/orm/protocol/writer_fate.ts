@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Quarantine, Refusal, Store, Writer } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
+import { inPgCatalog } from '../catalog/pg_catalog.js';
 import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import { LOCK_CLASS, lockNumberOf } from './advisory_lock.js';
@@ -128,12 +129,14 @@ export class WriterFates {
     }
     if (known.length > 0) {
       const list = known.map(xid => `('${xid}')`).join(', ');
-      const rows = await ask(`
+      const rows = await ask(
+        inPgCatalog(`
         select xid from (values ${list}) as v (xid)
         where case when xid::xid8 < pg_snapshot_xmax(pg_current_snapshot())
           then pg_xact_status(xid::xid8) is distinct from 'in progress'
           else not exists (select from pg_locks where locktype = 'transactionid' and mode = 'ExclusiveLock'
-            and transactionid::text::bigint = xid::bigint & 4294967295) end`);
+            and transactionid::text::bigint = xid::bigint & 4294967295) end`),
+      );
       for (const { xid } of rows) {
         ended.add(xid);
       }
@@ -143,7 +146,7 @@ export class WriterFates {
 
   /** The advisory locks that are held: their statements are being executed. */
   async #held(locks: readonly string[], ask: Ask): Promise<string[]> {
-    const rows = await ask(`select objid::text as number ${FROM_LOCKS}`);
+    const rows = await ask(inPgCatalog(`select objid::text as number ${FROM_LOCKS}`));
     const held = new Set(rows.map(({ number }) => Number(number)));
     return locks.filter(lock => held.has(lockNumberOf(lock)!));
   }
@@ -182,7 +185,8 @@ export class WriterFates {
     const rows =
       names.length === 0
         ? []
-        : await ask(`
+        : await ask(
+            inPgCatalog(`
       with recursive family (name, oid) as (
         select v.name, c.oid from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
         join pg_class c on true join pg_namespace n on n.oid = c.relnamespace
@@ -195,7 +199,8 @@ export class WriterFates {
         and l.mode in ('RowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
       union all select v.name, 'lock ' || objid
       from (values ${names.map(name => `(${quoteText(name)})`).join(', ')}) as v (name)
-      cross join (select objid ${FROM_LOCKS}) as b where exists (select from family f where f.name = v.name)`);
+      cross join (select objid ${FROM_LOCKS}) as b where exists (select from family f where f.name = v.name)`),
+          );
     const holders = new Map<string, string[]>();
     for (const { name, holder } of rows) {
       holders.set(name, [...(holders.get(name) ?? []), ...(holder === null ? [] : [holder])]);

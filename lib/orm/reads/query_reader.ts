@@ -147,10 +147,15 @@ export class QueryReader {
     return entry && 'found' in entry ? this.#share(entry.found.payload, request) : undefined;
   }
 
-  #share(payload: Uint8Array, { kind, counts }: Request): Shared {
-    const result = this.#parts.codec.decode(kind, payload);
-    counts.shared++;
-    return { result, payload };
+  #share(payload: Uint8Array, { kind, counts }: Request): Shared | undefined {
+    try {
+      const result = this.#parts.codec.decode(kind, payload);
+      counts.shared++;
+      return { result, payload };
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
   }
 
   async #find(

@@ -16,7 +16,7 @@ import { patch } from '../context/patches.js';
 import { currentCaller, currentScope, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
 import { dryRun } from '../planning/dry_run.js';
-import type { Limits, ReadCall } from '../planning/plan.js';
+import type { Limits, NotCacheable, Planned, ReadCall } from '../planning/plan.js';
 import { Planner } from '../planning/planner.js';
 import type { Profiles } from '../planning/profiles.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
@@ -268,9 +268,19 @@ export class ReadInterceptor {
     const read = await this.#keyLists.read({ request, ...list });
     // only events and traces need the key of the whole list
     const isObserved = request.started !== undefined || request.message !== undefined;
-    const plan = isObserved ? await planner.plan(request) : undefined;
+    const plan = isObserved ? await this.#planOrReport(planner, request) : undefined;
     this.#reportRead(request, read, plan?.cacheable ? plan.address : undefined);
     return read.result;
+  }
+
+  /** The read has its result: an error of the user's `prefix`, for example, must not take it away. */
+  async #planOrReport(planner: Planner, request: Request): Promise<Planned | NotCacheable | undefined> {
+    try {
+      return await planner.plan(request);
+    } catch (error) {
+      this.#parts.events.reportError('read', error);
+      return undefined;
+    }
   }
 
   #decide({ op, meta, subject, options, scope }: Request): CallDecision {
@@ -329,7 +339,7 @@ export class ReadInterceptor {
     if (typeof loaded === 'string') {
       return loaded;
     }
-    const { catalog, surroundings: environmentState } = loaded;
+    const { catalog, environmentState } = loaded;
     if (this.#planner?.catalog !== catalog || this.#planner.environmentState !== environmentState) {
       const forbidden = profiles.forbiddenTables(catalog);
       const planner = new Planner(driver, catalog, environmentState.text, limits, forbidden);

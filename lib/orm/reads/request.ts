@@ -36,7 +36,7 @@ export interface Request {
   ownSettings?: ReadonlySet<string>;
   /** when it began, by the logical clock of the single flight */
   readonly beganAt: number;
-  /** `performance.now()`, if an event has listeners */
+  /** `performance.now()`, if the event `read` has listeners */
   readonly started: number | undefined;
   readonly counts: ReadCounts;
   /** if the read is traced */

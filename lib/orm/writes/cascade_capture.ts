@@ -272,7 +272,7 @@ function referring(
   const alias = quoteName('c');
   const names = columns.map(column => `${alias}.${quoteName(column)}`);
   const casts = types.map((type, i) => `(v.k ->> ${i})::${type}`);
-  const from = 'from json_array_elements($1::json) as v (k)';
+  const from = 'from pg_catalog.json_array_elements($1::json) as v (k)';
   const conditions = names.map((name, i) => `${name} = any (array(select ${casts[i]} ${from}))`);
   if (names.length > 1) {
     conditions.push(`((${names.join(', ')}) in (select ${casts.join(', ')} ${from})) is true`);

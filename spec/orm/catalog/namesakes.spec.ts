@@ -27,7 +27,7 @@ const NAMESAKES = `
           where t.typtype = 'p')
         and proname in ('current_database', 'current_schemas', 'current_setting', 'format_type', 'getdatabaseencoding',
           'has_any_column_privilege', 'has_function_privilege', 'has_schema_privilege', 'has_table_privilege', 'lower',
-          'now', 'pg_advisory_unlock_shared', 'pg_conf_load_time', 'pg_current_snapshot',
+          'now', 'pg_advisory_unlock_shared', 'pg_conf_load_time', 'pg_current_snapshot', 'pg_current_xact_id',
           'pg_get_expr', 'pg_get_viewdef', 'pg_my_temp_schema', 'pg_snapshot_xmax', 'pg_try_advisory_lock_shared',
           'pg_try_advisory_xact_lock_shared', 'pg_xact_status', 'split_part', 'statement_timestamp', 'to_regprocedure')
     loop
