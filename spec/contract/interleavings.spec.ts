@@ -8,7 +8,7 @@ import { allBut, RULES, type Rule } from './interleavings/rules.js';
 import { Sketch } from './interleavings/sketch.js';
 import { World } from './interleavings/world.js';
 
-/** For each rule, the cast that gets into trouble without it. */
+/** For each rule, the cast that has a stale hit without it. */
 const IN_TROUBLE: Record<Rule, CastName> = {
   'lease first': 'two writers, two readers and a crash',
   'seal of the lease': 'two writers, two readers and a crash',
@@ -59,7 +59,7 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
       const { interleavings, hits, flaw } = await explore(() => openOnMemoryStore(cast));
 
       expect(flaw, tell(flaw)).to.equal(undefined);
-      // an answer that is never given is never stale
+      // a process that never gets an answer gets no stale one
       expect(hits).to.be.greaterThan(0);
       this.test!.title += ` (${interleavings} interleavings)`;
     }).timeout(3_600_000);

@@ -9,9 +9,9 @@ import { type Fault, Findings } from './fault.js';
 import { between, pick, type Random } from './random.js';
 import { portOf, startRelay, through } from './relay.js';
 
-/** They die together, with their process. */
+/** Writers that share a process, and die with it. */
 const VICTIMS = 5;
-/** How many processes die at the same time. */
+/** Number of processes killed at the same time. */
 const LANES = 4;
 
 const FILLING: readonly Moment[] = (['lease', 'database', 'fill'] as const).flatMap(step => [
@@ -24,7 +24,7 @@ const tries = { long: 200, short: 0 };
 export const crashes: readonly Fault[] = [
   ...MOMENTS.map(moment => ({
     name: `kill -9 of a writer ${describeMoment(moment)}`,
-    tries, // `npm test` has specs of their own for these
+    tries, // `npm test` covers these in separate specs
     run: (count: number) =>
       killing(count, async (setting, witness, rows, findings) => {
         const aftermath = await runCrash(setting, witness, { moment, rows });
@@ -53,7 +53,7 @@ export const crashes: readonly Fault[] = [
 
 type Killing = (setting: Setting, witness: Child, rows: number[], findings: Findings) => Promise<void>;
 
-/** Has processes die, each with rows of its own, and looks at all rows when all is over. */
+/** Kills processes, each with rows of its own, and compares all rows at the end. */
 async function killing(count: number, kill: Killing): Promise<Findings> {
   const findings = new Findings();
   const deaths = Math.ceil(count / VICTIMS);
@@ -70,7 +70,7 @@ async function killing(count: number, kill: Killing): Promise<Findings> {
   return findings;
 }
 
-/** Readers die while they store what was true before, or after, somebody else has written. */
+/** Readers die while they store a result from before or after a concurrent write. */
 async function killReader(
   setting: Setting,
   writer: Child,
@@ -91,10 +91,10 @@ async function killReader(
   }
 }
 
-/** How many messages a process and its servers exchange, for all that it is told to do here. */
+/** Number of messages that a process exchanges with its servers in this fault. */
 const MESSAGES = 150;
 
-/** Readers and writers die at a message that may still arrive, or not. */
+/** Readers and writers die at a message, which may or may not still arrive. */
 async function killAtMessage(setting: Setting, rows: readonly number[], random: Random): Promise<void> {
   const { database, redis } = setting.place;
   await using toDatabase = await startRelay(portOf(database));

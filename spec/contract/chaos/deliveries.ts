@@ -14,23 +14,22 @@ import { startPair } from './losses.js';
 import { pick, type Random } from './random.js';
 import { loseAnswerOfCommit, portOf, type Relay, startRelay, through } from './relay.js';
 
-/*
- * Everything is cached, then the store is disturbed while each row is written once, then it is well again, and before
- * anything else is written all answers are compared with the database. Later writes of the same rows would put right
- * what an invalidation that was lost has left.
+/**
+ * Everything is cached; each row is written once while the store is disturbed; the store recovers; then every answer is
+ * compared with the database before any further write. Later writes of the same rows would hide a lost invalidation.
  */
 
 const ROWS = [1, 2, 3, 4];
 const PATIENCE = { timeout: 60_000, interval: 20 };
 
-/** How long the store is waited for, and how long it is left alone when it has failed, in milliseconds. */
+/** Store timeout, and the pause after a failure, in milliseconds. */
 const STORE = { storeTimeout: 300, retryAfter: 1000 };
 
 interface Line {
   readonly server: RedisServer;
-  /** the way of the writer to it */
+  /** the writer's connection to it */
   readonly relay: Relay;
-  /** of none of the processes */
+  /** used by the test only, not by the processes */
   readonly client: Redis;
 }
 
@@ -45,7 +44,7 @@ const onTheWay = (interfere: (relay: Relay) => NonNullable<Relay['interfere']>):
   },
   end: ({ relay }) => {
     relay.interfere = undefined;
-    relay.cut(); // what was swallowed is never answered
+    relay.cut(); // swallowed messages never get an answer
   },
 });
 
@@ -103,7 +102,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
   },
 };
 
-/** What becomes of the process that writes. */
+/** How the writing process ends. */
 type Ending = (cast: Cast, disturbed: (write: () => Promise<unknown>) => Promise<void>) => Promise<void>;
 
 interface Cast {
@@ -138,7 +137,7 @@ const prepares: Ending = async (cast, disturbed) => {
     Promise.all(ROWS.map((row, i) => writer.do('prepare', names[i], row).catch(() => undefined))),
   );
   await writer.do('close');
-  await reader.do('audit', ROWS); // what it stores, it stores before they are decided
+  await reader.do('audit', ROWS); // the process stores it before the transactions are decided
   await Promise.all(names.map(name => cast.setting.do('decide', name).catch(() => undefined)));
 };
 
@@ -154,7 +153,7 @@ const losesAnswers: Ending = async (cast, disturbed) => {
   await writer.do('close');
 };
 
-/** Its invalidation has arrived, and is lost before it is decided. */
+/** The invalidation arrives, and is lost before the transaction is decided. */
 const isFlushed: Ending = async (cast, disturbed) => {
   const { writer, reader, line } = cast;
   const names = ROWS.map(() => randomUUID());
@@ -222,7 +221,7 @@ export const deliveries: readonly Fault[] = [
   },
 ];
 
-/** The rules that are missed by it: where no mark arrives and the server stays what it is. */
+/** The rules that this fault needs: those that matter while no mark arrives and the server keeps its state. */
 function missedBy(name: string): readonly Rule[] {
   return name.startsWith('the way') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']
@@ -271,7 +270,7 @@ async function cacheAll(...children: readonly Child[]): Promise<void> {
   }
 }
 
-/** The first look tells what was left; the second, what was stored since. */
+/** The first pass finds entries that survived; the second finds those stored since. */
 async function auditAll(reader: Child, findings: Findings): Promise<void> {
   findings.add(await reader.do<Audit>('audit', ROWS), true);
   await until(() => reader.do('ping'), PATIENCE);

@@ -13,12 +13,12 @@ import { type Relay, startRelay } from './relay.js';
 import { lay } from './siege.js';
 
 const PATIENCE = { timeout: 60_000 };
-/** At least so many reads of the siege are between two events. */
+/** Bounds for the number of reads between two events. */
 const READS = { least: 50, most: 200 };
 
 type Rhythm = () => Promise<void>;
 
-/** One thing that happens to a server, at whatever moment. */
+/** An event on a server, at any moment. */
 type Happening = (server: RedisServer, client: Redis, rest: Rhythm) => Promise<void>;
 
 const happenings: Readonly<Record<string, { args?: readonly string[]; happen: Happening }>> = {
@@ -98,8 +98,8 @@ export const losses: readonly Fault[] = [
 ];
 
 /**
- * Everything is cached, then everything is changed, then something is lost, and only then does anybody look: whoever
- * worked meanwhile might have put right what came back.
+ * Everything is cached, then everything is changed, then data are lost, and only then do readers ask: earlier work
+ * could repair what came back.
  */
 async function loseInPeace(
   redis: string,
@@ -124,7 +124,7 @@ async function loseInPeace(
         return hits === reads;
       }, PATIENCE);
     });
-    // the reader has found back to the store, and has asked it nothing yet
+    // the reader has reconnected to the store, and has not used it yet
     await until(() => reader.do('ping'), PATIENCE);
     await audit();
     await audit();
@@ -138,7 +138,7 @@ function rhythm(reads: () => number, random: Random): Rhythm {
   };
 }
 
-/** The clients are led to the replica as soon as its master is dead. */
+/** The clients are redirected to the replica as soon as its master is dead. */
 async function promoteByHand(tries: number, random: Random): Promise<Findings> {
   await using pair = await startPair();
   await using toMaster = await startRelay(pair.master.port);
@@ -203,15 +203,15 @@ async function promoteBySentinel(tries: number, random: Random): Promise<Finding
 interface Pair extends AsyncDisposable {
   readonly master: RedisServer;
   readonly replica: RedisServer;
-  /** of the replica */
+  /** connects to the replica */
   readonly client: Redis;
-  /** From now on, the replica hears nothing of its master any more, and does not notice. */
+  /** From now on, the replica receives nothing from its master, and does not notice. */
   fallBehind(): void;
-  /** Has the server that died follow the one that was its replica. */
+  /** Makes the dead server a follower of its former replica. */
   turn(): Promise<void>;
 }
 
-/** A server, and another that follows it by way of a relay. */
+/** Starts a server, and a replica that follows it through a relay. */
 export async function startPair(): Promise<Pair> {
   const servers = await Promise.all(
     [0, 1].map(() => startRedis(['--repl-diskless-sync-delay', '0', '--repl-timeout', '600'])),

@@ -14,16 +14,16 @@ const POLICIES = [
 ];
 
 const MAXMEMORY = '3mb';
-/** What is read takes up several times as much. */
+/** Reading it takes several times as much memory. */
 const FULL = { rows: 30, filler: 20_000 };
 
-/** Reads of a siege. */
+/** Reads in a siege. */
 const tries = { long: 10_000, short: 500 };
 
 export const memoryLimits: readonly Fault[] = [
   ...POLICIES.map(policy => ({
     name: `Redis has ${MAXMEMORY} and evicts (${policy})`,
-    tries: { ...tries, short: policy === 'allkeys-random' ? tries.short : 0 }, // the others have a spec of the store's
+    tries: { ...tries, short: policy === 'allkeys-random' ? tries.short : 0 }, // a store spec covers the other policies
     run: (reads: number) => fill(policy, 'throw', reads, /evicted_keys:(\d+)/),
   })),
   ...(['throw', 'degrade'] as const).map(onStoreFailure => ({

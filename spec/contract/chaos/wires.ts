@@ -14,12 +14,12 @@ import { lay } from './siege.js';
 const STORE_TIMEOUT = 250;
 
 /**
- * The longest that a read may take while the store is not as it should be, in milliseconds: it waits for the entry,
- * for a lease, for a writer that has died to be settled, for another lease; and this machine has other things to do.
+ * The longest time that a read may take while the store is disturbed, in milliseconds. It covers waits for the entry,
+ * for a lease, for settling a dead writer and for another lease, on a busy machine.
  */
 const BOUND = 3000;
 
-/** What happens to single messages, or to the connections that they came by. */
+/** Disturbs single messages, or the connections that carry them. */
 type Disturbance = (random: Random, relay: Relay, later: Promise<void>) => Interference;
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
@@ -79,7 +79,7 @@ export const wires: readonly Fault[] = [
   },
 ];
 
-/** It is so for a while, then it is well again for a while, and so on. */
+/** The disturbance starts and stops in turns. */
 async function disturb(
   disturbance: Disturbance,
   onStoreFailure: 'throw' | 'degrade',
@@ -116,7 +116,7 @@ async function disturb(
   return Object.assign(findings, { tries });
 }
 
-/** One after another, and then all at once. */
+/** One after another, then all at once. */
 async function queryInVain(queries: number): Promise<Findings> {
   const findings = new Findings();
   const database = await freshDatabase('down');

@@ -1,7 +1,7 @@
 import type { Quarantine, Refusal } from '../../../lib/store/store.js';
 import type { Scene } from './actor.js';
 
-/** What may be done about a refusal. */
+/** The writers and quarantines of a refusal that may be removed. */
 export interface Verdict {
   readonly ended: Refusal['writers'];
   readonly over: readonly Quarantine[];

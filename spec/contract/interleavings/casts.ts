@@ -22,7 +22,7 @@ const RENAME: WriterPart = { id: 'b', to: { category: '2', title: 'renamed' } };
 const INSERT: WriterPart = { id: 'c', to: { category: '1', title: 'new' } };
 const DELETE: WriterPart = { id: 'b', to: undefined };
 
-/** Is for those of another category, too, once it is redefined. */
+/** Matches another category, too, once it is redefined. */
 const ONE_AT_FIRST = redefined(ONE, { category: '2' });
 const DEFINE: WriterPart = { id: DEFINITION.id, to: DEFINITION, defines: true };
 
@@ -32,14 +32,16 @@ const titles: readonly Row[] = [
 ];
 const OLD_ONES = count({ category: '1' }, { title: 'old' });
 const NEW_ONES = count({ category: '1' }, { title: 'new' });
-/** A row that is old no more, and one that never was: it does not matter to OLD_ONES. */
+/**
+ * The title changes away from `old` in one row, and between other values in another: this does not matter to OLD_ONES.
+ */
 const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } };
 const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
 const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };
 
 const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'trail', 'registry'];
 
-/** Each is small enough for all of its histories to be played while one waits. */
+/** Each is small enough to play all of its histories in `npm test`. */
 export const CASTS = {
   'two writers, two readers and a crash': {
     rows,

@@ -1,7 +1,7 @@
-/** A hit that the database would not give. */
+/** A hit that differs from the database's answer. */
 export class StaleHit extends Error {}
 
-/** What went wrong, and how it came to it. */
+/** An error, and the history that led to it. */
 export interface Flaw {
   readonly error: Error;
   readonly history: readonly string[];

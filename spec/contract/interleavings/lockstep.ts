@@ -13,13 +13,13 @@ import { allBut } from './rules.js';
 import { Sketch } from './sketch.js';
 
 /**
- * The memory store, with the sketch beside it. They have to give the same answers, but for the names of tokens; so
- * the sketch, which can be looked into, tells which states are worth going on from.
+ * Runs the memory store and the model store in parallel, and requires the same answers except for the names of tokens.
+ * The model's state shows which histories can be merged.
  */
 export class Lockstep implements ExploredStore {
   readonly #store: MemoryStore;
   readonly #sketch: Sketch;
-  /** the memory store's name of each of the sketch's seals and nonces */
+  /** the memory store's name of each of the model's seals and nonces */
   readonly #names = new Map<string, string>();
 
   constructor(maxSchemes?: number) {

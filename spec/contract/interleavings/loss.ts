@@ -5,15 +5,15 @@ import type { Actor, Scene, Step } from './actor.js';
 
 export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'trail' | 'registry';
 
-/** Lets the store lose something, at any moment. */
+/** Makes the store lose something, at any moment. */
 export class Loss implements Actor {
   readonly #keys: readonly (readonly [Kept, string])[];
   #left: number;
 
   /**
-   * @param addresses whose entries and stamps may be lost
-   * @param kinds of things that may be lost
-   * @param count of losses
+   * @param addresses the entries and stamps that may be lost
+   * @param kinds the kinds of things that may be lost
+   * @param count number of losses
    */
   constructor(
     addresses: readonly EntryAddress[],

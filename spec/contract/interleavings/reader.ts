@@ -14,23 +14,23 @@ type Stage =
   | 'fills';
 
 /**
- * After a miss takes a lease, asks the database, and fills.
+ * Takes a lease after a miss, asks the database and fills.
  *
- * To read is no step of its own. Every answer of the cache is checked at every moment, whoever it is for; and a reader
- * who takes a lease now may have missed whenever there was something to miss.
+ * The read itself is no step, because the answers of the cache are checked at every moment. A reader that takes a lease
+ * now may have missed at any earlier moment at which the entry was missing.
  */
 export class Reader implements Actor {
   #stage: Stage | undefined;
   #wasRefused = false;
   #refusal: Refusal | undefined;
-  /** what is tried once more */
+  /** the step to retry after the refusal */
   #refused: Stage | undefined;
   #verdict: Verdict | undefined;
   #seal: Seal | undefined;
   #result: string | undefined;
-  /** of the catalog, before it was read */
+  /** stamp of the catalog before it was read */
   #stamp: Seal | undefined;
-  /** by the catalog that was read */
+  /** the address under the catalog that was read */
   #address: EntryAddress | undefined;
 
   constructor(
@@ -118,7 +118,7 @@ export class Reader implements Actor {
       this.#wasRefused = false;
       goOn(lease.seal);
     } else if (this.#wasRefused) {
-      this.#end(); // what the database gives goes to the reader and nowhere else
+      this.#end(); // the reader returns the database's answer and stores nothing
     } else {
       this.#wasRefused = true;
       this.#refusal = lease;
@@ -162,7 +162,7 @@ export class Reader implements Actor {
     this.#end();
   }
 
-  /** Forgets everything, so that histories which differ in nothing that matters are one. */
+  /** Clears the state, so that histories which differ only in irrelevant values are merged. */
   #end(): void {
     this.#stage = undefined;
     this.#wasRefused = false;

@@ -1,4 +1,4 @@
-/** The rules that readers, writers, the store and whoever decides about the dead have to keep, each of them for a reason. */
+/** The rules that readers, writers, the store and the resolver of dead writers follow. Each prevents a stale hit. */
 export const RULES = {
   'lease first': 'a reader takes its lease before it asks the database',
   'seal of the lease': 'a reader fills under the stamps of its lease, not under those of the moment',
