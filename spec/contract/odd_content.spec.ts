@@ -11,7 +11,7 @@ import { Article, createTables } from './processes/schema.js';
 
 const ROWS = 3;
 
-/** Something that another program leaves under a key. */
+/** What another program does to a key. */
 type Meddling = (client: Redis, key: string) => Promise<unknown>;
 
 const bytes = fc.oneof(
@@ -43,7 +43,7 @@ const field = fc.oneof(
     .map(name => Buffer.from(name)),
 );
 
-/** Puts something else in the place of a key, of whatever type that is. */
+/** Replaces a key's value by another, of any type. */
 const replacing: fc.Arbitrary<Meddling> = fc.oneof(
   bytes.map(
     (value): Meddling =>
@@ -80,7 +80,7 @@ const replacing: fc.Arbitrary<Meddling> = fc.oneof(
   ),
 );
 
-/** Damages what is there. */
+/** Damages the value. */
 const damaging: fc.Arbitrary<Meddling> = fc.tuple(fc.nat(), fc.option(bytes), fc.nat()).map(
   ([which, value, at]): Meddling =>
     async (client, key) => {
@@ -119,7 +119,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
           prefix: `spec:${randomUUID()}:`,
           storeTimeout: 10_000,
           onStoreFailure,
-          // an error would be seen for long
+          // an error would keep the store out of use for this long
           retryAfter: 3_600_000,
         });
         subjects.push(subject);
@@ -134,7 +134,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
         for (const [row, version] of versions) {
           expect((await subject.look(row)).version, `row ${row}`).to.equal(version);
         }
-        // has a stamp that counts, and a trail
+        // the stamp is versioned, and has a delta log
         const later = [...versions.values()].filter(version => version > 3).length;
         expect(await subject.orm.em.fork().count(Article, { version: { $gt: 3 } })).to.equal(later);
       }
@@ -158,7 +158,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
               await getCacheops(subject.orm).idle();
               const keys = (await client.keys('*')).sort();
               for (const [which, meddle] of meddlings) {
-                await meddle(client, keys[which % keys.length]!).catch(() => {}); // there is no such thing by now
+                await meddle(client, keys[which % keys.length]!).catch(() => {}); // the key no longer exists
               }
               if (looksFirst) {
                 await check();

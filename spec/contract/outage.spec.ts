@@ -14,16 +14,16 @@ import { followed, type Step } from './processes/steps.js';
 
 use(chaiAsPromised);
 
-/** How long the store is waited for, in milliseconds: long, so that one wait a query could not be overlooked. */
+/** Store timeout, in milliseconds: so long that one wait for each query is noticed. */
 const WAIT = 300;
-/** Until the store is tried again, in milliseconds. */
+/** Time until the next attempt to use the store, in milliseconds. */
 const NEVER = 3_600_000;
 const SOON = 50;
 
 const READING: readonly Step[] = ['lease', 'database', 'fill'];
 const WRITING: readonly Step[] = ['mark', 'commit', 'settle'];
 
-// Rejections that nobody handles are errors of the test that runs at the time: Mocha sees to that.
+// Mocha turns an unhandled rejection into an error of the test that runs at that moment.
 describe('C7, when the store fails', function () {
   this.timeout(120_000);
   let database: string;
@@ -36,7 +36,7 @@ describe('C7, when the store fails', function () {
   before(async () => {
     database = await freshDatabase('outage');
     await createTables(database, 1000);
-    // so that what is killed comes back with all that was invalid, or is to be
+    // a restarted server must have every invalidation that it had confirmed
     const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
     line = { server, wire: await startWire(server.port) };
   });
@@ -61,11 +61,11 @@ describe('C7, when the store fails', function () {
     return subject;
   }
 
-  /** An ORM that trouble on the wire is trouble for. */
+  /** An ORM that uses the disturbed wire. */
   const behind = (options: Partial<CacheopsOptions> = {}) =>
     open({ redis: line.wire.url, prefix, storeTimeout: WAIT, retryAfter: SOON, ...options });
 
-  /** Another, as in another process, that it is none for. */
+  /** An ORM that uses the store directly, as in another process. */
   const direct = () => open({ redis: line.server.url, prefix, storeTimeout: 10_000, retryAfter: SOON });
 
   async function expectOnly(version: number, ...subjects: readonly Subject[]): Promise<void> {
@@ -118,7 +118,7 @@ describe('C7, when the store fails', function () {
           expect(await subject.bump(row)).to.equal(2);
           expect(await subject.look(row)).to.deep.equal({ version: 2, hit: false });
         });
-        // in this order: once one trusts the store again, nobody is served what was before
+        // in this order: once one ORM trusts the store again, no other may serve old rows
         await expectOnly(2, subject, other);
       });
 
@@ -170,7 +170,7 @@ describe('C7, when the store fails', function () {
             open({ store: new SteppedStore(store), retryAfter: SOON }),
             direct(),
           ]);
-          // the registry is trusted, and knows what readers use
+          // the store has a registry out of quarantine, with the readers' schemes
           await subject.lookUntilHit(++lastRow);
           if (WRITING.includes(step)) {
             await other.lookUntilHit(row);
@@ -222,7 +222,7 @@ describe('C7, when the store fails', function () {
     const subject = await behind({ retryAfter: 1 });
     await subject.lookUntilHit(row);
     let version = 1;
-    // a read, a lease and a mark are answered in some hundred bytes
+    // the answers to a read, a lease and a mark have some hundred bytes
     for (let bytes = 0; bytes < 600; bytes += 17) {
       line.wire.cutAfter(bytes);
       expect((await subject.look(row)).version).to.equal(version);

@@ -8,7 +8,7 @@ import { ORDERS, type Race, runRace } from './processes/race.js';
 import { prepare, type Setting } from './processes/setting.js';
 import { runStress } from './processes/stress.js';
 
-// At least so many. The environment may ask for more.
+// A minimum. The environment can raise it.
 const RACES = countFrom('RACES', 1000);
 const CRASHES = countFrom('CRASHES', 1000);
 const READS = countFrom('READS', 6000);
@@ -54,7 +54,7 @@ describe('C1, between processes: no stale read', function () {
         hits += outcome.hits;
       });
       expect(stale).to.deep.equal([]);
-      // it was put to the test: leases were granted, others refused, and what was stored has been believed
+      // the test is conclusive: some leases were granted, some refused, and stored entries were hits
       expect(fills).to.be.above(0).and.below(races.length);
       expect(hits - hitsBefore).to.be.above(races.length / 10);
     });
@@ -63,7 +63,7 @@ describe('C1, between processes: no stale read', function () {
 
 describe('C2, between processes: no stale read after a crash', function () {
   this.timeout(5 * MINUTE + 200 * CRASHES);
-  /** They die together, with their process: so many real deaths as possible in a time that one may wait. */
+  /** Writers that share a process and die with it: as many real deaths as possible in a short test. */
   const WRITERS = 10;
   const kills = Math.ceil(CRASHES / WRITERS / MOMENTS.length);
   let setting: Setting;
@@ -109,7 +109,7 @@ describe('C2, between processes: no stale read after a crash', function () {
 
 describe('C1, between processes: no stale read under load', function () {
   this.timeout(5 * MINUTE + 50 * READS);
-  /** of a table without indexes to speak of: it takes the database milliseconds to find those that are read */
+  /** rows of a table without a useful index: the database takes milliseconds to find those that are read */
   const ROWS = 20_000;
   const HOT = 8;
 
@@ -141,7 +141,7 @@ describe('C1, between processes: no stale read, however long a writer takes', ()
   after(() => setting[Symbol.asyncDispose]());
 
   it('to commit after its mark', async () => {
-    // longer than a writer is left alone before others ask for its fate
+    // longer than the time after which readers ask for the writer's status
     const { before, after } = await readAroundCommit({ ...cast, row: 1, wait: 1500 });
     expect(before.map(({ version }) => version))
       .to.include(1)

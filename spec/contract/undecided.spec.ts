@@ -13,7 +13,7 @@ import { Article, createTables } from './processes/schema.js';
 
 use(chaiAsPromised);
 
-/** How long the store is waited for, in milliseconds. */
+/** Store timeout, in milliseconds. */
 const WAIT = 300;
 
 describe('C1 and C7, while the database has not decided about a transaction, or nobody knows what', function () {
@@ -28,7 +28,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
   before(async () => {
     database = await freshDatabase('undecided');
     await createTables(database, 200);
-    // so that what is killed comes back with all that was invalid, or is to be
+    // a restarted server must have every invalidation that it had confirmed
     const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
     line = { server, wire: await startWire(server.port) };
   });
@@ -55,14 +55,14 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
     return subject;
   }
 
-  /** Changes the row in a transaction that others are to end. */
+  /** Changes the row in a transaction that another session ends. */
   async function prepare({ orm }: Subject): Promise<string> {
     const name = randomUUID();
     const em = orm.em.fork();
     await em.begin();
     await em.nativeUpdate(Article, row, { version: 2 });
     await em.execute(`prepare transaction '${name}'`);
-    await em.commit(); // its connection goes back to the pool
+    await em.commit(); // the connection goes back to the pool
     return name;
   }
 
@@ -142,7 +142,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         await during(trouble, async () => {
           prepared = await prepare(subject);
         });
-        // the mark of the transaction stands for everything in the table: results of others are cached
+        // the transaction's mark covers everything in the table: results of other transactions are cached
         await until(
           async () => {
             const { orm } = subject;
@@ -161,7 +161,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
       it('a COMMIT whose answer is lost is made known by a process that is closed before it learns more', async () => {
         await using relay = await startRelay(portOf(database));
         const other = await open(line.server.url);
-        // its pool cannot be closed any more when it has lost a connection in a COMMIT
+        // a pool cannot be closed after it has lost a connection in a COMMIT
         const subject = await openSubject(through(relay, database), at(line.wire.url));
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);

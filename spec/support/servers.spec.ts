@@ -52,7 +52,7 @@ describe('the servers for specs', () => {
   for (const end of ['SIGTERM', 'process.exit(3)', 'throw "on purpose"'] as const) {
     it(`are gone, with their files, after ${end}`, async () => {
       const temporary = temporaryDirectory('left');
-      chmodSync(temporary.path, 0o755); // PostgreSQL runs as somebody else if we are root
+      chmodSync(temporary.path, 0o755); // as root, we run PostgreSQL as another user
       const pids = await serversLeftAfter(end, temporary.path);
       expect(pids).to.have.length(2);
       await until(() => !pids.some(isAlive));

@@ -32,9 +32,7 @@ const titles: readonly Row[] = [
 ];
 const OLD_ONES = count({ category: '1' }, { title: 'old' });
 const NEW_ONES = count({ category: '1' }, { title: 'new' });
-/**
- * The title changes away from `old` in one row, and between other values in another: this does not matter to OLD_ONES.
- */
+/** RETITLE changes a row that OLD_ONES counts; UNRELATED changes a row that it never counts. */
 const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } };
 const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
 const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };

@@ -3,7 +3,7 @@ import { Slug } from '../../../fixtures/legacy/slug.js';
 import type { History, Step } from './history.js';
 import { vary } from './vary.js';
 
-/** A history, one line a step. */
+/** A history with one line for each step. */
 export function describeHistory({ steps, queries }: History): string {
   return steps.map((step, i) => `${String(i + 1).padStart(4)}. ${describeStep(step, queries)}`).join('\n');
 }

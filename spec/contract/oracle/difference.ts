@@ -1,4 +1,4 @@
-/** How much of two lines is shown around the place where they part, in characters. */
+/** Number of characters to show around the first difference of two lines. */
 const CONTEXT = 150;
 const LINES = 6;
 

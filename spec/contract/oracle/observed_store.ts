@@ -13,18 +13,18 @@ import type {
 import type { Scheme } from '../../../lib/values/scheme.js';
 import { type Gate, gate } from '../../support/gate.js';
 
-/** Deletes things from a store behind its back. */
+/** Deletes keys from a store, without the library's knowledge. */
 export interface Thief {
   /** @param key as in `Keys` with no prefix */
   evict(key: string): Promise<void>;
   evictAll(): Promise<void>;
 }
 
-/** What all stores of a world have in common: the keys that they have used, and what is held back of their work. */
+/** State shared by all stores of a world: the keys that they have used, and the work that is held. */
 export class Backstage {
   /** keys of entries, stamps and registries, in the order of their first use */
   readonly keys = new Set<string>();
-  /** whether what is stored, or settled, waits until it is released */
+  /** whether fills, or settles, wait until they are released */
   holdsFills = false;
   holdsSettles = false;
   readonly #names = new Keys('');
@@ -51,7 +51,7 @@ export class Backstage {
     }
   }
 
-  /** Makes a read which stops whenever it has got a lease. */
+  /** Runs a read that stops after each lease. */
   async stopAfterLease(read: () => Promise<unknown>): Promise<Stopped> {
     const stop = gate();
     const done = this.#stops.run(stop, read);
@@ -74,7 +74,7 @@ export interface Stopped {
   readonly done: Promise<unknown>;
 }
 
-/** A store as it is, except that things take as long as the history says. */
+/** A store with delays that the history decides. */
 export class ObservedStore implements Store {
   readonly #store: Store;
   readonly #backstage: Backstage;

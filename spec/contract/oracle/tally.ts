@@ -1,20 +1,20 @@
 import type { Cacheops, ReadCounts } from '../../../lib/index.js';
 
-/** What was done, and how much of it says anything. */
+/** Counts the steps, and how many of them are conclusive. */
 export class Tally {
   histories = 0;
-  /** how often histories went wrong, but just so without a cache, by what was wrong */
+  /** number of histories that fail without a cache as well, by error */
   readonly quirks = new Map<string, number>();
   steps = 0;
   reads = 0;
-  /** reads that were not compared, because transactions got in each other's way */
+  /** reads that were not compared, because of conflicting transactions */
   skipped = 0;
-  /** reads of which both ways said the same error */
+  /** reads that failed with the same error in both ways */
   failedReads = 0;
-  /** reads that the database failed, because of rows that the cached result has nothing to do with */
+  /** reads that failed in the database only, because of rows that are not in the cached result */
   unreadable = 0;
   writes = 0;
-  /** how often writes failed, by the name of the error */
+  /** number of failed writes, by the name of the error */
   readonly failures = new Map<string, number>();
 
   fail(name: string): void {
@@ -39,7 +39,7 @@ export class Tally {
   }
 }
 
-/** Of all queries that the driver was asked. */
+/** Hits as a share of all queries to the driver. */
 export function hitRate(handles: readonly Cacheops[]): number {
   const { hits, misses, bypassed } = total(handles);
   return hits / (hits + misses + bypassed);

@@ -21,25 +21,25 @@ import { isSameSnapshot } from './unordered.js';
 import { vary } from './vary.js';
 import { VERSIONS } from './versions.js';
 
-/** The database and the cache disagree, or something happened that nobody expected. */
+/** The database and the cache disagree, or an unexpected error occurred. */
 export class Disagreement extends Error {}
 
 interface Parts {
   readonly database: Database;
   /** with a cache, as in several processes, each of another version */
   readonly orms: readonly MikroORM[];
-  /** without one: for each of them, one of its version */
+  /** without a cache, one of each version */
   readonly judges: readonly MikroORM[];
   readonly backend: Backend | undefined;
   readonly backstage: Backstage;
   readonly shadow: Shadow;
 }
 
-/** One of the ORMs asks the database again now and then, by itself. */
+/** One of the ORMs audits itself now and then. */
 const AUDITED = 1;
 const AUDIT = { audit: { share: 0.1 } };
 
-/** After so long, in milliseconds, a step is taken to wait for a slow reader. */
+/** A step that takes longer, in milliseconds, is assumed to wait for a slow reader. */
 const PATIENCE = 200;
 
 /** ORMs with a cache, and as many without, on the same database. */
@@ -59,7 +59,7 @@ export class World {
     }
   }
 
-  /** @param backend left out, no ORM has a cache */
+  /** @param backend if omitted, no ORM has a cache */
   static async create(database: Database, backend?: Backend): Promise<World> {
     await prepare(database);
     const backstage = new Backstage();
@@ -103,7 +103,7 @@ export class World {
     await database.end();
   }
 
-  /** All queries once more, when everything has come to rest. */
+  /** Repeats all queries after all work has ended. */
   async #audit(queries: readonly Read[]): Promise<void> {
     for (const session of this.#sessions) {
       for (const read of queries) {
@@ -153,7 +153,7 @@ export class World {
     }
   }
 
-  /** By EntityManagers that know nothing yet, so that everything about their results can be compared. */
+  /** Reads with new EntityManagers, so that everything about their results can be compared. */
   async #readFresh(session: Session, read: Read): Promise<boolean> {
     const { context } = session;
     const cached = await readAndDescribe(
@@ -168,12 +168,12 @@ export class World {
     }
     if ('error' in cached && 'error' in plain) {
       this.tally.failedReads++;
-      // the first error has ended the transaction, so that the second is another one
+      // the first error has ended the transaction, so the second error differs
       if (context) {
         return true;
       }
     }
-    // a row that cannot be in the result is no reason to ask anew, even if the database fails to read it
+    // the database may fail on a row that cannot be in the result; the cache need not ask again because of it
     if (!('error' in cached) && 'error' in plain && isUnreadable(plain.error)) {
       this.tally.unreadable++;
       return true;
@@ -190,7 +190,7 @@ ${difference(found, expected)}`,
     return 'error' in cached;
   }
 
-  /** By the EntityManager that the session has been working with: rows are compared, and what it would write. */
+  /** Reads with the session's own EntityManager: compares the rows, and the writes of a flush. */
   async #readOwn({ em }: Session, read: Read): Promise<boolean> {
     const clean = pendingChanges(em).length === 0;
     const { result, differences } = await this.#parts.shadow.watch(() =>
@@ -230,7 +230,7 @@ ${difference(found, expected)}`,
   }
 
   async #startSlowReader(index: number, read: Read): Promise<void> {
-    // with one session, it would read what others have not committed
+    // in a single session, it would read uncommitted changes of other programs
     if (this.#parts.database.isSingle) {
       return;
     }
@@ -239,7 +239,10 @@ ${difference(found, expected)}`,
     this.#slow.push(await this.#parts.backstage.stopAfterLease(reading));
   }
 
-  /** Who misses what a slow reader is about to ask for waits for its answer: then it has been slow for long enough. */
+  /**
+   * Waits for the work, or for its timeout: a read may wait for a slow reader of the same query. Then the slow reader
+   * goes on.
+   */
   async #unlessItWaits(work: Promise<void>): Promise<void> {
     if (this.#slow.length > 0) {
       const isWaiting = await Promise.race([work.then(() => false), setTimeout(PATIENCE, true)]);
@@ -258,7 +261,7 @@ ${difference(found, expected)}`,
     }
   }
 
-  /** The cache has no reason to fail, nor to find that it has been wrong where nobody else does. */
+  /** The cache must not fail, nor report a mismatch that no comparison finds. */
   #checkErrors(): void {
     const [mismatch] = this.#mismatches.splice(0);
     if (mismatch) {
@@ -272,24 +275,24 @@ ${difference(found, expected)}`,
     }
   }
 
-  /** What goes on in the background comes to its end, so that a history goes the same way each time. */
+  /** Waits for background work, so that a history always runs the same way. */
   async #idle(): Promise<void> {
-    // what asks the database for itself may wait for the one session that there is
+    // background queries may wait for the only session
     if (this.#parts.database.isSingle && this.#sessions.some(({ context }) => context)) {
       return;
     }
     await Promise.all(this.handles.map(handle => handle.idle()));
   }
 
-  /** Who makes a step. Where all share one session, it is whoever has a transaction open. */
+  /** The session that makes a step. If all share one database session, it is the one with an open transaction. */
   #actor(index: number): Session {
     const open = this.#parts.database.isSingle && this.#sessions.find(({ context }) => context);
     return open || this.#sessions[index]!;
   }
 
   /**
-   * A second transaction needs a second session. And entities that were loaded before a transaction of `em.begin()` are
-   * in it, while those that a callback has been given may ask outside of it, and wait for themselves.
+   * A second transaction needs a second database session. Entities loaded before `em.begin()` join its transaction.
+   * Entities loaded before a callback may query outside its transaction, and block on it.
    */
   async #open(session: Session, how: Opening, isolation: Isolation | undefined): Promise<void> {
     if (!this.#parts.database.isSingle) {
@@ -343,7 +346,7 @@ function describeAttempt(result: Attempt): string {
     : String(result.value);
 }
 
-/** An audit may wait for a lock in vain, and come upon what cannot be read, as any other query. */
+/** An audit may fail on a lock timeout or an unreadable value, like any other query. */
 function isOfTheDatabase({ operation, error }: ErrorEvent): boolean {
   return operation === 'audit' && (isConflict(error) || isUnreadable(error));
 }

@@ -1,13 +1,13 @@
 import type { RedisServer } from '../../support/redis.js';
 import type { Wire } from './wire.js';
 
-/** A Redis of its own, and the way to it. */
+/** A Redis of its own, and the wire to it. */
 export interface Line {
   readonly server: RedisServer;
   readonly wire: Wire;
 }
 
-/** Something that happens to a store, and the end of it. */
+/** A fault of a store, and its end. */
 export interface Trouble {
   begin(line: Line): unknown;
   end(line: Line): unknown;

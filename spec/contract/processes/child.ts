@@ -8,7 +8,7 @@ import type { Step } from './steps.js';
 
 const PROGRAM = fileURLToPath(new URL('./program.js', import.meta.url));
 
-/** Another process with an ORM of its own. It ends with this one at the latest. */
+/** Another process with its own ORM. It ends no later than this process. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
@@ -29,14 +29,14 @@ export class Child implements AsyncDisposable {
     process.on('message', (news: News) => this.#hear(news));
   }
 
-  /** Does it from beginning to end. */
+  /** Runs a task to its end. */
   async do<T>(task: string, ...args: readonly unknown[]): Promise<T> {
     const run = this.#newRun<T>({ task, args, stepwise: false });
     await run.next();
     return run.answer;
   }
 
-  /** Does it step by step: nothing happens until {@link Run.next} is called. */
+  /** Runs a task step by step: it stops before each step until {@link Run.next} is called. */
   stepwise<T>(task: string, ...args: readonly unknown[]): Run<T> {
     return this.#newRun<T>({ task, args, stepwise: true });
   }
@@ -45,19 +45,19 @@ export class Child implements AsyncDisposable {
     return this.#process.pid!;
   }
 
-  /** Resolves when it has, in whatever way. */
+  /** Resolves when the process has ended, in any way. */
   get ended(): Promise<unknown> {
     return this.#exit;
   }
 
-  /** It dies between two steps. */
+  /** Kills the process between two steps. */
   async kill(): Promise<void> {
     this.#dying = true;
     this.#process.kill('SIGKILL');
     await this.#killed();
   }
 
-  /** All take the step that they stand before, and it dies before it has heard what came of it. */
+  /** Sends all pending steps, and kills the process before it gets the answers. */
   async dieTakingStep(): Promise<void> {
     this.#dying = true;
     this.#process.send({ kind: 'die' } satisfies Order);
@@ -128,14 +128,14 @@ export class Run<T> {
 
   constructor(proceed: (isFirst: boolean) => void) {
     this.#proceed = proceed;
-    this.#answer.promise.catch(() => {}); // whoever waits for its next step hears of it
+    this.#answer.promise.catch(() => {}); // a caller of `next()` gets the error
   }
 
   get answer(): Promise<T> {
     return this.#answer.promise;
   }
 
-  /** Takes the step that it stands before. Resolves with the one that it stands before then; without, at its end. */
+  /** Takes the pending step. Resolves with the next pending step, or `undefined` at the end. */
   async next(): Promise<Step | undefined> {
     if (this.#state === 'ended') {
       return undefined;
@@ -145,7 +145,7 @@ export class Run<T> {
     return this.#next.promise;
   }
 
-  /** @throws Error if it ends without coming to that step */
+  /** @throws Error if the run ends before that step */
   async upTo(step: Step): Promise<void> {
     for (let at = await this.next(); at !== step; at = await this.next()) {
       if (at === undefined) {
@@ -156,7 +156,7 @@ export class Run<T> {
 
   async toTheEnd(): Promise<T> {
     while (await this.next()) {
-      // on
+      // consume the steps until then
     }
     return this.answer;
   }

@@ -4,7 +4,9 @@ import type { Setting } from './setting.js';
 import type { Step } from './steps.js';
 import { bumps, type Sight } from './tasks.js';
 
-/** When a writer dies: before a step, or *taking* it: it has been sent off, and its answer is never heard. */
+/**
+ * The moment of a writer's death: before a step, or *taking* it: the step is sent, and its answer is never received.
+ */
 export interface Moment {
   readonly step: Step;
   readonly taking: boolean;
@@ -21,32 +23,35 @@ export function describeMoment({ step, taking }: Moment): string {
 
 export interface Crash {
   readonly moment: Moment;
-  /** each of them has a writer, in a process that they share */
+  /** each row has its own writer; the writers share a process */
   readonly rows: readonly number[];
 }
 
 export interface Aftermath {
-  /** versions that are older than what the database had said before they were asked for, or that never were */
+  /** versions older than the database's at the start of the read, or never committed */
   readonly wrong: readonly string[];
-  /** writers whose transaction the database has committed */
+  /** number of writers whose transaction was committed */
   readonly committed: number;
-  /** reads after the crash */
+  /** number of reads after the crash */
   readonly reads: number;
   readonly hits: number;
-  /** the longest that one of them took, in milliseconds */
+  /** the longest time that one of them took, in milliseconds */
   readonly slowest: number;
 }
 
-/** The query whose answer is in the cache, and the one whose answer is about to be. */
+/** The query whose answer is cached, and the query whose answer is about to be stored. */
 const CACHED = 'by key';
 const SLOW = 'by category';
 
-/** A bound for how soon rows are cached again, in milliseconds: the arbiter asks after 1 s, the rest is patience. */
+/**
+ * Time limit for rows to be cached again, in milliseconds: readers ask for a writer's status after 1 s, the rest is
+ * tolerance.
+ */
 const RESUMED_WITHIN = 20_000;
 
 /**
- * Writers die by a real SIGKILL of their process, while their rows are in the cache, and while a reader in another
- * process is about to store what it read before. Then that process and this one read until all rows are cached again.
+ * Kills writers with SIGKILL while their rows are cached, and while a reader in another process is about to store what
+ * it read before. Then that process and this one read until all rows are cached again.
  */
 export async function runCrash(setting: Setting, reader: Child, { moment, rows }: Crash): Promise<Aftermath> {
   const writer = await setting.child();

@@ -3,7 +3,7 @@ import { Article, Author } from './schema.js';
 
 type Deed = (em: SqlEntityManager, n: number) => Promise<unknown>;
 
-/** Changes to row `n` that can be made again and again, by all kinds of statements. */
+/** Repeatable changes to row `n`, by various kinds of statements. */
 export const deeds: Readonly<Record<string, Deed>> = {
   'edit by the unit of work': (em, n) =>
     em.transactional(async inner => {

@@ -1,5 +1,5 @@
 /**
- * A process that reads and writes as its parent tells it to, and that may be killed at any step.
+ * A process that reads and writes on its parent's orders, and may be killed at any step.
  *
  * Argument: a {@link Place} as JSON.
  */
@@ -43,7 +43,7 @@ async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promi
   }
 }
 
-/** Ends when nothing goes on in the background either. */
+/** Ends when background work has ended as well. */
 async function runStepwise(id: number, task: string, args: readonly unknown[]): Promise<unknown> {
   let earlier = Promise.resolve();
   const taken = new Set<Step>();
@@ -51,12 +51,12 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
   const steps: Steps = {
     background: [],
     async before(step) {
-      // one at a time
+      // one step at a time
       const turn = earlier;
       const { promise, resolve } = deferred();
       earlier = promise;
       await turn;
-      // a lease that was refused may be asked for again: that is part of the step; and what has failed stops nowhere
+      // a retried lease belongs to the same step, and a failed run does not stop again
       if (taken.has(step) || over) {
         resolve();
         return;
@@ -71,7 +71,7 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
   };
   try {
     const answer = await followed(steps, () => perform(task, args));
-    await setImmediate(); // what is stored is sent after the answer was given
+    await setImmediate(); // a fill is sent after the answer was returned
     await Promise.all(steps.background);
     return answer;
   } finally {
@@ -87,8 +87,8 @@ function die(): void {
   for (const stop of gates.values()) {
     stop.open();
   }
-  // Before this, everything that is waiting for no other process goes on; so bytes are on their way to the servers.
-  // What is answered to them would come after this.
+  // Everything that does not wait for another process runs first, so that the bytes are on their way to the servers.
+  // Their answers would arrive later.
   setImmediate().then(() => process.kill(process.pid, 'SIGKILL'));
 }
 

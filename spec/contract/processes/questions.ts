@@ -3,7 +3,7 @@ import { Article, Author, Sample } from './schema.js';
 
 type EM = SqlEntityManager;
 
-/** A query, and a transaction after which the database gives another answer to it. All of it is about row `n`. */
+/** A query, and a transaction that changes its answer. Both are about row `n`. */
 export interface Question {
   ask(em: EM, n: number): Promise<unknown>;
   change(em: EM, n: number): Promise<unknown>;
@@ -24,7 +24,7 @@ export const questions: Readonly<Record<string, Question>> = {
   'rows, one of which stops to match': {
     ask: (em, n) => inCategory(em, n),
     change: async (em, n) => {
-      // without having loaded it
+      // without loading it
       em.getReference(Article, n).category = -n;
       await em.flush();
     },
@@ -60,7 +60,7 @@ export const questions: Readonly<Record<string, Question>> = {
         const article = await inner.findOneOrFail(Article, n);
         article.title = 'new';
         await inner.flush();
-        // read back in the transaction, which must not be seen outside
+        // read back in the transaction; other readers must not see it
         await inner.find(Article, { category: n });
       }),
   },
@@ -111,7 +111,7 @@ async function titles(found: Promise<{ id: number; title: string }[]>): Promise<
   return (await found).map(({ id, title }) => `${id} ${title}`).sort();
 }
 
-/** A condition on those of seven columns that the bits of a number stand for: 127 shapes. */
+/** A condition on the columns whose bits are set in a number: 127 shapes. */
 function neverAsked(n: number): Record<string, number> {
   const bits = 1 + (n % 127);
   return Object.fromEntries([...'abcdefg'].filter((_, i) => bits & (1 << i)).map(column => [column, n]));

@@ -2,7 +2,7 @@ import { type AnyEntity, type EntityMetadata, type EntityProperty, helper, Utils
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Question } from './arbitrary.js';
 
-/** What an EntityManager answers, as text. */
+/** An EntityManager's answer, as text. */
 export async function answerOf(em: SqlEntityManager, question: Question): Promise<string> {
   const { entity, where, options, kind } = structuredClone(question);
   const name = entity as never;
@@ -18,7 +18,7 @@ export async function answerOf(em: SqlEntityManager, question: Question): Promis
   }
 }
 
-/** Is it one statement, which sees one state of the database? */
+/** Whether it is one statement, which sees one state of the database. */
 export function isSingle({ kind, options }: Question): boolean {
   return kind !== 'both' && (options.strategy === 'joined' || (options.populate as unknown[]).length === 0);
 }
@@ -27,7 +27,7 @@ function picturesOf(rows: readonly object[]): unknown[] {
   return rows.map(row => pictureOf(row, []));
 }
 
-/** All that was loaded of it. */
+/** Everything that was loaded of an entity. */
 function pictureOf(entity: object, path: readonly object[]): unknown {
   const wrapped = helper(entity as AnyEntity);
   if (!wrapped.isInitialized() || path.includes(entity)) {

@@ -3,11 +3,11 @@ import type { EntryAddress, Found, Lease, Seal, TableChange, Writer } from '../.
 import { Task } from './task.js';
 
 /**
- * A store whose callers may stop after each thing that they ask of it, and which is told of one table after the other,
- * as one with several servers is.
+ * A store that may stop its callers after each call, and marks one table after the other, like a store with several
+ * servers.
  */
 export class StoppingStore extends MemoryStore {
-  /** how often it was told of something by which others may be answered otherwise */
+  /** number of calls that may change other readers' answers */
   told = 0;
 
   override async read(address: EntryAddress): Promise<Found | undefined> {

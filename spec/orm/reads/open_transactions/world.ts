@@ -23,7 +23,7 @@ interface Writer {
 interface Reading {
   readonly question: Question;
   readonly task: Task<string>;
-  /** what the database would have said since it was asked */
+  /** the database's answers since the question was asked */
   readonly accepted: Set<string>;
   isChecked: boolean;
 }
@@ -33,7 +33,7 @@ const ISOLATION = {
   repeatable: IsolationLevel.REPEATABLE_READ,
 };
 
-/** Options of the slow readers: processes that share a store need not invalidate with the same precision. */
+/** Options of the slow readers: processes that share a store may invalidate with different precision. */
 const SETTINGS: readonly CacheopsOptions[] = [
   {},
   { maxIn: 1, maxConjunctions: 2 },
@@ -41,8 +41,8 @@ const SETTINGS: readonly CacheopsOptions[] = [
 ];
 
 /**
- * Several processes on one store and one database. Nothing in it moves but what is moved: whoever waits for something
- * stands still meanwhile, and a statement that would have to wait for a lock fails.
+ * Several processes on one store and one database. Only the process that is advanced runs: a process that waits stands
+ * still, and a statement that would wait for a lock fails.
  */
 export class World {
   readonly #store = new StoppingStore();
@@ -104,13 +104,13 @@ export class World {
     }
   }
 
-  /** How often something had happened and did not matter, and how often the database was asked whether it does. */
+  /** How often an entry was revalidated after deltas that did not matter, and how often that took a query. */
   get tally(): { revalidated: number; asked: number } {
     const all = [this.#reading, ...this.#slow].map(orm => getCacheops(orm).stats().revalidated);
     return { revalidated: all.reduce((total, each) => total + each, 0), asked: this.#asked };
   }
 
-  /** @throws AssertionError if any answer is not the database's */
+  /** @throws AssertionError if an answer differs from the database's */
   async check(questions: readonly Question[], turns: readonly Turn[]): Promise<void> {
     await this.#reset(questions);
     let { told } = this.#store;
@@ -250,7 +250,7 @@ export class World {
     return writer;
   }
 
-  /** @returns whether it could be done, at once */
+  /** @returns whether the statement succeeded without waiting */
   async #send(em: Em, sql: string): Promise<boolean> {
     const isDone = await em.execute(sql).then(
       () => true,
@@ -308,7 +308,7 @@ export class World {
     }
   }
 
-  /** What the database says at this moment. */
+  /** The database's current answer. */
   async #truth(question: Question): Promise<string> {
     let truth = this.#truths.get(question);
     if (truth === undefined) {
@@ -318,7 +318,7 @@ export class World {
     return truth;
   }
 
-  /** Something may have been committed. */
+  /** Called when a transaction may have been committed. */
   async #changed(): Promise<void> {
     this.#truths.clear();
     for (const reading of this.#readings) {
@@ -337,6 +337,6 @@ async function commit(em: Em): Promise<void> {
   try {
     await em.commit();
   } catch {
-    await em.rollback(); // it was told of, and has not come to pass
+    await em.rollback(); // the store has its mark, but the COMMIT failed
   }
 }
