@@ -3,9 +3,9 @@ import type { Redis } from 'ioredis';
 import { quietClient } from '../../store/redis/support.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
+import { actions } from '../processes/actions.js';
 import type { Audit } from '../processes/audit.js';
 import type { Child } from '../processes/child.js';
-import { deeds } from '../processes/deeds.js';
 import type { Place } from '../processes/open.js';
 import { prepare, type Setting } from '../processes/setting.js';
 import type { Rule } from './broken.js';
@@ -117,7 +117,7 @@ interface Cast {
 /** With `throw`, a write may be refused. */
 const writeAll = ({ writer, random }: Cast) =>
   Promise.all(
-    ROWS.map(row => writer.do('alter', pick(random, Object.keys(deeds)), row).catch(() => undefined)),
+    ROWS.map(row => writer.do('alter', pick(random, Object.keys(actions)), row).catch(() => undefined)),
   );
 
 const goesOn: Ending = async (cast, disturbed) => {

@@ -7,8 +7,8 @@ import { quietClient } from '../../store/redis/support.js';
 import { startRedis } from '../../support/redis.js';
 import { freshDatabase } from '../../support/servers.js';
 import { until } from '../../support/until.js';
+import { actions } from '../processes/actions.js';
 import { audit } from '../processes/audit.js';
-import { deeds } from '../processes/deeds.js';
 import { inLanes } from '../processes/lanes.js';
 import { hearReads } from '../processes/open.js';
 import { Article, createTables, entities } from '../processes/schema.js';
@@ -125,7 +125,7 @@ async function askForAnHour(queries: number, random: Random, options?: CacheopsO
     await inLanes(10, Array(perMinute).fill(0), async () => {
       await orm.em.fork().find(Article, { category: -++n, version: { $ne: n } });
     });
-    await deeds[pick(random, Object.keys(deeds))]!(orm.em.fork(), 1 + (minute % ROWS));
+    await actions[pick(random, Object.keys(actions))]!(orm.em.fork(), 1 + (minute % ROWS));
     await age(60_000);
     if (minute % 5 === 4) {
       sizes.push(await world.size());
@@ -153,8 +153,8 @@ async function invalidate(writes: number, random: Random): Promise<Findings> {
   const write = (count: number) =>
     inLanes(8, Array(count).fill(0), async () => {
       // concurrent inserts and deletes of one row would block each other
-      const names = Object.keys(deeds).filter(name => name !== 'insert, or delete');
-      await deeds[pick(random, names)]!(em(), 1 + Math.floor(random() * ROWS));
+      const names = Object.keys(actions).filter(name => name !== 'insert, or delete');
+      await actions[pick(random, names)]!(em(), 1 + Math.floor(random() * ROWS));
     });
   const ask = async () => findings.add(await audit(em(), rows()));
   await ask();

@@ -54,17 +54,17 @@ export async function lay({
   findings.add(tally);
   findings.notes.push(`${tally.writes} writes, ${tally.refused} refused`);
   // a process that still owes invalidations comes first
-  for (const who of [one, two, three, setting, one]) {
-    if (who) {
-      await found(who);
-      findings.add(await who.do<Audit>('audit', all), true);
+  for (const participant of [one, two, three, setting, one]) {
+    if (participant) {
+      await found(participant);
+      findings.add(await participant.do<Audit>('audit', all), true);
     }
   }
   return findings;
 
   /** Reads until the store answers again: until then, every answer comes from the database. */
-  async function found(who: Pick<Child, 'do'>): Promise<void> {
-    await until(async () => (await who.do<Audit>('audit', all.slice(0, 3))).hits > 0, {
+  async function found(participant: Pick<Child, 'do'>): Promise<void> {
+    await until(async () => (await participant.do<Audit>('audit', all.slice(0, 3))).hits > 0, {
       timeout: 20_000,
       interval: 50,
     }).catch(() => {}); // the store may have no memory left

@@ -100,9 +100,9 @@ async function inSetting(
     await reader.do('audit', [row]);
     await work({ setting, reader, findings, row, random });
     findings.tries++;
-    for (const who of [setting, reader]) {
+    for (const participant of [setting, reader]) {
       const last = row === tries;
-      findings.add(await who.do<Audit>('audit', last ? all(tries) : [row]), last);
+      findings.add(await participant.do<Audit>('audit', last ? all(tries) : [row]), last);
     }
   }
   return findings;
@@ -113,9 +113,9 @@ async function watch({ setting, reader, findings, row }: Cast, milliseconds: num
   const began = performance.now();
   await until(
     async () => {
-      for (const who of [reader, setting]) {
+      for (const participant of [reader, setting]) {
         const floor = (await setting.storedVersions([row])).get(row)!;
-        const sights = await who.do<Sight[]>('lookAtAll', ways, [row]);
+        const sights = await participant.do<Sight[]>('lookAtAll', ways, [row]);
         const old = sights.filter(({ version }) => version < floor);
         findings.add({
           reads: sights.length,

@@ -7,6 +7,6 @@ export interface Flaw {
   readonly history: readonly string[];
 }
 
-export function tell(flaw: Flaw | undefined): string {
+export function describeFlaw(flaw: Flaw | undefined): string {
   return flaw ? `${flaw.error.message}, after:\n${flaw.history.map(step => `  ${step}`).join('\n')}\n` : '';
 }

@@ -1,7 +1,7 @@
 import type { EntryAddress, Refusal, Seal } from '../../../lib/store/store.js';
 import { type Actor, type Scene, type Step, TIMEOUT } from './actor.js';
-import { judge, type Verdict } from './arbiter.js';
 import { CATALOG_ADDRESS, type Query } from './query.js';
+import { type Resolution, resolveWriters } from './resolve_writers.js';
 
 type Stage =
   | 'leases the catalog'
@@ -25,7 +25,7 @@ export class Reader implements Actor {
   #refusal: Refusal | undefined;
   /** the step to retry after the refusal */
   #refused: Stage | undefined;
-  #verdict: Verdict | undefined;
+  #resolution: Resolution | undefined;
   #seal: Seal | undefined;
   #result: string | undefined;
   /** stamp of the catalog before it was read */
@@ -59,7 +59,7 @@ export class Reader implements Actor {
       this.#wasRefused,
       this.#refused,
       this.#refusal,
-      this.#verdict,
+      this.#resolution,
       this.#seal,
       this.#result,
       this.#stamp,
@@ -128,23 +128,23 @@ export class Reader implements Actor {
   }
 
   #ask(): void {
-    this.#verdict = judge(this.#refusal!, this.scene);
+    this.#resolution = resolveWriters(this.#refusal!, this.scene);
     this.#refusal = undefined;
     this.#stage = 'settles and lifts';
-    if (this.#verdict.ended.length + this.#verdict.over.length === 0) {
+    if (this.#resolution.ended.length + this.#resolution.over.length === 0) {
       this.#end();
     }
   }
 
   async #resolve(): Promise<void> {
-    const { ended, over } = this.#verdict!;
+    const { ended, over } = this.#resolution!;
     for (const { id, tables } of ended) {
       await this.scene.store.settle(id, tables);
     }
     for (const quarantine of over) {
       await this.scene.store.lift(quarantine);
     }
-    this.#verdict = undefined;
+    this.#resolution = undefined;
     this.#stage = this.#refused;
     this.#refused = undefined;
   }
@@ -168,7 +168,7 @@ export class Reader implements Actor {
     this.#wasRefused = false;
     this.#refusal = undefined;
     this.#refused = undefined;
-    this.#verdict = undefined;
+    this.#resolution = undefined;
     this.#seal = undefined;
     this.#result = undefined;
     this.#stamp = undefined;

@@ -17,7 +17,7 @@ export interface WriterPart {
   /** its row deltas are unknown */
   readonly vague?: boolean;
   /** the store is unavailable at its mark; it gets the mark later, before or after the transaction ends */
-  readonly unheard?: boolean;
+  readonly markFails?: boolean;
   /** it writes to the catalog, and to rows that may match other queries because of it */
   readonly defines?: boolean;
 }
@@ -35,7 +35,7 @@ export class Writer implements Actor {
     readonly part: WriterPart,
     readonly scene: Scene,
   ) {
-    this.#stages = stagesOf(scene.keeps, part.unheard);
+    this.#stages = stagesOf(scene.keeps, part.markFails);
   }
 
   steps(): readonly Step[] {
@@ -169,8 +169,8 @@ export class Writer implements Actor {
   }
 }
 
-function stagesOf(keeps: Keeps, unheard = false): Stage[] {
-  if (unheard) {
+function stagesOf(keeps: Keeps, markFails = false): Stage[] {
+  if (markFails) {
     return keeps('dropped after the end')
       ? ['writes', 'fails to mark', 'ends', 'drops']
       : ['writes', 'fails to mark', 'drops', 'ends'];

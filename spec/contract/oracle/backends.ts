@@ -1,9 +1,9 @@
 import { MemoryStore, RedisStore, type Store } from '../../../lib/index.js';
 import { quietClient } from '../../store/redis/support.js';
-import type { Thief } from './observed_store.js';
+import type { Evictor } from './observed_store.js';
 
 /** Where the ORMs of a world keep their results. */
-export interface Backend extends Thief {
+export interface Backend extends Evictor {
   /** The store of one ORM, as in a separate process: all have the same contents. */
   storeOf(orm: number): Store;
   end(): Promise<void>;

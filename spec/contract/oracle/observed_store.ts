@@ -14,7 +14,7 @@ import type { Scheme } from '../../../lib/values/scheme.js';
 import { type Gate, gate } from '../../support/gate.js';
 
 /** Deletes keys from a store, without the library's knowledge. */
-export interface Thief {
+export interface Evictor {
   /** @param key as in `Keys` with no prefix */
   evict(key: string): Promise<void>;
   evictAll(): Promise<void>;

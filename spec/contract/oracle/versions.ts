@@ -1,7 +1,7 @@
 import { type EntityMetadata, Type } from '@mikro-orm/core';
 
 /** An instant as text that names its type. */
-class Told extends Type<unknown, unknown> {
+class LabelledInstant extends Type<unknown, unknown> {
   override convertToDatabaseValue(value: unknown): unknown {
     return typeof value === 'string' ? value.replace(/^at /, '') : value;
   }
@@ -47,7 +47,7 @@ const PROPERTIES: Changes = {
     // this version lacks it; the database has a default
     delete meta.properties.body;
     meta.properties.views.runtimeType = 'string';
-    meta.properties.publishedAt.type = Told;
+    meta.properties.publishedAt.type = LabelledInstant;
   },
   // swaps two properties
   ArticleTranslation(meta) {
@@ -70,7 +70,7 @@ const PROPERTIES: Changes = {
   },
   Measure(meta) {
     meta.properties.big.runtimeType = 'string';
-    meta.properties.date.type = Told;
+    meta.properties.date.type = LabelledInstant;
     delete meta.properties.span;
   },
 };

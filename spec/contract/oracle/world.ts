@@ -29,7 +29,7 @@ interface Parts {
   /** with a cache, as in several processes, each of another version */
   readonly orms: readonly MikroORM[];
   /** without a cache, one of each version */
-  readonly judges: readonly MikroORM[];
+  readonly references: readonly MikroORM[];
   readonly backend: Backend | undefined;
   readonly backstage: Backstage;
   readonly shadow: Shadow;
@@ -65,7 +65,7 @@ export class World {
     const backstage = new Backstage();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
-    const judges: MikroORM[] = [];
+    const references: MikroORM[] = [];
     for (const i of VERSIONS.keys()) {
       const cache =
         backend &&
@@ -73,9 +73,9 @@ export class World {
       const orm = await initialise(database, i, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
-      judges.push(await initialise(database, i));
+      references.push(await initialise(database, i));
     }
-    return new World({ database, orms, judges, backend, backstage, shadow });
+    return new World({ database, orms, references, backend, backstage, shadow });
   }
 
   get handles(): Cacheops[] {
@@ -98,8 +98,8 @@ export class World {
 
   async close(): Promise<void> {
     await this.#end();
-    const { database, orms, judges } = this.#parts;
-    await Promise.all([...orms, ...judges].map(orm => orm.close(true)));
+    const { database, orms, references } = this.#parts;
+    await Promise.all([...orms, ...references].map(orm => orm.close(true)));
     await database.end();
   }
 
@@ -161,7 +161,7 @@ export class World {
       read,
       this.#parts.backend !== undefined,
     );
-    const plain = await readAndDescribe(within(this.#judgeOf(session).em, context), read, false);
+    const plain = await readAndDescribe(within(this.#referenceOf(session).em, context), read, false);
     if (isConflictOf(cached) || isConflictOf(plain)) {
       this.tally.skipped++;
       return true;
@@ -221,7 +221,7 @@ ${difference(found, expected)}`,
     if ('error' in result) {
       this.tally.fail(nameOf(result.error));
       if (!isOrdinary(result.error)) {
-        throw new Disagreement(`A write failed in a way that nobody expected: ${result.error}`, {
+        throw new Disagreement(`A write failed unexpectedly: ${result.error}`, {
           cause: result.error,
         });
       }
@@ -240,8 +240,7 @@ ${difference(found, expected)}`,
   }
 
   /**
-   * Waits for the work, or for its timeout: a read may wait for a slow reader of the same query. Then the slow reader
-   * goes on.
+   * Waits for the work. If it takes long, it waits for a slow reader of the same query: then the slow reader goes on.
    */
   async #unlessItWaits(work: Promise<void>): Promise<void> {
     if (this.#slow.length > 0) {
@@ -302,8 +301,8 @@ ${difference(found, expected)}`,
     }
   }
 
-  #judgeOf({ orm }: Session): MikroORM {
-    return this.#parts.judges[this.#parts.orms.indexOf(orm)]!;
+  #referenceOf({ orm }: Session): MikroORM {
+    return this.#parts.references[this.#parts.orms.indexOf(orm)]!;
   }
 
   async #end(): Promise<void> {
@@ -317,7 +316,7 @@ ${difference(found, expected)}`,
 
   async #reset(): Promise<void> {
     await this.#end();
-    await this.#parts.judges[0]!.em.getConnection().executeDump(RESET);
+    await this.#parts.references[0]!.em.getConnection().executeDump(RESET);
     if (this.#parts.backend) {
       // keeps the stamp of the catalog, which has not changed
       await getCacheops(this.#parts.orms[0]!).invalidateAll();

@@ -68,9 +68,9 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
 
   const wrong: string[] = [];
   const seen: Sight[] = [];
-  const look = async (who: Pick<Child, 'do'>): Promise<boolean> => {
+  const look = async (participant: Pick<Child, 'do'>): Promise<boolean> => {
     const floors = await setting.storedVersions(rows);
-    const sights = await who.do<Sight[]>('lookAtAll', [CACHED, SLOW], rows);
+    const sights = await participant.do<Sight[]>('lookAtAll', [CACHED, SLOW], rows);
     seen.push(...sights);
     const old = sights.filter(({ id, version }) => version < floors.get(id)!);
     wrong.push(
@@ -80,8 +80,8 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
   };
   await look(setting);
   await Promise.all(slow.map(reading => reading.toTheEnd()));
-  for (const who of [reader, setting]) {
-    await until(() => look(who), { timeout: RESUMED_WITHIN, interval: 600 });
+  for (const participant of [reader, setting]) {
+    await until(() => look(participant), { timeout: RESUMED_WITHIN, interval: 600 });
   }
 
   const after = await setting.storedVersions(rows);

@@ -24,8 +24,8 @@ export async function readAroundCommit(cast: Patience): Promise<{ before: Sight[
   const { setting, reader, writer, row, wait } = cast;
   const sights: Sight[] = [];
   const look = async () => {
-    for (const who of [reader, setting]) {
-      sights.push(...(await who.do<Sight[]>('lookAtAll', ['by key', 'by category'], [row])));
+    for (const participant of [reader, setting]) {
+      sights.push(...(await participant.do<Sight[]>('lookAtAll', ['by key', 'by category'], [row])));
     }
   };
   const writing = writer.stepwise('bump', 'in raw SQL', row);

@@ -33,13 +33,13 @@ process.on('message', (order: Order) => {
       die();
   }
 });
-tell({ kind: 'ready' });
+send({ kind: 'ready' });
 
 async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promise<void> {
   try {
-    tell({ kind: 'end', id, answer: await (stepwise ? runStepwise(id, task, args) : perform(task, args)) });
+    send({ kind: 'end', id, answer: await (stepwise ? runStepwise(id, task, args) : perform(task, args)) });
   } catch (error) {
-    tell({ kind: 'failure', id, message: error instanceof Error ? error.stack! : String(error) });
+    send({ kind: 'failure', id, message: error instanceof Error ? error.stack! : String(error) });
   }
 }
 
@@ -64,7 +64,7 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
       taken.add(step);
       const stop = gate();
       gates.set(id, stop);
-      tell({ kind: 'stop', id, step });
+      send({ kind: 'stop', id, step });
       await stop.pass();
       resolve();
     },
@@ -92,6 +92,6 @@ function die(): void {
   setImmediate().then(() => process.kill(process.pid, 'SIGKILL'));
 }
 
-function tell(news: News): void {
+function send(news: News): void {
   process.send!(news);
 }

@@ -64,12 +64,12 @@ export async function runRace({ setting, reader, writer }: Cast, race: Race): Pr
   let after: unknown;
   let reads = 0;
   let hits = 0;
-  const compare = async (who: string, ask: Promise<Answer>) => {
+  const compare = async (name: string, ask: Promise<Answer>) => {
     const { answer, hit } = await ask;
     reads++;
     hits += Number(hit);
     if (!isDeepStrictEqual(answer, after)) {
-      stale.push(`${who} was answered ${JSON.stringify(answer)} in ${JSON.stringify(race)}`);
+      stale.push(`${name} got ${JSON.stringify(answer)} in ${JSON.stringify(race)}`);
     }
   };
   let filled = false;
@@ -89,8 +89,8 @@ export async function runRace({ setting, reader, writer }: Cast, race: Race): Pr
   await Promise.all([reading.toTheEnd(), writing.toTheEnd()]);
 
   // the second time, from the cache
-  for (const who of ['a third party', 'a third party, again']) {
-    await compare(who, setting.do('ask', question, n));
+  for (const name of ['a third party', 'a third party, again']) {
+    await compare(name, setting.do('ask', question, n));
   }
   await compare('the reader', reader.do('ask', question, n));
   await compare('the writer', writer.do('ask', question, n));

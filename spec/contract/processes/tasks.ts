@@ -1,7 +1,7 @@
 import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { getCacheops } from '../../../lib/index.js';
+import { actions } from './actions.js';
 import { audit } from './audit.js';
-import { deeds } from './deeds.js';
 import { sourced } from './open.js';
 import { questions } from './questions.js';
 import { Article } from './schema.js';
@@ -44,15 +44,15 @@ export const tasks: Readonly<Record<string, Task>> = {
   bump: (em, way: string, id: number) => BUMPS[way]!(em, id),
 
   /** Changes a row. */
-  async alter(em, deed: string, id: number) {
-    await deeds[deed]!(em, id);
+  async alter(em, action: string, id: number) {
+    await actions[action]!(em, id);
   },
 
   /** Changes a row, in a transaction that another process may end. */
   async prepare(em, name: string, id: number) {
     const inner = em.fork();
     await inner.begin();
-    await deeds['move to another category']!(inner, id);
+    await actions['move to another category']!(inner, id);
     await inner.execute(`prepare transaction '${name}'`);
     await inner.commit(); // the connection goes back to the pool
   },

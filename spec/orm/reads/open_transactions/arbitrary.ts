@@ -13,7 +13,7 @@ export interface Question {
 /** Statements sent one after the other; each may fail on its own. */
 export type Write = readonly string[];
 
-export type Deed =
+export type Action =
   /** begins a transaction if there is none; marks the next table or commits, if the transaction is ending */
   | { readonly type: 'write'; readonly writer: number; readonly write: Write; readonly repeatable: boolean }
   | { readonly type: 'commit' | 'rollback' | 'savepoint' | 'undo' | 'release'; readonly writer: number }
@@ -28,7 +28,7 @@ export type Deed =
     };
 
 export interface Turn {
-  readonly deed: Deed;
+  readonly action: Action;
   /** number of repetitions */
   readonly times: number;
   /** the questions asked after it */
@@ -188,7 +188,7 @@ function about(entity: string): Arbitrary<Question> {
 }
 
 /** Questions about rows and their joined rows only. */
-const ofPartners: Arbitrary<Question> = fc
+const ofJoinedRows: Arbitrary<Question> = fc
   .oneof(
     fc.tuple(OWN.Thing!, OWN.Maker!).map(([own, maker]) => ['Thing', { ...own, maker }] as const),
     fc
@@ -217,7 +217,7 @@ const ofPartners: Arbitrary<Question> = fc
   );
 
 const question: Arbitrary<Question> = fc.oneof(
-  { arbitrary: ofPartners, weight: 12 },
+  { arbitrary: ofJoinedRows, weight: 12 },
   { arbitrary: about('Thing'), weight: 6 },
   { arbitrary: about('Part'), weight: 2 },
   { arbitrary: about('Maker'), weight: 2 },
@@ -384,7 +384,7 @@ const write: Arbitrary<Write> = fc.oneof(
   { arbitrary: upsert.map(sql => [sql]), weight: 1 },
   { arbitrary: replace, weight: 10 },
   { arbitrary: both, weight: 1 },
-  fc.constant(['insert into doomed values (1), (1)']),
+  fc.constant(['insert into deferred_key values (1), (1)']),
 );
 
 const writer = fc.nat(WRITERS - 1);
@@ -396,7 +396,7 @@ const readSlowly = fc.oneof(
   asked,
 );
 
-const deed: Arbitrary<Deed> = fc.oneof(
+const action: Arbitrary<Action> = fc.oneof(
   {
     arbitrary: fc.record({
       type: fc.constant('write' as const),
@@ -426,26 +426,26 @@ const deed: Arbitrary<Deed> = fc.oneof(
     }),
     weight: 2,
   },
-) as Arbitrary<Deed>;
+) as Arbitrary<Action>;
 
 export const questions = fc.array(question, { minLength: QUESTIONS, maxLength: QUESTIONS });
 
 /** Whether other readers may see another state after it, or stop where a writer can overtake them. */
-function mayShow({ type }: Deed): boolean {
+function mayShow({ type }: Action): boolean {
   return type === 'commit' || type === 'autocommit' || type === 'slow';
 }
 
 export const turns: Arbitrary<Turn[]> = fc.array(
   fc
     .record({
-      deed,
+      action,
       times: fc.constantFrom(1, 1, 1, 2, 3),
       looks: fc.uniqueArray(lookedAt, { minLength: 2, maxLength: 5 }),
     })
-    .map(({ deed, times, looks }) => ({
-      deed,
-      times: deed.type === 'commit' || deed.type === 'slow' ? times : 1,
-      looks: mayShow(deed) ? looks : [],
+    .map(({ action, times, looks }) => ({
+      action,
+      times: action.type === 'commit' || action.type === 'slow' ? times : 1,
+      looks: mayShow(action) ? looks : [],
     })),
   { minLength: 60, maxLength: 150, size: 'max' },
 );

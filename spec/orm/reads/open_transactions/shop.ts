@@ -69,4 +69,4 @@ export const SEED = `
   insert into thing_tags (thing_id, tag_id) values (1, 1), (2, 2), (3, 2), (5, 3)`;
 
 /** A duplicate key in this table fails at COMMIT. */
-export const DOOMED = 'create table doomed (id int unique deferrable initially deferred)';
+export const DEFERRED_KEY = 'create table deferred_key (id int unique deferrable initially deferred)';

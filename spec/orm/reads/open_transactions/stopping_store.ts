@@ -8,7 +8,7 @@ import { Task } from './task.js';
  */
 export class StoppingStore extends MemoryStore {
   /** number of calls that may change other readers' answers */
-  told = 0;
+  visibleChanges = 0;
 
   override async read(address: EntryAddress): Promise<Found | undefined> {
     const found = await super.read(address);
@@ -18,7 +18,7 @@ export class StoppingStore extends MemoryStore {
 
   override async reseal(address: EntryAddress, found: Found): Promise<void> {
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.reseal(address, found);
   }
 
@@ -36,13 +36,13 @@ export class StoppingStore extends MemoryStore {
   ): Promise<void> {
     const kept = Uint8Array.from(payload);
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.fill(address, seal, kept, timeout);
   }
 
   override async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
     for (const change of changes) {
-      this.told++;
+      this.visibleChanges++;
       await super.mark(writer, [change]);
       await Task.mayStop();
     }
@@ -50,7 +50,7 @@ export class StoppingStore extends MemoryStore {
 
   override async settle(writerId: string, tables: readonly string[]): Promise<void> {
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.settle(writerId, tables);
   }
 }

@@ -36,7 +36,7 @@ interface Registry {
  * A model of the store's part of the protocol. Each rule is explicit, so that a test can break it, and the state can be
  * read.
  */
-export class Sketch implements ExploredStore {
+export class ModelStore implements ExploredStore {
   readonly #entries = new Map<string, Entry>();
   readonly #stamps = new Map<string, string>();
   /** encoded deltas; the last one belongs to the stamp's current count */
