@@ -9,7 +9,7 @@ import { head, row } from './chaos/table.js';
 const PATIENCE = 5;
 
 // A short version of `npm run chaos`. An unhandled rejection fails the test that runs at that moment.
-describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and servers makes a read stale', () => {
+describe('C1, C2, C3, C7 and C8: faults of processes, networks and servers never make a read stale', () => {
   const lines: string[] = [];
 
   after(() => {
@@ -32,7 +32,7 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
   }
 
   for (const rule of Object.keys(RULES) as Rule[]) {
-    it(`finds lost invalidations unless ${RULES[rule]}`, async () => {
+    it(`invalidations are lost unless ${RULES[rule]}`, async () => {
       const fault = faults.findLast(({ breakable }) => breakable?.includes(rule))!;
       const { lost } = await fault.run(1, randomFrom(SEED), rule);
       expect(lost, `${fault.name}, with SEED=${SEED}`).not.to.deep.equal([]);

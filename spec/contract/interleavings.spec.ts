@@ -39,23 +39,23 @@ const IN_TROUBLE: Record<Rule, CastName> = {
   'dropped after the end': 'a writer that cannot mark, two readers and a crash',
   'a mark made up for': 'a writer that cannot mark, two readers and a crash',
   'untrusted while owed': 'a writer that cannot mark, two readers and a crash',
-  'steps that matter': 'two writers, one with a step that matters, a reader and a resealer',
-  'mark counts': 'two writers, one with a step that matters, a reader and a resealer',
-  'vague mark deletes': 'a writer of unknown steps, another, and a reader',
-  'whole trail': 'two writers, a reader, a resealer and the loss of a stamp or its trail',
+  'deltas that matter': 'two writers, one with a delta that matters, a reader and a resealer',
+  'mark counts': 'two writers, one with a delta that matters, a reader and a resealer',
+  'vague mark deletes': 'a writer of unknown deltas, another, and a reader',
+  'whole delta log': 'two writers, a reader, a resealer and the loss of a stamp or its delta log',
   'same entry': 'two writers, two readers, and a resealer of what another has filled',
-  'seal that was seen': 'two writers, one with a step that matters, a reader and a resealer',
+  'seal that was seen': 'two writers, one with a delta that matters, a reader and a resealer',
   'fate, not age': 'two writers, two readers and a crash',
   'fate of the newest': 'two writers, two readers and a crash',
   'patient lift': 'a writer, two readers and the loss of anything',
   'wait of its own': 'a writer, two readers and the loss of anything',
 };
 
-describe('C1, C2 and C3: the steps of readers and writers in every order', () => {
+describe('C1, C2 and C3, for every order of the steps of readers and writers', () => {
   const casts: Record<string, Cast> = process.env.EXPLORE === 'long' ? { ...CASTS, ...LONG_CASTS } : CASTS;
 
   for (const [name, cast] of Object.entries(casts)) {
-    it(`never lead to a stale hit: ${name}`, async function () {
+    it(`no hit is stale: ${name}`, async function () {
       const { interleavings, hits, flaw } = await explore(() => openOnMemoryStore(cast));
 
       expect(flaw, describeFlaw(flaw)).to.equal(undefined);
@@ -65,7 +65,7 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
     }).timeout(3_600_000);
   }
 
-  it('are all played, though histories that lead to the same state go on as one', async () => {
+  it('merging histories with the same state covers every order', async () => {
     const cast: Cast = { ...CASTS['a writer, two readers and the loss of anything'], readers: [] };
     const oneReader: Cast = { ...cast, readers: cast.cached!.slice(0, 1) };
     const apart = await explore(() => openOnMemoryStore(oneReader), false);
@@ -77,7 +77,7 @@ describe('C1, C2 and C3: the steps of readers and writers in every order', () =>
   }).timeout(600_000);
 
   for (const rule of Object.keys(RULES) as Rule[]) {
-    it(`lead to a stale hit unless ${RULES[rule]}`, async () => {
+    it(`a hit can be stale unless ${RULES[rule]}`, async () => {
       const { interleavings, flaw } = await explore(() =>
         openOnModel({ ...CASTS, ...LONG_CASTS }[IN_TROUBLE[rule]], rule),
       );

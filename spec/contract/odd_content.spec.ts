@@ -107,7 +107,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
   this.timeout(300_000);
 
   for (const onStoreFailure of ['throw', 'degrade'] as const) {
-    it(`reads are right, writes commit, and results are cached again (${onStoreFailure})`, async () => {
+    it(`reads are correct, writes commit, and results are cached again (${onStoreFailure})`, async () => {
       const database = await freshDatabase('odd');
       await createTables(database, ROWS);
       await using server = await startRedis();

@@ -26,7 +26,7 @@ interface Case {
   readonly share: number;
 }
 
-describe('The oracle: whatever is done, in whatever order, the cache answers as the database would', () => {
+describe('The oracle: after any actions in any order, the cache answers like the database', () => {
   const cases: readonly Case[] = [
     {
       name: 'from memory',

@@ -85,7 +85,7 @@ describe('C7, when the store fails', function () {
     };
 
     describe(`because it ${name}`, () => {
-      it('reads go to the database, and wait once, not once a query', async () => {
+      it('reads go to the database, and wait only once', async () => {
         const subject = await behind({ retryAfter: NEVER });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -99,7 +99,7 @@ describe('C7, when the store fails', function () {
         });
       });
 
-      it('reads at the same moment wait at the same time', async () => {
+      it('concurrent reads share the wait', async () => {
         const subject = await behind({ retryAfter: NEVER });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -110,7 +110,7 @@ describe('C7, when the store fails', function () {
         });
       });
 
-      it('a write commits, and what was before is not served by a store that is trusted again', async () => {
+      it('a write commits, and a store that is trusted again serves no older result', async () => {
         const [subject, other] = await Promise.all([behind(), direct()]);
         await subject.lookUntilHit(row);
         await other.lookUntilHit(row);
@@ -122,7 +122,7 @@ describe('C7, when the store fails', function () {
         await expectOnly(2, subject, other);
       });
 
-      it('many writes are all made known, however often the store was tried in vain', async () => {
+      it('all of many writes are delivered, after any number of failed attempts', async () => {
         const subject = await behind();
         const rows = Array.from({ length: 10 }, () => ++lastRow);
         for (const each of rows) {
@@ -139,7 +139,7 @@ describe('C7, when the store fails', function () {
         }
       });
 
-      it('a write fails with nothing committed, if it is told to `throw`', async () => {
+      it('with `throw`, a write fails without a commit', async () => {
         const subject = await behind({ onStoreFailure: 'throw' });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -151,7 +151,7 @@ describe('C7, when the store fails', function () {
         await expectOnly(2, subject);
       });
 
-      it('the ORM closes all the same', async () => {
+      it('the ORM closes', async () => {
         const subject = await openSubject(database, { redis: line.wire.url, prefix, storeTimeout: WAIT });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -163,7 +163,7 @@ describe('C7, when the store fails', function () {
       });
 
       for (const step of [...READING, ...WRITING]) {
-        it(`in the midst of work, before the step '${step}', nothing stale is served afterwards`, async () => {
+        it(`no read is stale after a fault before the step '${step}'`, async () => {
           const store = new RedisStore(line.wire.url, { prefix, commandTimeout: WAIT });
           ends.push(() => store.close());
           const [subject, other] = await Promise.all([
@@ -205,7 +205,7 @@ describe('C7, when the store fails', function () {
     });
   }
 
-  it('because it comes back with what it knew before the last write, that is not served', async () => {
+  it('because it restarts with data from before the last write, no read is stale', async () => {
     const server = await startRedis();
     ends.push(() => server.stop());
     const subject = await open({ redis: server.url, prefix, storeTimeout: 10_000, retryAfter: SOON });
@@ -218,7 +218,7 @@ describe('C7, when the store fails', function () {
     await expectOnly(2, subject);
   });
 
-  it('because answers break off at any byte, reads and writes go on', async () => {
+  it('because answers end at any byte, reads and writes go on', async () => {
     const subject = await behind({ retryAfter: 1 });
     await subject.lookUntilHit(row);
     let version = 1;

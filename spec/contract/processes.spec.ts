@@ -15,7 +15,7 @@ const READS = countFrom('READS', 6000);
 
 const MINUTE = 60_000;
 
-describe('C1, between processes: no stale read', function () {
+describe('C1, between processes', function () {
   this.timeout(5 * MINUTE + 100 * RACES);
   const names = Object.keys(questions);
   const rounds = Math.ceil(RACES / (names.length * ORDERS.length));
@@ -36,7 +36,7 @@ describe('C1, between processes: no stale read', function () {
   });
 
   for (const question of names) {
-    it(`when a reader and a writer take their steps in any order (${question})`, async () => {
+    it(`no read is stale, in any order of a reader's and a writer's steps (${question})`, async () => {
       const races: Race[] = [];
       for (let round = 0; round < rounds; round++) {
         for (const order of ORDERS) {
@@ -61,7 +61,7 @@ describe('C1, between processes: no stale read', function () {
   }
 });
 
-describe('C2, between processes: no stale read after a crash', function () {
+describe('C2, between processes, after a crash', function () {
   this.timeout(5 * MINUTE + 200 * CRASHES);
   /** Writers that share a process and die with it: as many real deaths as possible in a short test. */
   const WRITERS = 10;
@@ -83,7 +83,7 @@ describe('C2, between processes: no stale read after a crash', function () {
   });
 
   for (const moment of MOMENTS) {
-    it(`of writers that are killed ${describeMoment(moment)}`, async () => {
+    it(`no read is stale after writers are killed ${describeMoment(moment)}`, async () => {
       const batches = Array.from({ length: kills }, () => Array.from({ length: WRITERS }, () => ++lastRow));
       const wrong: string[] = [];
       let committed = 0;
@@ -107,13 +107,13 @@ describe('C2, between processes: no stale read after a crash', function () {
   }
 });
 
-describe('C1, between processes: no stale read under load', function () {
+describe('C1, between processes, under load', function () {
   this.timeout(5 * MINUTE + 50 * READS);
   /** rows of a table without a useful index: the database takes milliseconds to find those that are read */
   const ROWS = 20_000;
   const HOT = 8;
 
-  it('of rows that several processes read slowly and write at the same time', async () => {
+  it('no read is stale while several processes read rows slowly and write them', async () => {
     await using setting = await prepare(ROWS, { dawdle: 3 });
     const [one, two, three, four] = await Promise.all(Array.from({ length: 4 }, () => setting.child()));
     const tally = await runStress({
@@ -129,7 +129,7 @@ describe('C1, between processes: no stale read under load', function () {
   });
 });
 
-describe('C1, between processes: no stale read, however long a writer takes', () => {
+describe('C1, between processes, with a slow writer', () => {
   let setting: Setting;
   let cast: Pick<Patience, 'setting' | 'reader' | 'writer'>;
 
@@ -140,7 +140,7 @@ describe('C1, between processes: no stale read, however long a writer takes', ()
   });
   after(() => setting[Symbol.asyncDispose]());
 
-  it('to commit after its mark', async () => {
+  it('no read is stale while a writer is slow to commit after its mark', async () => {
     // longer than the time after which readers ask for the writer's status
     const { before, after } = await readAroundCommit({ ...cast, row: 1, wait: 1500 });
     expect(before.map(({ version }) => version))
@@ -151,7 +151,7 @@ describe('C1, between processes: no stale read, however long a writer takes', ()
       .and.not.include(1);
   });
 
-  it('to commit after the bookkeeping was lost', async () => {
+  it('no read is stale if the store loses its data before a slow writer commits', async () => {
     const { before, after } = await readAroundCommit({
       ...cast,
       row: 2,

@@ -16,7 +16,7 @@ use(chaiAsPromised);
 /** Store timeout, in milliseconds. */
 const WAIT = 300;
 
-describe('C1 and C7, while the database has not decided about a transaction, or nobody knows what', function () {
+describe('C1 and C7, while a transaction is undecided, or its outcome is unknown', function () {
   this.timeout(120_000);
   let database: string;
   let line: Line;
@@ -78,7 +78,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
     }
   }
 
-  it('nothing is cached of what a prepared transaction has changed, until it is decided', async () => {
+  it('rows that a prepared transaction has changed are not cached until it is decided', async () => {
     const [subject, other] = await Promise.all([open(line.server.url), open(line.server.url)]);
     for (const [decision, version] of [
       ['rollback', 1],
@@ -116,9 +116,9 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
   });
 
   for (const [name, trouble] of Object.entries(troubles)) {
-    describe(`and the store ${name} meanwhile`, () => {
+    describe(`and the store ${name}`, () => {
       for (const decision of ['commit', 'rollback'] as const) {
-        it(`what is prepared is made known by a process that is closed before ${decision}`, async () => {
+        it(`a process that is closed before ${decision} delivers the marks of its prepared transaction`, async () => {
           const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
           await other.lookUntilHit(row);
           await subject.lookUntilHit(row);
@@ -134,7 +134,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         });
       }
 
-      it('what is prepared keeps no process from trusting the store, once that is back', async () => {
+      it('a prepared transaction keeps no process from trusting the recovered store', async () => {
         const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
@@ -158,7 +158,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         }
       });
 
-      it('a COMMIT whose answer is lost is made known by a process that is closed before it learns more', async () => {
+      it('a process that is closed after losing the answer to a COMMIT delivers its marks', async () => {
         await using relay = await startRelay(portOf(database));
         const other = await open(line.server.url);
         // a pool cannot be closed after it has lost a connection in a COMMIT

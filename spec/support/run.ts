@@ -85,7 +85,7 @@ async function run(batch: Batch): Promise<Result> {
   const [code, signal] = await once(child, 'close');
   forget();
   if (!outcome) {
-    output.push(Buffer.from(`It has ended by ${signal ?? code} before its last test.\n`));
+    output.push(Buffer.from(`The process ended by ${signal ?? code} before its last test.\n`));
   }
   return {
     ...(outcome ?? { passes: 0, failures: 1 }),

@@ -19,7 +19,7 @@ export async function until<T>(
       return value;
     }
     if (now() > deadline) {
-      throw new Error(`Still not so after ${timeout} ms: ${condition}`);
+      throw new Error(`Not true after ${timeout} ms: ${condition}`);
     }
     await new Promise<void>(resolve => setTimeout(resolve, interval));
   }

@@ -7,12 +7,12 @@ import type { RedisStore } from '../../../lib/store/redis/redis_store.js';
  * needed.
  */
 export const RULES = {
-  kept: 'a mark that the store does not take is kept, or fails its transaction',
-  'made up for': 'the mark of a transaction that is undecided is made up for when the store is back',
-  'not trusted': 'a store that is owed something is not trusted',
-  'delivered at the end': 'what is owed is delivered before a process ends',
-  quarantine: 'a registry that was lost is in quarantine',
-  epoch: 'stamps that another server has made count for nothing',
+  kept: 'a failed mark is kept, or fails its transaction',
+  'made up for': 'the mark of an undecided transaction is repeated when the store is back',
+  'not trusted': 'a store that lacks an invalidation is not trusted',
+  'delivered at the end': 'missing invalidations are delivered before a process ends',
+  quarantine: 'a lost registry is in quarantine',
+  epoch: 'the stamps of another server are invalid',
 } as const;
 
 export type Rule = keyof typeof RULES;

@@ -64,7 +64,7 @@ const CUT: Disturbance = {
 };
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
-  'Redis is killed, and comes back with what it had saved': {
+  'Redis is killed, and comes back with its saved data': {
     begin: ({ server }) => server.kill9(),
     end: ({ server }) => server.restart(),
   },
@@ -72,9 +72,9 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     begin: ({ server }) => process.kill(server.pid, 'SIGSTOP'),
     end: ({ server }) => process.kill(server.pid, 'SIGCONT'),
   },
-  'the way to Redis is cut': CUT,
-  'the way to Redis swallows all messages': onTheWay(() => () => undefined),
-  'the way to Redis is cut by each script': onTheWay(relay => ({ data }) => {
+  'the connection to Redis is cut': CUT,
+  'the connection to Redis loses all messages': onTheWay(() => () => undefined),
+  'the connection to Redis is cut by each script': onTheWay(relay => ({ data }) => {
     if (/eval/i.test(data.toString('latin1'))) {
       relay.cut();
       return undefined;
@@ -82,7 +82,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     return data;
   }),
   'Redis has no memory left': configured('maxmemory', '1', '0'),
-  'Redis has not the replicas that it needs': configured('min-replicas-to-write', '1', '0'),
+  'Redis lacks the replicas that it needs': configured('min-replicas-to-write', '1', '0'),
   'Redis is read-only': {
     begin: ({ client }) => client.replicaof('127.0.0.1', 1),
     end: ({ client }) => client.replicaof('NO', 'ONE'),
@@ -91,7 +91,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     begin: ({ client }) => client.call('ACL', 'SETUSER', 'default', '-eval', '-evalsha'),
     end: ({ client }) => client.call('ACL', 'SETUSER', 'default', '+eval', '+evalsha'),
   },
-  'scripts are forgotten, and registries are other things': {
+  'scripts are flushed, and registries are replaced by other values': {
     begin: async ({ client }) => {
       await client.script('FLUSH');
       const [registry, ...others] = (await client.keys('*@cacheops:t:*')).sort();
@@ -192,21 +192,21 @@ export const deliveries: readonly Fault[] = [
     ),
   ),
   fault(
-    'a process writes while its way to Redis is cut, and is closed',
+    'a process writes while its connection to Redis is cut, and is closed',
     CUT,
     isClosed,
     ['kept', 'delivered at the end'],
     1,
   ),
   fault(
-    'a process prepares transactions while its way to Redis is cut, and is closed',
+    'a process prepares transactions while its connection to Redis is cut, and is closed',
     CUT,
     prepares,
     ['kept', 'made up for', 'delivered at the end'],
     1,
   ),
   fault(
-    'a process loses the answer to COMMIT while its way to Redis is cut, and is closed',
+    'a process loses the answer to COMMIT while its connection to Redis is cut, and is closed',
     CUT,
     losesAnswers,
     ['kept', 'made up for', 'delivered at the end'],
@@ -214,7 +214,7 @@ export const deliveries: readonly Fault[] = [
   ),
   fault('FLUSHALL while transactions are prepared', NOTHING, isFlushed, ['quarantine'], 1),
   {
-    name: 'each row is written once while a replica lags, which is promoted then',
+    name: 'each row is written once while a replica lags, and the replica is promoted',
     tries: { long: 10, short: 0 },
     breakable: ['epoch'],
     run: promote,
@@ -223,7 +223,7 @@ export const deliveries: readonly Fault[] = [
 
 /** The rules that this fault needs: those that matter while no mark arrives and the server keeps its state. */
 function missedBy(name: string): readonly Rule[] {
-  return name.startsWith('the way') || name.includes('frozen') || name.includes('forbids')
+  return name.startsWith('the connection') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']
     : [];
 }

@@ -27,12 +27,12 @@ const ROWS = 20;
 
 export const growth: readonly Fault[] = [
   {
-    name: 'an hour of queries that never come again, in Redis',
+    name: 'an hour of queries that are never repeated, in Redis',
     tries: { long: 36_000, short: 1200 },
     run: (queries, random) => askForAnHour(queries, random),
   },
   {
-    name: 'an hour of queries that never come again, in 4 MiB of memory',
+    name: 'an hour of queries that are never repeated, in 4 MiB of memory',
     tries: { long: 36_000, short: 1200 },
     run: (queries, random) => askForAnHour(queries, random, { memory: { maxSize: 4 * MEGABYTE } }),
   },

@@ -41,7 +41,7 @@ let wrong = 0;
 let lost = 0;
 process.on('unhandledRejection', error => {
   wrong++;
-  console.error('A rejection that nobody handles:', error);
+  console.error('Unhandled rejection:', error);
 });
 try {
   console.log(`seed ${seed}\n\n${head()}`);

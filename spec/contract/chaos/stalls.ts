@@ -30,7 +30,7 @@ interface Cast {
 type Stalling = (cast: Cast, meanwhile: () => Promise<void>) => Promise<void>;
 
 const stallings: Readonly<Record<string, Stalling>> = {
-  'COMMIT stalls before PostgreSQL hears of it': async (cast, meanwhile) => {
+  'COMMIT stalls before it reaches PostgreSQL': async (cast, meanwhile) => {
     await withRelay(cast, async (relay, write) => {
       const { reached, release } = holdCommit(relay, 'the question');
       const writing = write();
@@ -40,7 +40,7 @@ const stallings: Readonly<Record<string, Stalling>> = {
       await writing;
     });
   },
-  'COMMIT stalls on its way back, when it is done': async (cast, meanwhile) => {
+  'the answer to COMMIT stalls': async (cast, meanwhile) => {
     await withRelay(cast, async (relay, write) => {
       const { reached, release } = holdCommit(relay, 'the answer');
       const writing = write();
@@ -77,11 +77,11 @@ export const stalls: readonly Fault[] = [
     tries: { long: 1, short: 0 },
     run: (tries, random) =>
       inSetting(tries, random, cast =>
-        stallings['COMMIT stalls before PostgreSQL hears of it']!(cast, () => watch(cast, LONG_STALL)),
+        stallings['COMMIT stalls before it reaches PostgreSQL']!(cast, () => watch(cast, LONG_STALL)),
       ),
   },
   {
-    name: 'a reader stores what it read hours ago, when all else has expired',
+    name: 'a reader stores a result hours late, when everything else has expired',
     tries: { long: 50, short: 2 },
     run: (tries, random) => inSetting(tries, random, fillLate),
   },

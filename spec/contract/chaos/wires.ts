@@ -23,29 +23,29 @@ const BOUND = 3000;
 type Disturbance = (random: Random, relay: Relay, later: Promise<void>) => Interference;
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
-  [`is late by up to ${2 * STORE_TIMEOUT} ms`]: random => async said => {
+  [`messages to and from Redis are delayed by up to ${2 * STORE_TIMEOUT} ms`]: random => async said => {
     await setTimeout(random() * 2 * STORE_TIMEOUT);
     return said.data;
   },
-  'delivers when nobody waits any more': (random, _relay, later) => async said => {
+  'messages to and from Redis arrive after the timeout': (random, _relay, later) => async said => {
     if (random() < 0.05) {
       await later;
     }
     return said.data;
   },
-  'is cut off': (random, relay) => said => {
+  'the connection to Redis is cut': (random, relay) => said => {
     if (random() < 0.03) {
       relay.cut();
     }
     return said.data;
   },
-  'is half closed': random => said => {
+  'the connection to Redis is half closed': random => said => {
     if (random() < 0.03) {
       pick(random, [said.client, said.server]).end();
     }
     return said.data;
   },
-  'loses what one side says': random => said => (random() < 0.03 ? undefined : said.data),
+  'messages in one direction are lost': random => said => (random() < 0.03 ? undefined : said.data),
   'answers garbage': random => said =>
     said.by === 'server' && random() < 0.05 ? garbage(random, said.data) : said.data,
 };
@@ -65,7 +65,7 @@ function garbage(random: Random, answer: Buffer): Buffer {
 export const wires: readonly Fault[] = [
   ...Object.entries(disturbances).flatMap(([name, disturbance]) =>
     (['throw', 'degrade'] as const).map(onStoreFailure => ({
-      name: `the way to Redis ${name} (\`${onStoreFailure}\`)`,
+      name: `${name} (\`${onStoreFailure}\`)`,
       tries: { long: 50, short: onStoreFailure === 'throw' ? 1 : 0 },
       bound: BOUND,
       run: (tries: number, random: Random) => disturb(disturbance, onStoreFailure, tries, random),

@@ -37,7 +37,7 @@ const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } }
 const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
 const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };
 
-const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'trail', 'registry'];
+const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'delta log', 'registry'];
 
 /** Each is small enough to play all of its histories in `npm test`. */
 export const CASTS = {
@@ -108,20 +108,20 @@ export const CASTS = {
     readers: [ONE_OR_OLD, OLD],
     maxSchemes: 1,
   },
-  'two writers, one with a step that matters, a reader and a resealer': {
+  'two writers, one with a delta that matters, a reader and a resealer': {
     rows: titles,
     cached: [OLD_ONES],
     writers: [RETITLE, UNRELATED],
     readers: [OLD_ONES],
     resealers: [OLD_ONES],
   },
-  'two writers, a reader, a resealer and the loss of a stamp or its trail': {
+  'two writers, a reader, a resealer and the loss of a stamp or its delta log': {
     rows: titles,
     cached: [OLD_ONES],
     writers: [LEAVE, UNRELATED],
     readers: [OLD_ONES],
     resealers: [OLD_ONES],
-    losses: { of: ['dependency stamp', 'trail'], count: 1 },
+    losses: { of: ['dependency stamp', 'delta log'], count: 1 },
   },
   'a writer that cannot mark, two readers and a crash': {
     rows,
@@ -143,7 +143,7 @@ export const CASTS = {
     readers: [ONE],
     losses: { of: ['registry'], count: 1 },
   },
-  'a writer of unknown steps, another, and a reader': {
+  'a writer of unknown deltas, another, and a reader': {
     rows: titles,
     cached: [OLD_ONES, NEW_ONES],
     writers: [{ ...RETITLE, vague: true }, UNRELATED],
@@ -258,7 +258,7 @@ export const LONG_CASTS = {
     resealers: [OLD_ONES],
     losses: { of: ANYTHING, count: 1 },
   },
-  'a writer of unknown steps, another, two readers and a crash': {
+  'a writer of unknown deltas, another, two readers and a crash': {
     rows: titles,
     cached: [OLD_ONES, NEW_ONES],
     writers: [{ ...RETITLE, vague: true }, UNRELATED],

@@ -94,7 +94,7 @@ export class Lockstep implements ExploredStore {
 
 function agree(method: string, found: unknown, expected: unknown): void {
   if (found !== expected) {
-    throw new Error(`The memory store's ${method} gives ${found}; by the rules it is ${expected}`);
+    throw new Error(`The memory store's ${method} gives ${found}; the model store gives ${expected}`);
   }
 }
 

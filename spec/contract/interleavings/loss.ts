@@ -3,7 +3,7 @@ import type { EntryAddress } from '../../../lib/store/store.js';
 import { isCounted } from '../../../lib/store/touched.js';
 import type { Actor, Scene, Step } from './actor.js';
 
-export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'trail' | 'registry';
+export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'delta log' | 'registry';
 
 /** Makes the store lose something, at any moment. */
 export class Loss implements Actor {
@@ -31,7 +31,7 @@ export class Loss implements Actor {
         ...address.tables[0]!.dependencies.filter(({ scheme }) => isCounted(scheme)).map(
           (dependency): [string, Kept] => [
             keys.of(address.tables[0]!.table).trails + idOf(dependency),
-            'trail',
+            'delta log',
           ],
         ),
         [keys.of(address.tables[0]!.table).registry, 'registry'],

@@ -86,7 +86,7 @@ export class ModelStore implements ExploredStore {
     }
     const count = Number(to[1]) - Number(from[1]);
     const trail = this.#trails.get(KEYS.of(table).trails + idOf(dependency)) ?? [];
-    return trail.length < count && this.keeps('whole trail') ? undefined : trail.slice(-count);
+    return trail.length < count && this.keeps('whole delta log') ? undefined : trail.slice(-count);
   }
 
   async reseal(address: EntryAddress, found: Found): Promise<void> {

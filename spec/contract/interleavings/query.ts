@@ -62,7 +62,7 @@ export function count(wanted: Partial<Row>, tested: Partial<Row>): Query {
 
 /** Whether the entry that was found is still valid. */
 export function holds({ tested }: Query, found: Found | undefined, keeps: Keeps): found is Found {
-  return found !== undefined && !(matters(found, () => tested) && keeps('steps that matter'));
+  return found !== undefined && !(matters(found, () => tested) && keeps('deltas that matter'));
 }
 
 function dependencyOf(wanted: Partial<Row>, tested: Partial<Row>, counts: boolean): Dependency {

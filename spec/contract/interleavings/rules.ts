@@ -34,10 +34,10 @@ export const RULES = {
   'a mark made up for': 'for an open transaction, the store gets a mark, and not only a drop',
   'untrusted while owed': 'a process does not trust a store that lacks its writes',
 
-  'steps that matter': 'a step that matters is a miss',
-  'mark counts': 'a mark raises the count of a stamp by the steps that it adds',
-  'vague mark deletes': 'a mark of unknown steps deletes the counted stamp',
-  'whole trail': 'a trail that does not reach back is a miss',
+  'deltas that matter': 'a delta that matters is a miss',
+  'mark counts': 'a mark raises the count of a stamp by the deltas that it adds',
+  'vague mark deletes': 'a mark of unknown deltas deletes the counted stamp',
+  'whole delta log': 'a delta log that does not reach back is a miss',
   'same entry': 'only the entry that was found is resealed',
   'seal that was seen': 'an entry is resealed with the stamps that were read, not with the current ones',
 

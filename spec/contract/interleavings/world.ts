@@ -74,7 +74,9 @@ export class World {
         this.hits++;
         const now = this.scene.database.select(query);
         if (String(found.payload) !== now) {
-          throw new StaleHit(`${nameOf(query)} is answered with ${found.payload}, but is ${now}`);
+          throw new StaleHit(
+            `${nameOf(query)} gets ${found.payload} from the cache, but ${now} from the database`,
+          );
         }
       }
     }
@@ -107,7 +109,7 @@ export class World {
         await this.#answer(query); // the reader had read the catalog before
       }
       if ((await this.#find(query)).length === 0) {
-        throw new Error(`${nameOf(query)} is not cached any more, though everybody is done`);
+        throw new Error(`${nameOf(query)} is not cached, although all actors have ended`);
       }
       await this.check();
     }

@@ -68,7 +68,7 @@ export class Writer implements Actor {
     return isOwed && this.#transaction
       ? [
           {
-            name: `${this.name} makes up for its mark`,
+            name: `${this.name} repeats its mark`,
             take: async () => {
               await this.#makeUp();
               this.scene.owed.delete(this.name);

@@ -30,8 +30,8 @@ export class Tally {
     const { hits, revalidated, misses, bypassed, refused } = total(handles);
     const failed = sumOf(this.failures);
     return [
-      `${this.histories} histories (${sumOf(this.quirks)} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
-      `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
+      `${this.histories} histories (${sumOf(this.quirks)} ended early by an ORM error), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.reads} reads compared (${this.failedReads} equal errors, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
       `${hits} hits (${revalidated} revalidated), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${list(this.failures)})`,
       ...(process.env.ORACLE_QUIRKS ? [`cut short: ${list(this.quirks)}`] : []),

@@ -25,7 +25,7 @@ function onTheWire(mode: Wire['mode']): Trouble {
 }
 
 export const troubles: Readonly<Record<string, Trouble>> = {
-  'is killed, and comes back with what it had saved': {
+  'is killed, and comes back with its saved data': {
     begin: ({ server }) => server.kill9(),
     end: ({ server }) => server.restart(),
   },
@@ -35,5 +35,5 @@ export const troubles: Readonly<Record<string, Trouble>> = {
   },
   stalls: onTheWire('stall'),
   'is cut off': onTheWire('refuse'),
-  'talks nonsense': onTheWire('garble'),
+  'answers garbage': onTheWire('garble'),
 };

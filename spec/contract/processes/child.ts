@@ -75,7 +75,9 @@ export class Child implements AsyncDisposable {
   async #killed(): Promise<void> {
     await this.#exit;
     if (this.#process.signalCode !== 'SIGKILL') {
-      throw new Error(`It ended by ${this.#process.signalCode ?? this.#process.exitCode}, not by SIGKILL.`);
+      throw new Error(
+        `The process ended by ${this.#process.signalCode ?? this.#process.exitCode}, not by SIGKILL.`,
+      );
     }
   }
 
@@ -109,7 +111,7 @@ export class Child implements AsyncDisposable {
 
   #gone(): void {
     const { signalCode, exitCode } = this.#process;
-    const error = new Error(`The process has ended by ${signalCode ?? exitCode}.`);
+    const error = new Error(`The process ended by ${signalCode ?? exitCode}.`);
     this.#ready.reject(error);
     if (!this.#dying) {
       for (const run of this.#runs.values()) {
@@ -149,7 +151,7 @@ export class Run<T> {
   async upTo(step: Step): Promise<void> {
     for (let at = await this.next(); at !== step; at = await this.next()) {
       if (at === undefined) {
-        throw new Error(`It has ended without a step '${step}'.`);
+        throw new Error(`The run ended without a step '${step}'.`);
       }
     }
   }

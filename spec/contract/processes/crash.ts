@@ -74,7 +74,7 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
     seen.push(...sights);
     const old = sights.filter(({ id, version }) => version < floors.get(id)!);
     wrong.push(
-      ...old.map(sight => `${describe(moment, sight)}, when it was ${floors.get(sight.id)} already`),
+      ...old.map(sight => `${describe(moment, sight)}, but ${floors.get(sight.id)} was committed before`),
     );
     return sights.every(({ hit }) => hit);
   };

@@ -57,7 +57,7 @@ export async function runStress(stress: Stress): Promise<Tally> {
       slowest = Math.max(slowest, took);
       if (version < floor) {
         const source = hit ? 'the cache' : 'the database';
-        stale.push(`row ${row} ${way} from ${source}: version ${version}, when it was ${floor} already`);
+        stale.push(`row ${row} ${way} from ${source}: version ${version}, but ${floor} was committed before`);
       }
       // a version that was read is committed, even if the writer has no answer yet
       learn(row, version);
