@@ -9,7 +9,7 @@ import { allBut, RULES, type Rule } from './interleavings/rules.js';
 import { World } from './interleavings/world.js';
 
 /** For each rule, the cast that has a stale hit without it. */
-const IN_TROUBLE: Record<Rule, CastName> = {
+const BROKEN_IN: Record<Rule, CastName> = {
   'lease first': 'two writers, two readers and a crash',
   'seal of the lease': 'two writers, two readers and a crash',
   'locked old row': 'two writers of one row, and two readers',
@@ -79,7 +79,7 @@ describe('C1, C2 and C3, for every order of the steps of readers and writers', (
   for (const rule of Object.keys(RULES) as Rule[]) {
     it(`a hit can be stale unless ${RULES[rule]}`, async () => {
       const { interleavings, flaw } = await explore(() =>
-        openOnModel({ ...CASTS, ...LONG_CASTS }[IN_TROUBLE[rule]], rule),
+        openOnModel({ ...CASTS, ...LONG_CASTS }[BROKEN_IN[rule]], rule),
       );
 
       expect(flaw?.error, `${interleavings} interleavings, ${describeFlaw(flaw)}`).to.be.instanceOf(StaleHit);

@@ -12,7 +12,7 @@ import { Article, createTables } from './processes/schema.js';
 const ROWS = 3;
 
 /** What another program does to a key. */
-type Meddling = (client: Redis, key: string) => Promise<unknown>;
+type Tampering = (client: Redis, key: string) => Promise<unknown>;
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map(array => Buffer.from(array)),
@@ -44,35 +44,35 @@ const field = fc.oneof(
 );
 
 /** Replaces a key's value by another, of any type. */
-const replacing: fc.Arbitrary<Meddling> = fc.oneof(
+const replacing: fc.Arbitrary<Tampering> = fc.oneof(
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       (client, key) =>
         client.set(key, value),
   ),
   fc.tuple(fc.constantFrom('rpush', 'sadd'), fc.array(bytes, { minLength: 1, maxLength: 4 })).map(
-    ([command, values]): Meddling =>
+    ([command, values]): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call(command, key, ...values);
       },
   ),
   fc.array(fc.tuple(field, bytes), { minLength: 1, maxLength: 4 }).map(
-    (fields): Meddling =>
+    (fields): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('HSET', key, ...fields.flat());
       },
   ),
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('ZADD', key, '1', value);
       },
   ),
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('XADD', key, '*', 'field', value);
@@ -81,8 +81,8 @@ const replacing: fc.Arbitrary<Meddling> = fc.oneof(
 );
 
 /** Damages the value. */
-const damaging: fc.Arbitrary<Meddling> = fc.tuple(fc.nat(), fc.option(bytes), fc.nat()).map(
-  ([which, value, at]): Meddling =>
+const damaging: fc.Arbitrary<Tampering> = fc.tuple(fc.nat(), fc.option(bytes), fc.nat()).map(
+  ([which, value, at]): Tampering =>
     async (client, key) => {
       switch (await client.type(key)) {
         case 'hash': {
@@ -150,15 +150,15 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
             fc.array(fc.tuple(fc.nat(), fc.oneof(replacing, damaging)), { minLength: 1, maxLength: 3 }),
             fc.array(fc.integer({ min: 1, max: ROWS }), { maxLength: 2 }),
             fc.boolean(),
-            async (meddlings, written, looksFirst) => {
+            async (tamperings, written, looksFirst) => {
               for (const row of versions.keys()) {
                 await subject.lookUntilHit(row);
               }
               await check();
               await getCacheops(subject.orm).idle();
               const keys = (await client.keys('*')).sort();
-              for (const [which, meddle] of meddlings) {
-                await meddle(client, keys[which % keys.length]!).catch(() => {}); // the key no longer exists
+              for (const [which, tamper] of tamperings) {
+                await tamper(client, keys[which % keys.length]!).catch(() => {}); // the key no longer exists
               }
               if (looksFirst) {
                 await check();

@@ -5,8 +5,8 @@ import { type CacheopsOptions, getCacheops } from '../../lib/index.js';
 import { RedisStore } from '../../lib/store/redis/redis_store.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
+import { type Line, outages } from './outage/outages.js';
 import { openSubject, type Subject } from './outage/subject.js';
-import { type Line, troubles } from './outage/troubles.js';
 import { startWire } from './outage/wire.js';
 import { createTables } from './processes/schema.js';
 import { SteppedStore } from './processes/stepped_store.js';
@@ -74,7 +74,7 @@ describe('C7, when the store fails', function () {
     }
   }
 
-  for (const [name, { begin, end }] of Object.entries(troubles)) {
+  for (const [name, { begin, end }] of Object.entries(outages)) {
     const during = async (use: () => Promise<unknown>) => {
       await begin(line);
       try {

@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import type { Child } from './processes/child.js';
 import { describeMoment, MOMENTS, runCrash } from './processes/crash.js';
 import { countFrom, inLanes } from './processes/lanes.js';
-import { type Patience, readAroundCommit } from './processes/patience.js';
 import { questions } from './processes/questions.js';
 import { ORDERS, type Race, runRace } from './processes/race.js';
 import { prepare, type Setting } from './processes/setting.js';
+import { readAroundCommit, type SlowCommit } from './processes/slow_commit.js';
 import { runStress } from './processes/stress.js';
 
 // A minimum. The environment can raise it.
@@ -114,7 +114,7 @@ describe('C1, between processes, under load', function () {
   const HOT = 8;
 
   it('no read is stale while several processes read rows slowly and write them', async () => {
-    await using setting = await prepare(ROWS, { dawdle: 3 });
+    await using setting = await prepare(ROWS, { maxDelay: 3 });
     const [one, two, three, four] = await Promise.all(Array.from({ length: 4 }, () => setting.child()));
     const tally = await runStress({
       readers: [one!, two!],
@@ -131,7 +131,7 @@ describe('C1, between processes, under load', function () {
 
 describe('C1, between processes, with a slow writer', () => {
   let setting: Setting;
-  let cast: Pick<Patience, 'setting' | 'reader' | 'writer'>;
+  let cast: Pick<SlowCommit, 'setting' | 'reader' | 'writer'>;
 
   before(async () => {
     setting = await prepare(10);

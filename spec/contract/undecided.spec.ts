@@ -6,8 +6,8 @@ import { startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { loseAnswerOfCommit, portOf, startRelay, through } from './chaos/relay.js';
+import { type Line, outages } from './outage/outages.js';
 import { openSubject, type Subject } from './outage/subject.js';
-import { type Line, troubles } from './outage/troubles.js';
 import { startWire } from './outage/wire.js';
 import { Article, createTables } from './processes/schema.js';
 
@@ -69,12 +69,12 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
   const decide = ({ orm }: Subject, decision: 'commit' | 'rollback', name: string) =>
     orm.em.getConnection().execute(`${decision} prepared '${name}'`);
 
-  async function during(trouble: (typeof troubles)[string], run: () => Promise<void>): Promise<void> {
-    await trouble.begin(line);
+  async function during(outage: (typeof outages)[string], run: () => Promise<void>): Promise<void> {
+    await outage.begin(line);
     try {
       await run();
     } finally {
-      await trouble.end(line);
+      await outage.end(line);
     }
   }
 
@@ -115,7 +115,7 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
     expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
   });
 
-  for (const [name, trouble] of Object.entries(troubles)) {
+  for (const [name, outage] of Object.entries(outages)) {
     describe(`and the store ${name}`, () => {
       for (const decision of ['commit', 'rollback'] as const) {
         it(`a process that is closed before ${decision} delivers the marks of its prepared transaction`, async () => {
@@ -123,7 +123,7 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
           await other.lookUntilHit(row);
           await subject.lookUntilHit(row);
           let prepared = '';
-          await during(trouble, async () => {
+          await during(outage, async () => {
             prepared = await prepare(subject);
           });
           await subject.close();
@@ -139,7 +139,7 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
         let prepared = '';
-        await during(trouble, async () => {
+        await during(outage, async () => {
           prepared = await prepare(subject);
         });
         // the transaction's mark covers everything in the table: results of other transactions are cached
@@ -165,7 +165,7 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
         const subject = await openSubject(through(relay, database), at(line.wire.url));
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
-        await during(trouble, async () => {
+        await during(outage, async () => {
           loseAnswerOfCommit(relay);
           await expect(subject.bump(row)).to.be.rejected;
         });

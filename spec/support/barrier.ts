@@ -8,15 +8,15 @@ export interface Barrier {
 
 /** @param parties how many must arrive before any continues (default 2) */
 export function barrier(parties = 2): Barrier {
-  let everyone = deferred();
+  let allArrived = deferred();
   let arrived = 0;
 
   return {
     arrive() {
-      const round = everyone;
+      const round = allArrived;
       arrived += 1;
       if (arrived === parties) {
-        everyone = deferred();
+        allArrived = deferred();
         arrived = 0;
         round.resolve();
       }

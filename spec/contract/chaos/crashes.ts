@@ -26,7 +26,7 @@ export const crashes: readonly Fault[] = [
     name: `kill -9 of a writer ${describeMoment(moment)}`,
     tries, // `npm test` covers these in separate specs
     run: (count: number) =>
-      killing(count, async (setting, observer, rows, findings) => {
+      killInLanes(count, async (setting, observer, rows, findings) => {
         const aftermath = await runCrash(setting, observer, { moment, rows });
         findings.add({ ...aftermath, stale: aftermath.wrong });
       }),
@@ -35,7 +35,7 @@ export const crashes: readonly Fault[] = [
     name: `kill -9 of a reader ${describeMoment(moment)}`,
     tries: { long: 200, short: 10 },
     run: (count: number, random: Random) =>
-      killing(count, async (setting, observer, rows, findings) => {
+      killInLanes(count, async (setting, observer, rows, findings) => {
         await killReader(setting, observer, rows, moment, random() < 0.5);
         findings.add(await observer.do<Audit>('audit', rows));
       }),
@@ -44,17 +44,17 @@ export const crashes: readonly Fault[] = [
     name: 'kill -9 at any message to or from PostgreSQL or Redis',
     tries: { long: 1000, short: 20 },
     run: (count, random) =>
-      killing(count, async (setting, observer, rows, findings) => {
+      killInLanes(count, async (setting, observer, rows, findings) => {
         await killAtMessage(setting, rows, random);
         findings.add(await observer.do<Audit>('audit', rows));
       }),
   },
 ];
 
-type Killing = (setting: Setting, observer: Child, rows: number[], findings: Findings) => Promise<void>;
+type Kill = (setting: Setting, observer: Child, rows: number[], findings: Findings) => Promise<void>;
 
 /** Kills processes, each with rows of its own, and compares all rows at the end. */
-async function killing(count: number, kill: Killing): Promise<Findings> {
+async function killInLanes(count: number, kill: Kill): Promise<Findings> {
   const findings = new Findings();
   const deaths = Math.ceil(count / VICTIMS);
   await using setting = await prepare(deaths * VICTIMS);

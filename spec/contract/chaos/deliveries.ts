@@ -187,7 +187,7 @@ export const deliveries: readonly Fault[] = [
       `each row is written once while ${name}`,
       disturbance,
       goesOn,
-      missedBy(name),
+      rulesFor(name),
       Number(disturbance === CUT),
     ),
   ),
@@ -222,7 +222,7 @@ export const deliveries: readonly Fault[] = [
 ];
 
 /** The rules that this fault needs: those that matter while no mark arrives and the server keeps its state. */
-function missedBy(name: string): readonly Rule[] {
+function rulesFor(name: string): readonly Rule[] {
   return name.startsWith('the connection') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']
     : [];
@@ -297,7 +297,7 @@ async function promote(tries: number, _random: Random, broken?: Rule): Promise<F
     toMaster.cut();
     await until(() => reader.do('ping'), PATIENCE);
     await auditAll(reader, findings);
-    await pair.turn();
+    await pair.swapRoles();
     findings.tries++;
   }
   return findings;

@@ -10,11 +10,11 @@ import { until } from '../../support/until.js';
 import { actions } from '../processes/actions.js';
 import { audit } from '../processes/audit.js';
 import { inLanes } from '../processes/lanes.js';
-import { hearReads } from '../processes/open.js';
+import { trackReads } from '../processes/open.js';
 import { Article, createTables, entities } from '../processes/schema.js';
 import { type Fault, Findings } from './fault.js';
 import { pick, type Random } from './random.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
@@ -45,7 +45,7 @@ export const growth: readonly Fault[] = [
     name: '400 requests at a time in one process, 20 of which write',
     tries: { long: 50_000, short: 2000 },
     async run(reads) {
-      const findings = await lay({
+      const findings = await runSiege({
         place: { onStoreFailure: 'degrade' }, // a single process
         reads,
         lanes: { reader: 380, writer: 20 },
@@ -81,7 +81,7 @@ async function open(options?: CacheopsOptions): Promise<World> {
     entities,
     extensions: [cacheops(options ?? { redis: server!.url, storeTimeout: 10_000 })],
   });
-  hearReads(orm);
+  trackReads(orm);
   await until(async () => (await audit(orm.em.fork(), [1])).hits > 0, { timeout: 60_000, interval: 50 });
   return {
     orm,

@@ -1,7 +1,7 @@
 import { quietClient } from '../../store/redis/support.js';
 import { startRedis } from '../../support/redis.js';
 import type { Fault } from './fault.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 const POLICIES = [
   'allkeys-lru',
@@ -36,7 +36,7 @@ export const memoryLimits: readonly Fault[] = [
 async function fill(policy: string, onStoreFailure: 'throw' | 'degrade', reads: number, happened: RegExp) {
   await using server = await startRedis(['--maxmemory', MAXMEMORY, '--maxmemory-policy', policy]);
   const client = quietClient(server.url);
-  const findings = await lay({ place: { redis: server.url, onStoreFailure }, reads, ...FULL });
+  const findings = await runSiege({ place: { redis: server.url, onStoreFailure }, reads, ...FULL });
   findings.tries = Number(happened.exec(await client.info('everything'))?.[1] ?? 0);
   client.disconnect();
   if (findings.tries === 0) {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 
 /** A chunk that one side of a connection sends. */
-export interface Said {
+export interface Chunk {
   readonly data: Buffer;
   readonly by: 'client' | 'server';
   readonly client: Socket;
@@ -10,7 +10,7 @@ export interface Said {
 }
 
 /** Decides what to forward, and when. `undefined` forwards nothing. Later chunks of the same side wait for it. */
-export type Interference = (said: Said) => Buffer | undefined | Promise<Buffer | undefined>;
+export type Interference = (chunk: Chunk) => Buffer | undefined | Promise<Buffer | undefined>;
 
 /** A connection between clients and a server that can be disturbed. */
 export interface Relay extends AsyncDisposable {

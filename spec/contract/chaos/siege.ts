@@ -26,7 +26,7 @@ export interface Siege {
  * With `throw`, a write that the store did not get is not committed. With `degrade` it is, and *other* processes may
  * see stale rows: so one process does all the work then.
  */
-export async function lay({
+export async function runSiege({
   place,
   reads,
   meanwhile,
@@ -56,14 +56,14 @@ export async function lay({
   // a process that still owes invalidations comes first
   for (const participant of [one, two, three, setting, one]) {
     if (participant) {
-      await found(participant);
+      await untilUsable(participant);
       findings.add(await participant.do<Audit>('audit', all), true);
     }
   }
   return findings;
 
   /** Reads until the store answers again: until then, every answer comes from the database. */
-  async function found(participant: Pick<Child, 'do'>): Promise<void> {
+  async function untilUsable(participant: Pick<Child, 'do'>): Promise<void> {
     await until(async () => (await participant.do<Audit>('audit', all.slice(0, 3))).hits > 0, {
       timeout: 20_000,
       interval: 50,

@@ -8,7 +8,7 @@ import { createTables } from '../processes/schema.js';
 import { type Fault, Findings } from './fault.js';
 import { between, pick, type Random } from './random.js';
 import { type Interference, type Relay, startRelay } from './relay.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 /** The library's default, in milliseconds. */
 const STORE_TIMEOUT = 250;
@@ -23,31 +23,31 @@ const BOUND = 3000;
 type Disturbance = (random: Random, relay: Relay, later: Promise<void>) => Interference;
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
-  [`messages to and from Redis are delayed by up to ${2 * STORE_TIMEOUT} ms`]: random => async said => {
+  [`messages to and from Redis are delayed by up to ${2 * STORE_TIMEOUT} ms`]: random => async chunk => {
     await setTimeout(random() * 2 * STORE_TIMEOUT);
-    return said.data;
+    return chunk.data;
   },
-  'messages to and from Redis arrive after the timeout': (random, _relay, later) => async said => {
+  'messages to and from Redis arrive after the timeout': (random, _relay, later) => async chunk => {
     if (random() < 0.05) {
       await later;
     }
-    return said.data;
+    return chunk.data;
   },
-  'the connection to Redis is cut': (random, relay) => said => {
+  'the connection to Redis is cut': (random, relay) => chunk => {
     if (random() < 0.03) {
       relay.cut();
     }
-    return said.data;
+    return chunk.data;
   },
-  'the connection to Redis is half closed': random => said => {
+  'the connection to Redis is half closed': random => chunk => {
     if (random() < 0.03) {
-      pick(random, [said.client, said.server]).end();
+      pick(random, [chunk.client, chunk.server]).end();
     }
-    return said.data;
+    return chunk.data;
   },
-  'messages in one direction are lost': random => said => (random() < 0.03 ? undefined : said.data),
-  'answers garbage': random => said =>
-    said.by === 'server' && random() < 0.05 ? garbage(random, said.data) : said.data,
+  'messages in one direction are lost': random => chunk => (random() < 0.03 ? undefined : chunk.data),
+  'Redis answers garbage': random => chunk =>
+    chunk.by === 'server' && random() < 0.05 ? garbage(random, chunk.data) : chunk.data,
 };
 
 function garbage(random: Random, answer: Buffer): Buffer {
@@ -89,7 +89,7 @@ async function disturb(
   await using server = await startRedis();
   await using relay = await startRelay(server.port);
   let disturbed = 0;
-  const findings = await lay({
+  const findings = await runSiege({
     place: { redis: `redis://127.0.0.1:${relay.port}`, storeTimeout: STORE_TIMEOUT, onStoreFailure },
     reads: 0,
     async meanwhile(reads) {
@@ -101,9 +101,9 @@ async function disturb(
         await rest();
         const later = Promise.withResolvers<void>();
         const interfere = disturbance(random, relay, later.promise);
-        relay.interfere = said => {
+        relay.interfere = chunk => {
           disturbed++;
-          return interfere(said);
+          return interfere(chunk);
         };
         await rest();
         relay.interfere = undefined;

@@ -27,7 +27,7 @@ export function seldom<T>(often: number, arbitrary: fc.Arbitrary<T>): fc.Arbitra
 }
 
 /** Caches arbitraries by their arguments, because making them takes longer than using them. */
-export function remembered<A extends string, B extends string | number, T>(
+export function memoised<A extends string, B extends string | number, T>(
   make: (a: A, b: B) => fc.Arbitrary<T>,
 ): (a: A, b: B) => fc.Arbitrary<T> {
   const made = new Map<string, fc.Arbitrary<T>>();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { record, remembered } from './arbitrary.js';
+import { memoised, record } from './arbitrary.js';
 import { type Field, type Kind, type Model, modelOf, type ToMany, type ToOne } from './model.js';
 import type { Topic } from './topics.js';
 import * as v from './values.js';
@@ -7,7 +7,7 @@ import * as v from './values.js';
 export type Where = Record<string, unknown>;
 type Where$ = fc.Arbitrary<Where>;
 
-const conditionsOf = remembered((kind: Kind, depth: number): Where$ => {
+const conditionsOf = memoised((kind: Kind, depth: number): Where$ => {
   const model = modelOf(kind);
   const simple = [
     { weight: 4, arbitrary: keyCondition(model) },

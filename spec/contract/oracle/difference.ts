@@ -4,12 +4,12 @@ const LINES = 6;
 
 /** The lines in which two texts differ. */
 export function difference(found: string, expected: string): string {
-  const ours = found.split('\n');
-  const theirs = expected.split('\n');
+  const foundLines = found.split('\n');
+  const expectedLines = expected.split('\n');
   const lines: string[] = [];
-  for (let i = 0; i < Math.max(ours.length, theirs.length) && lines.length < LINES; i++) {
-    const a = ours[i] ?? '(nothing)';
-    const b = theirs[i] ?? '(nothing)';
+  for (let i = 0; i < Math.max(foundLines.length, expectedLines.length) && lines.length < LINES; i++) {
+    const a = foundLines[i] ?? '(nothing)';
+    const b = expectedLines[i] ?? '(nothing)';
     if (a !== b) {
       const at = [...a].findIndex((character, j) => character !== b[j]);
       const start = Math.max(0, (at < 0 ? a.length : at) - CONTEXT);

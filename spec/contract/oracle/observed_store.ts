@@ -21,7 +21,7 @@ export interface Evictor {
 }
 
 /** State shared by all stores of a world: the keys that they have used, and the work that is held. */
-export class Backstage {
+export class SharedState {
   /** keys of entries, stamps and registries, in the order of their first use */
   readonly keys = new Set<string>();
   /** whether fills, or settles, wait until they are released */
@@ -77,21 +77,21 @@ export interface Stopped {
 /** A store with delays that the history decides. */
 export class ObservedStore implements Store {
   readonly #store: Store;
-  readonly #backstage: Backstage;
+  readonly #shared: SharedState;
 
-  constructor(store: Store, backstage: Backstage) {
+  constructor(store: Store, shared: SharedState) {
     this.#store = store;
-    this.#backstage = backstage;
+    this.#shared = shared;
   }
 
   read(address: EntryAddress): Promise<Found | undefined> {
-    this.#backstage.see(address);
+    this.#shared.see(address);
     return this.#store.read(address);
   }
 
   readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     for (const address of addresses) {
-      this.#backstage.see(address);
+      this.#shared.see(address);
     }
     return this.#store.readMany(addresses);
   }
@@ -102,13 +102,13 @@ export class ObservedStore implements Store {
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
     const lease = await this.#store.lease(address, ttl);
-    await this.#backstage.afterLease();
+    await this.#shared.afterLease();
     return lease;
   }
 
   async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
     const fill = () => this.#store.fill(address, seal, payload, timeout);
-    await (this.#backstage.holdsFills ? this.#backstage.hold(fill) : fill());
+    await (this.#shared.holdsFills ? this.#shared.hold(fill) : fill());
   }
 
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
@@ -121,7 +121,7 @@ export class ObservedStore implements Store {
 
   async settle(writerId: string, tables: readonly string[]): Promise<void> {
     const settle = () => this.#store.settle(writerId, tables);
-    await (this.#backstage.holdsSettles ? this.#backstage.hold(settle) : settle());
+    await (this.#shared.holdsSettles ? this.#shared.hold(settle) : settle());
   }
 
   lift(quarantine: Quarantine): Promise<void> {

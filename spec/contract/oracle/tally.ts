@@ -4,7 +4,7 @@ import type { Cacheops, ReadCounts } from '../../../lib/index.js';
 export class Tally {
   histories = 0;
   /** number of histories that fail without a cache as well, by error */
-  readonly quirks = new Map<string, number>();
+  readonly ormErrors = new Map<string, number>();
   steps = 0;
   reads = 0;
   /** reads that were not compared, because of conflicting transactions */
@@ -23,18 +23,18 @@ export class Tally {
 
   quirk(message: string): void {
     const what = message.split('\n')[0]!.replace(/\{.*/, '').trim();
-    this.quirks.set(what, (this.quirks.get(what) ?? 0) + 1);
+    this.ormErrors.set(what, (this.ormErrors.get(what) ?? 0) + 1);
   }
 
   describe(handles: readonly Cacheops[], milliseconds: number): string {
     const { hits, revalidated, misses, bypassed, refused } = total(handles);
     const failed = sumOf(this.failures);
     return [
-      `${this.histories} histories (${sumOf(this.quirks)} ended early by an ORM error), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.histories} histories (${sumOf(this.ormErrors)} ended early by an ORM error), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
       `${this.reads} reads compared (${this.failedReads} equal errors, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
       `${hits} hits (${revalidated} revalidated), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${list(this.failures)})`,
-      ...(process.env.ORACLE_QUIRKS ? [`cut short: ${list(this.quirks)}`] : []),
+      ...(process.env.ORACLE_QUIRKS ? [`cut short: ${list(this.ormErrors)}`] : []),
     ].join('\n      ');
   }
 }

@@ -20,8 +20,14 @@ export function areSameRows(
   expected: readonly string[],
   isOrdered: boolean,
 ): boolean {
-  const [ours, theirs] = [found, expected].map(rows => rows.map(sortedParts)) as [string[], string[]];
-  return (isOrdered ? ours : ours.sort()).join('\n') === (isOrdered ? theirs : theirs.sort()).join('\n');
+  const [foundParts, expectedParts] = [found, expected].map(rows => rows.map(sortedParts)) as [
+    string[],
+    string[],
+  ];
+  return (
+    (isOrdered ? foundParts : foundParts.sort()).join('\n') ===
+    (isOrdered ? expectedParts : expectedParts.sort()).join('\n')
+  );
 }
 
 /** Entities are numbered in the order of their appearance. */

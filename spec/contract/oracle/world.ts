@@ -7,7 +7,7 @@ import type { Database } from './databases.js';
 import { brief } from './describe_step.js';
 import { difference } from './difference.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
-import { Backstage, ObservedStore, type Stopped } from './observed_store.js';
+import { ObservedStore, SharedState, type Stopped } from './observed_store.js';
 import { initialise, prepare } from './orms.js';
 import { performRead } from './perform_read.js';
 import { performWrite } from './perform_write.js';
@@ -31,7 +31,7 @@ interface Parts {
   /** without a cache, one of each version */
   readonly references: readonly MikroORM[];
   readonly backend: Backend | undefined;
-  readonly backstage: Backstage;
+  readonly shared: SharedState;
   readonly shadow: Shadow;
 }
 
@@ -62,20 +62,20 @@ export class World {
   /** @param backend if omitted, no ORM has a cache */
   static async create(database: Database, backend?: Backend): Promise<World> {
     await prepare(database);
-    const backstage = new Backstage();
+    const shared = new SharedState();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
     const references: MikroORM[] = [];
     for (const i of VERSIONS.keys()) {
       const cache =
         backend &&
-        cacheops({ store: new ObservedStore(backend.storeOf(i), backstage), ...(i === AUDITED && AUDIT) });
+        cacheops({ store: new ObservedStore(backend.storeOf(i), shared), ...(i === AUDITED && AUDIT) });
       const orm = await initialise(database, i, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
       references.push(await initialise(database, i));
     }
-    return new World({ database, orms, references, backend, backstage, shadow });
+    return new World({ database, orms, references, backend, shared, shadow });
   }
 
   get handles(): Cacheops[] {
@@ -88,7 +88,7 @@ export class World {
     for (const step of steps) {
       onStep(step);
       this.tally.steps++;
-      await this.#unlessItWaits(this.#step(step, queries));
+      await this.#waitFor(this.#step(step, queries));
       await this.#idle();
       this.#checkErrors();
     }
@@ -128,10 +128,10 @@ export class World {
       case 'go on':
         return this.#goOn();
       case 'hold':
-        this.#parts.backstage[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
+        this.#parts.shared[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
         return;
       case 'evict': {
-        const keys = [...this.#parts.backstage.keys];
+        const keys = [...this.#parts.shared.keys];
         for (const n of step.keys) {
           if (keys.length > 0) {
             await this.#parts.backend?.evict(keys[n % keys.length]!);
@@ -236,13 +236,13 @@ ${difference(found, expected)}`,
     }
     const em = within(this.#sessions[index]!.em, undefined);
     const reading = () => attempt(() => performRead(em, read, this.#parts.backend !== undefined));
-    this.#slow.push(await this.#parts.backstage.stopAfterLease(reading));
+    this.#slow.push(await this.#parts.shared.stopAfterLease(reading));
   }
 
   /**
    * Waits for the work. If it takes long, it waits for a slow reader of the same query: then the slow reader goes on.
    */
-  async #unlessItWaits(work: Promise<void>): Promise<void> {
+  async #waitFor(work: Promise<void>): Promise<void> {
     if (this.#slow.length > 0) {
       const isWaiting = await Promise.race([work.then(() => false), setTimeout(PATIENCE, true)]);
       if (isWaiting) {
@@ -253,7 +253,7 @@ ${difference(found, expected)}`,
   }
 
   async #goOn(): Promise<void> {
-    await this.#parts.backstage.release();
+    await this.#parts.shared.release();
     for (const { gate, done } of this.#slow.splice(0)) {
       gate.open();
       await done;
@@ -311,7 +311,7 @@ ${difference(found, expected)}`,
       await session.abandon();
     }
     await this.#idle();
-    await this.#parts.backstage.reset();
+    await this.#parts.shared.reset();
   }
 
   async #reset(): Promise<void> {

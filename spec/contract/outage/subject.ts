@@ -1,7 +1,7 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
 import { until } from '../../support/until.js';
-import { hearReads, sourced } from '../processes/open.js';
+import { sourced, trackReads } from '../processes/open.js';
 import { Article, entities } from '../processes/schema.js';
 
 /** An ORM whose store may fail. */
@@ -23,7 +23,7 @@ const PATIENCE = 20_000;
 
 export async function openSubject(clientUrl: string, options: CacheopsOptions): Promise<Subject> {
   const orm = await MikroORM.init({ clientUrl, entities, extensions: [cacheops(options)] });
-  hearReads(orm);
+  trackReads(orm);
 
   async function look(row: number) {
     const { answer, hit } = await sourced(() => orm.em.fork().findOneOrFail(Article, row));

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Deferred, deferred } from '../../support/deferred.js';
-import type { News, Order } from './messages.js';
+import type { Order, Report } from './messages.js';
 import type { Place } from './open.js';
 import type { Step } from './steps.js';
 
@@ -26,7 +26,7 @@ export class Child implements AsyncDisposable {
   private constructor(process: ChildProcess) {
     this.#process = process;
     this.#exit = once(process, 'exit').then(() => this.#gone());
-    process.on('message', (news: News) => this.#hear(news));
+    process.on('message', (report: Report) => this.#handle(report));
   }
 
   /** Runs a task to its end. */
@@ -89,23 +89,23 @@ export class Child implements AsyncDisposable {
     return run;
   }
 
-  #hear(news: News): void {
-    if (news.kind === 'ready') {
+  #handle(report: Report): void {
+    if (report.kind === 'ready') {
       this.#ready.resolve();
       return;
     }
-    const run = this.#runs.get(news.id)!;
-    switch (news.kind) {
+    const run = this.#runs.get(report.id)!;
+    switch (report.kind) {
       case 'stop':
-        run.stopped(news.step);
+        run.stopped(report.step);
         break;
       case 'end':
-        this.#runs.delete(news.id);
-        run.ended(news.answer);
+        this.#runs.delete(report.id);
+        run.ended(report.answer);
         break;
       case 'failure':
-        this.#runs.delete(news.id);
-        run.failed(new Error(news.message));
+        this.#runs.delete(report.id);
+        run.failed(new Error(report.message));
     }
   }
 

@@ -85,8 +85,8 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
   }
 
   const after = await setting.storedVersions(rows);
-  const invented = seen.filter(({ id, version }) => version > after.get(id)!);
-  wrong.push(...invented.map(sight => `${describe(moment, sight)}, which was never committed`));
+  const uncommitted = seen.filter(({ id, version }) => version > after.get(id)!);
+  wrong.push(...uncommitted.map(sight => `${describe(moment, sight)}, which was never committed`));
   return {
     wrong,
     committed: rows.filter(row => after.get(row) !== before.get(row)).length,

@@ -16,7 +16,7 @@ export type Order =
   | { readonly kind: 'die' };
 
 /** A message from a child process. */
-export type News =
+export type Report =
   | { readonly kind: 'ready' }
   | { readonly kind: 'stop'; readonly id: number; readonly step: Step }
   | { readonly kind: 'end'; readonly id: number; readonly answer: unknown }

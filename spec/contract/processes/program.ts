@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { deferred } from '../../support/deferred.js';
 import { type Gate, gate } from '../../support/gate.js';
 import { breakRule } from '../chaos/broken.js';
-import type { News, Order } from './messages.js';
+import type { Order, Report } from './messages.js';
 import { openOrm, type Place } from './open.js';
 import { followed, type Step, type Steps } from './steps.js';
 import { tasks } from './tasks.js';
@@ -92,6 +92,6 @@ function die(): void {
   setImmediate().then(() => process.kill(process.pid, 'SIGKILL'));
 }
 
-function send(news: News): void {
-  process.send!(news);
+function send(report: Report): void {
+  process.send!(report);
 }

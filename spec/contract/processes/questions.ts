@@ -12,7 +12,7 @@ export interface Question {
 const inCategory = (em: EM, category: number) => titles(em.find(Article, { category }));
 
 export const questions: Readonly<Record<string, Question>> = {
-  'rows, one of which is edited': {
+  'rows when one is edited': {
     ask: (em, n) => inCategory(em, n),
     change: async (em, n) => {
       const article = await em.findOneOrFail(Article, n);
@@ -21,7 +21,7 @@ export const questions: Readonly<Record<string, Question>> = {
     },
   },
 
-  'rows, one of which stops to match': {
+  'rows when one stops matching': {
     ask: (em, n) => inCategory(em, n),
     change: async (em, n) => {
       // without loading it
@@ -30,17 +30,17 @@ export const questions: Readonly<Record<string, Question>> = {
     },
   },
 
-  'rows, one of which is deleted': {
+  'rows when one is deleted': {
     ask: (em, n) => inCategory(em, n),
     change: (em, n) => em.nativeDelete(Article, { id: n }),
   },
 
-  'no rows, until one starts to match': {
+  'no rows until one matches': {
     ask: (em, n) => inCategory(em, -n),
     change: (em, n) => em.nativeUpdate(Article, { category: n }, { category: -n }),
   },
 
-  'no rows, until one is inserted': {
+  'no rows until one is inserted': {
     ask: (em, n) => inCategory(em, -n),
     change: async (em, n) => {
       em.create(Article, { id: -n, category: -n, title: 'new', version: 1, author: n });
@@ -65,8 +65,8 @@ export const questions: Readonly<Record<string, Question>> = {
       }),
   },
 
-  'a row that is not there yet': {
-    ask: async (em, n) => (await em.findOne(Author, -n))?.name ?? 'nobody',
+  'a row that does not exist yet': {
+    ask: async (em, n) => (await em.findOne(Author, -n))?.name ?? 'none',
     change: (em, n) => em.insert(Author, { id: -n, name: 'new' }),
   },
 
@@ -101,8 +101,8 @@ export const questions: Readonly<Record<string, Question>> = {
       }),
   },
 
-  'a query whose like was never asked': {
-    ask: async (em, n) => (await em.find(Sample, neverAsked(n))).map(({ version }) => version),
+  'a query of a new shape': {
+    ask: async (em, n) => (await em.find(Sample, newShape(n))).map(({ version }) => version),
     change: (em, n) => em.nativeUpdate(Sample, n, { version: 2 }),
   },
 };
@@ -112,7 +112,7 @@ async function titles(found: Promise<{ id: number; title: string }[]>): Promise<
 }
 
 /** A condition on the columns whose bits are set in a number: 127 shapes. */
-function neverAsked(n: number): Record<string, number> {
+function newShape(n: number): Record<string, number> {
   const bits = 1 + (n % 127);
   return Object.fromEntries([...'abcdefg'].filter((_, i) => bits & (1 << i)).map(column => [column, n]));
 }

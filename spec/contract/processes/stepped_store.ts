@@ -18,12 +18,12 @@ import { currentSteps, type Step } from './steps.js';
  */
 export class SteppedStore implements Store {
   readonly #store: Store;
-  readonly #dawdle: number;
+  readonly #maxDelay: number;
 
-  /** @param dawdle the longest random delay before a step without a controller, in milliseconds */
-  constructor(store: Store, dawdle = 0) {
+  /** @param maxDelay the longest random delay before a step without a controller, in milliseconds */
+  constructor(store: Store, maxDelay = 0) {
     this.#store = store;
-    this.#dawdle = dawdle;
+    this.#maxDelay = maxDelay;
   }
 
   read(address: EntryAddress): Promise<Found | undefined> {
@@ -100,8 +100,8 @@ export class SteppedStore implements Store {
     const steps = currentSteps();
     if (steps) {
       await steps.before(step);
-    } else if (this.#dawdle > 0) {
-      await setTimeout(Math.random() * this.#dawdle);
+    } else if (this.#maxDelay > 0) {
+      await setTimeout(Math.random() * this.#maxDelay);
     }
   }
 }

@@ -11,10 +11,10 @@ export async function answerOf(em: SqlEntityManager, question: Question): Promis
       return String(await em.count(name, where as never));
     case 'both': {
       const [rows, count] = await em.findAndCount(name, where as never, options as never);
-      return JSON.stringify([picturesOf(rows as object[]), count]);
+      return JSON.stringify([contentsOf(rows as object[]), count]);
     }
     default:
-      return JSON.stringify(picturesOf((await em.find(name, where as never, options as never)) as object[]));
+      return JSON.stringify(contentsOf((await em.find(name, where as never, options as never)) as object[]));
   }
 }
 
@@ -23,12 +23,12 @@ export function isSingle({ kind, options }: Question): boolean {
   return kind !== 'both' && (options.strategy === 'joined' || (options.populate as unknown[]).length === 0);
 }
 
-function picturesOf(rows: readonly object[]): unknown[] {
-  return rows.map(row => pictureOf(row, []));
+function contentsOf(rows: readonly object[]): unknown[] {
+  return rows.map(row => contentOf(row, []));
 }
 
 /** Everything that was loaded of an entity. */
-function pictureOf(entity: object, path: readonly object[]): unknown {
+function contentOf(entity: object, path: readonly object[]): unknown {
   const wrapped = helper(entity as AnyEntity);
   if (!wrapped.isInitialized() || path.includes(entity)) {
     return wrapped.getPrimaryKey();
@@ -39,10 +39,10 @@ function pictureOf(entity: object, path: readonly object[]): unknown {
     (meta.props as EntityProperty[]).map(({ name }) => {
       const value = (entity as Record<string, any>)[name];
       if (Utils.isCollection(value)) {
-        const items = value.isInitialized() ? value.getItems().map(item => pictureOf(item, behind)) : '?';
+        const items = value.isInitialized() ? value.getItems().map(item => contentOf(item, behind)) : '?';
         return [name, Array.isArray(items) ? items.map(item => JSON.stringify(item)).sort() : items];
       }
-      return [name, Utils.isEntity(value) ? pictureOf(value, behind) : value];
+      return [name, Utils.isEntity(value) ? contentOf(value, behind) : value];
     }),
   );
 }

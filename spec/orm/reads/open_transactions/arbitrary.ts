@@ -305,7 +305,7 @@ const update = table.chain(name =>
 );
 
 /** Changes of columns that decide whether a row matches. */
-const turn = fc.oneof(
+const toggle = fc.oneof(
   fc.tuple(quoted, key).map(([value, row]) => `update maker set country = ${value} where id = ${row}`),
   fc.tuple(quoted, key).map(([value, row]) => `update maker set name = ${value} where id = ${row}`),
   fc
@@ -377,7 +377,7 @@ const both: Arbitrary<Write> = fc
   ]);
 
 const write: Arbitrary<Write> = fc.oneof(
-  { arbitrary: turn.map(sql => [sql]) as Arbitrary<Write>, weight: 8 },
+  { arbitrary: toggle.map(sql => [sql]) as Arbitrary<Write>, weight: 8 },
   { arbitrary: update.map(sql => [sql]), weight: 4 },
   { arbitrary: insert.map(sql => [sql]), weight: 5 },
   { arbitrary: remove.map(sql => [sql]), weight: 3 },

@@ -8,12 +8,12 @@ export interface Line {
 }
 
 /** A fault of a store, and its end. */
-export interface Trouble {
+export interface Outage {
   begin(line: Line): unknown;
   end(line: Line): unknown;
 }
 
-function onTheWire(mode: Wire['mode']): Trouble {
+function onTheWire(mode: Wire['mode']): Outage {
   return {
     begin: ({ wire }) => {
       wire.mode = mode;
@@ -24,7 +24,7 @@ function onTheWire(mode: Wire['mode']): Trouble {
   };
 }
 
-export const troubles: Readonly<Record<string, Trouble>> = {
+export const outages: Readonly<Record<string, Outage>> = {
   'is killed, and comes back with its saved data': {
     begin: ({ server }) => server.kill9(),
     end: ({ server }) => server.restart(),

@@ -3,7 +3,7 @@ import type { Child } from './child.js';
 import type { Setting } from './setting.js';
 import type { Sight } from './tasks.js';
 
-export interface Patience {
+export interface SlowCommit {
   readonly setting: Setting;
   readonly reader: Child;
   readonly writer: Child;
@@ -20,7 +20,7 @@ export interface Patience {
  *
  * @returns the versions returned before the COMMIT, and after it
  */
-export async function readAroundCommit(cast: Patience): Promise<{ before: Sight[]; after: Sight[] }> {
+export async function readAroundCommit(cast: SlowCommit): Promise<{ before: Sight[]; after: Sight[] }> {
   const { setting, reader, writer, row, wait } = cast;
   const sights: Sight[] = [];
   const look = async () => {
