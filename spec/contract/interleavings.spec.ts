@@ -37,7 +37,7 @@ const BROKEN_IN: Record<Rule, CastName> = {
   'lift by nonce': 'a writer, two readers, a crash and the loss of the registry, beginning with nothing',
   'kept when not taken': 'a writer that cannot mark, two readers and a crash',
   'dropped after the end': 'a writer that cannot mark, two readers and a crash',
-  'a mark made up for': 'a writer that cannot mark, two readers and a crash',
+  'repeated mark': 'a writer that cannot mark, two readers and a crash',
   'untrusted while owed': 'a writer that cannot mark, two readers and a crash',
   'deltas that matter': 'two writers, one with a delta that matters, a reader and a resealer',
   'mark counts': 'two writers, one with a delta that matters, a reader and a resealer',

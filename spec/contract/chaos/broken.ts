@@ -8,7 +8,7 @@ import type { RedisStore } from '../../../lib/store/redis/redis_store.js';
  */
 export const RULES = {
   kept: 'a failed mark is kept, or fails its transaction',
-  'made up for': 'the mark of an undecided transaction is repeated when the store is back',
+  repeated: 'the mark of an undecided transaction is repeated when the store is back',
   'not trusted': 'a store that lacks an invalidation is not trusted',
   'delivered at the end': 'missing invalidations are delivered before a process ends',
   quarantine: 'a lost registry is in quarantine',
@@ -28,7 +28,7 @@ const BREAKING: Record<Rule, (store: RedisStore, bounded: GuardedStore) => void>
       await store.mark(...args).catch(() => {});
     };
   },
-  'made up for': (store, bounded) => {
+  repeated: (store, bounded) => {
     const [markOfStore, mark] = [store.mark, bounded.mark];
     const marking = new Set<string>();
     bounded.mark = async function (this: GuardedStore, writer, changes) {

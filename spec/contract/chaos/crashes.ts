@@ -9,7 +9,7 @@ import { type Fault, Findings } from './fault.js';
 import { between, pick, type Random } from './random.js';
 import { portOf, startRelay, through } from './relay.js';
 
-/** Writers that share a process, and die with it. */
+/** Number of writers that share a process, and die with it. */
 const VICTIMS = 5;
 /** Number of processes killed at the same time. */
 const LANES = 4;

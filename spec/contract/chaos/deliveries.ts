@@ -27,7 +27,7 @@ const STORE = { storeTimeout: 300, retryAfter: 1000 };
 
 interface Line {
   readonly server: RedisServer;
-  /** the writer's connection to it */
+  /** the writer's connection to Redis */
   readonly relay: Relay;
   /** used by the test only, not by the processes */
   readonly client: Redis;
@@ -137,7 +137,7 @@ const prepares: Ending = async (cast, disturbed) => {
     Promise.all(ROWS.map((row, i) => writer.do('prepare', names[i], row).catch(() => undefined))),
   );
   await writer.do('close');
-  await reader.do('audit', ROWS); // the process stores it before the transactions are decided
+  await reader.do('audit', ROWS); // the reader fills before the transactions are decided
   await Promise.all(names.map(name => cast.setting.do('decide', name).catch(() => undefined)));
 };
 
@@ -202,14 +202,14 @@ export const deliveries: readonly Fault[] = [
     'a process prepares transactions while its connection to Redis is cut, and is closed',
     CUT,
     prepares,
-    ['kept', 'made up for', 'delivered at the end'],
+    ['kept', 'repeated', 'delivered at the end'],
     1,
   ),
   fault(
     'a process loses the answer to COMMIT while its connection to Redis is cut, and is closed',
     CUT,
     losesAnswers,
-    ['kept', 'made up for', 'delivered at the end'],
+    ['kept', 'repeated', 'delivered at the end'],
     1,
   ),
   fault('FLUSHALL while transactions are prepared', NOTHING, isFlushed, ['quarantine'], 1),
@@ -221,7 +221,7 @@ export const deliveries: readonly Fault[] = [
   },
 ];
 
-/** The rules that this fault needs: those that matter while no mark arrives and the server keeps its state. */
+/** The rules whose breach this fault shows: it must keep marks from arriving, and leave the server's state. */
 function rulesFor(name: string): readonly Rule[] {
   return name.startsWith('the connection') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']

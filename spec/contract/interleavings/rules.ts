@@ -31,7 +31,7 @@ export const RULES = {
 
   'kept when not taken': 'a failed mark is kept, and its tables are dropped',
   'dropped after the end': 'the tables of a failed mark are dropped after its transaction has ended',
-  'a mark made up for': 'for an open transaction, the store gets a mark, and not only a drop',
+  'repeated mark': 'for an open transaction, the store gets a mark, and not only a drop',
   'untrusted while owed': 'a process does not trust a store that lacks its writes',
 
   'deltas that matter': 'a delta that matters is a miss',

@@ -44,7 +44,7 @@ export class Writer implements Actor {
     if (!stage || mustWait) {
       return [];
     }
-    return [this.#step(stage), ...this.#deaths(stage), ...this.#makingUp()];
+    return [this.#step(stage), ...this.#deaths(stage), ...this.#repeatSteps()];
   }
 
   get state(): unknown {
@@ -63,14 +63,14 @@ export class Writer implements Actor {
   }
 
   /** The transaction may be open or ended: if the answer to its COMMIT was lost, the writer does not know. */
-  #makingUp(): Step[] {
+  #repeatSteps(): Step[] {
     const isOwed = this.scene.owed.has(this.name);
     return isOwed && this.#transaction
       ? [
           {
             name: `${this.name} repeats its mark`,
             take: async () => {
-              await this.#makeUp();
+              await this.#repeatMark();
               this.scene.owed.delete(this.name);
               this.#stages.splice(this.#stages.indexOf('drops'), 1, 'settles');
             },
@@ -141,9 +141,9 @@ export class Writer implements Actor {
     }
   }
 
-  async #makeUp(): Promise<void> {
+  async #repeatMark(): Promise<void> {
     const { store, keeps } = this.scene;
-    if (keeps('a mark made up for')) {
+    if (keeps('repeated mark')) {
       const writer = { id: this.name, xid: String(this.#transaction!.xid) };
       await store.mark(writer, [{ table: ARTICLE, touched: () => undefined }]);
     } else {

@@ -38,7 +38,7 @@ export class Oracle {
       if (!(error instanceof Disagreement && (await this.#isTheOrms(error, history)))) {
         throw error;
       }
-      this.world.tally.quirk(error.message);
+      this.world.tally.ormError(error.message);
     }
   }
 

@@ -202,7 +202,7 @@ function inColumns(kind: Kind, data: Readonly<Record<string, unknown>>): Record<
   const { fields, toOne, key } = modelOf(kind);
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => {
-      // this also holds for keys that are no relations
+      // the keys `id` and `locale` are no relations
       const reference = toOne[name] || (name in key && name !== 'id' && name !== 'locale');
       const column = reference ? `${name}_id` : (fields[name]?.column ?? name);
       return [column, value instanceof Slug || typeof value === 'bigint' ? String(value) : fresh(value)];

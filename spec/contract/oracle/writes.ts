@@ -283,7 +283,7 @@ function clone(entity: Kind, topic: Topic): fc.Arbitrary<Clone> {
     kind: fc.constant('clone'),
     entity: fc.constant(entity),
     where: keyOf(entity),
-    // an entity without a generated key needs a new one
+    // a clone with a natural key needs another key
     data: natural ? fc.tuple(keyOf(entity), data).map(([key, rest]) => ({ ...key, ...rest })) : data,
   });
 }

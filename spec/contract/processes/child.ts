@@ -158,7 +158,7 @@ export class Run<T> {
 
   async toTheEnd(): Promise<T> {
     while (await this.next()) {
-      // consume the steps until then
+      // take all remaining steps
     }
     return this.answer;
   }
