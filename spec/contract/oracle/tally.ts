@@ -34,7 +34,7 @@ export class Tally {
       `${this.reads} reads compared (${this.failedReads} equal errors, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
       `${hits} hits (${revalidated} revalidated), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${list(this.failures)})`,
-      ...(process.env.ORACLE_ORM_ERRORS ? [`ORM errors: ${list(this.ormErrors)}`] : []),
+      ...(process.env.ORACLE_QUIRKS ? [`ORM errors: ${list(this.ormErrors)}`] : []),
     ].join('\n      ');
   }
 }
