@@ -5,11 +5,11 @@ import { faults } from './chaos/faults.js';
 import { randomFrom } from './chaos/random.js';
 import { head, row } from './chaos/table.js';
 
-/** How many times as long as usual a read may take here: other specs run at the same time, on a slow machine. */
+/** Factor on the longest read allowed: other specs run at the same time, and the machine may be slow. */
 const PATIENCE = 5;
 
-// A little of what `npm run chaos` does at length. Rejections that nobody handles fail the test that runs at the time.
-describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and servers makes a read stale', () => {
+// A short version of `npm run chaos`. An unhandled rejection fails the test that runs at that moment.
+describe('C1, C2, C3, C7 and C8: faults of processes, networks and servers never make a read stale', () => {
   const lines: string[] = [];
 
   after(() => {
@@ -24,7 +24,7 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
         expect(findings.stale, `with SEED=${SEED}`).to.deep.equal([]);
         expect(findings.lost, `with SEED=${SEED}`).to.deep.equal([]);
         expect(findings.broken, `with SEED=${SEED}`).to.deep.equal([]);
-        // an answer that is never given is never stale
+        // a process that never gets an answer gets no stale one
         expect(findings.hits).to.be.above(0);
         expect(findings.slowest).to.be.below(PATIENCE * bound);
       }).timeout(600_000);
@@ -32,7 +32,7 @@ describe('C1, C2, C3, C7 and C8: nothing that happens to processes, networks and
   }
 
   for (const rule of Object.keys(RULES) as Rule[]) {
-    it(`finds lost invalidations unless ${RULES[rule]}`, async () => {
+    it(`invalidations are lost unless ${RULES[rule]}`, async () => {
       const fault = faults.findLast(({ breakable }) => breakable?.includes(rule))!;
       const { lost } = await fault.run(1, randomFrom(SEED), rule);
       expect(lost, `${fault.name}, with SEED=${SEED}`).not.to.deep.equal([]);

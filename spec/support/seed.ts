@@ -1,6 +1,6 @@
 /**
- * Decides what generated specs generate. By default always the same, so that a run can be repeated; SEED=7 is another
- * one, and SEED=random is a new one in each run.
+ * The seed of generated specs. The default is constant, so that a run can be repeated. SEED=7 is another seed, and
+ * SEED=random is a new one in each run.
  */
 export const SEED = seedFrom(process.env.SEED);
 

@@ -8,29 +8,29 @@ import { until } from './until.js';
 export interface ServerCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** the file that takes its output, new at every start */
+  /** the file for its output, new at every start */
   readonly log: string;
-  /** what it writes there once it can be used */
+  /** the output that shows that it is ready */
   readonly ready: string;
-  /** what makes it end at once when this process does */
+  /** the signal that ends it at once when this process ends */
   readonly lastSignal: NodeJS.Signals;
   /** default: that of this process */
   readonly env?: NodeJS.ProcessEnv;
-  /** whom to run it as */
+  /** the user to run it as */
   readonly user?: { uid: number; gid: number } | undefined;
 }
 
 export interface ServerProcess {
   readonly pid: number;
-  /** Sends a signal that ends it, and waits until it has. */
+  /** Sends a signal that ends it, and waits for the end. */
   end(signal: NodeJS.Signals): Promise<void>;
 }
 
 /**
- * Starts a server and waits until it is ready. It ends with this process at the latest, and does not keep it alive.
+ * Starts a server and waits until it is ready. It ends no later than this process, and does not keep it alive.
  *
- * Its output goes to a file, not through a pipe: nobody reads a pipe while this process is busy, and a server whose
- * pipe is full stands still. It has a process group of its own, so that Ctrl+C leaves its end to us.
+ * Its output goes to a file, because this process does not read a pipe while it is busy, and a server blocks on a full
+ * pipe. It has its own process group, so that Ctrl+C does not reach it and this process ends it.
  */
 export async function startServer(server: ServerCommand): Promise<ServerProcess> {
   const output = openSync(server.log, 'w');

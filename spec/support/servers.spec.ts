@@ -10,13 +10,13 @@ import { freshDatabase, postgresUrl, redisUrl } from './servers.js';
 import { temporaryDirectory } from './temporary_directory.js';
 import { until } from './until.js';
 
-describe('the servers for specs', () => {
-  it('are started once, however many ask at the same time', async () => {
+describe('servers for specs', () => {
+  it('servers start once for any number of concurrent calls', async () => {
     const urls = await Promise.all([postgresUrl(), postgresUrl(), redisUrl(), redisUrl()]);
     expect(new Set(urls)).to.have.property('size', 2);
   });
 
-  it('give every caller an empty database of its own', async () => {
+  it('every caller gets an empty database of its own', async () => {
     const [one, other] = await Promise.all([freshDatabase(), freshDatabase()]);
     await execute(one, 'create table t (id int)');
 
@@ -25,18 +25,18 @@ describe('the servers for specs', () => {
     expect(await execute(other, tables)).to.deep.equal([]);
   });
 
-  describe('a Redis of one’s own', () => {
+  describe('a Redis for one test', () => {
     let server: RedisServer;
     afterEach(() => server.stop());
 
-    it('has forgotten everything after a restart', async () => {
+    it('it is empty after a restart', async () => {
       server = await startRedis();
       await withRedis(server, redis => redis.set('k', 'v'));
       await server.restart();
       expect(await withRedis(server, redis => redis.get('k'))).to.equal(null);
     });
 
-    it('comes back with what it had saved when it was killed, if it is told to save', async () => {
+    it('it restarts with its saved data after a kill, if it saves', async () => {
       server = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
       const { pid } = server;
       await withRedis(server, redis => redis.set('k', 'v'));
@@ -50,9 +50,9 @@ describe('the servers for specs', () => {
   });
 
   for (const end of ['SIGTERM', 'process.exit(3)', 'throw "on purpose"'] as const) {
-    it(`are gone, with their files, after ${end}`, async () => {
+    it(`servers and their files are removed after ${end}`, async () => {
       const temporary = temporaryDirectory('left');
-      chmodSync(temporary.path, 0o755); // PostgreSQL runs as somebody else if we are root
+      chmodSync(temporary.path, 0o755); // as root, we run PostgreSQL as another user
       const pids = await serversLeftAfter(end, temporary.path);
       expect(pids).to.have.length(2);
       await until(() => !pids.some(isAlive));

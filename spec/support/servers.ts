@@ -11,13 +11,13 @@ let postgres: Promise<Running> | undefined;
 let redis: Promise<Running> | undefined;
 const databases = new Set<string>();
 
-/** Of the database server for this process: DATABASE_URL, or one of our own, started when first asked for. */
+/** The database server of this process: DATABASE_URL, or a server started at the first call. */
 export async function postgresUrl(): Promise<string> {
   postgres ??= givenBy('DATABASE_URL') ?? startPostgres();
   return (await postgres).url;
 }
 
-/** Of the Redis for this process: REDIS_URL, or one of our own, started when first asked for. */
+/** The Redis of this process: REDIS_URL, or a server started at the first call. */
 export async function redisUrl(): Promise<string> {
   redis ??= givenBy('REDIS_URL') ?? startRedis();
   return (await redis).url;
@@ -31,10 +31,10 @@ export async function freshDatabase(name = 'spec'): Promise<string> {
   return Object.assign(new URL(await postgresUrl()), { pathname: database }).href;
 }
 
-/** Stops what the functions above have started. Who asks them again gets new servers. */
+/** Stops the servers that the functions above have started. Later calls start new ones. */
 export async function stopServers(): Promise<void> {
   if (process.env.DATABASE_URL) {
-    // a server of our own takes them with it
+    // databases on a server of our own are deleted with it
     for (const database of databases) {
       await administer(`drop database if exists "${database}" with (force)`);
     }
@@ -42,7 +42,7 @@ export async function stopServers(): Promise<void> {
   databases.clear();
   const running = [postgres, redis];
   postgres = redis = undefined;
-  // who asked for one that could not be started has heard of it already
+  // the caller has the error of a server that failed to start
   await Promise.all(running.map(async server => (await server?.catch(() => undefined))?.stop()));
 }
 

@@ -8,7 +8,7 @@ export interface TemporaryDirectory {
   remove(): void;
 }
 
-/** A new empty directory, removed when this process ends at the latest. */
+/** A new empty directory, removed no later than this process ends. */
 export function temporaryDirectory(name: string, owner?: { uid: number; gid: number }): TemporaryDirectory {
   const path = mkdtempSync(join(tmpdir(), `mikro-orm-cacheops-${name}-`));
   if (owner) {
@@ -26,8 +26,7 @@ export function temporaryDirectory(name: string, owner?: { uid: number; gid: num
 }
 
 /**
- * A server that was told to end a moment ago may still be writing here. (`maxRetries` of `rmSync` is of no use: it
- * gives up without an error.)
+ * A server that is ending may still write here. (`maxRetries` of `rmSync` does not help: it gives up without an error.)
  */
 function removeAll(path: string): void {
   for (let attempt = 1; existsSync(path); attempt++) {
@@ -44,7 +43,7 @@ function removeAll(path: string): void {
 
 const ATTEMPTS = 100;
 
-/** Blocks: when the process ends there is no other way to wait. */
+/** Blocks, because an exit handler cannot wait in another way. */
 function sleep(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }

@@ -5,9 +5,9 @@ import { promisify } from 'node:util';
 const TSC = join(import.meta.dirname, '..', '..', '..', 'node_modules', 'typescript', 'bin', 'tsc');
 
 /**
- * Compiles the project of a directory, in place, and returns the compiler's complaints.
+ * Compiles the project of a directory in place, and returns the compiler's errors.
  *
- * @throws Error if it fails without a complaint
+ * @throws Error if it fails without an error message
  */
 export async function complaintsOfCompiler(directory: string): Promise<string[]> {
   try {
@@ -15,7 +15,7 @@ export async function complaintsOfCompiler(directory: string): Promise<string[]>
     return [];
   } catch (error) {
     const { stdout } = error as { stdout: string };
-    // a complaint begins at the margin and may go on in indented lines
+    // an error begins at the margin and may continue in indented lines
     const complaints = stdout.split(/\n(?=\S)/).filter(complaint => complaint.includes('error TS'));
     if (complaints.length === 0) {
       throw error;

@@ -1,12 +1,12 @@
-// taken before any test can put a fake clock in their place
+// taken before a test installs a fake clock
 const { setTimeout } = globalThis;
 const now = performance.now.bind(performance);
 
 /**
- * Polls until `condition` holds, and returns the truthy value that it gave. An error that it throws is passed on.
+ * Polls until `condition` holds, and returns its truthy value. Errors of `condition` are passed on.
  *
  * @param options.timeout how long to wait before failing, in milliseconds (default 60,000)
- * @param options.interval milliseconds between two looks (default 5)
+ * @param options.interval milliseconds between two polls (default 5)
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
@@ -19,7 +19,7 @@ export async function until<T>(
       return value;
     }
     if (now() > deadline) {
-      throw new Error(`Still not so after ${timeout} ms: ${condition}`);
+      throw new Error(`Not true after ${timeout} ms: ${condition}`);
     }
     await new Promise<void>(resolve => setTimeout(resolve, interval));
   }

@@ -2,19 +2,22 @@ import { Redis } from 'ioredis';
 import { GuardedStore } from '../../../lib/store/guarded_store.js';
 import type { RedisStore } from '../../../lib/store/redis/redis_store.js';
 
-/** What keeps invalidations from being lost. Each can be broken in a process that ends soon, to see that it is missed. */
+/**
+ * Rules that keep invalidations from being lost. Each can be broken in a short-lived process, to show that it is
+ * needed.
+ */
 export const RULES = {
-  kept: 'a mark that the store does not take is kept, or fails its transaction',
-  'made up for': 'the mark of a transaction that is undecided is made up for when the store is back',
-  'not trusted': 'a store that is owed something is not trusted',
-  'delivered at the end': 'what is owed is delivered before a process ends',
-  quarantine: 'a registry that was lost is in quarantine',
-  epoch: 'stamps that another server has made count for nothing',
+  kept: 'a failed mark is kept, or fails its transaction',
+  repeated: 'the mark of an undecided transaction is repeated when the store is back',
+  'not trusted': 'a store that lacks an invalidation is not trusted',
+  'delivered at the end': 'missing invalidations are delivered before a process ends',
+  quarantine: 'a lost registry is in quarantine',
+  epoch: 'the stamps of another server are invalid',
 } as const;
 
 export type Rule = keyof typeof RULES;
 
-/** Breaks a rule in this process, for good. */
+/** Breaks a rule in this process permanently. */
 export function breakRule(rule: Rule, store: RedisStore): void {
   BREAKING[rule](store, GuardedStore.prototype);
 }
@@ -25,7 +28,7 @@ const BREAKING: Record<Rule, (store: RedisStore, bounded: GuardedStore) => void>
       await store.mark(...args).catch(() => {});
     };
   },
-  'made up for': (store, bounded) => {
+  repeated: (store, bounded) => {
     const [markOfStore, mark] = [store.mark, bounded.mark];
     const marking = new Set<string>();
     bounded.mark = async function (this: GuardedStore, writer, changes) {
@@ -59,7 +62,7 @@ const BREAKING: Record<Rule, (store: RedisStore, bounded: GuardedStore) => void>
   epoch: () => {
     const same = 'run_id:same\r\nmaster_replid:same\r\nrole:master\r\n';
     Redis.prototype.info = async (...args: unknown[]) => {
-      // the client itself asks so whether the server is ready
+      // the client sends INFO as well, to check that the server is ready
       const callback = args.at(-1) as ((error: null, info: string) => void) | undefined;
       callback?.(null, same);
       return same;

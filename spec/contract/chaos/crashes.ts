@@ -1,7 +1,7 @@
+import { actions } from '../processes/actions.js';
 import type { Audit } from '../processes/audit.js';
 import type { Child } from '../processes/child.js';
 import { describeMoment, MOMENTS, type Moment, runCrash } from '../processes/crash.js';
-import { deeds } from '../processes/deeds.js';
 import { inLanes } from '../processes/lanes.js';
 import { prepare, type Setting } from '../processes/setting.js';
 import { bumps, ways } from '../processes/tasks.js';
@@ -9,9 +9,9 @@ import { type Fault, Findings } from './fault.js';
 import { between, pick, type Random } from './random.js';
 import { portOf, startRelay, through } from './relay.js';
 
-/** They die together, with their process. */
+/** Number of writers that share a process, and die with it. */
 const VICTIMS = 5;
-/** How many processes die at the same time. */
+/** Number of processes killed at the same time. */
 const LANES = 4;
 
 const FILLING: readonly Moment[] = (['lease', 'database', 'fill'] as const).flatMap(step => [
@@ -24,10 +24,10 @@ const tries = { long: 200, short: 0 };
 export const crashes: readonly Fault[] = [
   ...MOMENTS.map(moment => ({
     name: `kill -9 of a writer ${describeMoment(moment)}`,
-    tries, // `npm test` has specs of their own for these
+    tries, // `npm test` covers these in separate specs
     run: (count: number) =>
-      killing(count, async (setting, witness, rows, findings) => {
-        const aftermath = await runCrash(setting, witness, { moment, rows });
+      killInLanes(count, async (setting, observer, rows, findings) => {
+        const aftermath = await runCrash(setting, observer, { moment, rows });
         findings.add({ ...aftermath, stale: aftermath.wrong });
       }),
   })),
@@ -35,42 +35,42 @@ export const crashes: readonly Fault[] = [
     name: `kill -9 of a reader ${describeMoment(moment)}`,
     tries: { long: 200, short: 10 },
     run: (count: number, random: Random) =>
-      killing(count, async (setting, witness, rows, findings) => {
-        await killReader(setting, witness, rows, moment, random() < 0.5);
-        findings.add(await witness.do<Audit>('audit', rows));
+      killInLanes(count, async (setting, observer, rows, findings) => {
+        await killReader(setting, observer, rows, moment, random() < 0.5);
+        findings.add(await observer.do<Audit>('audit', rows));
       }),
   })),
   {
     name: 'kill -9 at any message to or from PostgreSQL or Redis',
     tries: { long: 1000, short: 20 },
     run: (count, random) =>
-      killing(count, async (setting, witness, rows, findings) => {
+      killInLanes(count, async (setting, observer, rows, findings) => {
         await killAtMessage(setting, rows, random);
-        findings.add(await witness.do<Audit>('audit', rows));
+        findings.add(await observer.do<Audit>('audit', rows));
       }),
   },
 ];
 
-type Killing = (setting: Setting, witness: Child, rows: number[], findings: Findings) => Promise<void>;
+type Kill = (setting: Setting, observer: Child, rows: number[], findings: Findings) => Promise<void>;
 
-/** Has processes die, each with rows of its own, and looks at all rows when all is over. */
-async function killing(count: number, kill: Killing): Promise<Findings> {
+/** Kills processes, each with rows of its own, and compares all rows at the end. */
+async function killInLanes(count: number, kill: Kill): Promise<Findings> {
   const findings = new Findings();
   const deaths = Math.ceil(count / VICTIMS);
   await using setting = await prepare(deaths * VICTIMS);
-  const witness = await setting.child();
+  const observer = await setting.child();
   const batches = Array.from({ length: deaths }, (_, i) =>
     Array.from({ length: VICTIMS }, (_, j) => 1 + i * VICTIMS + j),
   );
-  await inLanes(LANES, batches, rows => kill(setting, witness, rows, findings));
-  for (const who of [setting, witness]) {
-    findings.add(await who.do<Audit>('audit', batches.flat()), true);
+  await inLanes(LANES, batches, rows => kill(setting, observer, rows, findings));
+  for (const participant of [setting, observer]) {
+    findings.add(await participant.do<Audit>('audit', batches.flat()), true);
   }
   findings.tries = deaths * VICTIMS;
   return findings;
 }
 
-/** Readers die while they store what was true before, or after, somebody else has written. */
+/** Readers die while they store a result from before or after a concurrent write. */
 async function killReader(
   setting: Setting,
   writer: Child,
@@ -91,10 +91,10 @@ async function killReader(
   }
 }
 
-/** How many messages a process and its servers exchange, for all that it is told to do here. */
+/** Number of messages that a process exchanges with its servers in this fault. */
 const MESSAGES = 150;
 
-/** Readers and writers die at a message that may still arrive, or not. */
+/** Readers and writers die at a message, which may or may not still arrive. */
 async function killAtMessage(setting: Setting, rows: readonly number[], random: Random): Promise<void> {
   const { database, redis } = setting.place;
   await using toDatabase = await startRelay(portOf(database));
@@ -120,7 +120,7 @@ async function killAtMessage(setting: Setting, rows: readonly number[], random: 
   }
   for (;;) {
     const work = rows.map(row => [
-      victim.do('alter', pick(random, Object.keys(deeds)), row),
+      victim.do('alter', pick(random, Object.keys(actions)), row),
       victim.do('look', pick(random, ways), row),
     ]);
     await Promise.race([Promise.allSettled(work.flat()), victim.ended]);

@@ -3,9 +3,9 @@ import type { Redis } from 'ioredis';
 import { quietClient } from '../../store/redis/support.js';
 import { type RedisServer, startRedis } from '../../support/redis.js';
 import { until } from '../../support/until.js';
+import { actions } from '../processes/actions.js';
 import type { Audit } from '../processes/audit.js';
 import type { Child } from '../processes/child.js';
-import { deeds } from '../processes/deeds.js';
 import type { Place } from '../processes/open.js';
 import { prepare, type Setting } from '../processes/setting.js';
 import type { Rule } from './broken.js';
@@ -14,23 +14,22 @@ import { startPair } from './losses.js';
 import { pick, type Random } from './random.js';
 import { loseAnswerOfCommit, portOf, type Relay, startRelay, through } from './relay.js';
 
-/*
- * Everything is cached, then the store is disturbed while each row is written once, then it is well again, and before
- * anything else is written all answers are compared with the database. Later writes of the same rows would put right
- * what an invalidation that was lost has left.
+/**
+ * Everything is cached; each row is written once while the store is disturbed; the store recovers; then every answer is
+ * compared with the database before any further write. Later writes of the same rows would hide a lost invalidation.
  */
 
 const ROWS = [1, 2, 3, 4];
 const PATIENCE = { timeout: 60_000, interval: 20 };
 
-/** How long the store is waited for, and how long it is left alone when it has failed, in milliseconds. */
+/** Store timeout, and the pause after a failure, in milliseconds. */
 const STORE = { storeTimeout: 300, retryAfter: 1000 };
 
 interface Line {
   readonly server: RedisServer;
-  /** the way of the writer to it */
+  /** the writer's connection to Redis */
   readonly relay: Relay;
-  /** of none of the processes */
+  /** used by the test only, not by the processes */
   readonly client: Redis;
 }
 
@@ -45,7 +44,7 @@ const onTheWay = (interfere: (relay: Relay) => NonNullable<Relay['interfere']>):
   },
   end: ({ relay }) => {
     relay.interfere = undefined;
-    relay.cut(); // what was swallowed is never answered
+    relay.cut(); // swallowed messages never get an answer
   },
 });
 
@@ -65,7 +64,7 @@ const CUT: Disturbance = {
 };
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
-  'Redis is killed, and comes back with what it had saved': {
+  'Redis is killed, and comes back with its saved data': {
     begin: ({ server }) => server.kill9(),
     end: ({ server }) => server.restart(),
   },
@@ -73,9 +72,9 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     begin: ({ server }) => process.kill(server.pid, 'SIGSTOP'),
     end: ({ server }) => process.kill(server.pid, 'SIGCONT'),
   },
-  'the way to Redis is cut': CUT,
-  'the way to Redis swallows all messages': onTheWay(() => () => undefined),
-  'the way to Redis is cut by each script': onTheWay(relay => ({ data }) => {
+  'the connection to Redis is cut': CUT,
+  'the connection to Redis loses all messages': onTheWay(() => () => undefined),
+  'the connection to Redis is cut by each script': onTheWay(relay => ({ data }) => {
     if (/eval/i.test(data.toString('latin1'))) {
       relay.cut();
       return undefined;
@@ -83,7 +82,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     return data;
   }),
   'Redis has no memory left': configured('maxmemory', '1', '0'),
-  'Redis has not the replicas that it needs': configured('min-replicas-to-write', '1', '0'),
+  'Redis lacks the replicas that it needs': configured('min-replicas-to-write', '1', '0'),
   'Redis is read-only': {
     begin: ({ client }) => client.replicaof('127.0.0.1', 1),
     end: ({ client }) => client.replicaof('NO', 'ONE'),
@@ -92,7 +91,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
     begin: ({ client }) => client.call('ACL', 'SETUSER', 'default', '-eval', '-evalsha'),
     end: ({ client }) => client.call('ACL', 'SETUSER', 'default', '+eval', '+evalsha'),
   },
-  'scripts are forgotten, and registries are other things': {
+  'scripts are flushed, and registries are replaced by other values': {
     begin: async ({ client }) => {
       await client.script('FLUSH');
       const [registry, ...others] = (await client.keys('*@cacheops:t:*')).sort();
@@ -103,7 +102,7 @@ const disturbances: Readonly<Record<string, Disturbance>> = {
   },
 };
 
-/** What becomes of the process that writes. */
+/** How the writing process ends. */
 type Ending = (cast: Cast, disturbed: (write: () => Promise<unknown>) => Promise<void>) => Promise<void>;
 
 interface Cast {
@@ -118,7 +117,7 @@ interface Cast {
 /** With `throw`, a write may be refused. */
 const writeAll = ({ writer, random }: Cast) =>
   Promise.all(
-    ROWS.map(row => writer.do('alter', pick(random, Object.keys(deeds)), row).catch(() => undefined)),
+    ROWS.map(row => writer.do('alter', pick(random, Object.keys(actions)), row).catch(() => undefined)),
   );
 
 const goesOn: Ending = async (cast, disturbed) => {
@@ -138,7 +137,7 @@ const prepares: Ending = async (cast, disturbed) => {
     Promise.all(ROWS.map((row, i) => writer.do('prepare', names[i], row).catch(() => undefined))),
   );
   await writer.do('close');
-  await reader.do('audit', ROWS); // what it stores, it stores before they are decided
+  await reader.do('audit', ROWS); // the reader fills before the transactions are decided
   await Promise.all(names.map(name => cast.setting.do('decide', name).catch(() => undefined)));
 };
 
@@ -154,7 +153,7 @@ const losesAnswers: Ending = async (cast, disturbed) => {
   await writer.do('close');
 };
 
-/** Its invalidation has arrived, and is lost before it is decided. */
+/** The invalidation arrives, and is lost before the transaction is decided. */
 const isFlushed: Ending = async (cast, disturbed) => {
   const { writer, reader, line } = cast;
   const names = ROWS.map(() => randomUUID());
@@ -188,43 +187,43 @@ export const deliveries: readonly Fault[] = [
       `each row is written once while ${name}`,
       disturbance,
       goesOn,
-      missedBy(name),
+      rulesFor(name),
       Number(disturbance === CUT),
     ),
   ),
   fault(
-    'a process writes while its way to Redis is cut, and is closed',
+    'a process writes while its connection to Redis is cut, and is closed',
     CUT,
     isClosed,
     ['kept', 'delivered at the end'],
     1,
   ),
   fault(
-    'a process prepares transactions while its way to Redis is cut, and is closed',
+    'a process prepares transactions while its connection to Redis is cut, and is closed',
     CUT,
     prepares,
-    ['kept', 'made up for', 'delivered at the end'],
+    ['kept', 'repeated', 'delivered at the end'],
     1,
   ),
   fault(
-    'a process loses the answer to COMMIT while its way to Redis is cut, and is closed',
+    'a process loses the answer to COMMIT while its connection to Redis is cut, and is closed',
     CUT,
     losesAnswers,
-    ['kept', 'made up for', 'delivered at the end'],
+    ['kept', 'repeated', 'delivered at the end'],
     1,
   ),
   fault('FLUSHALL while transactions are prepared', NOTHING, isFlushed, ['quarantine'], 1),
   {
-    name: 'each row is written once while a replica lags, which is promoted then',
+    name: 'each row is written once while a replica lags, and the replica is promoted',
     tries: { long: 10, short: 0 },
     breakable: ['epoch'],
     run: promote,
   },
 ];
 
-/** The rules that are missed by it: where no mark arrives and the server stays what it is. */
-function missedBy(name: string): readonly Rule[] {
-  return name.startsWith('the way') || name.includes('frozen') || name.includes('forbids')
+/** The rules whose breach this fault shows: it must keep marks from arriving, and leave the server's state. */
+function rulesFor(name: string): readonly Rule[] {
+  return name.startsWith('the connection') || name.includes('frozen') || name.includes('forbids')
     ? ['kept', 'not trusted']
     : [];
 }
@@ -271,7 +270,7 @@ async function cacheAll(...children: readonly Child[]): Promise<void> {
   }
 }
 
-/** The first look tells what was left; the second, what was stored since. */
+/** The first pass finds entries that survived; the second finds those stored since. */
 async function auditAll(reader: Child, findings: Findings): Promise<void> {
   findings.add(await reader.do<Audit>('audit', ROWS), true);
   await until(() => reader.do('ping'), PATIENCE);
@@ -298,7 +297,7 @@ async function promote(tries: number, _random: Random, broken?: Rule): Promise<F
     toMaster.cut();
     await until(() => reader.do('ping'), PATIENCE);
     await auditAll(reader, findings);
-    await pair.turn();
+    await pair.swapRoles();
     findings.tries++;
   }
   return findings;

@@ -2,35 +2,35 @@ import type { Audit } from '../processes/audit.js';
 import type { Rule } from './broken.js';
 import type { Random } from './random.js';
 
-/** Something that happens to processes, networks or servers, and how many times it is tried. */
+/** A fault of processes, networks or servers. */
 export interface Fault {
   readonly name: string;
-  /** how often it happens in the long run, and in `npm test` (0: not there) */
+  /** number of tries in the long run and in `npm test` (0: not run) */
   readonly tries: { readonly long: number; readonly short: number };
-  /** the longest that a read may take, in milliseconds; left out, that is not what it is about */
+  /** the longest time that a read may take, in milliseconds; omit it if the fault has no bound */
   readonly bound?: number;
-  /** @param broken what the processes do not keep to; only faults with `breakable` heed it */
+  /** @param broken the rule that the processes break; only faults with `breakable` use it */
   run(tries: number, random: Random, broken?: Rule): Promise<Findings>;
   readonly breakable?: readonly Rule[];
 }
 
-/** What came of it. */
+/** The result of a fault. */
 export class Findings {
   tries = 0;
   reads = 0;
   hits = 0;
-  /** the longest that a read took, in milliseconds */
+  /** the longest time that a read took, in milliseconds */
   slowest = 0;
-  /** answers that the database would not have given any more when they were asked for */
+  /** answers that were out of date when they were asked for */
   readonly stale: string[] = [];
-  /** answers of that kind when all had come to rest: an invalidation never arrived */
+  /** stale answers after all work had ended: an invalidation never arrived */
   readonly lost: string[] = [];
-  /** other promises that were not kept */
+  /** other broken promises */
   readonly broken: string[] = [];
-  /** what else is worth telling */
+  /** further remarks */
   readonly notes: string[] = [];
 
-  /** @param atRest whether all that was to happen has happened */
+  /** @param atRest whether all work has ended */
   add(found: Omit<Audit, 'stale'> & Partial<Pick<Audit, 'stale'>>, atRest = false): void {
     this.reads += found.reads;
     this.hits += found.hits;

@@ -7,32 +7,32 @@ import { quietClient } from '../../store/redis/support.js';
 import { startRedis } from '../../support/redis.js';
 import { freshDatabase } from '../../support/servers.js';
 import { until } from '../../support/until.js';
+import { actions } from '../processes/actions.js';
 import { audit } from '../processes/audit.js';
-import { deeds } from '../processes/deeds.js';
 import { inLanes } from '../processes/lanes.js';
-import { hearReads } from '../processes/open.js';
+import { trackReads } from '../processes/open.js';
 import { Article, createTables, entities } from '../processes/schema.js';
 import { type Fault, Findings } from './fault.js';
 import { pick, type Random } from './random.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
 const MINUTES = 60;
-/** How long an entry of these entities lives, in minutes. */
+/** Lifetime of an entry of these entities, in minutes. */
 const TIMEOUT = 10;
 const MEGABYTE = 2 ** 20;
 const ROWS = 20;
 
 export const growth: readonly Fault[] = [
   {
-    name: 'an hour of queries that never come again, in Redis',
+    name: 'an hour of queries that are never repeated, in Redis',
     tries: { long: 36_000, short: 1200 },
     run: (queries, random) => askForAnHour(queries, random),
   },
   {
-    name: 'an hour of queries that never come again, in 4 MiB of memory',
+    name: 'an hour of queries that are never repeated, in 4 MiB of memory',
     tries: { long: 36_000, short: 1200 },
     run: (queries, random) => askForAnHour(queries, random, { memory: { maxSize: 4 * MEGABYTE } }),
   },
@@ -45,8 +45,8 @@ export const growth: readonly Fault[] = [
     name: '400 requests at a time in one process, 20 of which write',
     tries: { long: 50_000, short: 2000 },
     async run(reads) {
-      const findings = await lay({
-        place: { onStoreFailure: 'degrade' }, // one process
+      const findings = await runSiege({
+        place: { onStoreFailure: 'degrade' }, // a single process
         reads,
         lanes: { reader: 380, writer: 20 },
       });
@@ -55,11 +55,11 @@ export const growth: readonly Fault[] = [
   },
 ];
 
-/** What is taken up, after a minute or a number of writes. */
+/** Memory used after a minute, or after a number of writes. */
 interface Size {
-  /** bytes of this process, after all garbage was collected */
+  /** bytes of this process after garbage collection */
   readonly heap: number;
-  /** bytes that Redis takes for data */
+  /** bytes of the Redis dataset */
   readonly dataset: number;
   readonly keys: number;
 }
@@ -67,7 +67,7 @@ interface Size {
 interface World extends AsyncDisposable {
   readonly orm: MikroORM;
   size(): Promise<Size>;
-  /** Time does not pass, but all keys have so much less to live. */
+  /** Shortens the remaining lifetime of all keys; the clock stays. */
   age(milliseconds: number): Promise<void>;
 }
 
@@ -81,7 +81,7 @@ async function open(options?: CacheopsOptions): Promise<World> {
     entities,
     extensions: [cacheops(options ?? { redis: server!.url, storeTimeout: 10_000 })],
   });
-  hearReads(orm);
+  trackReads(orm);
   await until(async () => (await audit(orm.em.fork(), [1])).hits > 0, { timeout: 60_000, interval: 50 });
   return {
     orm,
@@ -113,7 +113,7 @@ const AGE = `
     if left > 0 then redis.call('PEXPIRE', key, left) else redis.call('DEL', key) end
   end`;
 
-/** Each of them is a key and dependencies of its own. Now and then something is written. */
+/** Each query has a key and dependencies of its own. Writes happen now and then. */
 async function askForAnHour(queries: number, random: Random, options?: CacheopsOptions): Promise<Findings> {
   const findings = new Findings();
   await using world = await open(options);
@@ -125,7 +125,7 @@ async function askForAnHour(queries: number, random: Random, options?: CacheopsO
     await inLanes(10, Array(perMinute).fill(0), async () => {
       await orm.em.fork().find(Article, { category: -++n, version: { $ne: n } });
     });
-    await deeds[pick(random, Object.keys(deeds))]!(orm.em.fork(), 1 + (minute % ROWS));
+    await actions[pick(random, Object.keys(actions))]!(orm.em.fork(), 1 + (minute % ROWS));
     await age(60_000);
     if (minute % 5 === 4) {
       sizes.push(await world.size());
@@ -134,7 +134,7 @@ async function askForAnHour(queries: number, random: Random, options?: CacheopsO
   findings.add(await audit(orm.em.fork(), rows()), true);
   findings.add(await audit(orm.em.fork(), rows()), true);
 
-  // an entry and its stamp, of those queries that have not expired; and what belongs to tables, not to queries
+  // an entry and a stamp for each query that has not expired, and a constant number of keys for the tables
   const most = 2 * perMinute * (TIMEOUT + 1) + 100;
   const keys = Math.max(...sizes.map(size => size.keys));
   if (keys > most) {
@@ -152,9 +152,9 @@ async function invalidate(writes: number, random: Random): Promise<Findings> {
   const em = () => world.orm.em.fork();
   const write = (count: number) =>
     inLanes(8, Array(count).fill(0), async () => {
-      // inserts and deletes of one row at a time would wait for each other
-      const names = Object.keys(deeds).filter(name => name !== 'insert, or delete');
-      await deeds[pick(random, names)]!(em(), 1 + Math.floor(random() * ROWS));
+      // concurrent inserts and deletes of one row would block each other
+      const names = Object.keys(actions).filter(name => name !== 'insert, or delete');
+      await actions[pick(random, names)]!(em(), 1 + Math.floor(random() * ROWS));
     });
   const ask = async () => findings.add(await audit(em(), rows()));
   await ask();
@@ -169,7 +169,7 @@ async function invalidate(writes: number, random: Random): Promise<Findings> {
   return findings;
 }
 
-/** What may be left of what has been, in bytes. */
+/** Growth allowed between the two halves, in bytes. */
 const SLACK = { heap: 16 * MEGABYTE, dataset: 2 * MEGABYTE };
 
 function compare(findings: Findings, half: Size, whole: Size): void {

@@ -10,18 +10,18 @@ import { prepare } from '../processes/setting.js';
 import type { Fault, Findings } from './fault.js';
 import { between, type Random } from './random.js';
 import { type Relay, startRelay } from './relay.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 const PATIENCE = { timeout: 60_000 };
-/** At least so many reads of the siege are between two events. */
+/** Bounds for the number of reads between two events. */
 const READS = { least: 50, most: 200 };
 
-type Rhythm = () => Promise<void>;
+type Pause = () => Promise<void>;
 
-/** One thing that happens to a server, at whatever moment. */
-type Happening = (server: RedisServer, client: Redis, rest: Rhythm) => Promise<void>;
+/** An event on a server, at any moment. */
+type ServerEvent = (server: RedisServer, client: Redis, rest: Pause) => Promise<void>;
 
-const happenings: Readonly<Record<string, { args?: readonly string[]; happen: Happening }>> = {
+const serverEvents: Readonly<Record<string, { args?: readonly string[]; happen: ServerEvent }>> = {
   FLUSHALL: {
     happen: async (_server, client, rest) => {
       await rest();
@@ -64,23 +64,23 @@ const happenings: Readonly<Record<string, { args?: readonly string[]; happen: Ha
 };
 
 export const losses: readonly Fault[] = [
-  ...Object.entries(happenings).map(([name, { args, happen }]) => ({
+  ...Object.entries(serverEvents).map(([name, { args, happen }]) => ({
     name,
     tries: { long: 50, short: 2 },
     run: async (tries: number, random: Random) => {
       await using server = await startRedis(args);
       const client = quietClient(server.url);
-      const findings = await lay({
+      const findings = await runSiege({
         place: { redis: server.url, storeTimeout: 1000 },
         reads: 0,
         async meanwhile(reads) {
           for (let i = 0; i < tries; i++) {
-            await happen(server, client, rhythm(reads, random));
+            await happen(server, client, pauseFor(reads, random));
           }
-          await rhythm(reads, random)();
+          await pauseFor(reads, random)();
         },
       });
-      await loseInPeace(server.url, tries, rest => happen(server, client, rest), findings);
+      await loseAtRest(server.url, tries, rest => happen(server, client, rest), findings);
       client.disconnect();
       return Object.assign(findings, { tries: 2 * tries });
     },
@@ -98,13 +98,13 @@ export const losses: readonly Fault[] = [
 ];
 
 /**
- * Everything is cached, then everything is changed, then something is lost, and only then does anybody look: whoever
- * worked meanwhile might have put right what came back.
+ * Everything is cached, then everything is changed, then data are lost, and only then do readers ask: earlier work
+ * could repair what came back.
  */
-async function loseInPeace(
+async function loseAtRest(
   redis: string,
   tries: number,
-  happen: (rest: Rhythm) => Promise<void>,
+  happen: (rest: Pause) => Promise<void>,
   findings: Findings,
 ): Promise<void> {
   const rows = [1, 2, 3, 4];
@@ -124,29 +124,29 @@ async function loseInPeace(
         return hits === reads;
       }, PATIENCE);
     });
-    // the reader has found back to the store, and has asked it nothing yet
+    // the reader has reconnected to the store, and has not used it yet
     await until(() => reader.do('ping'), PATIENCE);
     await audit();
     await audit();
   }
 }
 
-function rhythm(reads: () => number, random: Random): Rhythm {
+function pauseFor(reads: () => number, random: Random): Pause {
   return async () => {
     const next = reads() + between(random, READS.least, READS.most);
     await until(() => reads() >= next, PATIENCE);
   };
 }
 
-/** The clients are led to the replica as soon as its master is dead. */
+/** The clients are redirected to the replica as soon as its master is dead. */
 async function promoteByHand(tries: number, random: Random): Promise<Findings> {
   await using pair = await startPair();
   await using toMaster = await startRelay(pair.master.port);
-  const findings = await lay({
+  const findings = await runSiege({
     place: { redis: `redis://127.0.0.1:${toMaster.port}`, storeTimeout: 1000 },
     reads: 0,
     async meanwhile(reads) {
-      const rest = rhythm(reads, random);
+      const rest = pauseFor(reads, random);
       for (let i = 0; i < tries; i++) {
         await rest();
         pair.fallBehind();
@@ -156,7 +156,7 @@ async function promoteByHand(tries: number, random: Random): Promise<Findings> {
         toMaster.target = pair.replica.port;
         toMaster.cut();
         await rest();
-        await pair.turn();
+        await pair.swapRoles();
       }
     },
   });
@@ -172,14 +172,14 @@ async function promoteBySentinel(tries: number, random: Random): Promise<Finding
   }
   const isKnown = async () =>
     String(await watching.call('SENTINEL', 'REPLICAS', 'main')).includes(`127.0.0.1:${pair.replica.port}`);
-  const findings = await lay({
+  const findings = await runSiege({
     place: {
       redis: { sentinels: [{ host: '127.0.0.1', port: sentinel.port }], name: 'main' },
       storeTimeout: 1000,
     },
     reads: 0,
     async meanwhile(reads) {
-      const rest = rhythm(reads, random);
+      const rest = pauseFor(reads, random);
       for (let i = 0; i < tries; i++) {
         await until(isKnown, PATIENCE);
         await rest();
@@ -191,7 +191,7 @@ async function promoteBySentinel(tries: number, random: Random): Promise<Finding
           return String(address) === `127.0.0.1,${pair.replica.port}`;
         }, PATIENCE);
         await rest();
-        await pair.turn();
+        await pair.swapRoles();
       }
     },
   });
@@ -203,15 +203,15 @@ async function promoteBySentinel(tries: number, random: Random): Promise<Finding
 interface Pair extends AsyncDisposable {
   readonly master: RedisServer;
   readonly replica: RedisServer;
-  /** of the replica */
+  /** connects to the replica */
   readonly client: Redis;
-  /** From now on, the replica hears nothing of its master any more, and does not notice. */
+  /** From now on, the replica receives nothing from its master, and does not notice. */
   fallBehind(): void;
-  /** Has the server that died follow the one that was its replica. */
-  turn(): Promise<void>;
+  /** Makes the dead server a follower of its former replica. */
+  swapRoles(): Promise<void>;
 }
 
-/** A server, and another that follows it by way of a relay. */
+/** Starts a server, and a replica that follows it through a relay. */
 export async function startPair(): Promise<Pair> {
   const servers = await Promise.all(
     [0, 1].map(() => startRedis(['--repl-diskless-sync-delay', '0', '--repl-timeout', '600'])),
@@ -244,7 +244,7 @@ export async function startPair(): Promise<Pair> {
     fallBehind() {
       relay!.interfere = ({ data, by }) => (by === 'client' ? data : undefined);
     },
-    async turn() {
+    async swapRoles() {
       await servers[master]!.restart();
       master = 1 - master;
       await follow();

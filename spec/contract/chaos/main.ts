@@ -6,14 +6,14 @@ import { faults } from './faults.js';
 import { randomFrom } from './random.js';
 import { head, row } from './table.js';
 
-/*
- * Everything that can happen to processes, networks and servers, on real ones, and how many reads went wrong by it.
+/**
+ * Disturbs real processes, networks and servers in every known way, and counts the stale reads.
  *
- *     npm run chaos [-- [--seed <number>] [--tries <share>] [--break <rule>] [word…]]
+ * npm run chaos [-- [--seed <number>] [--tries <share>] [--break <rule>] [word…]]
  *
- * With words, only faults with one of them in their name. With a rule of `broken.ts`, those that it is to be missed by:
- * then the run fails unless something is lost. The seed decides what is done to whom; when other processes
- * do what they do, nothing decides.
+ * Words select the faults with one of them in their name. A rule of `broken.ts` selects the faults that need it: the
+ * run then fails unless an invalidation is lost. The seed decides which fault hits which process; the timing of other
+ * processes is not reproducible.
  */
 
 const { values, positionals } = parseArgs({
@@ -41,7 +41,7 @@ let wrong = 0;
 let lost = 0;
 process.on('unhandledRejection', error => {
   wrong++;
-  console.error('A rejection that nobody handles:', error);
+  console.error('Unhandled rejection:', error);
 });
 try {
   console.log(`seed ${seed}\n\n${head()}`);

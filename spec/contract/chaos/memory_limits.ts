@@ -1,7 +1,7 @@
 import { quietClient } from '../../store/redis/support.js';
 import { startRedis } from '../../support/redis.js';
 import type { Fault } from './fault.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 const POLICIES = [
   'allkeys-lru',
@@ -14,16 +14,16 @@ const POLICIES = [
 ];
 
 const MAXMEMORY = '3mb';
-/** What is read takes up several times as much. */
+/** Reading it takes several times as much memory. */
 const FULL = { rows: 30, filler: 20_000 };
 
-/** Reads of a siege. */
+/** Reads in a siege. */
 const tries = { long: 10_000, short: 500 };
 
 export const memoryLimits: readonly Fault[] = [
   ...POLICIES.map(policy => ({
     name: `Redis has ${MAXMEMORY} and evicts (${policy})`,
-    tries: { ...tries, short: policy === 'allkeys-random' ? tries.short : 0 }, // the others have a spec of the store's
+    tries: { ...tries, short: policy === 'allkeys-random' ? tries.short : 0 }, // a store spec covers the other policies
     run: (reads: number) => fill(policy, 'throw', reads, /evicted_keys:(\d+)/),
   })),
   ...(['throw', 'degrade'] as const).map(onStoreFailure => ({
@@ -36,7 +36,7 @@ export const memoryLimits: readonly Fault[] = [
 async function fill(policy: string, onStoreFailure: 'throw' | 'degrade', reads: number, happened: RegExp) {
   await using server = await startRedis(['--maxmemory', MAXMEMORY, '--maxmemory-policy', policy]);
   const client = quietClient(server.url);
-  const findings = await lay({ place: { redis: server.url, onStoreFailure }, reads, ...FULL });
+  const findings = await runSiege({ place: { redis: server.url, onStoreFailure }, reads, ...FULL });
   findings.tries = Number(happened.exec(await client.info('everything'))?.[1] ?? 0);
   client.disconnect();
   if (findings.tries === 0) {

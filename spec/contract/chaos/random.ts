@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed decides. */
+/** Returns numbers from 0 to 1, derived from a seed. */
 export type Random = () => number;
 
 /** Mulberry32, by Tommy Ettinger. */
@@ -16,7 +16,7 @@ export function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random() * items.length)]!;
 }
 
-/** A whole number, from `least` to `most`. */
+/** A whole number from `least` to `most`. */
 export function between(random: Random, least: number, most: number): number {
   return least + Math.floor(random() * (most - least + 1));
 }

@@ -1,28 +1,25 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 
-/** Something that one side of a connection says. */
-export interface Said {
+/** A chunk that one side of a connection sends. */
+export interface Chunk {
   readonly data: Buffer;
   readonly by: 'client' | 'server';
   readonly client: Socket;
   readonly server: Socket;
 }
 
-/**
- * Decides what becomes of it: what is returned goes on, when it is returned; nothing, if that is nothing. What one
- * side says next waits for it.
- */
-export type Interference = (said: Said) => Buffer | undefined | Promise<Buffer | undefined>;
+/** Decides what to forward, and when. `undefined` forwards nothing. Later chunks of the same side wait for it. */
+export type Interference = (chunk: Chunk) => Buffer | undefined | Promise<Buffer | undefined>;
 
-/** The way from clients to a server, on which anything may happen. */
+/** A connection between clients and a server that can be disturbed. */
 export interface Relay extends AsyncDisposable {
   readonly port: number;
-  /** where it leads to; who is connected already stays where it is */
+  /** the server for new connections; open connections keep theirs */
   target: number;
-  /** left out, all goes on as it was said */
+  /** if omitted, everything is forwarded unchanged */
   interfere: Interference | undefined;
-  /** whether those who come are turned away */
+  /** whether new connections are refused */
   closed: boolean;
   /** Ends all connections at once. */
   cut(): void;
@@ -86,7 +83,7 @@ export async function startRelay(target: number): Promise<Relay> {
   return relay;
 }
 
-/** The same URL, by way of a relay. */
+/** The same URL, through a relay. */
 export function through({ port }: Relay, url: string): string {
   return Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href;
 }
@@ -95,7 +92,9 @@ export function portOf(url: string): number {
   return Number(new URL(url).port);
 }
 
-/** Keeps the answer of the next COMMIT back: it is done, and from then on the database cannot be reached. */
+/**
+ * Withholds the answer to the next COMMIT: the transaction is committed, and the database cannot be reached afterwards.
+ */
 export function loseAnswerOfCommit(relay: Relay): void {
   let isCommitting = false;
   relay.interfere = ({ data, by }) => {

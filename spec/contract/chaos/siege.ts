@@ -8,25 +8,25 @@ import { Findings } from './fault.js';
 
 export interface Siege {
   readonly place: Partial<Place>;
-  /** at least so many are made; they go on while something happens */
+  /** the least number of reads; they go on while the fault lasts */
   readonly reads: number;
-  /** the fault itself, told how many reads there have been */
+  /** the fault itself; `reads` returns the number of reads so far */
   meanwhile?(reads: () => number, setting: Setting): Promise<void>;
-  /** characters of every row */
+  /** length of every row's title */
   readonly filler?: number;
   readonly lanes?: Stress['lanes'];
-  /** how many rows are read and written */
+  /** number of rows that are read and written */
   readonly rows?: number;
 }
 
 /**
- * Several processes read and write the same rows while something happens to their store. When it is over, and they
- * have found back to the store, all of them are asked everything about these rows.
+ * Several processes read and write the same rows while their store is disturbed. Once it has ended, and they use the
+ * store again, each answers every query about these rows.
  *
- * What the store could not be told of was not committed (`throw`). Who lets it commit (`degrade`) promises less to
- * *other* processes: then it is one process that does everything.
+ * With `throw`, a write that the store did not get is not committed. With `degrade` it is, and *other* processes may
+ * see stale rows: so one process does all the work then.
  */
-export async function lay({
+export async function runSiege({
   place,
   reads,
   meanwhile,
@@ -53,20 +53,20 @@ export async function lay({
   });
   findings.add(tally);
   findings.notes.push(`${tally.writes} writes, ${tally.refused} refused`);
-  // in this order: who has kept something to deliver comes first
-  for (const who of [one, two, three, setting, one]) {
-    if (who) {
-      await found(who);
-      findings.add(await who.do<Audit>('audit', all), true);
+  // a process that still owes invalidations comes first
+  for (const participant of [one, two, three, setting, one]) {
+    if (participant) {
+      await untilUsable(participant);
+      findings.add(await participant.do<Audit>('audit', all), true);
     }
   }
   return findings;
 
-  /** Reads until the store answers again: before, everything comes from the database. */
-  async function found(who: Pick<Child, 'do'>): Promise<void> {
-    await until(async () => (await who.do<Audit>('audit', all.slice(0, 3))).hits > 0, {
+  /** Reads until the store answers again: until then, every answer comes from the database. */
+  async function untilUsable(participant: Pick<Child, 'do'>): Promise<void> {
+    await until(async () => (await participant.do<Audit>('audit', all.slice(0, 3))).hits > 0, {
       timeout: 20_000,
       interval: 50,
-    }).catch(() => {}); // it may have no memory for anything
+    }).catch(() => {}); // the store may have no memory left
   }
 }

@@ -10,12 +10,12 @@ import { pick, type Random } from './random.js';
 import { portOf, type Relay, startRelay, through } from './relay.js';
 
 /**
- * How long a writer that is neither here nor there is read around, in milliseconds: until others have asked for its
- * fate more than once. (They do when its mark is a second old.)
+ * How long readers work around an undecided writer, in milliseconds: long enough to ask for its status more than once.
+ * (They ask once its mark is a second old.)
  */
 const STALL = 1500;
 
-/** Beyond every deadline that the library knows: a writer without a transaction is given up after a minute. */
+/** Longer than every deadline of the library: it gives up a writer without a transaction after a minute. */
 const LONG_STALL = 65_000;
 
 interface Cast {
@@ -26,11 +26,11 @@ interface Cast {
   readonly random: Random;
 }
 
-/** Something that keeps a write from its end for as long as `meanwhile` takes. */
+/** Delays a write until `meanwhile` has ended. */
 type Stalling = (cast: Cast, meanwhile: () => Promise<void>) => Promise<void>;
 
 const stallings: Readonly<Record<string, Stalling>> = {
-  'COMMIT stalls before PostgreSQL hears of it': async (cast, meanwhile) => {
+  'COMMIT stalls before it reaches PostgreSQL': async (cast, meanwhile) => {
     await withRelay(cast, async (relay, write) => {
       const { reached, release } = holdCommit(relay, 'the question');
       const writing = write();
@@ -40,7 +40,7 @@ const stallings: Readonly<Record<string, Stalling>> = {
       await writing;
     });
   },
-  'COMMIT stalls on its way back, when it is done': async (cast, meanwhile) => {
+  'the answer to COMMIT stalls': async (cast, meanwhile) => {
     await withRelay(cast, async (relay, write) => {
       const { reached, release } = holdCommit(relay, 'the answer');
       const writing = write();
@@ -53,7 +53,7 @@ const stallings: Readonly<Record<string, Stalling>> = {
   'COMMIT stalls, and the connection is lost': async (cast, meanwhile) => {
     await withRelay(cast, async (relay, write) => {
       const { reached } = holdCommit(relay, pick(cast.random, ['the question', 'the answer']));
-      const writing = write().catch(() => {}); // nobody can tell it whether it has committed
+      const writing = write().catch(() => {}); // the process cannot know whether it has committed
       await reached;
       await meanwhile();
       relay.interfere = undefined;
@@ -77,11 +77,11 @@ export const stalls: readonly Fault[] = [
     tries: { long: 1, short: 0 },
     run: (tries, random) =>
       inSetting(tries, random, cast =>
-        stallings['COMMIT stalls before PostgreSQL hears of it']!(cast, () => watch(cast, LONG_STALL)),
+        stallings['COMMIT stalls before it reaches PostgreSQL']!(cast, () => watch(cast, LONG_STALL)),
       ),
   },
   {
-    name: 'a reader stores what it read hours ago, when all else has expired',
+    name: 'a reader stores a result hours late, when everything else has expired',
     tries: { long: 50, short: 2 },
     run: (tries, random) => inSetting(tries, random, fillLate),
   },
@@ -100,22 +100,22 @@ async function inSetting(
     await reader.do('audit', [row]);
     await work({ setting, reader, findings, row, random });
     findings.tries++;
-    for (const who of [setting, reader]) {
+    for (const participant of [setting, reader]) {
       const last = row === tries;
-      findings.add(await who.do<Audit>('audit', last ? all(tries) : [row]), last);
+      findings.add(await participant.do<Audit>('audit', last ? all(tries) : [row]), last);
     }
   }
   return findings;
 }
 
-/** Reads for so long, and compares with what the database has committed by then. */
+/** Reads for this long, and compares with the versions committed by then. */
 async function watch({ setting, reader, findings, row }: Cast, milliseconds: number): Promise<void> {
   const began = performance.now();
   await until(
     async () => {
-      for (const who of [reader, setting]) {
+      for (const participant of [reader, setting]) {
         const floor = (await setting.storedVersions([row])).get(row)!;
-        const sights = await who.do<Sight[]>('lookAtAll', ways, [row]);
+        const sights = await participant.do<Sight[]>('lookAtAll', ways, [row]);
         const old = sights.filter(({ version }) => version < floor);
         findings.add({
           reads: sights.length,
@@ -140,7 +140,7 @@ async function withRelay(
   await work(relay, () => writer.do('bump', pick(random, bumps), row));
 }
 
-/** Holds the COMMIT, or what PostgreSQL answers to it. */
+/** Delays the COMMIT, or PostgreSQL's answer to it. */
 function holdCommit(relay: Relay, what: 'the question' | 'the answer') {
   const reached = deferred();
   const gate = deferred();
@@ -156,7 +156,7 @@ function holdCommit(relay: Relay, what: 'the question' | 'the answer') {
   return { reached: reached.promise, release: () => gate.resolve() };
 }
 
-/** Its process is stopped by the system, with its connections open and its locks held. */
+/** The system stops the writer's process, which keeps its connections open and its locks held. */
 async function hang(cast: Cast, before: 'commit' | 'settle', meanwhile: () => Promise<void>): Promise<void> {
   const { setting, row, random } = cast;
   await using writer = await setting.child();
@@ -170,12 +170,12 @@ async function hang(cast: Cast, before: 'commit' | 'settle', meanwhile: () => Pr
 
 const HOURS = 3 * 3600 * 1000;
 
-/** Time does not pass, but all keys have so much less to live. */
+/** Shortens the remaining lifetime of all other keys; the clock stays. */
 async function fillLate({ setting, reader, row, random }: Cast): Promise<void> {
   const client = quietClient(setting.place.redis as string);
   await using late = await setting.child();
   const slow = late.stepwise<Sight>('look', 'by category', row);
-  await reader.do('bump', pick(random, bumps), row); // otherwise it would be a hit
+  await reader.do('bump', pick(random, bumps), row); // otherwise the next read would be a hit
   await slow.upTo('fill');
   const writes = async () => {
     await reader.do('bump', pick(random, bumps), row);

@@ -2,7 +2,7 @@ import type { Findings } from './fault.js';
 
 const HEAD = ['fault', 'tries', 'reads', 'from the cache', 'stale', 'slowest read', 'invalidations lost'];
 
-/** In Markdown. */
+/** Head of the Markdown table. */
 export function head(): string {
   return `${line(HEAD)}\n${line(['---', '--:', '--:', '--:', '--:', '--:', '--:'])}`;
 }

@@ -8,46 +8,46 @@ import { createTables } from '../processes/schema.js';
 import { type Fault, Findings } from './fault.js';
 import { between, pick, type Random } from './random.js';
 import { type Interference, type Relay, startRelay } from './relay.js';
-import { lay } from './siege.js';
+import { runSiege } from './siege.js';
 
 /** The library's default, in milliseconds. */
 const STORE_TIMEOUT = 250;
 
 /**
- * The longest that a read may take while the store is not as it should be, in milliseconds: it waits for the entry,
- * for a lease, for a writer that has died to be settled, for another lease; and this machine has other things to do.
+ * The longest time that a read may take while the store is disturbed, in milliseconds. It covers waits for the entry,
+ * for a lease, for settling a dead writer and for another lease, on a busy machine.
  */
 const BOUND = 3000;
 
-/** What happens to single messages, or to the connections that they came by. */
+/** Disturbs single messages, or the connections that carry them. */
 type Disturbance = (random: Random, relay: Relay, later: Promise<void>) => Interference;
 
 const disturbances: Readonly<Record<string, Disturbance>> = {
-  [`is late by up to ${2 * STORE_TIMEOUT} ms`]: random => async said => {
+  [`messages to and from Redis are delayed by up to ${2 * STORE_TIMEOUT} ms`]: random => async chunk => {
     await setTimeout(random() * 2 * STORE_TIMEOUT);
-    return said.data;
+    return chunk.data;
   },
-  'delivers when nobody waits any more': (random, _relay, later) => async said => {
+  'messages to and from Redis arrive after the timeout': (random, _relay, later) => async chunk => {
     if (random() < 0.05) {
       await later;
     }
-    return said.data;
+    return chunk.data;
   },
-  'is cut off': (random, relay) => said => {
+  'the connection to Redis is cut': (random, relay) => chunk => {
     if (random() < 0.03) {
       relay.cut();
     }
-    return said.data;
+    return chunk.data;
   },
-  'is half closed': random => said => {
+  'the connection to Redis is half closed': random => chunk => {
     if (random() < 0.03) {
-      pick(random, [said.client, said.server]).end();
+      pick(random, [chunk.client, chunk.server]).end();
     }
-    return said.data;
+    return chunk.data;
   },
-  'loses what one side says': random => said => (random() < 0.03 ? undefined : said.data),
-  'answers garbage': random => said =>
-    said.by === 'server' && random() < 0.05 ? garbage(random, said.data) : said.data,
+  'messages in one direction are lost': random => chunk => (random() < 0.03 ? undefined : chunk.data),
+  'Redis answers garbage': random => chunk =>
+    chunk.by === 'server' && random() < 0.05 ? garbage(random, chunk.data) : chunk.data,
 };
 
 function garbage(random: Random, answer: Buffer): Buffer {
@@ -65,7 +65,7 @@ function garbage(random: Random, answer: Buffer): Buffer {
 export const wires: readonly Fault[] = [
   ...Object.entries(disturbances).flatMap(([name, disturbance]) =>
     (['throw', 'degrade'] as const).map(onStoreFailure => ({
-      name: `the way to Redis ${name} (\`${onStoreFailure}\`)`,
+      name: `${name} (\`${onStoreFailure}\`)`,
       tries: { long: 50, short: onStoreFailure === 'throw' ? 1 : 0 },
       bound: BOUND,
       run: (tries: number, random: Random) => disturb(disturbance, onStoreFailure, tries, random),
@@ -79,7 +79,7 @@ export const wires: readonly Fault[] = [
   },
 ];
 
-/** It is so for a while, then it is well again for a while, and so on. */
+/** The disturbance starts and stops in turns. */
 async function disturb(
   disturbance: Disturbance,
   onStoreFailure: 'throw' | 'degrade',
@@ -89,7 +89,7 @@ async function disturb(
   await using server = await startRedis();
   await using relay = await startRelay(server.port);
   let disturbed = 0;
-  const findings = await lay({
+  const findings = await runSiege({
     place: { redis: `redis://127.0.0.1:${relay.port}`, storeTimeout: STORE_TIMEOUT, onStoreFailure },
     reads: 0,
     async meanwhile(reads) {
@@ -101,9 +101,9 @@ async function disturb(
         await rest();
         const later = Promise.withResolvers<void>();
         const interfere = disturbance(random, relay, later.promise);
-        relay.interfere = said => {
+        relay.interfere = chunk => {
           disturbed++;
-          return interfere(said);
+          return interfere(chunk);
         };
         await rest();
         relay.interfere = undefined;
@@ -116,7 +116,7 @@ async function disturb(
   return Object.assign(findings, { tries });
 }
 
-/** One after another, and then all at once. */
+/** One after another, then all at once. */
 async function queryInVain(queries: number): Promise<Findings> {
   const findings = new Findings();
   const database = await freshDatabase('down');

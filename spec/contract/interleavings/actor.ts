@@ -2,11 +2,11 @@ import type { TinyDatabase } from './database.js';
 import type { ExploredStore } from './explored_store.js';
 import type { Keeps } from './rules.js';
 
-/** Somebody who does one thing after the other, while others do theirs in between. */
+/** A participant that takes its steps one by one, interleaved with those of others. */
 export interface Actor {
-  /** what may happen next; nothing if it is at its end, or has to wait */
+  /** the steps possible now; none if the actor has ended or must wait */
   steps(): readonly Step[];
-  /** all that decides what it will do; the same for two that may change places */
+  /** everything that decides the actor's further steps; equal for two actors that are interchangeable */
   readonly state: unknown;
 }
 
@@ -15,18 +15,18 @@ export interface Step {
   take(): void | Promise<void>;
 }
 
-/** What actors share. */
+/** What the actors share. */
 export interface Scene {
   readonly store: ExploredStore;
   readonly database: TinyDatabase;
   readonly keeps: Keeps;
-  /** for each quarantine, who was in flight when it was found and still is */
+  /** for each quarantine, the writers that were in flight when it was found and still are */
   readonly awaited: Map<string, readonly number[]>;
-  /** the keys of what was not in the store at some moment */
+  /** the keys that were missing from the store at some moment */
   readonly missed: Set<string>;
-  /** how many writers may still die */
+  /** number of writers that may still die */
   crashes: number;
-  /** the writers whose invalidations the store has not been told of */
+  /** the writers whose invalidations the store lacks */
   readonly owed: Set<string>;
 }
 

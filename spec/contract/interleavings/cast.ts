@@ -3,19 +3,19 @@ import type { Kept } from './loss.js';
 import type { Query } from './query.js';
 import type { WriterPart } from './writer.js';
 
-/** Who takes part, and what there is before anything happens. */
+/** The participants, and the state before their first step. */
 export interface Cast {
   readonly rows: readonly Row[];
-  /** what is in the store; without it not even a registry is */
+  /** the entries in the store; without it, even the registry is missing */
   readonly cached?: readonly Query[];
   readonly readers: readonly Query[];
   readonly writers: readonly WriterPart[];
-  /** read once, and put another seal on what they have found if it holds though steps have come */
+  /** each reads once, and reseals the entry if it still holds after row deltas */
   readonly resealers?: readonly Query[];
-  /** how many of the writers may die. Default: none */
+  /** number of writers that may die. Default: none */
   readonly crashes?: number;
-  /** how many things the store may lose, and of which kinds. Default: nothing */
+  /** how many things the store may lose, and their kinds. Default: none */
   readonly losses?: { readonly of: readonly Kept[]; readonly count: number };
-  /** Default: no limit that matters */
+  /** Default: no effective limit */
   readonly maxSchemes?: number;
 }

@@ -22,7 +22,7 @@ const RENAME: WriterPart = { id: 'b', to: { category: '2', title: 'renamed' } };
 const INSERT: WriterPart = { id: 'c', to: { category: '1', title: 'new' } };
 const DELETE: WriterPart = { id: 'b', to: undefined };
 
-/** Is for those of another category, too, once it is redefined. */
+/** Matches another category, too, once it is redefined. */
 const ONE_AT_FIRST = redefined(ONE, { category: '2' });
 const DEFINE: WriterPart = { id: DEFINITION.id, to: DEFINITION, defines: true };
 
@@ -32,14 +32,14 @@ const titles: readonly Row[] = [
 ];
 const OLD_ONES = count({ category: '1' }, { title: 'old' });
 const NEW_ONES = count({ category: '1' }, { title: 'new' });
-/** A row that is old no more, and one that never was: it does not matter to OLD_ONES. */
+/** RETITLE changes a row that OLD_ONES counts; UNRELATED changes a row that it never counts. */
 const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } };
 const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
 const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };
 
-const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'trail', 'registry'];
+const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'delta log', 'registry'];
 
-/** Each is small enough for all of its histories to be played while one waits. */
+/** Each is small enough to play all of its histories in `npm test`. */
 export const CASTS = {
   'two writers, two readers and a crash': {
     rows,
@@ -88,7 +88,7 @@ export const CASTS = {
     readers: [TWO],
     crashes: 1,
   },
-  'a writer that cannot tell what it touches, one that inserts, and two readers': {
+  'a writer of unknown rows, one that inserts, and two readers': {
     rows,
     cached: [ONE, ALL],
     writers: [{ ...MOVE, wide: true }, INSERT],
@@ -108,42 +108,42 @@ export const CASTS = {
     readers: [ONE_OR_OLD, OLD],
     maxSchemes: 1,
   },
-  'two writers, one of whose steps matters, a reader, and one who seals anew': {
+  'two writers, one with a delta that matters, a reader and a resealer': {
     rows: titles,
     cached: [OLD_ONES],
     writers: [RETITLE, UNRELATED],
     readers: [OLD_ONES],
     resealers: [OLD_ONES],
   },
-  'two writers, a reader, one who seals anew, and the loss of a stamp or its trail': {
+  'two writers, a reader, a resealer and the loss of a stamp or its delta log': {
     rows: titles,
     cached: [OLD_ONES],
     writers: [LEAVE, UNRELATED],
     readers: [OLD_ONES],
     resealers: [OLD_ONES],
-    losses: { of: ['dependency stamp', 'trail'], count: 1 },
+    losses: { of: ['dependency stamp', 'delta log'], count: 1 },
   },
-  'a writer that the store does not hear of, two readers and a crash': {
+  'a writer that cannot mark, two readers and a crash': {
     rows,
     cached: [ONE, ALL],
-    writers: [{ ...MOVE, unheard: true }],
+    writers: [{ ...MOVE, markFails: true }],
     readers: [ONE, TWO],
     crashes: 1,
   },
-  'a writer that the store does not hear of, another, and a reader': {
+  'a writer that cannot mark, another, and a reader': {
     rows,
     cached: [ALL],
-    writers: [{ ...MOVE, unheard: true }, RENAME],
+    writers: [{ ...MOVE, markFails: true }, RENAME],
     readers: [TWO],
   },
-  'a writer that the store does not hear of and that rolls back, a reader and the loss of the registry': {
+  'a writer that cannot mark and rolls back, a reader and the loss of the registry': {
     rows,
     cached: [ONE],
-    writers: [{ ...MOVE, unheard: true, rollsBack: true }],
+    writers: [{ ...MOVE, markFails: true, rollsBack: true }],
     readers: [ONE],
     losses: { of: ['registry'], count: 1 },
   },
-  'a writer that cannot tell its steps, another, and a reader': {
+  'a writer of unknown deltas, another, and a reader': {
     rows: titles,
     cached: [OLD_ONES, NEW_ONES],
     writers: [{ ...RETITLE, vague: true }, UNRELATED],
@@ -243,14 +243,14 @@ export const LONG_CASTS = {
     losses: { of: ['registry', 'dependency stamp'], count: 1 },
     maxSchemes: 1,
   },
-  'two writers, two readers, and one who seals anew what another has filled': {
+  'two writers, two readers, and a resealer of what another has filled': {
     rows: titles,
     cached: [NEW_ONES],
     writers: [RETITLE, UNRELATED],
     readers: [OLD_ONES, OLD_ONES],
     resealers: [OLD_ONES],
   },
-  'two writers, a reader, one who seals anew, and the loss of anything': {
+  'two writers, a reader, a resealer and the loss of anything': {
     rows: titles,
     cached: [OLD_ONES],
     writers: [LEAVE, UNRELATED],
@@ -258,7 +258,7 @@ export const LONG_CASTS = {
     resealers: [OLD_ONES],
     losses: { of: ANYTHING, count: 1 },
   },
-  'a writer that cannot tell its steps, another, two readers and a crash': {
+  'a writer of unknown deltas, another, two readers and a crash': {
     rows: titles,
     cached: [OLD_ONES, NEW_ONES],
     writers: [{ ...RETITLE, vague: true }, UNRELATED],

@@ -10,14 +10,14 @@ export interface Transaction {
   readonly xid: number;
   readonly id: string;
   readonly before: Row | undefined;
-  /** without it the row is deleted */
+  /** if omitted, the row is deleted */
   readonly after: Row | undefined;
   status: 'in progress' | 'committed' | 'aborted';
 }
 
 const FIRST_XID = 100;
 
-/** As much of PostgreSQL as the protocol sees: one table, READ COMMITTED, locks on rows, and ids of transactions. */
+/** The part of PostgreSQL that the protocol uses: one table, READ COMMITTED, row locks and transaction ids. */
 export class TinyDatabase {
   readonly #rows: Map<string, Row>;
   readonly #transactions: Transaction[] = [];
@@ -30,12 +30,12 @@ export class TinyDatabase {
     return this.#rows.get(id);
   }
 
-  /** What the catalog says now. */
+  /** Whether the definition is visible now. */
   get isDefined(): boolean {
     return this.#rows.has(DEFINITION.id);
   }
 
-  /** What a statement that starts now gives. */
+  /** The result of a statement that starts now. */
   select({ anyOf, tested, counts, redefined }: Omit<Query, 'address'>): string {
     const meant = redefined && this.isDefined ? redefined.anyOf : anyOf;
     const rows = [...this.#rows.values()].filter(row =>
@@ -48,7 +48,7 @@ export class TinyDatabase {
     return this.#transactions.some(transaction => transaction.id === id && isRunning(transaction));
   }
 
-  /** A transaction that has written this row, which must not be locked. */
+  /** Starts a transaction that writes this row. The row must not be locked. */
   write(id: string, after: Row | undefined): Transaction {
     const xid = FIRST_XID + this.#transactions.length;
     const transaction: Transaction = { xid, id, before: this.#rows.get(id), after, status: 'in progress' };
@@ -75,13 +75,13 @@ export class TinyDatabase {
     return this.#transactions[xid - FIRST_XID]!.status;
   }
 
-  /** As in a snapshot: the one after the last that has ended. Mind that one may be running that is newer. */
+  /** As in a snapshot: one more than the newest ended transaction. A newer one may be running. */
   get xmax(): number {
     const ended = this.#transactions.filter(transaction => !isRunning(transaction));
     return Math.max(FIRST_XID - 1, ...ended.map(({ xid }) => xid)) + 1;
   }
 
-  /** Who has written to the table and not ended, as their locks on it tell. */
+  /** The open transactions that hold a writer's lock on the table. */
   get running(): number[] {
     return this.#transactions.filter(isRunning).map(({ xid }) => xid);
   }

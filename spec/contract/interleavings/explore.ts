@@ -3,29 +3,29 @@ import type { Flaw } from './flaw.js';
 import type { World } from './world.js';
 
 export interface Exploration {
-  /** complete histories, from the first step to the last */
+  /** number of complete histories */
   readonly interleavings: bigint;
-  /** answers of the cache, all of them checked */
+  /** number of answers from the cache, all of them checked */
   readonly hits: number;
-  /** one with the shortest history, if there is any; nothing is explored beyond it */
+  /** the flaw with the shortest history, if any; the exploration stops there */
   readonly flaw: Flaw | undefined;
 }
 
-/** A point in one or more histories, by the way that was found to it first. */
+/** A point in one or more histories, with the path that reached it first. */
 interface Moment {
   readonly before: Moment | undefined;
-  /** which of the steps that were possible then */
+  /** index among the steps possible then */
   readonly step: number;
-  /** how many histories lead here */
+  /** number of histories that lead here */
   ways: bigint;
 }
 
 /**
- * Plays a cast's steps in every order: first all histories of one step, then all of two and so on. Histories that have
- * led to the same state go on as one.
+ * Plays a cast's steps in every order: first all histories of one step, then all of two and so on. Histories that lead
+ * to the same state are continued as one.
  *
- * @param open the beginning; whatever comes later is played again from there
- * @param mergesAlike if not, every single history is played to its end
+ * @param open creates the initial state; every later state is replayed from it
+ * @param mergesAlike if false, every history is played to its end
  */
 export async function explore(open: () => Promise<World>, mergesAlike = true): Promise<Exploration> {
   let interleavings = 0n;
@@ -82,7 +82,7 @@ async function namesOf(open: () => Promise<World>, moment: Moment): Promise<stri
   for (const index of stepsTo(moment)) {
     const step = world.steps()[index]!;
     names.push(step.name);
-    // the last one is that which goes wrong
+    // the last step is the one that fails
     await errorOf(() => world.take(step));
   }
   return names;

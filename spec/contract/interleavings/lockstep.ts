@@ -9,32 +9,32 @@ import type {
   Writer,
 } from '../../../lib/store/store.js';
 import type { ExploredStore } from './explored_store.js';
+import { ModelStore } from './model_store.js';
 import { allBut } from './rules.js';
-import { Sketch } from './sketch.js';
 
 /**
- * The memory store, with the sketch beside it. They have to give the same answers, but for the names of tokens; so
- * the sketch, which can be looked into, tells which states are worth going on from.
+ * Runs the memory store and the model store in parallel, and requires the same answers except for the names of tokens.
+ * The model's state shows which histories can be merged.
  */
 export class Lockstep implements ExploredStore {
   readonly #store: MemoryStore;
-  readonly #sketch: Sketch;
-  /** the memory store's name of each of the sketch's seals and nonces */
+  readonly #model: ModelStore;
+  /** the memory store's name of each of the model's seals and nonces */
   readonly #names = new Map<string, string>();
 
   constructor(maxSchemes?: number) {
     this.#store = new MemoryStore({ now: () => 0, ...(maxSchemes !== undefined && { maxSchemes }) });
-    this.#sketch = new Sketch(allBut(), maxSchemes);
+    this.#model = new ModelStore(allBut(), maxSchemes);
   }
 
   get state(): unknown {
-    return this.#sketch.state;
+    return this.#model.state;
   }
 
   async read(address: EntryAddress): Promise<Found | undefined> {
     const found = await this.#store.read(address);
-    const expected = await this.#sketch.read(address);
-    agree('read', found && tell(found), expected && tell(expected));
+    const expected = await this.#model.read(address);
+    agree('read', found && describeFound(found), expected && describeFound(expected));
     if (found && expected) {
       this.#names.set(expected.seal, found.seal);
     }
@@ -43,12 +43,12 @@ export class Lockstep implements ExploredStore {
 
   async reseal(address: EntryAddress, found: Found): Promise<void> {
     await this.#store.reseal(address, { ...found, seal: this.#names.get(found.seal)! });
-    await this.#sketch.reseal(address, found);
+    await this.#model.reseal(address, found);
   }
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
     const found = await this.#store.lease(address, ttl);
-    const expected = await this.#sketch.lease(address);
+    const expected = await this.#model.lease(address);
     agree('lease', describe(found), describe(expected));
     if (found.granted && expected.granted) {
       this.#names.set(expected.seal, found.seal);
@@ -63,42 +63,42 @@ export class Lockstep implements ExploredStore {
 
   async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
     await this.#store.fill(address, this.#names.get(seal)!, payload, timeout);
-    await this.#sketch.fill(address, seal, payload);
+    await this.#model.fill(address, seal, payload);
   }
 
   async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
     await this.#store.mark(writer, changes);
-    await this.#sketch.mark(writer, changes);
+    await this.#model.mark(writer, changes);
   }
 
   async settle(writerId: string, tables: readonly string[]): Promise<void> {
     await this.#store.settle(writerId, tables);
-    await this.#sketch.settle(writerId, tables);
+    await this.#model.settle(writerId, tables);
   }
 
   async lift(quarantine: Quarantine): Promise<void> {
     await this.#store.lift({ ...quarantine, nonce: this.#names.get(quarantine.nonce)! });
-    await this.#sketch.lift(quarantine);
+    await this.#model.lift(quarantine);
   }
 
   async drop(tables: readonly string[]): Promise<void> {
     await this.#store.drop(tables);
-    await this.#sketch.drop(tables);
+    await this.#model.drop(tables);
   }
 
   evict(key: string): void {
     this.#store.evict(key);
-    this.#sketch.evict(key);
+    this.#model.evict(key);
   }
 }
 
 function agree(method: string, found: unknown, expected: unknown): void {
   if (found !== expected) {
-    throw new Error(`The memory store's ${method} gives ${found}; by the rules it is ${expected}`);
+    throw new Error(`The memory store's ${method} gives ${found}; the model store gives ${expected}`);
   }
 }
 
-function tell({ payload, moved }: Found): string {
+function describeFound({ payload, moved }: Found): string {
   return JSON.stringify([String(payload), moved]);
 }
 

@@ -3,17 +3,17 @@ import type { EntryAddress } from '../../../lib/store/store.js';
 import { isCounted } from '../../../lib/store/touched.js';
 import type { Actor, Scene, Step } from './actor.js';
 
-export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'trail' | 'registry';
+export type Kept = 'entry' | 'table stamp' | 'dependency stamp' | 'delta log' | 'registry';
 
-/** Lets the store lose something, at any moment. */
+/** Makes the store lose something, at any moment. */
 export class Loss implements Actor {
   readonly #keys: readonly (readonly [Kept, string])[];
   #left: number;
 
   /**
-   * @param addresses whose entries and stamps may be lost
-   * @param kinds of things that may be lost
-   * @param count of losses
+   * @param addresses the entries and stamps that may be lost
+   * @param kinds the kinds of things that may be lost
+   * @param count number of losses
    */
   constructor(
     addresses: readonly EntryAddress[],
@@ -31,7 +31,7 @@ export class Loss implements Actor {
         ...address.tables[0]!.dependencies.filter(({ scheme }) => isCounted(scheme)).map(
           (dependency): [string, Kept] => [
             keys.of(address.tables[0]!.table).trails + idOf(dependency),
-            'trail',
+            'delta log',
           ],
         ),
         [keys.of(address.tables[0]!.table).registry, 'registry'],

@@ -6,27 +6,27 @@ import { ALL, articles, on, query } from '../../store/words.js';
 import type { Row } from './database.js';
 import type { Keeps } from './rules.js';
 
-/** The articles whose columns have these values, or those. */
+/** Selects the articles that match one of several sets of values. */
 export interface Query {
   readonly anyOf: readonly Partial<Row>[];
-  /** what articles have to satisfy beside, which whoever reads tests for himself */
+  /** a further condition on the articles, which the reader tests itself */
   readonly tested: Partial<Row>;
-  /** it asks how many they are, and not for what is in them */
+  /** the query counts the articles instead of returning them */
   readonly counts: boolean;
   readonly address: EntryAddress;
-  /** once {@link DEFINITION} is there, it means something else, and depends on something else */
+  /** once {@link DEFINITION} is visible, the query has this meaning and these dependencies */
   readonly redefined?: { readonly anyOf: readonly Partial<Row>[]; readonly address: EntryAddress };
 }
 
-/** Stands for a function that the query calls, say. It is a row, because what defines it is a transaction like others. */
+/** Stands for a function that the query calls. It is a row, because a transaction creates it like any other. */
 export const DEFINITION: Row = { id: 'definition', category: '', title: '' };
 
 export const CATALOG = 'blog/#catalog';
 
-/** What a reader leases before it reads the catalog, and once more after what its query depends on. */
+/** The address that a reader leases before it reads the catalog, and again after the query's own lease. */
 export const CATALOG_ADDRESS: EntryAddress = query(on(CATALOG, ALL));
 
-/** The same query, which is for others as well once it is redefined. */
+/** The same query, with other conditions once it is redefined. */
 export function redefined(before: Query, ...anyOf: readonly Partial<Row>[]): Query {
   const { address } = where(...before.anyOf, ...anyOf);
   const { key } = before.address;
@@ -36,7 +36,7 @@ export function redefined(before: Query, ...anyOf: readonly Partial<Row>[]): Que
   };
 }
 
-/** By whatever catalog it may be looked for. */
+/** The addresses of a query under either catalog. */
 export function addressesOf({ address, redefined }: Query): EntryAddress[] {
   return redefined ? [address, redefined.address] : [address];
 }
@@ -50,7 +50,7 @@ export function where(...anyOf: readonly Partial<Row>[]): Query {
   };
 }
 
-/** `count({ category: '1' }, { title: 'old' })`: how many there are of the first that satisfy the second as well */
+/** `count({ category: '1' }, { title: 'old' })`: the number of articles that satisfy both conditions */
 export function count(wanted: Partial<Row>, tested: Partial<Row>): Query {
   return {
     anyOf: [wanted],
@@ -60,9 +60,9 @@ export function count(wanted: Partial<Row>, tested: Partial<Row>): Query {
   };
 }
 
-/** Whether what was found is an answer. */
+/** Whether the entry that was found is still valid. */
 export function holds({ tested }: Query, found: Found | undefined, keeps: Keeps): found is Found {
-  return found !== undefined && !(matters(found, () => tested) && keeps('steps that matter'));
+  return found !== undefined && !(matters(found, () => tested) && keeps('deltas that matter'));
 }
 
 function dependencyOf(wanted: Partial<Row>, tested: Partial<Row>, counts: boolean): Dependency {

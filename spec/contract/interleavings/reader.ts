@@ -1,7 +1,7 @@
 import type { EntryAddress, Refusal, Seal } from '../../../lib/store/store.js';
 import { type Actor, type Scene, type Step, TIMEOUT } from './actor.js';
-import { judge, type Verdict } from './arbiter.js';
 import { CATALOG_ADDRESS, type Query } from './query.js';
+import { type Resolution, resolveWriters } from './resolve_writers.js';
 
 type Stage =
   | 'leases the catalog'
@@ -14,23 +14,23 @@ type Stage =
   | 'fills';
 
 /**
- * After a miss takes a lease, asks the database, and fills.
+ * Takes a lease after a miss, asks the database and fills.
  *
- * To read is no step of its own. Every answer of the cache is checked at every moment, whoever it is for; and a reader
- * who takes a lease now may have missed whenever there was something to miss.
+ * The read itself is no step, because the answers of the cache are checked at every moment. A reader that takes a lease
+ * now may have missed at any earlier moment at which the entry was missing.
  */
 export class Reader implements Actor {
   #stage: Stage | undefined;
   #wasRefused = false;
   #refusal: Refusal | undefined;
-  /** what is tried once more */
+  /** the step to retry after the refusal */
   #refused: Stage | undefined;
-  #verdict: Verdict | undefined;
+  #resolution: Resolution | undefined;
   #seal: Seal | undefined;
   #result: string | undefined;
-  /** of the catalog, before it was read */
+  /** stamp of the catalog before it was read */
   #stamp: Seal | undefined;
-  /** by the catalog that was read */
+  /** the address under the catalog that was read */
   #address: EntryAddress | undefined;
 
   constructor(
@@ -59,7 +59,7 @@ export class Reader implements Actor {
       this.#wasRefused,
       this.#refused,
       this.#refusal,
-      this.#verdict,
+      this.#resolution,
       this.#seal,
       this.#result,
       this.#stamp,
@@ -118,7 +118,7 @@ export class Reader implements Actor {
       this.#wasRefused = false;
       goOn(lease.seal);
     } else if (this.#wasRefused) {
-      this.#end(); // what the database gives goes to the reader and nowhere else
+      this.#end(); // the reader returns the database's answer and stores nothing
     } else {
       this.#wasRefused = true;
       this.#refusal = lease;
@@ -128,23 +128,23 @@ export class Reader implements Actor {
   }
 
   #ask(): void {
-    this.#verdict = judge(this.#refusal!, this.scene);
+    this.#resolution = resolveWriters(this.#refusal!, this.scene);
     this.#refusal = undefined;
     this.#stage = 'settles and lifts';
-    if (this.#verdict.ended.length + this.#verdict.over.length === 0) {
+    if (this.#resolution.ended.length + this.#resolution.over.length === 0) {
       this.#end();
     }
   }
 
   async #resolve(): Promise<void> {
-    const { ended, over } = this.#verdict!;
+    const { ended, over } = this.#resolution!;
     for (const { id, tables } of ended) {
       await this.scene.store.settle(id, tables);
     }
     for (const quarantine of over) {
       await this.scene.store.lift(quarantine);
     }
-    this.#verdict = undefined;
+    this.#resolution = undefined;
     this.#stage = this.#refused;
     this.#refused = undefined;
   }
@@ -162,13 +162,13 @@ export class Reader implements Actor {
     this.#end();
   }
 
-  /** Forgets everything, so that histories which differ in nothing that matters are one. */
+  /** Clears the state, so that histories which differ only in irrelevant values are merged. */
   #end(): void {
     this.#stage = undefined;
     this.#wasRefused = false;
     this.#refusal = undefined;
     this.#refused = undefined;
-    this.#verdict = undefined;
+    this.#resolution = undefined;
     this.#seal = undefined;
     this.#result = undefined;
     this.#stamp = undefined;

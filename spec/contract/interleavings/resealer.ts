@@ -2,7 +2,7 @@ import type { Found } from '../../../lib/store/store.js';
 import type { Actor, Scene, Step } from './actor.js';
 import { holds, type Query } from './query.js';
 
-/** Reads, and puts another seal on what it has found if it holds though steps have come. */
+/** Reads, and reseals the entry if it still holds after row deltas. */
 export class Resealer implements Actor {
   #stage: 'finds' | 'reseals' | undefined = 'finds';
   #found: Found | undefined;

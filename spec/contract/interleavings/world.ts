@@ -11,7 +11,7 @@ import { Resealer } from './resealer.js';
 import type { Keeps } from './rules.js';
 import { Writer } from './writer.js';
 
-/** A cast on its stage, at one moment of its history. */
+/** A cast at one moment of its history. */
 export class World {
   hits = 0;
   readonly #queries: readonly Query[];
@@ -52,7 +52,7 @@ export class World {
     return world;
   }
 
-  /** What may happen next. */
+  /** The steps possible now. */
   steps(): Step[] {
     return this.actors.flatMap(actor => actor.steps());
   }
@@ -62,9 +62,10 @@ export class World {
     await this.#notice();
   }
 
-  /** @throws StaleHit if a read that starts now would be answered with what the database would not give */
+  /** @throws StaleHit if a read that starts now would get another answer than the database's */
   async check(): Promise<void> {
-    // the process that owes something asks the database, and others may be served what it would have dropped
+    // a process that owes invalidations asks the database; other processes may get the entries that it would have
+    // dropped
     if (this.scene.owed.size > 0 && this.scene.keeps('untrusted while owed')) {
       return;
     }
@@ -73,13 +74,15 @@ export class World {
         this.hits++;
         const now = this.scene.database.select(query);
         if (String(found.payload) !== now) {
-          throw new StaleHit(`${nameOf(query)} is answered with ${found.payload}, but is ${now}`);
+          throw new StaleHit(
+            `${nameOf(query)} gets ${found.payload} from the cache, but ${now} from the database`,
+          );
         }
       }
     }
   }
 
-  /** The answers of the cache, to processes with whatever catalog. */
+  /** The answers of the cache to processes with either catalog. */
   async #find(query: Query): Promise<Found[]> {
     const { store, keeps } = this.scene;
     const found: Found[] = [];
@@ -93,20 +96,20 @@ export class World {
   }
 
   /**
-   * What comes after the last step: whoever reads now fills the cache.
+   * Checks the state after the last step: a read must fill the cache.
    *
-   * @throws Error if something is left that keeps him from it
+   * @throws Error if the read cannot fill it
    */
   async close(): Promise<void> {
     for (const query of this.#queries) {
-      // who ends a quarantine may still meet writers that have died
+      // the reader that lifts a quarantine may still meet dead writers
       await this.#answer(query);
       await this.#answer(query);
       if (query.redefined) {
-        await this.#answer(query); // the catalog was read before
+        await this.#answer(query); // the reader had read the catalog before
       }
       if ((await this.#find(query)).length === 0) {
-        throw new Error(`${nameOf(query)} is not cached any more, though everybody is done`);
+        throw new Error(`${nameOf(query)} is not cached, although all actors have ended`);
       }
       await this.check();
     }
@@ -117,17 +120,17 @@ export class World {
     for (const query of this.#queries) {
       const { key } = query.address;
       if (!missed.has(key) && (query.redefined || (await this.#find(query)).length === 0)) {
-        missed.add(key); // by one of two catalogs, at least
+        missed.add(key); // with one of the two catalogs, at least
       }
     }
   }
 
-  /** The same for two moments that go on alike. */
+  /** Equal for two moments with the same continuations. */
   get state(): string {
     const { store, database, awaited, missed, crashes, owed } = this.scene;
     const text = JSON.stringify([
       store.state,
-      // two readers of the same may change places
+      // two readers of the same query are interchangeable
       this.actors.map(actor => JSON.stringify(actor.state)).sort(),
       database.state,
       [...awaited],
@@ -135,7 +138,7 @@ export class World {
       crashes,
       [...owed].sort(),
     ]);
-    // tokens by the order in which they are found, not made
+    // number the tokens in the order of their appearance
     const tokens = new Map<string, string>();
     return text.replace(/~\d+/g, token => {
       const name = tokens.get(token) ?? `~${tokens.size}`;

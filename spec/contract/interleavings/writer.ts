@@ -9,22 +9,22 @@ import type { Keeps } from './rules.js';
 export interface WriterPart {
   /** of the row */
   readonly id: string;
-  /** what the row becomes; without it the row is deleted */
+  /** the new row; if omitted, the row is deleted */
   readonly to: Omit<Row, 'id'> | undefined;
   readonly rollsBack?: boolean;
-  /** it cannot tell what it touches */
+  /** the rows that it changes are unknown */
   readonly wide?: boolean;
-  /** it cannot tell its steps */
+  /** its row deltas are unknown */
   readonly vague?: boolean;
-  /** the store is away when it marks: it is told later, once the transaction has ended or before */
-  readonly unheard?: boolean;
-  /** it writes to the catalog, and to what rows may mean something else by it */
+  /** the store is unavailable at its mark; it gets the mark later, before or after the transaction ends */
+  readonly markFails?: boolean;
+  /** it writes to the catalog, and to rows that may match other queries because of it */
   readonly defines?: boolean;
 }
 
 type Stage = 'looks' | 'writes' | 'marks' | 'ends' | 'settles' | 'fails to mark' | 'drops';
 
-/** Writes one row in a transaction of its own: write, mark, COMMIT or ROLLBACK, settle. May die after each. */
+/** Writes one row in a transaction: write, mark, COMMIT or ROLLBACK, settle. May die after each step. */
 export class Writer implements Actor {
   readonly #stages: Stage[];
   #before: Row | undefined;
@@ -35,7 +35,7 @@ export class Writer implements Actor {
     readonly part: WriterPart,
     readonly scene: Scene,
   ) {
-    this.#stages = stagesOf(scene.keeps, part.unheard);
+    this.#stages = stagesOf(scene.keeps, part.markFails);
   }
 
   steps(): readonly Step[] {
@@ -44,7 +44,7 @@ export class Writer implements Actor {
     if (!stage || mustWait) {
       return [];
     }
-    return [this.#step(stage), ...this.#deaths(stage), ...this.#makingUp()];
+    return [this.#step(stage), ...this.#deaths(stage), ...this.#repeatSteps()];
   }
 
   get state(): unknown {
@@ -62,15 +62,15 @@ export class Writer implements Actor {
     };
   }
 
-  /** Whether its transaction has ended or not: if the answer to its COMMIT was lost, nobody knows. */
-  #makingUp(): Step[] {
+  /** The transaction may be open or ended: if the answer to its COMMIT was lost, the writer does not know. */
+  #repeatSteps(): Step[] {
     const isOwed = this.scene.owed.has(this.name);
     return isOwed && this.#transaction
       ? [
           {
-            name: `${this.name} makes up for its mark`,
+            name: `${this.name} repeats its mark`,
             take: async () => {
-              await this.#makeUp();
+              await this.#repeatMark();
               this.scene.owed.delete(this.name);
               this.#stages.splice(this.#stages.indexOf('drops'), 1, 'settles');
             },
@@ -80,13 +80,13 @@ export class Writer implements Actor {
   }
 
   /**
-   * Its death by itself is not seen, since it may as well be slow. What is: that the database ends its transaction,
-   * one way or, if its COMMIT has arrived, the other, and that nobody settles.
+   * Other participants cannot observe the death itself, because the writer may just be slow. They observe that the
+   * database rolls the transaction back, or commits it if the COMMIT has arrived, and that no settle follows.
    */
   #deaths(next: Stage): Step[] {
     const { database } = this.scene;
     const transaction = this.#transaction;
-    // with a process that dies before the store is told, what it owes is lost: that is the bound of `degrade`
+    // a process that dies before the store gets its mark loses what it owes: `degrade` does not cover this
     if (!transaction || this.scene.crashes === 0 || this.scene.owed.has(this.name)) {
       return [];
     }
@@ -141,9 +141,9 @@ export class Writer implements Actor {
     }
   }
 
-  async #makeUp(): Promise<void> {
+  async #repeatMark(): Promise<void> {
     const { store, keeps } = this.scene;
-    if (keeps('a mark made up for')) {
+    if (keeps('repeated mark')) {
       const writer = { id: this.name, xid: String(this.#transaction!.xid) };
       await store.mark(writer, [{ table: ARTICLE, touched: () => undefined }]);
     } else {
@@ -169,8 +169,8 @@ export class Writer implements Actor {
   }
 }
 
-function stagesOf(keeps: Keeps, unheard = false): Stage[] {
-  if (unheard) {
+function stagesOf(keeps: Keeps, markFails = false): Stage[] {
+  if (markFails) {
     return keeps('dropped after the end')
       ? ['writes', 'fails to mark', 'ends', 'drops']
       : ['writes', 'fails to mark', 'drops', 'ends'];

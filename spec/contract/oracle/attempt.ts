@@ -1,4 +1,4 @@
-/** What came of something that may fail. */
+/** The outcome of a call that may fail. */
 export type Attempt = { readonly value: unknown } | { readonly error: unknown };
 
 export async function attempt(run: () => Promise<unknown>): Promise<Attempt> {
@@ -9,13 +9,13 @@ export async function attempt(run: () => Promise<unknown>): Promise<Attempt> {
   }
 }
 
-/** The name of an error: what the database or the ORM calls it. */
+/** The name of an error, as the database or the ORM gives it. */
 export function nameOf(error: unknown): string {
   const { code, cause, name } = error as { code?: string; cause?: { code?: string }; name?: string };
   return code ?? cause?.code ?? name ?? String(error);
 }
 
-/** Errors of two transactions that get in each other's way. */
+/** Errors of conflicting transactions. */
 const CONFLICTS = new Set(['55P03', '40001', '40P01']);
 
 export function isConflict(error: unknown): boolean {
@@ -23,9 +23,8 @@ export function isConflict(error: unknown): boolean {
 }
 
 /**
- * What a program may be told of a write that it should not have made: a broken constraint, a value that does not
- * fit or cannot be compared, a transaction that has failed before, a row that another has changed, a mistake in using
- * the ORM.
+ * Errors that a faulty write may raise: a broken constraint, a value that does not fit or cannot be compared, a
+ * transaction that has failed before, a row changed by another transaction, a misuse of the ORM.
  */
 export function isOrdinary(error: unknown): boolean {
   return (
@@ -37,14 +36,14 @@ export function isOrdinary(error: unknown): boolean {
   );
 }
 
-/** Another version of the entity has what this one has not; there is no row to clone. */
+/** Another version of the entity has a property that this one lacks, or there is no row to clone. */
 function isMisuse(error: unknown): boolean {
   return /Trying to query by not existing property|with empty 'where' parameter|No data provided/.test(
     String(error),
   );
 }
 
-/** A value is not what an expression takes it for. */
+/** An expression gets a value of another type than it expects. */
 export function isUnreadable(error: unknown): boolean {
   return nameOf(error).startsWith('22');
 }

@@ -1,10 +1,10 @@
 import { MemoryStore, RedisStore, type Store } from '../../../lib/index.js';
 import { quietClient } from '../../store/redis/support.js';
-import type { Thief } from './observed_store.js';
+import type { Evictor } from './observed_store.js';
 
 /** Where the ORMs of a world keep their results. */
-export interface Backend extends Thief {
-  /** The store of one of them, as another process would have it: they have the same contents. */
+export interface Backend extends Evictor {
+  /** The store of one ORM, as in a separate process: all have the same contents. */
   storeOf(orm: number): Store;
   end(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export function redisBackend(url: string): Backend {
     async evict(key) {
       await client.del(prefix + key);
     },
-    // as FLUSHALL does, on a server that may have other keys
+    // like FLUSHALL, on a server that may hold other keys
     async evictAll() {
       const keys = await client.keys(`${prefix}*`);
       if (keys.length > 0) {

@@ -3,10 +3,10 @@ import type { Field } from './model.js';
 import { of, spelt, UUIDS } from './values.js';
 
 /**
- * Columns of every type, and values at their borders: the same value in several forms, those that are nearly the same,
- * those that stand at the end of all, those that another type would not have.
+ * Columns of every type, and boundary values: several spellings of one value, values that are nearly equal, the
+ * extremes, and values that other types lack.
  *
- * `literals` are what SQL writes. Of these are also values that the ORM would not bring there, or not so.
+ * `literals` are for raw SQL. They include values that the ORM would not write, or would write in another form.
  */
 
 const nullable = true;
@@ -17,7 +17,7 @@ const silent = true;
 const NUMBERS = ['0', '-0', '1.5', '-1', '0.1', 'NaN', 'Infinity', '-Infinity'];
 const ASKED_NUMBERS = [0, -0, '-0', 1.5, '1.50', -1, 0.1, '0.1', '.1', '1e-1', 1n, 'NaN', 'inf'];
 
-/** `<` and the like, and whatever else the ORM can ask of a column. */
+/** `<` and the other operators of the ORM for a column. */
 const compared = (values: readonly unknown[]) =>
   fc
     .tuple(fc.constantFrom('$eq', '$ne', '$gt', '$gte', '$lt', '$lte'), fc.constantFrom(...values))
@@ -224,7 +224,7 @@ export const WORDINGS: Readonly<Record<string, Field>> = {
     ),
   },
   short: words('', ' ', 'a', 'a  ', 'A', ' a', 'a%', 'a_', 'a\\', "it's"),
-  // by code units, the last but one comes before the one before it
+  // by code units, the last but one sorts before its predecessor
   long: words('a', '~', '\ufffd', '😀', '\u{10ffff}'),
   linguistic: words('e', 'é', 'e\u0301', 'É', 'f', 'ß', 'ss'),
   folded: words('a', 'é', 'É', 'e\u0301', 'ß', 'SS', 'i', 'İ'),
@@ -259,7 +259,7 @@ export const WORDINGS: Readonly<Record<string, Field>> = {
   },
 };
 
-/** What may stand in a list, and what is asked about lists. */
+/** Values of a list, and conditions on lists. */
 function lists(type: string, items: readonly unknown[], literals: readonly string[], asked = items): Field {
   const list = fc.subarray([...items], { maxLength: 3 });
   const askedList = fc.subarray([...asked], { maxLength: 2 });
@@ -292,7 +292,7 @@ const DOCUMENTS = [
   { a: true, b: { c: 'A ' } },
 ];
 
-/** Of json, nothing is comparable but what its paths lead to. */
+/** For json, only the values at its paths are comparable. */
 const paths = fc.oneof(
   fc.constantFrom<unknown>(null, { $ne: null }, { a: null }, { a: { $ne: null } }, { b: { c: null } }),
   fc.constantFrom<unknown>(1, '1', 1.5, true, 'a').map(a => ({ a })),
@@ -362,7 +362,7 @@ export const BUNDLES: Readonly<Record<string, Field>> = {
   },
 };
 
-/** Rows to begin with. Raw SQL has changed them to something else before long. */
+/** Initial rows. Raw SQL changes them soon. */
 export const BORDER_ROWS = `
 insert into measure (single, double, exact, scaled, big, small, day, local, instant, date, clock, zoned, span) values
   (0, 0, 0, 0, 0, 0, '2024-02-29', '2024-01-01', '2024-01-01 00:00+00', '2024-01-01 00:00+00', '00:00', '00:00+00', '1 day'),
@@ -380,7 +380,7 @@ insert into bundle (numbers, words, codes, doc, source, measure_id, wording_id) 
   ('{1,NULL}', '{é}', '{${UUIDS[1]},${UUIDS[0]}}', '{"a":"1","b":{"c":"A "}}', '[]', 3, 1);
 `;
 
-/** Types that the entities name, and those that a database may lack: there, the columns stay what they are. */
+/** Types that the entities use, and collations that a database may lack: there, the columns keep their type. */
 export const BORDER_TYPES = `create type mood as enum ('sad', 'ok', 'Sad', '')`;
 export const BORDER_COLLATIONS = `
 do $$ begin

@@ -4,21 +4,21 @@ import { type Where, wheres } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
 import type { Topic } from './topics.js';
 
-/** A read by a query builder. */
+/** A read through a query builder. */
 export interface BuilderRead {
   readonly kind: 'builder';
   readonly how: 'getResult' | 'getResultAndCount' | 'getSingleResult' | 'getCount' | 'execute';
   readonly entity: Kind;
   readonly where: Where;
   readonly select: readonly string[] | undefined;
-  /** a relation, and what to do with it */
+  /** a relation, and how it is joined */
   readonly join: { readonly how: 'select' | 'left' | 'inner'; readonly relation: string } | undefined;
   readonly orderBy: Readonly<Record<string, string>>[] | undefined;
   readonly limit: number | undefined;
   readonly tenant: number;
 }
 
-/** Numbers about groups of rows. */
+/** Aggregates over groups of rows. */
 export interface AggregateRead {
   readonly kind: 'aggregate';
   readonly entity: Kind;
@@ -71,12 +71,12 @@ export function builderReads(kind: Kind, topic: Topic): fc.Arbitrary<BuilderRead
     tenant,
   }).map(read => {
     const { orderBy, how, limit, join } = read;
-    // which rows LIMIT takes of those that are in no order is not for the cache to know
+    // without ORDER BY, the cache cannot know which rows LIMIT takes
     const isLimited = limit !== undefined || how === 'getSingleResult';
     return {
       ...read,
       orderBy: orderBy ?? (isLimited ? keys.map(name => ({ [`e.${name}`]: 'asc' })) : undefined),
-      // nor is the order of what is joined
+      // the order of joined rows is unspecified as well
       limit: join && how === 'execute' ? undefined : limit,
     };
   }) as fc.Arbitrary<BuilderRead>;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { record, remembered } from './arbitrary.js';
+import { memoised, record } from './arbitrary.js';
 import { type Field, type Kind, type Model, modelOf, type ToMany, type ToOne } from './model.js';
 import type { Topic } from './topics.js';
 import * as v from './values.js';
@@ -7,7 +7,7 @@ import * as v from './values.js';
 export type Where = Record<string, unknown>;
 type Where$ = fc.Arbitrary<Where>;
 
-const conditionsOf = remembered((kind: Kind, depth: number): Where$ => {
+const conditionsOf = memoised((kind: Kind, depth: number): Where$ => {
   const model = modelOf(kind);
   const simple = [
     { weight: 4, arbitrary: keyCondition(model) },
@@ -40,15 +40,15 @@ const conditionsOf = remembered((kind: Kind, depth: number): Where$ => {
 });
 
 /**
- * Conditions on an entity, as a caller of `em.find` writes them.
+ * Conditions on an entity, as callers of `em.find` write them.
  *
- * @param depth how many relations and groups may stand inside each other
+ * @param depth how deeply relations and groups are nested at most
  */
 export function conditions(kind: Kind, depth = 2): Where$ {
   return conditionsOf(kind, depth);
 }
 
-/** Conditions that a query of the entity may have, when this is what it is about. */
+/** Conditions for queries of the entity on this topic. */
 export function wheres(kind: Kind, topic: Topic): Where$ {
   const { focus, properties } = topic;
   const { toOne, toMany } = modelOf(kind);
@@ -82,7 +82,7 @@ function focusedCondition({ focus, properties }: Topic): Where$ {
   );
 }
 
-/** One row by its key, in the form which it has in entities. */
+/** One row by its key, in the form that entities have. */
 export function keyOf(kind: Kind): Where$ {
   const { key } = modelOf(kind);
   return record(Object.fromEntries(Object.entries(key).map(([name, { stored }]) => [name, stored])));
@@ -98,7 +98,7 @@ function keyCondition({ key }: Model): Where$ {
   return fc.oneof(whole, ...several, ...(names.length > 1 ? partial : []));
 }
 
-/** Whether a condition may be on it. */
+/** Whether a condition may use it. */
 export function isCompared({ silent, conditions }: Field): boolean {
   return !silent || conditions !== undefined;
 }

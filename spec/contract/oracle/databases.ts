@@ -2,21 +2,21 @@ import { MikroORM as EmbeddedORM, type PgliteConnection } from '@mikro-orm/pglit
 import { MikroORM, type Options } from '@mikro-orm/postgresql';
 import { freshDatabase } from '../../support/servers.js';
 
-/** An empty database, which several ORMs are about to use. */
+/** An empty database for several ORMs. */
 export interface Database {
-  /** whether all of them share one session, so that one transaction is open at a time */
+  /** whether all ORMs share one session, so that only one transaction is open at a time */
   readonly isSingle: boolean;
   connect(options: Options): Promise<MikroORM>;
   end(): Promise<void>;
 }
 
-/** On a server: DATABASE_URL, or one of our own. */
+/** On a server: DATABASE_URL, or a server of our own. */
 export async function postgresDatabase(): Promise<Database> {
   const clientUrl = await freshDatabase('oracle');
   return {
     isSingle: false,
     connect: options => MikroORM.init({ ...options, clientUrl, pool: { max: 30 } }),
-    // who stops the server drops it
+    // it is dropped when the server is stopped
     end: async () => {},
   };
 }

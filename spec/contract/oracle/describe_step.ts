@@ -3,7 +3,7 @@ import { Slug } from '../../../fixtures/legacy/slug.js';
 import type { History, Step } from './history.js';
 import { vary } from './vary.js';
 
-/** A history, one line a step. */
+/** A history with one line for each step. */
 export function describeHistory({ steps, queries }: History): string {
   return steps.map((step, i) => `${String(i + 1).padStart(4)}. ${describeStep(step, queries)}`).join('\n');
 }
@@ -13,7 +13,7 @@ export function describeStep(step: Step, queries: History['queries']): string {
     case 'read':
       return `${step.session}: read with ${step.em === 'own' ? 'its own' : 'a fresh'} EntityManager ${brief(vary(queries[step.query]!, step.variant))}`;
     case 'slow reader':
-      return `${step.session}: a slow reader gets a lease ${brief(queries[step.query])}`;
+      return `${step.session}: a slow reader takes a lease ${brief(queries[step.query])}`;
     case 'write':
       return `${step.session}: ${brief(step.write)}`;
     case 'open':

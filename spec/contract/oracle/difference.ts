@@ -1,15 +1,15 @@
-/** How much of two lines is shown around the place where they part, in characters. */
+/** Number of characters to show around the first difference of two lines. */
 const CONTEXT = 150;
 const LINES = 6;
 
 /** The lines in which two texts differ. */
 export function difference(found: string, expected: string): string {
-  const ours = found.split('\n');
-  const theirs = expected.split('\n');
+  const foundLines = found.split('\n');
+  const expectedLines = expected.split('\n');
   const lines: string[] = [];
-  for (let i = 0; i < Math.max(ours.length, theirs.length) && lines.length < LINES; i++) {
-    const a = ours[i] ?? '(nothing)';
-    const b = theirs[i] ?? '(nothing)';
+  for (let i = 0; i < Math.max(foundLines.length, expectedLines.length) && lines.length < LINES; i++) {
+    const a = foundLines[i] ?? '(nothing)';
+    const b = expectedLines[i] ?? '(nothing)';
     if (a !== b) {
       const at = [...a].findIndex((character, j) => character !== b[j]);
       const start = Math.max(0, (at < 0 ? a.length : at) - CONTEXT);

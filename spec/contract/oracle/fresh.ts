@@ -1,4 +1,4 @@
-/** A copy, so that the ORM gets an object of its own each time, as it would from a program. */
+/** A copy, so that the ORM gets a new object each time, as from a program. */
 export function fresh<T>(value: T): T {
   if (Array.isArray(value)) {
     return value.map(fresh) as T;

@@ -8,7 +8,7 @@ import { VARIANTS } from './vary.js';
 import { VERSIONS } from './versions.js';
 import { type Write, writes } from './writes.js';
 
-/** What several programs do, one step at a time. They have a few queries, which they make again and again. */
+/** The actions of several programs, step by step. They repeat a small number of queries. */
 export interface History {
   readonly queries: readonly Read[];
   readonly steps: readonly Step[];
@@ -24,11 +24,11 @@ export type Step =
       readonly isolation: Isolation | undefined;
     }
   | { readonly kind: 'close'; readonly session: number; readonly outcome: Outcome }
-  /** a reader that has got its lease, and asks the database only when it is told to */
+  /** a reader that takes its lease, and asks the database only at a later step */
   | { readonly kind: 'slow reader'; readonly session: number; readonly query: number }
-  /** all of them go on, and everything that was held is done */
+  /** all slow readers go on, and all held work is done */
   | { readonly kind: 'go on' }
-  /** from now on, what is to be stored or settled is so only later */
+  /** from now on, fills or settles are delayed */
   | { readonly kind: 'hold'; readonly what: 'fills' | 'settles' }
   | { readonly kind: 'evict'; readonly keys: readonly number[] }
   | { readonly kind: 'evict all' };
@@ -37,9 +37,9 @@ export interface ReadStep {
   readonly kind: 'read';
   readonly session: number;
   readonly query: number;
-  /** 0: as it is; others: one like it, which must not be taken for it */
+  /** 0: unchanged; others: a similar query with another result */
   readonly variant: number;
-  /** by an EntityManager that knows nothing, or by the session's own */
+  /** a new EntityManager, or the session's own */
   readonly em: 'fresh' | 'own';
 }
 
@@ -49,7 +49,7 @@ export interface WriteStep {
   readonly write: Write;
 }
 
-/** each has an ORM of its own, of another version */
+/** each session has an ORM of another version */
 export const SESSIONS = VERSIONS.length;
 const MIN_STEPS = 50;
 const MAX_STEPS = 100;
@@ -57,7 +57,7 @@ export const STEPS_A_HISTORY = (MIN_STEPS + MAX_STEPS) / 2;
 const QUERIES = 7;
 
 const kind = <K extends string>(name: K) => fc.constant(name);
-/** most is done by the first, so that it comes to something */
+/** the first session does most of the work, so that states build up */
 const session = fc.constantFrom(...[0, 0, 0, 0, 1, 1, 1, 2, 2, 3, 3]);
 const query = fc.nat({ max: QUERIES - 1 });
 const variant = fc.oneof(

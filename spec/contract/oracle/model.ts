@@ -5,22 +5,22 @@ import { SHAPES } from './shapes.js';
 import type { Values } from './values.js';
 import * as v from './values.js';
 
-/** What the generator knows of an entity. */
+/** The generator's description of an entity. */
 export interface Model {
   readonly table: string;
   readonly key: Readonly<Record<string, Values>>;
-  /** whether the key is given by whoever creates the row */
+  /** whether the program provides the key */
   readonly natural?: boolean;
   readonly fields: Readonly<Record<string, Field>>;
   readonly toOne: Readonly<Record<string, ToOne>>;
   readonly toMany: Readonly<Record<string, ToMany>>;
-  /** whether there are types below it: a key alone does not tell which one a row is of */
+  /** whether it has subtypes: a key alone does not determine the type of its row */
   readonly isRoot?: boolean;
-  /** its rows are in several tables */
+  /** its rows are stored in several tables */
   readonly isSplit?: boolean;
-  /** no row is only that */
+  /** it has no rows of its own */
   readonly isAbstract?: boolean;
-  /** nothing can be written to it */
+  /** it cannot be written */
   readonly isReadOnly?: boolean;
   /** names of filters; `tenant` takes a parameter */
   readonly filters?: readonly string[];
@@ -30,20 +30,20 @@ export interface Field {
   readonly values: Values;
   readonly column?: string;
   readonly nullable?: boolean;
-  /** a new row has to have it */
+  /** required in a new row */
   readonly required?: boolean;
-  /** `<` and `>` are about more than equality */
+  /** `<` and `>` are useful for it */
   readonly ordered?: boolean;
   readonly text?: boolean;
-  /** only the unit of work knows how to write it */
+  /** only the unit of work can write it */
   readonly isComplex?: boolean;
   /** the database computes it */
   readonly isGenerated?: boolean;
-  /** is never compared as other values are */
+  /** it does not take the usual comparisons */
   readonly silent?: boolean;
-  /** what else a query may ask of it */
+  /** further conditions for queries */
   readonly conditions?: fc.Arbitrary<unknown>;
-  /** its type, and what raw SQL sets it to */
+  /** its type, and the values that raw SQL sets it to */
   readonly literals?: { readonly type: string; readonly values: readonly string[] };
 }
 
@@ -242,7 +242,7 @@ export function modelOf(kind: Kind): Model {
   return MODELS[kind] as unknown as Model;
 }
 
-/** The class that an ORM has for it. */
+/** The ORM's class for this entity. */
 export function entityOf(em: EntityManager, kind: Kind): EntityClass<any> {
   return em.getMetadata().getByClassName(kind).class as EntityClass<any>;
 }

@@ -13,18 +13,18 @@ import type {
 import type { Scheme } from '../../../lib/values/scheme.js';
 import { type Gate, gate } from '../../support/gate.js';
 
-/** Deletes things from a store behind its back. */
-export interface Thief {
+/** Deletes keys from a store, without the library's knowledge. */
+export interface Evictor {
   /** @param key as in `Keys` with no prefix */
   evict(key: string): Promise<void>;
   evictAll(): Promise<void>;
 }
 
-/** What all stores of a world have in common: the keys that they have used, and what is held back of their work. */
-export class Backstage {
+/** State shared by all stores of a world: the keys that they have used, and the work that is held. */
+export class SharedState {
   /** keys of entries, stamps and registries, in the order of their first use */
   readonly keys = new Set<string>();
-  /** whether what is stored, or settled, waits until it is released */
+  /** whether fills, or settles, wait until they are released */
   holdsFills = false;
   holdsSettles = false;
   readonly #names = new Keys('');
@@ -51,7 +51,7 @@ export class Backstage {
     }
   }
 
-  /** Makes a read which stops whenever it has got a lease. */
+  /** Runs a read that stops after each lease. */
   async stopAfterLease(read: () => Promise<unknown>): Promise<Stopped> {
     const stop = gate();
     const done = this.#stops.run(stop, read);
@@ -74,24 +74,24 @@ export interface Stopped {
   readonly done: Promise<unknown>;
 }
 
-/** A store as it is, except that things take as long as the history says. */
+/** A store with delays that the history decides. */
 export class ObservedStore implements Store {
   readonly #store: Store;
-  readonly #backstage: Backstage;
+  readonly #shared: SharedState;
 
-  constructor(store: Store, backstage: Backstage) {
+  constructor(store: Store, shared: SharedState) {
     this.#store = store;
-    this.#backstage = backstage;
+    this.#shared = shared;
   }
 
   read(address: EntryAddress): Promise<Found | undefined> {
-    this.#backstage.see(address);
+    this.#shared.see(address);
     return this.#store.read(address);
   }
 
   readMany(addresses: readonly EntryAddress[]): Promise<(Found | undefined)[]> {
     for (const address of addresses) {
-      this.#backstage.see(address);
+      this.#shared.see(address);
     }
     return this.#store.readMany(addresses);
   }
@@ -102,13 +102,13 @@ export class ObservedStore implements Store {
 
   async lease(address: EntryAddress, ttl: number): Promise<Lease> {
     const lease = await this.#store.lease(address, ttl);
-    await this.#backstage.afterLease();
+    await this.#shared.afterLease();
     return lease;
   }
 
   async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
     const fill = () => this.#store.fill(address, seal, payload, timeout);
-    await (this.#backstage.holdsFills ? this.#backstage.hold(fill) : fill());
+    await (this.#shared.holdsFills ? this.#shared.hold(fill) : fill());
   }
 
   mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
@@ -121,7 +121,7 @@ export class ObservedStore implements Store {
 
   async settle(writerId: string, tables: readonly string[]): Promise<void> {
     const settle = () => this.#store.settle(writerId, tables);
-    await (this.#backstage.holdsSettles ? this.#backstage.hold(settle) : settle());
+    await (this.#shared.holdsSettles ? this.#shared.hold(settle) : settle());
   }
 
   lift(quarantine: Quarantine): Promise<void> {

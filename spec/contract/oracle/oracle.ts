@@ -4,10 +4,10 @@ import type { History } from './history.js';
 import { Disagreement, World } from './world.js';
 
 /**
- * Plays histories, and judges.
+ * Plays histories, and compares with ORMs without a cache.
  *
- * The ORM has ways of its own: it may find an entity changed that it has just read, or fail at a write that it should
- * manage. What goes wrong in the same way without any cache is none of the cache's.
+ * The ORM itself may fail: it may report an unchanged entity as changed, or fail at a valid write. A failure that also
+ * occurs without a cache is not the cache's.
  */
 export class Oracle {
   readonly world: World;
@@ -38,7 +38,7 @@ export class Oracle {
       if (!(error instanceof Disagreement && (await this.#isTheOrms(error, history)))) {
         throw error;
       }
-      this.world.tally.quirk(error.message);
+      this.world.tally.ormError(error.message);
     }
   }
 

@@ -7,7 +7,7 @@ import { newRealm } from './realm.js';
 import { SHAPE_TRIGGERS } from './shapes.js';
 import { CREATE_ALLOTMENT, OPTIONS, VERSIONS } from './versions.js';
 
-/** Makes the tables, and settings of the database that hold for who connects from now on. */
+/** Creates the tables, and the settings of the database for new connections. */
 export async function prepare(database: Database): Promise<void> {
   const orm = await initialise(database, 0);
   const execute = (sql: string) => orm.em.getConnection().executeDump(sql);
@@ -37,7 +37,7 @@ export async function initialise(
   });
 }
 
-/** It takes locks whenever it likes, and nothing here lives long enough to need it. */
+/** Autovacuum takes locks at any time, and no database lives long enough to need it. */
 const NO_VACUUM = `do $$ declare name text; begin
   for name in select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace loop
     execute format('alter table %I set (autovacuum_enabled = off)', name);
@@ -45,8 +45,8 @@ const NO_VACUUM = `do $$ declare name text; begin
 end $$`;
 
 /**
- * Without ORDER BY, rows come in the order in which they stand in the table, always: otherwise the planner may choose
- * another one as the table grows. And who waits for a lock waits for another step, in vain.
+ * Without ORDER BY, rows must always come in table order: otherwise the planner may choose another order as the table
+ * grows. A short lock timeout ends waits for a lock that only a later step releases.
  */
 const SETTINGS = {
   enable_hashagg: 'off',
@@ -56,7 +56,7 @@ const SETTINGS = {
   enable_indexonlyscan: 'off',
   enable_bitmapscan: 'off',
   join_collapse_limit: '1',
-  // what is switched off counts as expensive, and worth compiling
+  // a disabled method counts as expensive, and worth compiling
   jit: 'off',
   synchronous_commit: 'off',
   lock_timeout: '15ms',

@@ -7,7 +7,7 @@ import type { Caching, ListRead, PopulateRead, Query, Read, ReferenceRead } from
 /**
  * Makes a read.
  *
- * @param cached whether the EntityManager is one with a cache, which may be told how to use it
+ * @param cached whether the EntityManager has a cache, and takes options for it
  */
 export async function performRead(em: EntityManager, read: Read, cached: boolean): Promise<unknown> {
   em.setFilterParams('tenant', { tenant: read.tenant });
@@ -47,7 +47,7 @@ async function query(em: EntityManager, read: Query, cached: boolean): Promise<u
       return (em as any).countBy(entityOf(em, entity), groupBy, rest);
     }
     case 'exists':
-      // without the extension, there is no such method
+      // the method exists only with the extension
       return cached ? repository.exists(where, options) : (await repository.count(where, options)) > 0;
     default:
       return repository[how](where, options);

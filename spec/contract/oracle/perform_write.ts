@@ -8,7 +8,7 @@ import { Pointer } from './pointer.js';
 import type { Data } from './rows.js';
 import type { Copy, Delete, Insert, ListEdit, Update, Upsert, Write } from './writes.js';
 
-/** Makes a write. What it is about need not be there. */
+/** Makes a write. Its rows may be missing. */
 export async function performWrite(em: SqlEntityManager, write: Write): Promise<unknown> {
   switch (write.kind) {
     case 'create':
@@ -57,7 +57,7 @@ export async function performWrite(em: SqlEntityManager, write: Write): Promise<
   }
 }
 
-/** With entities for pointers. */
+/** Replaces pointers by entities. */
 function resolved(em: SqlEntityManager, data: Data): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => [
@@ -67,7 +67,7 @@ function resolved(em: SqlEntityManager, data: Data): Record<string, unknown> {
   );
 }
 
-/** Whether it only changes what is in memory, for now. */
+/** Whether the write changes only memory until the next flush. */
 export function staysInMemory(write: Write): boolean {
   return 'flush' in write && !write.flush;
 }
@@ -93,7 +93,7 @@ async function editList(em: SqlEntityManager, write: ListEdit): Promise<void> {
   if (!list) {
     return;
   }
-  // only `remove()` insists on it
+  // only `remove()` requires it
   if ((write.initialised || write.how === 'remove') && !list.isInitialized()) {
     await list.init();
   }
@@ -165,7 +165,7 @@ async function remove(em: SqlEntityManager, { via, entity, where }: Delete): Pro
 async function copy(em: SqlEntityManager, { entity, where, columns }: Copy): Promise<unknown> {
   const class_ = entityOf(em, entity);
   const properties = em.getMetadata().get(class_).properties;
-  // another version may lack some
+  // another version may lack some of them
   const names = columns.filter(name => name in properties);
   const source = (em as any).createQueryBuilder(class_).select(names).where(fresh(where));
   return (em as any).createQueryBuilder(class_).insertFrom(source, { columns: names }).execute();
@@ -197,12 +197,12 @@ function matching(statement: any, kind: Kind, where: Where): any {
   );
 }
 
-/** As columns, in the form that the database takes. */
+/** The data by column, in the form that the database takes. */
 function inColumns(kind: Kind, data: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { fields, toOne, key } = modelOf(kind);
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => {
-      // keys that are no relations are called so
+      // the keys `id` and `locale` are no relations
       const reference = toOne[name] || (name in key && name !== 'id' && name !== 'locale');
       const column = reference ? `${name}_id` : (fields[name]?.column ?? name);
       return [column, value instanceof Slug || typeof value === 'bigint' ? String(value) : fresh(value)];

@@ -1,4 +1,4 @@
-/** An entity of one type or another, for a relation that may refer to several. */
+/** An entity of any type, for a relation that may refer to several types. */
 export class Pointer {
   readonly entity: 'Item' | 'Shelf';
   readonly id: number;

@@ -5,7 +5,7 @@ import { conditions, keyOf, type Where, wheres } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
 import { kindsOf, type Topic } from './topics.js';
 
-/** A read, as it can be made through any EntityManager. */
+/** A read that any EntityManager can make. */
 export type Read = Query | ListRead | ReferenceRead | PopulateRead | BuilderRead | AggregateRead;
 
 export interface Query {
@@ -40,7 +40,7 @@ export interface ListRead {
   readonly tenant: number;
 }
 
-/** A row by its reference, or by the reference that another row holds. */
+/** A row by its reference, or by a reference in another row. */
 export interface ReferenceRead {
   readonly kind: 'reference';
   readonly entity: Kind;
@@ -50,7 +50,7 @@ export interface ReferenceRead {
   readonly tenant: number;
 }
 
-/** Relations loaded after the fact. */
+/** Relations that are populated after the find. */
 export interface PopulateRead {
   readonly kind: 'populate';
   readonly entity: Kind;
@@ -62,7 +62,7 @@ export interface PopulateRead {
 
 export type Options = Readonly<Record<string, unknown>>;
 
-/** In whose words caching is asked for, or not. */
+/** How a read asks for caching, or against it. */
 export type Caching =
   | 'profile'
   | 'call'
@@ -164,10 +164,10 @@ function order(kind: Kind): fc.Arbitrary<Record<string, unknown>[]> {
   );
 }
 
-/** What is loaded of the entities: `fields`, or `exclude`, or everything. */
+/** What is loaded of the entities: `fields`, `exclude` or everything. */
 function selection(kind: Kind): fc.Arbitrary<Options> {
   const model = modelOf(kind);
-  // without the discriminator, the ORM does not know what it has loaded
+  // without the discriminator, the ORM cannot choose the class
   const own = [...Object.keys(model.fields), ...Object.keys(model.toOne)].filter(name => name !== 'type');
   const deep = Object.entries(model.toOne).flatMap(([name, { target }]) =>
     Object.keys(modelOf(target()).fields)
@@ -225,7 +225,7 @@ function window(how: Query['how'], kind: Kind): fc.Arbitrary<Options> {
   );
 }
 
-/** In the order of a property, from a value of it that need not be there. */
+/** Cursors in the order of a property, starting at a value that may be missing. */
 function cursorsByField(kind: Kind): fc.Arbitrary<Options>[] {
   const { fields, key } = modelOf(kind);
   return Object.entries(fields)
@@ -295,7 +295,7 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
       )
       .map(([populate, strategy, sorted, given, ...rest]) => {
         const others = Object.assign({}, ...rest);
-        // which rows LIMIT takes of those that are in no order is not for the cache to know
+        // without ORDER BY, the cache cannot know which rows LIMIT takes
         const limited = how.startsWith('findOne') || 'limit' in others;
         const cursor = how === 'findByCursor' ? { id: 'asc' } : undefined;
         const orderBy = cursor ?? (sorted || limited ? given : undefined);
@@ -306,7 +306,7 @@ function query(kind: Kind, topic: Topic): fc.Arbitrary<Query> {
   });
 }
 
-/** Conditions of which any may hold, each asked for by itself. */
+/** Alternative conditions, each queried separately. */
 function unions(kind: Kind, topic: Topic): fc.Arbitrary<Options> {
   const branches = fc.array(wheres(kind, topic), { minLength: 1, maxLength: 2 });
   return seldom(
@@ -315,7 +315,7 @@ function unions(kind: Kind, topic: Topic): fc.Arbitrary<Options> {
   ).map(options => options ?? {});
 }
 
-/** Which of the related rows are populated, and in what order. */
+/** Selects and orders the populated rows. */
 function populating(kind: Kind, options: Options): fc.Arbitrary<Options> {
   const hints = options.populate as readonly string[] | undefined;
   const hint = hints?.find(name => targetOf(kind, name));

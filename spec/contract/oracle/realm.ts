@@ -1,17 +1,17 @@
 import { registerHooks } from 'node:module';
 
-/** What the entities of one ORM are made from. */
+/** The modules that one ORM's entities come from. */
 export interface Realm {
   readonly entities: readonly (new (...args: any[]) => any)[];
 }
 
 const FIXTURES = new URL('../../../fixtures/', import.meta.url).href;
-/** Value objects are no entities: programs make them for whatever ORM. */
+/** Value objects are no entities: programs share them between ORMs. */
 const SHARED = /\/slug\.js$/;
 
 /**
- * Loads the entity classes anew. Their prototypes carry the metadata of the ORM that was made last, and an earlier one
- * then goes wrong now and then; so in a process with several ORMs, each needs classes of its own.
+ * Loads the entity classes anew. Their prototypes carry the metadata of the newest ORM, which breaks an older one now
+ * and then. So each ORM of a process needs classes of its own.
  */
 export async function newRealm(name: string): Promise<Realm> {
   const hooks = registerHooks({

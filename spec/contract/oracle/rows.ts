@@ -5,7 +5,7 @@ import type { Topic } from './topics.js';
 
 export type Data = Readonly<Record<string, unknown>>;
 
-/** What properties may be set to, relations by key. */
+/** Values for properties, with relations by key. */
 export function settable(kind: Kind): Record<string, fc.Arbitrary<unknown>> {
   const { fields, toOne } = modelOf(kind);
   const orNull = (arbitrary: fc.Arbitrary<unknown>, nullable: boolean | undefined) =>
@@ -21,7 +21,7 @@ export function settable(kind: Kind): Record<string, fc.Arbitrary<unknown>> {
   ]);
 }
 
-/** A row with all that it must have, and some of what it may have. */
+/** A row with all required properties, and some optional ones. */
 export function rowOf(kind: Kind, withKey: boolean): fc.Arbitrary<Data> {
   const { fields, toOne, key } = modelOf(kind);
   const keyed = withKey
@@ -35,7 +35,7 @@ export function rowOf(kind: Kind, withKey: boolean): fc.Arbitrary<Data> {
   return record({ ...settable(kind), ...keyed }, must);
 }
 
-/** One or two properties, mostly those that the topic is about. */
+/** One or two properties, mostly those of the topic. */
 export function changes(kind: Kind, { focus, properties }: Topic): fc.Arbitrary<Data> {
   const all = settable(kind);
   const some = (names: readonly string[]) =>
@@ -50,13 +50,13 @@ export function changes(kind: Kind, { focus, properties }: Topic): fc.Arbitrary<
     : any;
 }
 
-/** Without embedded and JSON properties, which only the unit of work writes well. */
+/** Without embedded and JSON properties, which only the unit of work writes correctly. */
 export function plain(kind: Kind, data: fc.Arbitrary<Data>): fc.Arbitrary<Data> {
   const { fields } = modelOf(kind);
   return data.map(all => Object.fromEntries(Object.entries(all).filter(([name]) => !fields[name]?.silent)));
 }
 
-/** Without what only the unit of work can write. */
+/** Without properties that only the unit of work can write. */
 export function simple(kind: Kind, data: fc.Arbitrary<Data>): fc.Arbitrary<Data> {
   const { fields } = modelOf(kind);
   return data.map(all =>

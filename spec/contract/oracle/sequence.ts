@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 
 /**
- * Lists of a certain length, which shrink below it: by leaving out runs of items wherever they stand, the longest
- * first, then by shrinking items.
+ * Lists of a given length, which shrink below it: first by removing runs of items at any position, the longest first,
+ * then by shrinking items.
  */
 export class Sequence<T> extends fc.Arbitrary<T[]> {
   readonly #item: fc.Arbitrary<T>;
@@ -21,7 +21,7 @@ export class Sequence<T> extends fc.Arbitrary<T[]> {
     return listOf(Array.from({ length }, () => this.#item.generate(random, undefined)));
   }
 
-  /** What was made here is never shrunk from the outside. */
+  /** Only values with their context are shrunk. */
   override canShrinkWithoutContext(_value: unknown): _value is T[] {
     return false;
   }

@@ -4,21 +4,21 @@ import { deferred } from '../../support/deferred.js';
 
 export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
 
-/** How a transaction is begun. Inside another one, the first and the last make a savepoint of it. */
+/** How a transaction begins. Inside another one, the first and the last kind create a savepoint. */
 export type Opening = 'transactional' | 'requires_new' | 'begin' | 'kysely' | 'prepared';
 
 export type Outcome = 'commit' | 'rollback';
 
-/** A transaction that is open, or a savepoint in it. */
+/** An open transaction, or a savepoint in it. */
 interface Frame {
   readonly em: SqlEntityManager;
   end(outcome: Outcome): Promise<void>;
 }
 
-/** More would need more connections than there are. */
+/** More frames would need more connections than the pool has. */
 const MAX_FRAMES = 3;
 
-/** A program at work: an EntityManager that it keeps, and the transactions that it has open, inside each other. */
+/** A program at work: its EntityManager, and its open transactions, nested in each other. */
 export class Session {
   readonly orm: MikroORM;
   #em: SqlEntityManager;
@@ -43,12 +43,12 @@ export class Session {
     }
   }
 
-  /** Ends the innermost transaction. If it cannot be committed, it is rolled back. */
+  /** Ends the innermost transaction. Rolls it back if it cannot be committed. */
   async close(outcome: Outcome): Promise<void> {
     await this.#frames.pop()?.end(outcome);
   }
 
-  /** After an error: nobody knows what the EntityManager is worth, and a transaction is at its end. */
+  /** Ends the work after an error: the state of the EntityManager is undefined, and the transaction has failed. */
   async giveUp(): Promise<void> {
     const frame = this.#frames.pop();
     if (frame) {
@@ -87,7 +87,7 @@ export class Session {
 
 const ROLLBACK = new Error('rolled back on purpose');
 
-/** `em.transactional()`, whose callback runs until the frame is ended. */
+/** `em.transactional()`, whose callback runs until the frame ends. */
 async function callback(
   outer: SqlEntityManager,
   options: NonNullable<Parameters<SqlEntityManager['transactional']>[1]>,
@@ -135,7 +135,7 @@ async function begin(em: SqlEntityManager, options: object): Promise<Frame> {
   };
 }
 
-/** A transaction that ends in two phases, the second of which is another session's. */
+/** A two-phase transaction: another session commits it. */
 async function prepared(em: SqlEntityManager, options: object): Promise<Frame> {
   const [{ setting }] = await em.execute<[{ setting: string }]>(
     `select setting from pg_settings where name = 'max_prepared_transactions'`,
@@ -157,14 +157,14 @@ async function prepared(em: SqlEntityManager, options: object): Promise<Frame> {
         await em.rollback();
         throw error;
       }
-      // it is over for this session, which has nothing to commit or to roll back any more
+      // this session has nothing left to commit or to roll back
       await plain.end(outcome);
       await em.getConnection().execute(`${outcome} prepared '${name}'`);
     },
   };
 }
 
-/** A transaction of kysely's own. The ORM works in it if it is told to. */
+/** A transaction that kysely begins. The ORM works in it through an option. */
 async function kysely(outer: SqlEntityManager, isolation: Isolation | undefined): Promise<Frame> {
   const start = outer.getKysely().startTransaction();
   const transaction = await (isolation ? start.setIsolationLevel(isolation) : start).execute();
@@ -190,7 +190,7 @@ async function savepoint(outer: SqlEntityManager): Promise<Frame> {
   };
 }
 
-/** An EntityManager of the same ORM that works in a transaction, or in none. */
+/** An EntityManager of the same ORM, inside a transaction or outside. */
 export function within(em: SqlEntityManager, context: Transaction | undefined): SqlEntityManager {
   const fork = em.fork({ clear: true });
   fork.setTransactionContext(context as never);

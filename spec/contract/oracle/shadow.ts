@@ -10,11 +10,11 @@ function describeRows(given: unknown): string[] {
 }
 
 /**
- * Asks the database again whatever a driver with a cache is asked, in the same transaction, and compares the rows.
- * An EntityManager that has been at work for long merges them with what it knows, so that its entities do not tell.
+ * Repeats each query of a cached driver in the database, in the same transaction, and compares the rows. A long-lived
+ * EntityManager merges rows into known entities, so that its entities do not show a difference.
  */
 export class Shadow {
-  /** since they were last taken */
+  /** since they were last returned */
   #differences: string[] = [];
   #watches = false;
 
@@ -27,7 +27,7 @@ export class Shadow {
         const given = await cached.apply(driver, args);
         if (this.#watches) {
           const asked = await plain[method]!.apply(driver, args);
-          // whoever only asks whether there are any stops counting at one
+          // a query that only tests for existence stops counting at one
           const isMarked = method === 'count' && EXISTS in (args[2] ?? {});
           const [found, expected] = [given, asked].map(rows => describeRows(isMarked ? !!rows : rows));
           const isOrdered = Object.keys(args[2]?.orderBy ?? {}).length > 0;
@@ -40,7 +40,7 @@ export class Shadow {
     }
   }
 
-  /** The differences that came up while this ran. */
+  /** The differences found during this run. */
   async watch<T>(run: () => Promise<T>): Promise<{ result: T; differences: string[] }> {
     this.#differences = [];
     this.#watches = true;

@@ -40,7 +40,7 @@ const labels = v.of(
   ],
 );
 
-/** Entities that are unlike those of the blog. See `fixtures/shapes`. */
+/** Entities with other structures than those of the blog. See `fixtures/shapes`. */
 export const SHAPES = {
   Vehicle: { ...VEHICLE, isRoot: true, fields: { name } },
   Car: { ...VEHICLE, isRoot: true, fields: { name, doors } },
@@ -133,7 +133,7 @@ export const SHAPE_TOPICS: readonly (readonly Kind[])[] = [
   ['Stock', 'Placement', 'Item', 'Shelf'],
 ];
 
-/** A trigger that keeps numbers, and one that keeps remarks. */
+/** A trigger that maintains numbers, and one that maintains remarks. */
 export const SHAPE_TRIGGERS = `
 create function count_items() returns trigger language plpgsql as $$ begin
   update shelf set size = (select count(*) from placement where shelf_id = shelf.id)

@@ -8,9 +8,9 @@ import {
 } from '@mikro-orm/core';
 
 /**
- * Everything that a program could tell apart after a read, as lines of text: the result, with identities; every
- * entity in the identity map, with types, loaded state, order of collections and the snapshot that a flush compares
- * with; and what a flush would write now.
+ * Everything that a program can observe after a read, as lines of text: the result with identities; every entity in the
+ * identity map with its type, loaded state, order of collections and the snapshot for change sets; and the writes of a
+ * flush.
  */
 export function snapshot(em: EntityManager, result: unknown): string {
   const description = new Description();
@@ -19,7 +19,7 @@ export function snapshot(em: EntityManager, result: unknown): string {
   for (const entity of known) {
     description.of(entity);
   }
-  // describing an entity names others, which are described in turn
+  // describing an entity adds the entities that it refers to
   for (const entity of description.entities) {
     lines.push(
       description.ofEntity(entity),
@@ -29,7 +29,7 @@ export function snapshot(em: EntityManager, result: unknown): string {
   return [...lines, ...pendingChanges(em)].join('\n');
 }
 
-/** What a flush would write. */
+/** The writes of a flush. */
 export function pendingChanges(em: EntityManager): string[] {
   const work = em.getUnitOfWork();
   work.computeChangeSets();
@@ -42,7 +42,7 @@ export function pendingChanges(em: EntityManager): string[] {
   ];
 }
 
-/** A value as text that tells its type. */
+/** A value as text, with its type. */
 export function describeValue(value: unknown): string {
   return new Description().of(value);
 }

@@ -4,7 +4,7 @@ import { KINDS, type Kind, modelOf } from './model.js';
 import type { Topic } from './topics.js';
 import * as v from './values.js';
 
-/** SQL of the program's own. */
+/** A raw SQL statement. */
 export interface Statement {
   readonly kind: 'sql';
   readonly sql: string;
@@ -100,7 +100,7 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
 
 type Template = (typeof TEMPLATES)[number];
 
-/** What sets a column to anything that its type has, by way of a text. */
+/** Statements that set a column to any value of its type, given as text. */
 function literalTemplates(kind: Kind): Template[] {
   const { table, fields } = modelOf(kind);
   return Object.entries(fields).flatMap(([name, { literals }]): Template[] => {
@@ -136,9 +136,9 @@ function literalTemplates(kind: Kind): Template[] {
 
 const LITERALS = new Map(KINDS.map(kind => [kind, literalTemplates(kind)]));
 
-/** Those that speak of a table of the topic. */
+/** The statements on a table of the topic. */
 export function statements(topic: Topic): fc.Arbitrary<Statement> {
-  // mostly of what its queries compare
+  // mostly on the columns that its queries compare
   const focused = LITERALS.get(topic.focus)!.filter(([sql]) =>
     topic.properties.some(name => sql.includes(`"${name}"`)),
   );

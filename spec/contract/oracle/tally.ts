@@ -1,45 +1,45 @@
 import type { Cacheops, ReadCounts } from '../../../lib/index.js';
 
-/** What was done, and how much of it says anything. */
+/** Counts the steps, and how many of them are conclusive. */
 export class Tally {
   histories = 0;
-  /** how often histories went wrong, but just so without a cache, by what was wrong */
-  readonly quirks = new Map<string, number>();
+  /** number of histories that fail without a cache as well, by error */
+  readonly ormErrors = new Map<string, number>();
   steps = 0;
   reads = 0;
-  /** reads that were not compared, because transactions got in each other's way */
+  /** reads that were not compared, because of conflicting transactions */
   skipped = 0;
-  /** reads of which both ways said the same error */
+  /** reads that failed with the same error in both ways */
   failedReads = 0;
-  /** reads that the database failed, because of rows that the cached result has nothing to do with */
+  /** reads that failed in the database only, because of rows that are not in the cached result */
   unreadable = 0;
   writes = 0;
-  /** how often writes failed, by the name of the error */
+  /** number of failed writes, by the name of the error */
   readonly failures = new Map<string, number>();
 
   fail(name: string): void {
     this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
   }
 
-  quirk(message: string): void {
+  ormError(message: string): void {
     const what = message.split('\n')[0]!.replace(/\{.*/, '').trim();
-    this.quirks.set(what, (this.quirks.get(what) ?? 0) + 1);
+    this.ormErrors.set(what, (this.ormErrors.get(what) ?? 0) + 1);
   }
 
   describe(handles: readonly Cacheops[], milliseconds: number): string {
     const { hits, revalidated, misses, bypassed, refused } = total(handles);
     const failed = sumOf(this.failures);
     return [
-      `${this.histories} histories (${sumOf(this.quirks)} cut short by the ORM), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
-      `${this.reads} reads compared (${this.failedReads} errors alike, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
-      `${hits} hits (${revalidated} judged), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
+      `${this.histories} histories (${sumOf(this.ormErrors)} ended early by an ORM error), ${this.steps} steps in ${(milliseconds / 1000).toFixed(1)} s`,
+      `${this.reads} reads compared (${this.failedReads} equal errors, ${this.skipped} skipped, ${this.unreadable} failed by the database only)`,
+      `${hits} hits (${revalidated} revalidated), ${misses} misses (${refused} not stored), ${bypassed} not cached: ${percent(hitRate(handles))} hits`,
       `${this.writes} writes, ${percent(failed / this.writes)} failed (${list(this.failures)})`,
-      ...(process.env.ORACLE_QUIRKS ? [`cut short: ${list(this.quirks)}`] : []),
+      ...(process.env.ORACLE_QUIRKS ? [`ORM errors: ${list(this.ormErrors)}`] : []),
     ].join('\n      ');
   }
 }
 
-/** Of all queries that the driver was asked. */
+/** Hits as a share of all queries to the driver. */
 export function hitRate(handles: readonly Cacheops[]): number {
   const { hits, misses, bypassed } = total(handles);
   return hits / (hits + misses + bypassed);

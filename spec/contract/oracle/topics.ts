@@ -4,13 +4,13 @@ import { isCompared } from './conditions.js';
 import { type Kind, modelOf } from './model.js';
 import { SHAPE_TOPICS } from './shapes.js';
 
-/** What a history is about, so that its writes matter to its queries. */
+/** The subject of a history, so that its writes matter to its queries. */
 export interface Topic {
-  /** their rows have to do with each other */
+  /** entities with related rows */
   readonly kinds: readonly Kind[];
-  /** the one that most is about */
+  /** the entity used most */
   readonly focus: Kind;
-  /** of that one: what most conditions compare, and most writes set */
+  /** the properties that most conditions compare and most writes set */
   readonly properties: readonly string[];
 }
 
@@ -34,7 +34,7 @@ const KINDS: readonly (readonly Kind[])[] = [
   ...SHAPE_TOPICS,
 ];
 
-/** ORACLE_ABOUT=Measure,Bundle: only what has to do with one of these entities. */
+/** ORACLE_ABOUT=Measure,Bundle: only topics with one of these entities. */
 const ABOUT = process.env.ORACLE_ABOUT?.split(',');
 const chosen = KINDS.filter(kinds => !ABOUT || kinds.some(kind => ABOUT.includes(kind)));
 
@@ -61,7 +61,7 @@ export function kindsOf({ kinds, focus }: Topic): fc.Arbitrary<Kind> {
   return fc.constantFrom(...kinds, focus, focus);
 }
 
-/** The same, of those that can be written. */
+/** Any of them that can be written, the one in focus most often. */
 export function writableKindsOf({ kinds, focus }: Topic): fc.Arbitrary<Kind> {
   return fc.constantFrom(...[...kinds, focus, focus].filter(kind => !modelOf(kind).isReadOnly));
 }

@@ -1,8 +1,8 @@
 /**
- * Are two descriptions the same but for the order of what no order was asked for? Rows without an ORDER BY come as they
- * stand in the table, and an update of any column, or of none, may move one: that is no change of a result.
+ * Whether two descriptions are equal except for unspecified order. Without ORDER BY, rows come in table order, and any
+ * update may move a row: that does not change a result.
  *
- * @param isOrdered was the result itself asked for in an order?
+ * @param isOrdered whether the query orders its result
  */
 export function isSameSnapshot(found: string, expected: string, isOrdered: boolean): boolean {
   const [result, ...lines] = withoutNumbers(found).split('\n');
@@ -14,17 +14,23 @@ export function isSameSnapshot(found: string, expected: string, isOrdered: boole
   );
 }
 
-/** The same of rows as the driver gives them, each described by itself. */
+/** The same for the driver's rows, each described separately. */
 export function areSameRows(
   found: readonly string[],
   expected: readonly string[],
   isOrdered: boolean,
 ): boolean {
-  const [ours, theirs] = [found, expected].map(rows => rows.map(sortedParts)) as [string[], string[]];
-  return (isOrdered ? ours : ours.sort()).join('\n') === (isOrdered ? theirs : theirs.sort()).join('\n');
+  const [foundParts, expectedParts] = [found, expected].map(rows => rows.map(sortedParts)) as [
+    string[],
+    string[],
+  ];
+  return (
+    (isOrdered ? foundParts : foundParts.sort()).join('\n') ===
+    (isOrdered ? expectedParts : expectedParts.sort()).join('\n')
+  );
 }
 
-/** Entities are numbered in the order in which they turn up. */
+/** Entities are numbered in the order of their appearance. */
 function withoutNumbers(text: string): string {
   return text.replace(/#\d+ /g, '');
 }

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { Slug } from '../../../fixtures/legacy/slug.js';
 
-/** What a property may be set to, and how a condition may ask for it: often the same, but spelt otherwise. */
+/** Values for a property, and for conditions on it: often equal values in another spelling. */
 export interface Values {
   readonly stored: fc.Arbitrary<unknown>;
   readonly asked: fc.Arbitrary<unknown>;
 }
 
-/** Pools are small, so that conditions match, and values collide. */
+/** Pools are small, so that conditions match and values collide. */
 export const of = (...values: readonly unknown[]): Values => ({
   stored: fc.constantFrom(...values),
   asked: fc.constantFrom(...values),
@@ -18,7 +18,7 @@ export const spelt = (stored: readonly unknown[], asked: readonly unknown[]): Va
   asked: fc.constantFrom(...asked),
 });
 
-/** More ids than there are rows at first: some point at what is created later, or never. */
+/** More ids than initial rows: some refer to rows that are created later, or never. */
 export const ids = (last: number): Values => ({
   stored: fc.integer({ min: 1, max: last }),
   asked: fc.oneof(
@@ -60,7 +60,7 @@ export const instants = spelt(
 export const days = of('2000-01-31', '1999-12-31', '2024-02-29');
 export const moments = of(new Date('2024-03-31T02:30:00Z'), new Date('2024-01-01T00:00:00.600Z'));
 export const slugs = of(new Slug(['a', 'b']), new Slug(['x']));
-/** keys in the order in which the database keeps them */
+/** keys in the order that the database stores */
 export const settings = of(
   { size: 1, theme: 'dark' },
   { theme: 'light' },

@@ -1,13 +1,13 @@
 import { modelOf } from './model.js';
 import type { Query, Read } from './reads.js';
 
-/** How many ways there are to vary a read. */
+/** Number of ways to vary a read. */
 export const VARIANTS = 6;
 
 /**
- * A read that differs from another in one thing only.
+ * A read that differs from another in one respect.
  *
- * @param variant 0: it does not differ
+ * @param variant 0: no difference
  */
 export function vary(read: Read, variant: number): Read {
   if (variant === 0 || read.kind !== 'query' || read.how === 'countBy' || read.how === 'exists') {

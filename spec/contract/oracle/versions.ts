@@ -1,7 +1,7 @@
 import { type EntityMetadata, Type } from '@mikro-orm/core';
 
-/** An instant as a text that says what it is. */
-class Told extends Type<unknown, unknown> {
+/** An instant as text that names its type. */
+class LabelledInstant extends Type<unknown, unknown> {
   override convertToDatabaseValue(value: unknown): unknown {
     return typeof value === 'string' ? value.replace(/^at /, '') : value;
   }
@@ -16,8 +16,8 @@ class Told extends Type<unknown, unknown> {
 }
 
 /**
- * Releases of one program at work on the same tables and the same store, as while one is being replaced by
- * another. Property names, and thereby queries, are the same, but not always what they mean.
+ * Versions of one program on the same tables and the same store, as during a rolling update. Property names, and so
+ * queries, are the same, but their meaning may differ.
  */
 export type Version = (meta: EntityMetadata) => void;
 
@@ -44,12 +44,12 @@ const FILTERS: Changes = {
 
 const PROPERTIES: Changes = {
   Article(meta) {
-    // not there yet; the database has a default
+    // this version lacks it; the database has a default
     delete meta.properties.body;
     meta.properties.views.runtimeType = 'string';
-    meta.properties.publishedAt.type = Told;
+    meta.properties.publishedAt.type = LabelledInstant;
   },
-  // each is what the other was
+  // swaps two properties
   ArticleTranslation(meta) {
     meta.properties.title.fieldNames = ['body'];
     meta.properties.body.fieldNames = ['title'];
@@ -70,26 +70,26 @@ const PROPERTIES: Changes = {
   },
   Measure(meta) {
     meta.properties.big.runtimeType = 'string';
-    meta.properties.date.type = Told;
+    meta.properties.date.type = LabelledInstant;
     delete meta.properties.span;
   },
 };
 
-/** The table that the newer one has for its budgets. */
+/** The table for the budgets of the newer version. */
 export const CREATE_ALLOTMENT = `
 create table allotment (id serial primary key, amount numeric(8, 1) not null,
   project_id int not null unique references project on update cascade on delete cascade)`;
 
 export const VERSIONS: readonly Version[] = [
   () => {},
-  // a filter belongs to the query: with the others, the same entries are shared
+  // a filter is part of the query, so entries are shared with the other versions
   meta => FILTERS[meta.className]?.(meta as unknown as Meta),
   meta => PROPERTIES[meta.className]?.(meta as unknown as Meta),
-  // the first again, with settings of its own
+  // the first version again, with other settings
   () => {},
 ];
 
-/** Settings that come with the connections of a version, where it has connections of its own. */
+/** Connection settings of a version, where each version has its own connections. */
 export const OPTIONS: readonly string[] = [
   '',
   '-c application_name=oracle -c work_mem=1MB',

@@ -7,7 +7,7 @@ import type { Database } from './databases.js';
 import { brief } from './describe_step.js';
 import { difference } from './difference.js';
 import { type History, type ReadStep, SESSIONS, type Step, type WriteStep } from './history.js';
-import { Backstage, ObservedStore, type Stopped } from './observed_store.js';
+import { ObservedStore, SharedState, type Stopped } from './observed_store.js';
 import { initialise, prepare } from './orms.js';
 import { performRead } from './perform_read.js';
 import { performWrite } from './perform_write.js';
@@ -21,25 +21,25 @@ import { isSameSnapshot } from './unordered.js';
 import { vary } from './vary.js';
 import { VERSIONS } from './versions.js';
 
-/** The database and the cache disagree, or something happened that nobody expected. */
+/** The database and the cache disagree, or an unexpected error occurred. */
 export class Disagreement extends Error {}
 
 interface Parts {
   readonly database: Database;
   /** with a cache, as in several processes, each of another version */
   readonly orms: readonly MikroORM[];
-  /** without one: for each of them, one of its version */
-  readonly judges: readonly MikroORM[];
+  /** without a cache, one of each version */
+  readonly references: readonly MikroORM[];
   readonly backend: Backend | undefined;
-  readonly backstage: Backstage;
+  readonly shared: SharedState;
   readonly shadow: Shadow;
 }
 
-/** One of the ORMs asks the database again now and then, by itself. */
+/** One of the ORMs audits itself now and then. */
 const AUDITED = 1;
 const AUDIT = { audit: { share: 0.1 } };
 
-/** After so long, in milliseconds, a step is taken to wait for a slow reader. */
+/** A step that takes longer, in milliseconds, is assumed to wait for a slow reader. */
 const PATIENCE = 200;
 
 /** ORMs with a cache, and as many without, on the same database. */
@@ -59,23 +59,23 @@ export class World {
     }
   }
 
-  /** @param backend left out, no ORM has a cache */
+  /** @param backend if omitted, no ORM has a cache */
   static async create(database: Database, backend?: Backend): Promise<World> {
     await prepare(database);
-    const backstage = new Backstage();
+    const shared = new SharedState();
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
-    const judges: MikroORM[] = [];
+    const references: MikroORM[] = [];
     for (const i of VERSIONS.keys()) {
       const cache =
         backend &&
-        cacheops({ store: new ObservedStore(backend.storeOf(i), backstage), ...(i === AUDITED && AUDIT) });
+        cacheops({ store: new ObservedStore(backend.storeOf(i), shared), ...(i === AUDITED && AUDIT) });
       const orm = await initialise(database, i, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
-      judges.push(await initialise(database, i));
+      references.push(await initialise(database, i));
     }
-    return new World({ database, orms, judges, backend, backstage, shadow });
+    return new World({ database, orms, references, backend, shared, shadow });
   }
 
   get handles(): Cacheops[] {
@@ -88,7 +88,7 @@ export class World {
     for (const step of steps) {
       onStep(step);
       this.tally.steps++;
-      await this.#unlessItWaits(this.#step(step, queries));
+      await this.#waitFor(this.#step(step, queries));
       await this.#idle();
       this.#checkErrors();
     }
@@ -98,12 +98,12 @@ export class World {
 
   async close(): Promise<void> {
     await this.#end();
-    const { database, orms, judges } = this.#parts;
-    await Promise.all([...orms, ...judges].map(orm => orm.close(true)));
+    const { database, orms, references } = this.#parts;
+    await Promise.all([...orms, ...references].map(orm => orm.close(true)));
     await database.end();
   }
 
-  /** All queries once more, when everything has come to rest. */
+  /** Repeats all queries after all work has ended. */
   async #audit(queries: readonly Read[]): Promise<void> {
     for (const session of this.#sessions) {
       for (const read of queries) {
@@ -128,10 +128,10 @@ export class World {
       case 'go on':
         return this.#goOn();
       case 'hold':
-        this.#parts.backstage[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
+        this.#parts.shared[step.what === 'fills' ? 'holdsFills' : 'holdsSettles'] = true;
         return;
       case 'evict': {
-        const keys = [...this.#parts.backstage.keys];
+        const keys = [...this.#parts.shared.keys];
         for (const n of step.keys) {
           if (keys.length > 0) {
             await this.#parts.backend?.evict(keys[n % keys.length]!);
@@ -153,7 +153,7 @@ export class World {
     }
   }
 
-  /** By EntityManagers that know nothing yet, so that everything about their results can be compared. */
+  /** Reads with new EntityManagers, so that everything about their results can be compared. */
   async #readFresh(session: Session, read: Read): Promise<boolean> {
     const { context } = session;
     const cached = await readAndDescribe(
@@ -161,19 +161,19 @@ export class World {
       read,
       this.#parts.backend !== undefined,
     );
-    const plain = await readAndDescribe(within(this.#judgeOf(session).em, context), read, false);
+    const plain = await readAndDescribe(within(this.#referenceOf(session).em, context), read, false);
     if (isConflictOf(cached) || isConflictOf(plain)) {
       this.tally.skipped++;
       return true;
     }
     if ('error' in cached && 'error' in plain) {
       this.tally.failedReads++;
-      // the first error has ended the transaction, so that the second is another one
+      // the first error has ended the transaction, so the second error differs
       if (context) {
         return true;
       }
     }
-    // a row that cannot be in the result is no reason to ask anew, even if the database fails to read it
+    // the database may fail on a row that cannot be in the result; the cache need not ask again because of it
     if (!('error' in cached) && 'error' in plain && isUnreadable(plain.error)) {
       this.tally.unreadable++;
       return true;
@@ -190,7 +190,7 @@ ${difference(found, expected)}`,
     return 'error' in cached;
   }
 
-  /** By the EntityManager that the session has been working with: rows are compared, and what it would write. */
+  /** Reads with the session's own EntityManager: compares the rows, and the writes of a flush. */
   async #readOwn({ em }: Session, read: Read): Promise<boolean> {
     const clean = pendingChanges(em).length === 0;
     const { result, differences } = await this.#parts.shadow.watch(() =>
@@ -221,7 +221,7 @@ ${difference(found, expected)}`,
     if ('error' in result) {
       this.tally.fail(nameOf(result.error));
       if (!isOrdinary(result.error)) {
-        throw new Disagreement(`A write failed in a way that nobody expected: ${result.error}`, {
+        throw new Disagreement(`A write failed unexpectedly: ${result.error}`, {
           cause: result.error,
         });
       }
@@ -230,17 +230,19 @@ ${difference(found, expected)}`,
   }
 
   async #startSlowReader(index: number, read: Read): Promise<void> {
-    // with one session, it would read what others have not committed
+    // in a single session, it would read uncommitted changes of other programs
     if (this.#parts.database.isSingle) {
       return;
     }
     const em = within(this.#sessions[index]!.em, undefined);
     const reading = () => attempt(() => performRead(em, read, this.#parts.backend !== undefined));
-    this.#slow.push(await this.#parts.backstage.stopAfterLease(reading));
+    this.#slow.push(await this.#parts.shared.stopAfterLease(reading));
   }
 
-  /** Who misses what a slow reader is about to ask for waits for its answer: then it has been slow for long enough. */
-  async #unlessItWaits(work: Promise<void>): Promise<void> {
+  /**
+   * Waits for the work. If it takes long, it waits for a slow reader of the same query: then the slow reader goes on.
+   */
+  async #waitFor(work: Promise<void>): Promise<void> {
     if (this.#slow.length > 0) {
       const isWaiting = await Promise.race([work.then(() => false), setTimeout(PATIENCE, true)]);
       if (isWaiting) {
@@ -251,14 +253,14 @@ ${difference(found, expected)}`,
   }
 
   async #goOn(): Promise<void> {
-    await this.#parts.backstage.release();
+    await this.#parts.shared.release();
     for (const { gate, done } of this.#slow.splice(0)) {
       gate.open();
       await done;
     }
   }
 
-  /** The cache has no reason to fail, nor to find that it has been wrong where nobody else does. */
+  /** The cache must not fail, nor report a mismatch that no comparison finds. */
   #checkErrors(): void {
     const [mismatch] = this.#mismatches.splice(0);
     if (mismatch) {
@@ -272,24 +274,24 @@ ${difference(found, expected)}`,
     }
   }
 
-  /** What goes on in the background comes to its end, so that a history goes the same way each time. */
+  /** Waits for background work, so that a history always runs the same way. */
   async #idle(): Promise<void> {
-    // what asks the database for itself may wait for the one session that there is
+    // background queries may wait for the only session
     if (this.#parts.database.isSingle && this.#sessions.some(({ context }) => context)) {
       return;
     }
     await Promise.all(this.handles.map(handle => handle.idle()));
   }
 
-  /** Who makes a step. Where all share one session, it is whoever has a transaction open. */
+  /** The session that makes a step. If all share one database session, it is the one with an open transaction. */
   #actor(index: number): Session {
     const open = this.#parts.database.isSingle && this.#sessions.find(({ context }) => context);
     return open || this.#sessions[index]!;
   }
 
   /**
-   * A second transaction needs a second session. And entities that were loaded before a transaction of `em.begin()` are
-   * in it, while those that a callback has been given may ask outside of it, and wait for themselves.
+   * A second transaction needs a second database session. Entities loaded before `em.begin()` join its transaction.
+   * Entities loaded before a callback may query outside its transaction, and block on it.
    */
   async #open(session: Session, how: Opening, isolation: Isolation | undefined): Promise<void> {
     if (!this.#parts.database.isSingle) {
@@ -299,8 +301,8 @@ ${difference(found, expected)}`,
     }
   }
 
-  #judgeOf({ orm }: Session): MikroORM {
-    return this.#parts.judges[this.#parts.orms.indexOf(orm)]!;
+  #referenceOf({ orm }: Session): MikroORM {
+    return this.#parts.references[this.#parts.orms.indexOf(orm)]!;
   }
 
   async #end(): Promise<void> {
@@ -309,12 +311,12 @@ ${difference(found, expected)}`,
       await session.abandon();
     }
     await this.#idle();
-    await this.#parts.backstage.reset();
+    await this.#parts.shared.reset();
   }
 
   async #reset(): Promise<void> {
     await this.#end();
-    await this.#parts.judges[0]!.em.getConnection().executeDump(RESET);
+    await this.#parts.references[0]!.em.getConnection().executeDump(RESET);
     if (this.#parts.backend) {
       // keeps the stamp of the catalog, which has not changed
       await getCacheops(this.#parts.orms[0]!).invalidateAll();
@@ -343,7 +345,7 @@ function describeAttempt(result: Attempt): string {
     : String(result.value);
 }
 
-/** An audit may wait for a lock in vain, and come upon what cannot be read, as any other query. */
+/** An audit may fail on a lock timeout or an unreadable value, like any other query. */
 function isOfTheDatabase({ operation, error }: ErrorEvent): boolean {
   return operation === 'audit' && (isConflict(error) || isUnreadable(error));
 }

@@ -6,7 +6,7 @@ import { changes, type Data, plain, rowOf, settable, simple } from './rows.js';
 import { type Statement, statements } from './statements.js';
 import { type Topic, writableKindsOf } from './topics.js';
 
-/** A write, as it can be made through any EntityManager. */
+/** A write that any EntityManager can make. */
 export type Write =
   | Create
   | Edit
@@ -23,7 +23,7 @@ export type Write =
   | { readonly kind: 'truncate'; readonly entity: Kind }
   | Statement;
 
-/** What the unit of work does, at once or whenever it is flushed. */
+/** A write of the unit of work, at once or at a later flush. */
 export interface Create {
   readonly kind: 'create';
   readonly entity: Kind;
@@ -31,7 +31,7 @@ export interface Create {
   readonly flush: boolean;
 }
 
-/** Of some entity that the EntityManager knows, however long ago it was loaded, or of one that is loaded first. */
+/** Changes a known entity, loaded at any time before, or one that is loaded first. */
 export interface Edit {
   readonly kind: 'edit';
   readonly entity: Kind;
@@ -43,7 +43,7 @@ export interface Edit {
 export interface Remove {
   readonly kind: 'remove';
   readonly entity: Kind;
-  /** a number picks one that is known; a key makes a reference */
+  /** a number picks a known entity; a key makes a reference */
   readonly pick: number | Where;
   readonly flush: boolean;
 }
@@ -59,7 +59,7 @@ export interface ListEdit {
   readonly flush: boolean;
 }
 
-/** Who sends it. */
+/** The interface that sends a write. */
 export type Via = 'em' | 'builder' | 'kysely';
 
 export interface Insert {
@@ -90,11 +90,11 @@ export interface Upsert {
   readonly entity: Kind;
   readonly rows: readonly Data[];
   readonly ignore: boolean;
-  /** of the EntityManager: what is done where there is such a row already */
+  /** of the EntityManager: how to handle an existing row */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** One row once more, with some of it changed. */
+/** Clones a row, with some properties changed. */
 export interface Clone {
   readonly kind: 'clone';
   readonly entity: Kind;
@@ -102,7 +102,7 @@ export interface Clone {
   readonly data: Data;
 }
 
-/** Rows once more, by one statement of the query builder. */
+/** Copies rows by one statement of the query builder. */
 export interface Copy {
   readonly kind: 'copy';
   readonly entity: Kind;
@@ -115,7 +115,7 @@ const flush = fc.oneof(
   { weight: 3, arbitrary: fc.constant(true) },
   { weight: 1, arbitrary: fc.constant(false) },
 );
-/** Query builders know one table each. */
+/** A query builder knows only one table. */
 const via = (kind: Kind) =>
   modelOf(kind).isSplit ? fc.constant<Via>('em') : fc.constantFrom<Via>('em', 'em', 'builder', 'kysely');
 
@@ -147,7 +147,7 @@ export function writes(topic: Topic): fc.Arbitrary<Write> {
       weight: 1,
       arbitrary: record({ kind: fc.constant('truncate' as const), entity: concrete }),
     },
-    // what stands at a border comes there by SQL only
+    // only SQL writes boundary values
     { weight: hasBorders(topic) ? 16 : 4, arbitrary: statements(topic) },
   );
 }
@@ -179,7 +179,7 @@ function remove(entity: Kind): fc.Arbitrary<Remove> {
   return record<Remove>({
     kind: fc.constant('remove'),
     entity: fc.constant(entity),
-    // a reference to it would not know which table it is in
+    // a reference does not know the table of its row
     pick: modelOf(entity).isRoot ? pick : fc.oneof(pick, keyOf(entity)),
     flush,
   });
@@ -225,7 +225,7 @@ function update(entity: Kind, via: Via, topic: Topic): fc.Arbitrary<Update> {
         arbitrary:
           via === 'em' ? simple(entity, changes(entity, topic)) : plain(entity, changes(entity, topic)),
       },
-      // the database passes keys on to other tables
+      // the database cascades keys to other tables
       { weight: 1, arbitrary: keyData },
     ),
   });
@@ -283,12 +283,12 @@ function clone(entity: Kind, topic: Topic): fc.Arbitrary<Clone> {
     kind: fc.constant('clone'),
     entity: fc.constant(entity),
     where: keyOf(entity),
-    // what has no key of its own to be given needs another one
+    // a clone with a natural key needs another key
     data: natural ? fc.tuple(keyOf(entity), data).map(([key, rest]) => ({ ...key, ...rest })) : data,
   });
 }
 
-/** Rows can be copied where the database gives them their keys. */
+/** Rows can be copied if the database generates their keys. */
 function isCopied(kind: Kind): boolean {
   const { natural, isSplit, isReadOnly, isAbstract, table } = modelOf(kind);
   return !natural && !isSplit && !isReadOnly && !isAbstract && table !== 'being' && table !== 'content';

@@ -1,29 +1,29 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
 import { until } from '../../support/until.js';
-import { hearReads, sourced } from '../processes/open.js';
+import { sourced, trackReads } from '../processes/open.js';
 import { Article, entities } from '../processes/schema.js';
 
 /** An ORM whose store may fail. */
 export interface Subject {
   readonly orm: MikroORM;
-  /** The version of a row, and whether the cache has told it. */
+  /** The version of a row, and whether it came from the cache. */
   look(row: number): Promise<{ version: number; hit: boolean }>;
-  /** Makes the next version of a row. */
+  /** Writes the next version of a row. */
   bump(row: number): Promise<number>;
-  /** Looks until the cache tells the version. All versions that were seen until then, in their order. */
+  /** Looks until the version comes from the cache. Returns all versions seen until then, in their order. */
   lookUntilHit(row: number): Promise<number[]>;
-  /** how often the store has failed */
+  /** number of store failures */
   failures(): number;
   close(): Promise<void>;
 }
 
-/** So patient that only a server that never comes fails a test. */
+/** So long that only a server that never recovers fails a test. */
 const PATIENCE = 20_000;
 
 export async function openSubject(clientUrl: string, options: CacheopsOptions): Promise<Subject> {
   const orm = await MikroORM.init({ clientUrl, entities, extensions: [cacheops(options)] });
-  hearReads(orm);
+  trackReads(orm);
 
   async function look(row: number) {
     const { answer, hit } = await sourced(() => orm.em.fork().findOneOrFail(Article, row));

@@ -1,17 +1,17 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 
-/** The way from an ORM to its store, which can be disturbed. */
+/** A connection from an ORM to its store, which can be disturbed. */
 export interface Wire {
   readonly url: string;
   /**
-   * - `pass`: what both sides say goes on
-   * - `stall`: it waits until it passes again
-   * - `refuse`: there is no connection, and those that come are ended
-   * - `garble`: the server is heard, but not understood
+   * - `pass`: everything is forwarded
+   * - `stall`: data wait until the wire passes again
+   * - `refuse`: connections are closed, and new ones as well
+   * - `garble`: the server's answers are unreadable
    */
   mode: 'pass' | 'stall' | 'refuse' | 'garble';
-  /** Ends the connection once the server has answered so many bytes from now on. */
+  /** Closes the connection after this many further bytes from the server. */
   cutAfter(bytes: number): void;
   stop(): Promise<void>;
 }

@@ -5,17 +5,17 @@ import { inLanes } from './lanes.js';
 import { sourced } from './open.js';
 import { views } from './views.js';
 
-/** What came of comparing answers with the database while nobody wrote. */
+/** Result of a comparison with the database while no process writes. */
 export interface Audit {
   readonly reads: number;
   readonly hits: number;
-  /** the longest that a read took, in milliseconds */
+  /** the longest time that a read took, in milliseconds */
   readonly slowest: number;
-  /** answers that the database does not give */
+  /** answers that differ from the database's */
   readonly stale: readonly string[];
 }
 
-/** Asks every query about these rows, of the cache and past it. */
+/** Asks every query about these rows, cached and uncached. */
 export async function audit(em: SqlEntityManager, rows: readonly number[]): Promise<Audit> {
   const cache = getCacheops(em);
   const stale: string[] = [];

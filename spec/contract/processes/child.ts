@@ -2,13 +2,13 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type Deferred, deferred } from '../../support/deferred.js';
-import type { News, Order } from './messages.js';
+import type { Order, Report } from './messages.js';
 import type { Place } from './open.js';
 import type { Step } from './steps.js';
 
 const PROGRAM = fileURLToPath(new URL('./program.js', import.meta.url));
 
-/** Another process with an ORM of its own. It ends with this one at the latest. */
+/** Another process with its own ORM. It ends no later than this process. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #exit: Promise<unknown>;
@@ -26,17 +26,17 @@ export class Child implements AsyncDisposable {
   private constructor(process: ChildProcess) {
     this.#process = process;
     this.#exit = once(process, 'exit').then(() => this.#gone());
-    process.on('message', (news: News) => this.#hear(news));
+    process.on('message', (report: Report) => this.#handle(report));
   }
 
-  /** Does it from beginning to end. */
+  /** Runs a task to its end. */
   async do<T>(task: string, ...args: readonly unknown[]): Promise<T> {
     const run = this.#newRun<T>({ task, args, stepwise: false });
     await run.next();
     return run.answer;
   }
 
-  /** Does it step by step: nothing happens until {@link Run.next} is called. */
+  /** Runs a task step by step: it stops before each step until {@link Run.next} is called. */
   stepwise<T>(task: string, ...args: readonly unknown[]): Run<T> {
     return this.#newRun<T>({ task, args, stepwise: true });
   }
@@ -45,19 +45,19 @@ export class Child implements AsyncDisposable {
     return this.#process.pid!;
   }
 
-  /** Resolves when it has, in whatever way. */
+  /** Resolves when the process has ended, in any way. */
   get ended(): Promise<unknown> {
     return this.#exit;
   }
 
-  /** It dies between two steps. */
+  /** Kills the process between two steps. */
   async kill(): Promise<void> {
     this.#dying = true;
     this.#process.kill('SIGKILL');
     await this.#killed();
   }
 
-  /** All take the step that they stand before, and it dies before it has heard what came of it. */
+  /** Sends all pending steps, and kills the process before it gets the answers. */
   async dieTakingStep(): Promise<void> {
     this.#dying = true;
     this.#process.send({ kind: 'die' } satisfies Order);
@@ -75,7 +75,9 @@ export class Child implements AsyncDisposable {
   async #killed(): Promise<void> {
     await this.#exit;
     if (this.#process.signalCode !== 'SIGKILL') {
-      throw new Error(`It ended by ${this.#process.signalCode ?? this.#process.exitCode}, not by SIGKILL.`);
+      throw new Error(
+        `The process ended by ${this.#process.signalCode ?? this.#process.exitCode}, not by SIGKILL.`,
+      );
     }
   }
 
@@ -87,29 +89,29 @@ export class Child implements AsyncDisposable {
     return run;
   }
 
-  #hear(news: News): void {
-    if (news.kind === 'ready') {
+  #handle(report: Report): void {
+    if (report.kind === 'ready') {
       this.#ready.resolve();
       return;
     }
-    const run = this.#runs.get(news.id)!;
-    switch (news.kind) {
+    const run = this.#runs.get(report.id)!;
+    switch (report.kind) {
       case 'stop':
-        run.stopped(news.step);
+        run.stopped(report.step);
         break;
       case 'end':
-        this.#runs.delete(news.id);
-        run.ended(news.answer);
+        this.#runs.delete(report.id);
+        run.ended(report.answer);
         break;
       case 'failure':
-        this.#runs.delete(news.id);
-        run.failed(new Error(news.message));
+        this.#runs.delete(report.id);
+        run.failed(new Error(report.message));
     }
   }
 
   #gone(): void {
     const { signalCode, exitCode } = this.#process;
-    const error = new Error(`The process has ended by ${signalCode ?? exitCode}.`);
+    const error = new Error(`The process ended by ${signalCode ?? exitCode}.`);
     this.#ready.reject(error);
     if (!this.#dying) {
       for (const run of this.#runs.values()) {
@@ -128,14 +130,14 @@ export class Run<T> {
 
   constructor(proceed: (isFirst: boolean) => void) {
     this.#proceed = proceed;
-    this.#answer.promise.catch(() => {}); // whoever waits for its next step hears of it
+    this.#answer.promise.catch(() => {}); // a caller of `next()` gets the error
   }
 
   get answer(): Promise<T> {
     return this.#answer.promise;
   }
 
-  /** Takes the step that it stands before. Resolves with the one that it stands before then; without, at its end. */
+  /** Takes the pending step. Resolves with the next pending step, or `undefined` at the end. */
   async next(): Promise<Step | undefined> {
     if (this.#state === 'ended') {
       return undefined;
@@ -145,18 +147,18 @@ export class Run<T> {
     return this.#next.promise;
   }
 
-  /** @throws Error if it ends without coming to that step */
+  /** @throws Error if the run ends before that step */
   async upTo(step: Step): Promise<void> {
     for (let at = await this.next(); at !== step; at = await this.next()) {
       if (at === undefined) {
-        throw new Error(`It has ended without a step '${step}'.`);
+        throw new Error(`The run ended without a step '${step}'.`);
       }
     }
   }
 
   async toTheEnd(): Promise<T> {
     while (await this.next()) {
-      // on
+      // take all remaining steps
     }
     return this.answer;
   }

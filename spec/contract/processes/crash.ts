@@ -4,7 +4,9 @@ import type { Setting } from './setting.js';
 import type { Step } from './steps.js';
 import { bumps, type Sight } from './tasks.js';
 
-/** When a writer dies: before a step, or *taking* it: it has been sent off, and its answer is never heard. */
+/**
+ * The moment of a writer's death: before a step, or *taking* it: the step is sent, and its answer is never received.
+ */
 export interface Moment {
   readonly step: Step;
   readonly taking: boolean;
@@ -21,32 +23,35 @@ export function describeMoment({ step, taking }: Moment): string {
 
 export interface Crash {
   readonly moment: Moment;
-  /** each of them has a writer, in a process that they share */
+  /** each row has its own writer; the writers share a process */
   readonly rows: readonly number[];
 }
 
 export interface Aftermath {
-  /** versions that are older than what the database had said before they were asked for, or that never were */
+  /** versions older than the database's at the start of the read, or never committed */
   readonly wrong: readonly string[];
-  /** writers whose transaction the database has committed */
+  /** number of writers whose transaction was committed */
   readonly committed: number;
-  /** reads after the crash */
+  /** number of reads after the crash */
   readonly reads: number;
   readonly hits: number;
-  /** the longest that one of them took, in milliseconds */
+  /** the longest time that one of them took, in milliseconds */
   readonly slowest: number;
 }
 
-/** The query whose answer is in the cache, and the one whose answer is about to be. */
+/** The query whose answer is cached, and the query whose answer is about to be stored. */
 const CACHED = 'by key';
 const SLOW = 'by category';
 
-/** A bound for how soon rows are cached again, in milliseconds: the arbiter asks after 1 s, the rest is patience. */
+/**
+ * Time limit for rows to be cached again, in milliseconds: readers ask for a writer's status after 1 s, the rest is
+ * tolerance.
+ */
 const RESUMED_WITHIN = 20_000;
 
 /**
- * Writers die by a real SIGKILL of their process, while their rows are in the cache, and while a reader in another
- * process is about to store what it read before. Then that process and this one read until all rows are cached again.
+ * Kills writers with SIGKILL while their rows are cached, and while a reader in another process is about to store what
+ * it read before. Then that process and this one read until all rows are cached again.
  */
 export async function runCrash(setting: Setting, reader: Child, { moment, rows }: Crash): Promise<Aftermath> {
   const writer = await setting.child();
@@ -63,25 +68,25 @@ export async function runCrash(setting: Setting, reader: Child, { moment, rows }
 
   const wrong: string[] = [];
   const seen: Sight[] = [];
-  const look = async (who: Pick<Child, 'do'>): Promise<boolean> => {
+  const look = async (participant: Pick<Child, 'do'>): Promise<boolean> => {
     const floors = await setting.storedVersions(rows);
-    const sights = await who.do<Sight[]>('lookAtAll', [CACHED, SLOW], rows);
+    const sights = await participant.do<Sight[]>('lookAtAll', [CACHED, SLOW], rows);
     seen.push(...sights);
     const old = sights.filter(({ id, version }) => version < floors.get(id)!);
     wrong.push(
-      ...old.map(sight => `${describe(moment, sight)}, when it was ${floors.get(sight.id)} already`),
+      ...old.map(sight => `${describe(moment, sight)}, but ${floors.get(sight.id)} was committed before`),
     );
     return sights.every(({ hit }) => hit);
   };
   await look(setting);
   await Promise.all(slow.map(reading => reading.toTheEnd()));
-  for (const who of [reader, setting]) {
-    await until(() => look(who), { timeout: RESUMED_WITHIN, interval: 600 });
+  for (const participant of [reader, setting]) {
+    await until(() => look(participant), { timeout: RESUMED_WITHIN, interval: 600 });
   }
 
   const after = await setting.storedVersions(rows);
-  const invented = seen.filter(({ id, version }) => version > after.get(id)!);
-  wrong.push(...invented.map(sight => `${describe(moment, sight)}, which was never committed`));
+  const uncommitted = seen.filter(({ id, version }) => version > after.get(id)!);
+  wrong.push(...uncommitted.map(sight => `${describe(moment, sight)}, which was never committed`));
   return {
     wrong,
     committed: rows.filter(row => after.get(row) !== before.get(row)).length,

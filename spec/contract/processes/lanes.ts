@@ -1,4 +1,4 @@
-/** Works on items, a few at a time, in their order. The first error ends all lanes. */
+/** Processes items in their order, a few at a time. The first error ends all lanes. */
 export async function inLanes<T>(
   lanes: number,
   items: Iterable<T>,
@@ -19,7 +19,7 @@ export async function inLanes<T>(
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
-/** A number that may be set from outside, for longer runs. */
+/** A number that the environment can override, for longer runs. */
 export function countFrom(variable: string, otherwise: number): number {
   const count = Number(process.env[variable] ?? otherwise);
   if (!Number.isInteger(count) || count < 1) {

@@ -1,8 +1,8 @@
 import type { Step } from './steps.js';
 
-/** What a child process is told. */
+/** A message to a child process. */
 export type Order =
-  /** Do this, and if it is `stepwise`, stop before every step. */
+  /** Runs a task. If `stepwise`, it stops before every step. */
   | {
       readonly kind: 'run';
       readonly id: number;
@@ -10,13 +10,13 @@ export type Order =
       readonly args: readonly unknown[];
       readonly stepwise: boolean;
     }
-  /** Take the step that it stands before. */
+  /** Takes the pending step. */
   | { readonly kind: 'go'; readonly id: number }
-  /** Have all take the step that they stand before, and die in the same breath: no answer is heard any more. */
+  /** Takes all pending steps and kills the process at once, before any answer arrives. */
   | { readonly kind: 'die' };
 
-/** What it tells. */
-export type News =
+/** A message from a child process. */
+export type Report =
   | { readonly kind: 'ready' }
   | { readonly kind: 'stop'; readonly id: number; readonly step: Step }
   | { readonly kind: 'end'; readonly id: number; readonly answer: unknown }

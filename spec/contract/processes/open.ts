@@ -8,23 +8,23 @@ import type { Rule } from '../chaos/broken.js';
 import { entities } from './schema.js';
 import { SteppedStore } from './stepped_store.js';
 
-/** Which database and which Redis processes share. */
+/** The database and the Redis that processes share. */
 export interface Place {
   readonly database: string;
-  /** URL, or options of ioredis that JSON can carry */
+  /** URL, or ioredis options as JSON */
   readonly redis: string | RedisOptions;
   readonly prefix: string;
   /** see {@link SteppedStore} */
-  readonly dawdle?: number;
+  readonly maxDelay?: number;
   /**
-   * How long the store is waited for, in milliseconds. By default 10 s: so patient that a busy machine is not taken for
-   * an outage, during which other promises hold.
+   * Store timeout, in milliseconds. Default: 10 s, so that a busy machine does not count as an outage, which has weaker
+   * promises.
    */
   readonly storeTimeout?: number;
   readonly onStoreFailure?: 'degrade' | 'throw';
   /** see {@link CacheopsOptions} */
   readonly retryAfter?: number;
-  /** what other processes break: see `chaos/broken.ts` */
+  /** the rule that other processes break: see `chaos/broken.ts` */
   readonly broken?: Rule | undefined;
 }
 
@@ -33,9 +33,9 @@ export interface Opened extends AsyncDisposable {
   readonly store: RedisStore;
 }
 
-const heard = new AsyncLocalStorage<ReadEvent[]>();
+const readEvents = new AsyncLocalStorage<ReadEvent[]>();
 
-export async function openOrm({ database, redis, prefix, dawdle, ...place }: Place): Promise<Opened> {
+export async function openOrm({ database, redis, prefix, maxDelay, ...place }: Place): Promise<Opened> {
   const store = new RedisStore(redis as RedisSource, {
     prefix,
     commandTimeout: place.storeTimeout ?? 10_000,
@@ -48,9 +48,9 @@ export async function openOrm({ database, redis, prefix, dawdle, ...place }: Pla
     clientUrl: database,
     entities,
     pool: { max: 12 },
-    extensions: [cacheops({ store: new SteppedStore(store, dawdle), profiles: {}, ...policy })],
+    extensions: [cacheops({ store: new SteppedStore(store, maxDelay), profiles: {}, ...policy })],
   });
-  hearReads(orm);
+  trackReads(orm);
   return {
     orm,
     store,
@@ -61,16 +61,16 @@ export async function openOrm({ database, redis, prefix, dawdle, ...place }: Pla
   };
 }
 
-/** Has {@link sourced} know of an ORM's reads. */
-export function hearReads(orm: MikroORM): void {
-  getCacheops(orm).events.on('read', event => heard.getStore()?.push(event));
+/** Makes {@link sourced} track an ORM's reads. */
+export function trackReads(orm: MikroORM): void {
+  getCacheops(orm).events.on('read', event => readEvents.getStore()?.push(event));
 }
 
-/** What a read was answered, whether all of the answer came from the cache, and how long it took in milliseconds. */
+/** The answer of a read, whether all of it came from the cache, and its duration in milliseconds. */
 export async function sourced<T>(read: () => Promise<T>): Promise<{ answer: T; hit: boolean; took: number }> {
   const events: ReadEvent[] = [];
   const began = performance.now();
-  const answer = await heard.run(events, read);
+  const answer = await readEvents.run(events, read);
   const took = performance.now() - began;
   return { answer, hit: events.length > 0 && events.every(({ source }) => source === 'cache'), took };
 }

@@ -1,5 +1,5 @@
 /**
- * A process that reads and writes as its parent tells it to, and that may be killed at any step.
+ * A process that reads and writes on its parent's orders, and may be killed at any step.
  *
  * Argument: a {@link Place} as JSON.
  */
@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { deferred } from '../../support/deferred.js';
 import { type Gate, gate } from '../../support/gate.js';
 import { breakRule } from '../chaos/broken.js';
-import type { News, Order } from './messages.js';
+import type { Order, Report } from './messages.js';
 import { openOrm, type Place } from './open.js';
 import { followed, type Step, type Steps } from './steps.js';
 import { tasks } from './tasks.js';
@@ -33,17 +33,17 @@ process.on('message', (order: Order) => {
       die();
   }
 });
-tell({ kind: 'ready' });
+send({ kind: 'ready' });
 
 async function run({ id, task, args, stepwise }: Order & { kind: 'run' }): Promise<void> {
   try {
-    tell({ kind: 'end', id, answer: await (stepwise ? runStepwise(id, task, args) : perform(task, args)) });
+    send({ kind: 'end', id, answer: await (stepwise ? runStepwise(id, task, args) : perform(task, args)) });
   } catch (error) {
-    tell({ kind: 'failure', id, message: error instanceof Error ? error.stack! : String(error) });
+    send({ kind: 'failure', id, message: error instanceof Error ? error.stack! : String(error) });
   }
 }
 
-/** Ends when nothing goes on in the background either. */
+/** Ends when background work has ended as well. */
 async function runStepwise(id: number, task: string, args: readonly unknown[]): Promise<unknown> {
   let earlier = Promise.resolve();
   const taken = new Set<Step>();
@@ -51,12 +51,12 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
   const steps: Steps = {
     background: [],
     async before(step) {
-      // one at a time
+      // one step at a time
       const turn = earlier;
       const { promise, resolve } = deferred();
       earlier = promise;
       await turn;
-      // a lease that was refused may be asked for again: that is part of the step; and what has failed stops nowhere
+      // a retried lease belongs to the same step, and a failed run does not stop again
       if (taken.has(step) || over) {
         resolve();
         return;
@@ -64,14 +64,14 @@ async function runStepwise(id: number, task: string, args: readonly unknown[]): 
       taken.add(step);
       const stop = gate();
       gates.set(id, stop);
-      tell({ kind: 'stop', id, step });
+      send({ kind: 'stop', id, step });
       await stop.pass();
       resolve();
     },
   };
   try {
     const answer = await followed(steps, () => perform(task, args));
-    await setImmediate(); // what is stored is sent after the answer was given
+    await setImmediate(); // a fill is sent after the answer was returned
     await Promise.all(steps.background);
     return answer;
   } finally {
@@ -87,11 +87,11 @@ function die(): void {
   for (const stop of gates.values()) {
     stop.open();
   }
-  // Before this, everything that is waiting for no other process goes on; so bytes are on their way to the servers.
-  // What is answered to them would come after this.
+  // Everything that does not wait for another process runs first, so that the bytes are on their way to the servers.
+  // Their answers would arrive later.
   setImmediate().then(() => process.kill(process.pid, 'SIGKILL'));
 }
 
-function tell(news: News): void {
-  process.send!(news);
+function send(report: Report): void {
+  process.send!(report);
 }

@@ -3,7 +3,7 @@ import { Article, Author, Sample } from './schema.js';
 
 type EM = SqlEntityManager;
 
-/** A query, and a transaction after which the database gives another answer to it. All of it is about row `n`. */
+/** A query, and a transaction that changes its answer. Both are about row `n`. */
 export interface Question {
   ask(em: EM, n: number): Promise<unknown>;
   change(em: EM, n: number): Promise<unknown>;
@@ -12,7 +12,7 @@ export interface Question {
 const inCategory = (em: EM, category: number) => titles(em.find(Article, { category }));
 
 export const questions: Readonly<Record<string, Question>> = {
-  'rows, one of which is edited': {
+  'rows when one is edited': {
     ask: (em, n) => inCategory(em, n),
     change: async (em, n) => {
       const article = await em.findOneOrFail(Article, n);
@@ -21,26 +21,26 @@ export const questions: Readonly<Record<string, Question>> = {
     },
   },
 
-  'rows, one of which stops to match': {
+  'rows when one stops matching': {
     ask: (em, n) => inCategory(em, n),
     change: async (em, n) => {
-      // without having loaded it
+      // without loading it
       em.getReference(Article, n).category = -n;
       await em.flush();
     },
   },
 
-  'rows, one of which is deleted': {
+  'rows when one is deleted': {
     ask: (em, n) => inCategory(em, n),
     change: (em, n) => em.nativeDelete(Article, { id: n }),
   },
 
-  'no rows, until one starts to match': {
+  'no rows until one matches': {
     ask: (em, n) => inCategory(em, -n),
     change: (em, n) => em.nativeUpdate(Article, { category: n }, { category: -n }),
   },
 
-  'no rows, until one is inserted': {
+  'no rows until one is inserted': {
     ask: (em, n) => inCategory(em, -n),
     change: async (em, n) => {
       em.create(Article, { id: -n, category: -n, title: 'new', version: 1, author: n });
@@ -60,13 +60,13 @@ export const questions: Readonly<Record<string, Question>> = {
         const article = await inner.findOneOrFail(Article, n);
         article.title = 'new';
         await inner.flush();
-        // read back in the transaction, which must not be seen outside
+        // read back in the transaction; other readers must not see it
         await inner.find(Article, { category: n });
       }),
   },
 
-  'a row that is not there yet': {
-    ask: async (em, n) => (await em.findOne(Author, -n))?.name ?? 'nobody',
+  'a row that does not exist yet': {
+    ask: async (em, n) => (await em.findOne(Author, -n))?.name ?? 'none',
     change: (em, n) => em.insert(Author, { id: -n, name: 'new' }),
   },
 
@@ -101,8 +101,8 @@ export const questions: Readonly<Record<string, Question>> = {
       }),
   },
 
-  'a query whose like was never asked': {
-    ask: async (em, n) => (await em.find(Sample, neverAsked(n))).map(({ version }) => version),
+  'a query of a new shape': {
+    ask: async (em, n) => (await em.find(Sample, newShape(n))).map(({ version }) => version),
     change: (em, n) => em.nativeUpdate(Sample, n, { version: 2 }),
   },
 };
@@ -111,8 +111,8 @@ async function titles(found: Promise<{ id: number; title: string }[]>): Promise<
   return (await found).map(({ id, title }) => `${id} ${title}`).sort();
 }
 
-/** A condition on those of seven columns that the bits of a number stand for: 127 shapes. */
-function neverAsked(n: number): Record<string, number> {
+/** A condition on the columns whose bits are set in a number: 127 shapes. */
+function newShape(n: number): Record<string, number> {
   const bits = 1 + (n % 127);
   return Object.fromEntries([...'abcdefg'].filter((_, i) => bits & (1 << i)).map(column => [column, n]));
 }

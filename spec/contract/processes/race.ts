@@ -3,11 +3,11 @@ import type { Child } from './child.js';
 import type { Setting } from './setting.js';
 import type { Answer } from './tasks.js';
 
-/** Who takes the next step: the reader (lease, database, fill) or the writer (mark, commit, settle). */
+/** The party that takes the next step: the reader (lease, database, fill) or the writer (mark, commit, settle). */
 export type Turn = 'reader' | 'writer';
 export type Order = readonly Turn[];
 
-/** All orders in which two parties can take three steps each. */
+/** All orders of two parties with three steps each. */
 export const ORDERS: readonly Order[] = orders(3, 3);
 
 function orders(reader: number, writer: number): Order[] {
@@ -24,18 +24,21 @@ export interface Race {
   readonly question: string;
   readonly n: number;
   readonly order: Order;
-  /** whether others read at every step after the commit, or only when all is over (they might fill the cache, too) */
+  /**
+   * whether third parties read after every step from the commit on, or only at the end (their reads may fill the cache,
+   * too)
+   */
   readonly watched: boolean;
 }
 
 export interface Outcome {
-  /** answers that the database would not have given any more */
+  /** answers that were out of date when they were asked for */
   readonly stale: readonly string[];
-  /** the reader was given a lease, and has stored what it read */
+  /** the reader got a lease, and has stored its result */
   readonly filled: boolean;
-  /** reads that were compared with what the database said */
+  /** number of reads compared with the database */
   readonly reads: number;
-  /** those of them that the cache has answered */
+  /** number of hits among them */
   readonly hits: number;
 }
 
@@ -46,8 +49,8 @@ export interface Cast {
 }
 
 /**
- * A reader that has missed and a writer, in processes of their own, take their steps in a given order, and third
- * parties read: this process, and in the end the reader and the writer as well.
+ * A reader after a miss and a writer, in separate processes, take their steps in a given order. Third parties read:
+ * this process, and at the end also the reader and the writer.
  */
 export async function runRace({ setting, reader, writer }: Cast, race: Race): Promise<Outcome> {
   const { question, n, order, watched } = race;
@@ -61,12 +64,12 @@ export async function runRace({ setting, reader, writer }: Cast, race: Race): Pr
   let after: unknown;
   let reads = 0;
   let hits = 0;
-  const compare = async (who: string, ask: Promise<Answer>) => {
+  const compare = async (name: string, ask: Promise<Answer>) => {
     const { answer, hit } = await ask;
     reads++;
     hits += Number(hit);
     if (!isDeepStrictEqual(answer, after)) {
-      stale.push(`${who} was answered ${JSON.stringify(answer)} in ${JSON.stringify(race)}`);
+      stale.push(`${name} got ${JSON.stringify(answer)} in ${JSON.stringify(race)}`);
     }
   };
   let filled = false;
@@ -86,8 +89,8 @@ export async function runRace({ setting, reader, writer }: Cast, race: Race): Pr
   await Promise.all([reading.toTheEnd(), writing.toTheEnd()]);
 
   // the second time, from the cache
-  for (const who of ['a third party', 'a third party, again']) {
-    await compare(who, setting.do('ask', question, n));
+  for (const name of ['a third party', 'a third party, again']) {
+    await compare(name, setting.do('ask', question, n));
   }
   await compare('the reader', reader.do('ask', question, n));
   await compare('the writer', writer.do('ask', question, n));

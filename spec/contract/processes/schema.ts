@@ -11,7 +11,7 @@ export const Author = defineEntity({
   },
 });
 
-/** The version counts the changes to a row, so that any two answers tell which of them is older. */
+/** The version counts the changes of a row, so that it orders any two answers. */
 export const Article = defineEntity({
   name: 'Article',
   cacheops,
@@ -24,7 +24,7 @@ export const Article = defineEntity({
   },
 });
 
-/** Has as many columns as it takes for every query to have a shape of its own. */
+/** Has enough columns to give every query a shape of its own. */
 export const Sample = defineEntity({
   name: 'Sample',
   cacheops,
@@ -44,10 +44,10 @@ export const Sample = defineEntity({
 export const entities = [Article, Author, Sample];
 
 /**
- * Makes the tables, and rows in them from 1 on, each with a category and an author of its own. Their number also says
- * how slow a query by category is, since there is no index for it.
+ * Creates the tables with rows from 1 on, each with its own category and author. More rows make a query by category
+ * slower, because it has no index.
  *
- * @param filler characters that every title has
+ * @param filler length of every title
  */
 export async function createTables(database: string, rows: number, filler = 0): Promise<void> {
   const orm = await MikroORM.init({ clientUrl: database, entities });
@@ -66,7 +66,7 @@ export async function createTables(database: string, rows: number, filler = 0): 
   }
 }
 
-/** What the database says, past the cache. */
+/** The database's versions, read without the cache. */
 export async function storedVersions(
   em: SqlEntityManager,
   ids: readonly number[],

@@ -6,26 +6,26 @@ import { openOrm, type Place, sourced } from './open.js';
 import { type Article, createTables, entities, storedVersions } from './schema.js';
 import { tasks } from './tasks.js';
 
-/** A database and a Redis, this process' own view of them, and other processes. */
+/** A database and a Redis, an ORM of this process, and child processes. */
 export interface Setting extends AsyncDisposable {
-  /** How to get to all of this, for others. */
+  /** The connection settings for child processes. */
   readonly place: Place;
-  /** Starts another process, which may get there by another way. */
+  /** Starts another process, which may use other connection settings. */
   child(way?: Partial<Place>): Promise<Child>;
-  /** Does in this process what children do. */
+  /** Runs a child's task in this process. */
   do<T>(task: string, ...args: readonly unknown[]): Promise<T>;
-  /** Does in this process, past the cache, what children do. */
+  /** Runs a child's task in this process, without the cache. */
   doUncached<T>(task: string, ...args: readonly unknown[]): Promise<T>;
-  /** Loses everything that is kept in the store. */
+  /** Deletes everything in the store. */
   clear(): Promise<void>;
-  /** What the database says. */
+  /** The versions in the database. */
   storedVersions(ids: readonly number[]): Promise<Map<number, number>>;
 }
 
 /**
- * @param rows of every table
- * @param given what is not as usual
- * @param options.filler characters of which every title has so many
+ * @param rows number of rows in every table
+ * @param given settings that differ from the defaults
+ * @param options.filler length of every title
  */
 export async function prepare(
   rows: number,
@@ -42,7 +42,7 @@ export async function prepare(
   const opened = await openOrm(place);
   const { orm, store } = opened;
   const em = () => orm.em.fork();
-  // a new registry is in quarantine at first
+  // a new registry begins in quarantine
   for (const entity of entities) {
     await until(async () => (await sourced(() => em().find(entity as typeof Article, { id: 0 }))).hit);
   }
@@ -61,7 +61,7 @@ export async function prepare(
     storedVersions: ids => storedVersions(em(), ids),
     async [Symbol.asyncDispose]() {
       await Promise.all(children.map(child => child[Symbol.asyncDispose]()));
-      // it may still have to find back to a server that was restarted
+      // the client may still have to reconnect to a restarted server
       await until(() =>
         store.clear().then(
           () => true,

@@ -13,17 +13,17 @@ import type { Scheme } from '../../../lib/values/scheme.js';
 import { currentSteps, type Step } from './steps.js';
 
 /**
- * A real store, whose callers can be held before each step of the protocol. What they do between two of its methods
- * (to ask the database, to commit) is held at the end of the first.
+ * A real store that can stop its callers before each step of the protocol. Steps between two of its methods (the
+ * database query, the commit) are stopped at the end of the first.
  */
 export class SteppedStore implements Store {
   readonly #store: Store;
-  readonly #dawdle: number;
+  readonly #maxDelay: number;
 
-  /** @param dawdle how long to wait before every step that nobody follows, at most, in milliseconds */
-  constructor(store: Store, dawdle = 0) {
+  /** @param maxDelay the longest random delay before a step without a controller, in milliseconds */
+  constructor(store: Store, maxDelay = 0) {
     this.#store = store;
-    this.#dawdle = dawdle;
+    this.#maxDelay = maxDelay;
   }
 
   read(address: EntryAddress): Promise<Found | undefined> {
@@ -48,7 +48,7 @@ export class SteppedStore implements Store {
   }
 
   fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
-    const kept = Uint8Array.from(payload); // it is the caller's again when this returns
+    const kept = Uint8Array.from(payload); // the caller may reuse the buffer after the return
     return inBackground(async () => {
       await this.#before('fill');
       await this.#store.fill(address, seal, kept, timeout);
@@ -68,7 +68,7 @@ export class SteppedStore implements Store {
   settle(writerId: string, tables: readonly string[]): Promise<void> {
     const steps = currentSteps();
     if (steps && steps.writer !== writerId) {
-      return this.#store.settle(writerId, tables); // a reader does so for a writer that it takes for dead
+      return this.#store.settle(writerId, tables); // a reader settles for a writer that it considers dead
     }
     return inBackground(async () => {
       await this.#before('settle');
@@ -100,8 +100,8 @@ export class SteppedStore implements Store {
     const steps = currentSteps();
     if (steps) {
       await steps.before(step);
-    } else if (this.#dawdle > 0) {
-      await setTimeout(Math.random() * this.#dawdle);
+    } else if (this.#maxDelay > 0) {
+      await setTimeout(Math.random() * this.#maxDelay);
     }
   }
 }

@@ -1,18 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * What a reader or a writer does next, in the protocol's words: a reader takes a *lease*, asks the *database* and
+ * The next step of a reader or a writer, in the protocol's words: a reader takes a *lease*, asks the *database* and
  * *fills*; a writer *marks*, *commits* and *settles*.
  */
 export type Step = 'lease' | 'database' | 'fill' | 'mark' | 'commit' | 'settle';
 
-/** Follows one read or write through its steps. */
+/** Controls the steps of one read or write. */
 export interface Steps {
-  /** Called before each of them, which is not taken before this resolves. */
+  /** Called before each step. The step waits until it resolves. */
   before(step: Step): Promise<void>;
-  /** Work that goes on after the caller was answered. */
+  /** Work that continues after the caller got its answer. */
   readonly background: Promise<unknown>[];
-  /** the id of the writer, once it has marked */
+  /** the writer's id, once it has marked */
   writer?: string;
 }
 

@@ -4,35 +4,34 @@ import { bumps, type Sight, ways } from './tasks.js';
 export interface Stress {
   readonly readers: readonly Child[];
   readonly writers: readonly Child[];
-  /** few, so that readers and writers meet */
+  /** few rows, so that readers and writers meet */
   readonly rows: readonly number[];
   readonly reads: number;
-  /** how many reads, or writes, a process has under way at the same time */
+  /** number of concurrent reads, or writes, of a process */
   readonly lanes?: { readonly reader: number; readonly writer: number };
-  /** what else happens, told how many reads there have been: they go on until it is over */
+  /** runs beside the reads, which go on until it has ended; `reads` returns their number so far */
   meanwhile?(reads: () => number): Promise<void>;
-  /** whether writes may fail, with nothing committed, because the store could not be told of them */
+  /** whether a write may fail without a commit because the store did not get its mark */
   readonly mayRefuse?: boolean;
 }
 
 export interface Tally {
-  /** reads that were given less than what was known to be committed when they began */
+  /** reads that returned an older version than the newest known to be committed when they began */
   readonly stale: readonly string[];
   readonly reads: number;
   readonly hits: number;
   readonly writes: number;
-  /** writes that were not made, because the store could not be told of them */
+  /** number of writes that failed because the store did not get their mark */
   readonly refused: number;
-  /** the longest that a read took, in milliseconds */
+  /** the longest time that a read took, in milliseconds */
   readonly slowest: number;
 }
 
 /**
- * Readers and writers of several processes at work on the same rows, none of them held anywhere.
+ * Readers and writers of several processes work on the same rows without any stops.
  *
- * This process is the auditor: all that is committed or seen is told to it, and all reads are ordered by it. So when
- * it orders a read it knows a version that is committed already, and older ones are stale. No clocks are compared,
- * and nobody has to stand still.
+ * This process is the auditor: it orders all reads, and is notified of all commits and results. So when it orders a
+ * read it knows a committed version, and older ones are stale. No clocks are compared, and no process has to wait.
  */
 export async function runStress(stress: Stress): Promise<Tally> {
   const { readers, writers, rows, reads, mayRefuse = false, lanes = { reader: 6, writer: 2 } } = stress;
@@ -58,9 +57,9 @@ export async function runStress(stress: Stress): Promise<Tally> {
       slowest = Math.max(slowest, took);
       if (version < floor) {
         const source = hit ? 'the cache' : 'the database';
-        stale.push(`row ${row} ${way} from ${source}: version ${version}, when it was ${floor} already`);
+        stale.push(`row ${row} ${way} from ${source}: version ${version}, but ${floor} was committed before`);
       }
-      // what was seen is committed, even if the writer has not heard of it yet
+      // a version that was read is committed, even if the writer has no answer yet
       learn(row, version);
     }
   };

@@ -1,7 +1,7 @@
 import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { getCacheops } from '../../../lib/index.js';
+import { actions } from './actions.js';
 import { audit } from './audit.js';
-import { deeds } from './deeds.js';
 import { sourced } from './open.js';
 import { questions } from './questions.js';
 import { Article } from './schema.js';
@@ -16,7 +16,7 @@ export interface Answer {
   readonly took: number;
 }
 
-/** A version of a row, as some read was answered. */
+/** A row's version, as a read returned it. */
 export interface Sight {
   readonly id: number;
   readonly way: string;
@@ -26,7 +26,7 @@ export interface Sight {
   readonly took: number;
 }
 
-/** What a process can be told to do, with arguments and answers that JSON can carry. */
+/** The tasks of a process, with arguments and answers as JSON. */
 export const tasks: Readonly<Record<string, Task>> = {
   ask: (em, question: string, n: number): Promise<Answer> => sourced(() => questions[question]!.ask(em, n)),
 
@@ -36,44 +36,44 @@ export const tasks: Readonly<Record<string, Task>> = {
 
   look,
 
-  /** Looks at several rows in several ways. */
+  /** Reads several rows in several ways. */
   lookAtAll: (em, ways: readonly string[], ids: readonly number[]): Promise<Sight[]> =>
     Promise.all(ids.flatMap(id => ways.map(way => look(em.fork(), way, id)))),
 
-  /** Makes the next version of a row, and returns it once it is committed. */
+  /** Writes the next version of a row, and returns it once it is committed. */
   bump: (em, way: string, id: number) => BUMPS[way]!(em, id),
 
-  /** Changes something about a row. */
-  async alter(em, deed: string, id: number) {
-    await deeds[deed]!(em, id);
+  /** Changes a row. */
+  async alter(em, action: string, id: number) {
+    await actions[action]!(em, id);
   },
 
-  /** Changes something about a row, in a transaction that another process may end. */
+  /** Changes a row, in a transaction that another process may end. */
   async prepare(em, name: string, id: number) {
     const inner = em.fork();
     await inner.begin();
-    await deeds['move to another category']!(inner, id);
+    await actions['move to another category']!(inner, id);
     await inner.execute(`prepare transaction '${name}'`);
-    await inner.commit(); // its connection goes back to the pool
+    await inner.commit(); // the connection goes back to the pool
   },
 
-  /** Ends it. */
+  /** Commits the prepared transaction. */
   async decide(em, name: string) {
     await em.getConnection().execute(`commit prepared '${name}'`);
   },
 
-  /** Closes the cache as the end of a program does. */
+  /** Closes the cache as at the end of a program. */
   close: async em => {
     await getCacheops(em).close();
   },
 
   audit,
 
-  /** Whether the store can be used, asked with something that is about no row. */
+  /** Whether the store is usable, tested with a query that has no rows. */
   ping: async em => (await sourced(() => em.find(Article, { id: 0 }))).hit,
 };
 
-/** Reads of a row's version by different queries. */
+/** Reads of a row's version by various queries. */
 const WAYS: Readonly<Record<string, (em: EM, id: number) => Promise<{ version: number }>>> = {
   'by key': (em, id) => em.findOneOrFail(Article, id),
   'by category': async (em, id) => (await em.find(Article, { category: id }))[0]!,

@@ -4,10 +4,10 @@ import { Article, Author } from './schema.js';
 type EM = SqlEntityManager;
 type Found = Promise<{ id: number; version: number; category: number }[]>;
 
-/** Queries about row `n`, all of different kinds: each is answered otherwise after some of the `deeds`. */
+/** Queries about row `n`, of various kinds: some of the `actions` change the answer of each. */
 export const views: Readonly<Record<string, (em: EM, n: number) => Promise<unknown>>> = {
   'one by its key': async (em, n) => (await em.findOne(Article, n))?.version,
-  'one by a key that may be missing': async (em, n) => (await em.findOne(Article, -n))?.version ?? 'nobody',
+  'one by a key that may be missing': async (em, n) => (await em.findOne(Article, -n))?.version ?? 'none',
   'those of a category': (em, n) => listed(em.find(Article, { category: n })),
   'those of another category': (em, n) => listed(em.find(Article, { category: -n })),
   'those of some categories': (em, n) =>

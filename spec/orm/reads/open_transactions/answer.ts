@@ -2,7 +2,7 @@ import { type AnyEntity, type EntityMetadata, type EntityProperty, helper, Utils
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Question } from './arbitrary.js';
 
-/** What an EntityManager answers, as text. */
+/** An EntityManager's answer, as text. */
 export async function answerOf(em: SqlEntityManager, question: Question): Promise<string> {
   const { entity, where, options, kind } = structuredClone(question);
   const name = entity as never;
@@ -11,24 +11,24 @@ export async function answerOf(em: SqlEntityManager, question: Question): Promis
       return String(await em.count(name, where as never));
     case 'both': {
       const [rows, count] = await em.findAndCount(name, where as never, options as never);
-      return JSON.stringify([picturesOf(rows as object[]), count]);
+      return JSON.stringify([contentsOf(rows as object[]), count]);
     }
     default:
-      return JSON.stringify(picturesOf((await em.find(name, where as never, options as never)) as object[]));
+      return JSON.stringify(contentsOf((await em.find(name, where as never, options as never)) as object[]));
   }
 }
 
-/** Is it one statement, which sees one state of the database? */
+/** Whether it is one statement, which sees one state of the database. */
 export function isSingle({ kind, options }: Question): boolean {
   return kind !== 'both' && (options.strategy === 'joined' || (options.populate as unknown[]).length === 0);
 }
 
-function picturesOf(rows: readonly object[]): unknown[] {
-  return rows.map(row => pictureOf(row, []));
+function contentsOf(rows: readonly object[]): unknown[] {
+  return rows.map(row => contentOf(row, []));
 }
 
-/** All that was loaded of it. */
-function pictureOf(entity: object, path: readonly object[]): unknown {
+/** Everything that was loaded of an entity. */
+function contentOf(entity: object, path: readonly object[]): unknown {
   const wrapped = helper(entity as AnyEntity);
   if (!wrapped.isInitialized() || path.includes(entity)) {
     return wrapped.getPrimaryKey();
@@ -39,10 +39,10 @@ function pictureOf(entity: object, path: readonly object[]): unknown {
     (meta.props as EntityProperty[]).map(({ name }) => {
       const value = (entity as Record<string, any>)[name];
       if (Utils.isCollection(value)) {
-        const items = value.isInitialized() ? value.getItems().map(item => pictureOf(item, behind)) : '?';
+        const items = value.isInitialized() ? value.getItems().map(item => contentOf(item, behind)) : '?';
         return [name, Array.isArray(items) ? items.map(item => JSON.stringify(item)).sort() : items];
       }
-      return [name, Utils.isEntity(value) ? pictureOf(value, behind) : value];
+      return [name, Utils.isEntity(value) ? contentOf(value, behind) : value];
     }),
   );
 }

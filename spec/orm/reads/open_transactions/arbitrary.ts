@@ -10,16 +10,16 @@ export interface Question {
   readonly kind: 'find' | 'count' | 'both';
 }
 
-/** Statements that are sent one after the other; each may fail by itself. */
+/** Statements sent one after the other; each may fail on its own. */
 export type Write = readonly string[];
 
-export type Deed =
-  /** begins a transaction, if there is none; tells of the next table or commits, if it is about to */
+export type Action =
+  /** begins a transaction if there is none; marks the next table or commits, if the transaction is ending */
   | { readonly type: 'write'; readonly writer: number; readonly write: Write; readonly repeatable: boolean }
   | { readonly type: 'commit' | 'rollback' | 'savepoint' | 'undo' | 'release'; readonly writer: number }
   /** in a transaction of its own */
   | { readonly type: 'autocommit'; readonly write: Write }
-  /** goes on with what was begun, or begins it */
+  /** continues a slow read, or begins it */
   | { readonly type: 'slow'; readonly reader: number; readonly question: number }
   | {
       readonly type: 'look';
@@ -28,10 +28,10 @@ export type Deed =
     };
 
 export interface Turn {
-  readonly deed: Deed;
-  /** how often it is done */
+  readonly action: Action;
+  /** number of repetitions */
   readonly times: number;
-  /** what is asked when it is done */
+  /** the questions asked after it */
   readonly looks: readonly number[];
 }
 
@@ -187,8 +187,8 @@ function about(entity: string): Arbitrary<Question> {
   });
 }
 
-/** Of rows, and of those that they are joined to: nothing else is asked. */
-const ofPartners: Arbitrary<Question> = fc
+/** Questions about rows and their joined rows only. */
+const ofJoinedRows: Arbitrary<Question> = fc
   .oneof(
     fc.tuple(OWN.Thing!, OWN.Maker!).map(([own, maker]) => ['Thing', { ...own, maker }] as const),
     fc
@@ -217,7 +217,7 @@ const ofPartners: Arbitrary<Question> = fc
   );
 
 const question: Arbitrary<Question> = fc.oneof(
-  { arbitrary: ofPartners, weight: 12 },
+  { arbitrary: ofJoinedRows, weight: 12 },
   { arbitrary: about('Thing'), weight: 6 },
   { arbitrary: about('Part'), weight: 2 },
   { arbitrary: about('Maker'), weight: 2 },
@@ -232,7 +232,7 @@ const quoted = name.map(value => `'${value}'`);
 const nullable = (values: Arbitrary<string>) =>
   fc.oneof({ arbitrary: values, weight: 4 }, fc.constant('null'));
 const key = id.map(String);
-/** Of rows of which there may be many. */
+/** A row of a table with many rows. */
 const row = fc.constantFrom('1', '2', '3', '4', '5', '6', '7', '8');
 
 const COLUMNS: Record<TableName, Record<string, Arbitrary<string>>> = {
@@ -304,8 +304,8 @@ const update = table.chain(name =>
     .map(([set, where]) => `update ${name} set ${set.join(', ')} where ${where}`),
 );
 
-/** Of columns by which rows take part, or do not. */
-const turn = fc.oneof(
+/** Changes of columns that decide whether a row matches. */
+const toggle = fc.oneof(
   fc.tuple(quoted, key).map(([value, row]) => `update maker set country = ${value} where id = ${row}`),
   fc.tuple(quoted, key).map(([value, row]) => `update maker set name = ${value} where id = ${row}`),
   fc
@@ -324,7 +324,7 @@ const remove = fc
   .tuple(table, key)
   .map(([name, value]) => `delete from ${name} where ${keyOf(name)} = ${value}`);
 
-/** Another row with the key of one that is gone, and somebody to whom it is a joined row. */
+/** Re-inserts a deleted key, and joins another row to it. */
 const replace: Arbitrary<Write> = fc.oneof(
   fc
     .tuple(key, quoted, quoted, key)
@@ -368,7 +368,7 @@ const replace: Arbitrary<Write> = fc.oneof(
     ]),
 );
 
-/** Partners at the same time. */
+/** Changes both sides of a join. */
 const both: Arbitrary<Write> = fc
   .tuple(key, kind, quoted)
   .map(([thing, of, color]) => [
@@ -377,26 +377,26 @@ const both: Arbitrary<Write> = fc
   ]);
 
 const write: Arbitrary<Write> = fc.oneof(
-  { arbitrary: turn.map(sql => [sql]) as Arbitrary<Write>, weight: 8 },
+  { arbitrary: toggle.map(sql => [sql]) as Arbitrary<Write>, weight: 8 },
   { arbitrary: update.map(sql => [sql]), weight: 4 },
   { arbitrary: insert.map(sql => [sql]), weight: 5 },
   { arbitrary: remove.map(sql => [sql]), weight: 3 },
   { arbitrary: upsert.map(sql => [sql]), weight: 1 },
   { arbitrary: replace, weight: 10 },
   { arbitrary: both, weight: 1 },
-  fc.constant(['insert into doomed values (1), (1)']),
+  fc.constant(['insert into deferred_key values (1), (1)']),
 );
 
 const writer = fc.nat(WRITERS - 1);
 const asked = fc.nat(QUESTIONS - 1);
-/** Who reads slowly finds more to think about where others do not look all the time. */
+/** A slow reader's answer is affected by more changes if other readers seldom ask its question. */
 const lookedAt = fc.oneof({ arbitrary: fc.nat(QUESTIONS / 2), weight: 4 }, asked);
 const readSlowly = fc.oneof(
   { arbitrary: fc.integer({ min: QUESTIONS / 2, max: QUESTIONS - 1 }), weight: 4 },
   asked,
 );
 
-const deed: Arbitrary<Deed> = fc.oneof(
+const action: Arbitrary<Action> = fc.oneof(
   {
     arbitrary: fc.record({
       type: fc.constant('write' as const),
@@ -426,26 +426,26 @@ const deed: Arbitrary<Deed> = fc.oneof(
     }),
     weight: 2,
   },
-) as Arbitrary<Deed>;
+) as Arbitrary<Action>;
 
 export const questions = fc.array(question, { minLength: QUESTIONS, maxLength: QUESTIONS });
 
-/** After this, others may see something else, or stand where they can be overtaken. */
-function mayShow({ type }: Deed): boolean {
+/** Whether other readers may see another state after it, or stop where a writer can overtake them. */
+function mayShow({ type }: Action): boolean {
   return type === 'commit' || type === 'autocommit' || type === 'slow';
 }
 
 export const turns: Arbitrary<Turn[]> = fc.array(
   fc
     .record({
-      deed,
+      action,
       times: fc.constantFrom(1, 1, 1, 2, 3),
       looks: fc.uniqueArray(lookedAt, { minLength: 2, maxLength: 5 }),
     })
-    .map(({ deed, times, looks }) => ({
-      deed,
-      times: deed.type === 'commit' || deed.type === 'slow' ? times : 1,
-      looks: mayShow(deed) ? looks : [],
+    .map(({ action, times, looks }) => ({
+      action,
+      times: action.type === 'commit' || action.type === 'slow' ? times : 1,
+      looks: mayShow(action) ? looks : [],
     })),
   { minLength: 60, maxLength: 150, size: 'max' },
 );

@@ -68,5 +68,5 @@ export const SEED = `
   insert into tag (id, name) values (1, 'a'), (2, 'b'), (3, 'c');
   insert into thing_tags (thing_id, tag_id) values (1, 1), (2, 2), (3, 2), (5, 3)`;
 
-/** Whoever writes here twice the same fails at COMMIT. */
-export const DOOMED = 'create table doomed (id int unique deferrable initially deferred)';
+/** A duplicate key in this table fails at COMMIT. */
+export const DEFERRED_KEY = 'create table deferred_key (id int unique deferrable initially deferred)';

@@ -3,12 +3,12 @@ import type { EntryAddress, Found, Lease, Seal, TableChange, Writer } from '../.
 import { Task } from './task.js';
 
 /**
- * A store whose callers may stop after each thing that they ask of it, and which is told of one table after the other,
- * as one with several servers is.
+ * A store that may stop its callers after each call, and marks one table after the other, like a store with several
+ * servers.
  */
 export class StoppingStore extends MemoryStore {
-  /** how often it was told of something by which others may be answered otherwise */
-  told = 0;
+  /** number of calls that may change other readers' answers */
+  visibleChanges = 0;
 
   override async read(address: EntryAddress): Promise<Found | undefined> {
     const found = await super.read(address);
@@ -18,7 +18,7 @@ export class StoppingStore extends MemoryStore {
 
   override async reseal(address: EntryAddress, found: Found): Promise<void> {
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.reseal(address, found);
   }
 
@@ -36,13 +36,13 @@ export class StoppingStore extends MemoryStore {
   ): Promise<void> {
     const kept = Uint8Array.from(payload);
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.fill(address, seal, kept, timeout);
   }
 
   override async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
     for (const change of changes) {
-      this.told++;
+      this.visibleChanges++;
       await super.mark(writer, [change]);
       await Task.mayStop();
     }
@@ -50,7 +50,7 @@ export class StoppingStore extends MemoryStore {
 
   override async settle(writerId: string, tables: readonly string[]): Promise<void> {
     await Task.mayStop();
-    this.told++;
+    this.visibleChanges++;
     await super.settle(writerId, tables);
   }
 }

@@ -4,7 +4,7 @@ import { type Deferred, deferred } from '../../../support/deferred.js';
 
 const current = new AsyncLocalStorage<Task<unknown>>();
 
-/** A flow of control that stops wherever it may, until it is told to go on to the next such place. */
+/** A flow of control that runs from one possible stop to the next. */
 export class Task<T> {
   readonly #held: Deferred<void>[] = [];
   readonly #works = new Set<Promise<unknown>>();
@@ -13,7 +13,7 @@ export class Task<T> {
   #hasEnded = false;
   #answer: Promise<T> | undefined;
 
-  /** Runs until it stops for the first time. */
+  /** Runs until the first stop. */
   static async start<T>(run: () => Promise<T>): Promise<Task<T>> {
     const task = new Task<T>();
     task.#answer = current.run(task as Task<unknown>, run);
@@ -26,12 +26,12 @@ export class Task<T> {
     return task;
   }
 
-  /** Where a task may stop. Who belongs to none goes on. */
+  /** A possible stop. Code outside of a task goes on. */
   static async mayStop(): Promise<void> {
     await current.getStore()?.stop();
   }
 
-  /** What takes its time: nothing else is to happen until it is done. */
+  /** Work without stops: the task is not advanced until it has ended. */
   static async untilDone<T>(work: Promise<T>): Promise<T> {
     const task = current.getStore();
     if (!task) {
@@ -45,7 +45,7 @@ export class Task<T> {
     }
   }
 
-  /** Is there an answer, whatever goes on behind it? */
+  /** Whether there is an answer; background work may continue. */
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -54,13 +54,13 @@ export class Task<T> {
     return this.#answer!;
   }
 
-  /** Is nothing of it left? */
+  /** Whether all work has ended. */
   get isOver(): boolean {
     return this.#hasEnded && this.#held.length === 0;
   }
 
   async stop(): Promise<void> {
-    // work that a stop would keep from being done is what it waits for
+    // the task waits for work that a stop would block
     if (this.#isFree || this.#works.size > 0) {
       return;
     }
@@ -70,7 +70,7 @@ export class Task<T> {
     await gate.promise;
   }
 
-  /** Lets it go on, until it stops again. */
+  /** Runs to the next stop. */
   async advance(): Promise<void> {
     this.#stopped = deferred();
     if (this.#hasEnded) {
@@ -80,7 +80,7 @@ export class Task<T> {
     await this.#untilItStops();
   }
 
-  /** Lets it go on to its end. */
+  /** Runs to the end. */
   async finish(): Promise<void> {
     this.#isFree = true;
     for (const gate of this.#held.splice(0)) {
@@ -103,7 +103,7 @@ export class Task<T> {
   }
 }
 
-/** What goes on behind an answer begins a little later, and takes no time. */
+/** Background work begins shortly after an answer, and takes no time. */
 async function rest(): Promise<void> {
   for (let i = 0; i < 3; i++) {
     await setImmediate();

@@ -6,8 +6,8 @@ import { type CacheopsOptions, cacheops, getCacheops } from '../../../../lib/ind
 import { IMAGE_COLUMN } from '../../../../lib/sql/rewrite.js';
 import { freshDatabase } from '../../../support/servers.js';
 import { answerOf, isSingle } from './answer.js';
-import { type Deed, type Question, type Turn, WRITERS } from './arbitrary.js';
-import { DOOMED, entities, SEED, TABLES } from './shop.js';
+import { type Action, type Question, type Turn, WRITERS } from './arbitrary.js';
+import { DEFERRED_KEY, entities, SEED, TABLES } from './shop.js';
 import { StoppingStore } from './stopping_store.js';
 import { Task } from './task.js';
 
@@ -23,7 +23,7 @@ interface Writer {
 interface Reading {
   readonly question: Question;
   readonly task: Task<string>;
-  /** what the database would have said since it was asked */
+  /** the database's answers since the question was asked */
   readonly accepted: Set<string>;
   isChecked: boolean;
 }
@@ -33,7 +33,7 @@ const ISOLATION = {
   repeatable: IsolationLevel.REPEATABLE_READ,
 };
 
-/** Options of the slow readers: processes that share a store need not invalidate with the same precision. */
+/** Options of the slow readers: processes that share a store may invalidate with different precision. */
 const SETTINGS: readonly CacheopsOptions[] = [
   {},
   { maxIn: 1, maxConjunctions: 2 },
@@ -41,8 +41,8 @@ const SETTINGS: readonly CacheopsOptions[] = [
 ];
 
 /**
- * Several processes on one store and one database. Nothing in it moves but what is moved: whoever waits for something
- * stands still meanwhile, and a statement that would have to wait for a lock fails.
+ * Several processes on one store and one database. Only the process that is advanced runs: a process that waits stands
+ * still, and a statement that would wait for a lock fails.
  */
 export class World {
   readonly #store = new StoppingStore();
@@ -61,7 +61,7 @@ export class World {
     const clientUrl = await freshDatabase('open');
     const plain = await MikroORM.init({ entities, clientUrl });
     await plain.schema.create();
-    await plain.em.execute(DOOMED);
+    await plain.em.execute(DEFERRED_KEY);
     await plain.em.execute(
       `do $$ begin execute format('alter database %I set lock_timeout = 4', current_database()); end $$`,
     );
@@ -104,27 +104,27 @@ export class World {
     }
   }
 
-  /** How often something had happened and did not matter, and how often the database was asked whether it does. */
+  /** How often an entry was revalidated after deltas that did not matter, and how often that took a query. */
   get tally(): { revalidated: number; asked: number } {
     const all = [this.#reading, ...this.#slow].map(orm => getCacheops(orm).stats().revalidated);
     return { revalidated: all.reduce((total, each) => total + each, 0), asked: this.#asked };
   }
 
-  /** @throws AssertionError if any answer is not the database's */
+  /** @throws AssertionError if an answer differs from the database's */
   async check(questions: readonly Question[], turns: readonly Turn[]): Promise<void> {
     await this.#reset(questions);
-    let { told } = this.#store;
+    let { visibleChanges } = this.#store;
     try {
-      for (const { deed, times, looks } of turns) {
+      for (const { action, times, looks } of turns) {
         for (let i = 0; i < times; i++) {
-          await this.#do(deed);
+          await this.#do(action);
         }
-        if (this.#store.told !== told) {
+        if (this.#store.visibleChanges !== visibleChanges) {
           for (const question of looks) {
             await this.#look(this.#reading, question);
           }
           await getCacheops(this.#reading).idle();
-          told = this.#store.told;
+          visibleChanges = this.#store.visibleChanges;
         }
       }
     } finally {
@@ -172,45 +172,45 @@ export class World {
       await reading?.task.finish();
     }
     for (const reading of this.#readings) {
-      await this.#judge(reading);
+      await this.#compare(reading);
     }
     for (const orm of [this.#writing, this.#reading, ...this.#slow]) {
       await getCacheops(orm).idle();
     }
   }
 
-  async #do(deed: Deed): Promise<void> {
-    this.#log.push(JSON.stringify(deed));
-    switch (deed.type) {
+  async #do(action: Action): Promise<void> {
+    this.#log.push(JSON.stringify(action));
+    switch (action.type) {
       case 'slow':
-        return this.#read(deed.reader, deed.question);
+        return this.#read(action.reader, action.question);
       case 'look':
-        return this.#look(this.#reading, deed.question, deed.isolation);
+        return this.#look(this.#reading, action.question, action.isolation);
       case 'autocommit':
-        for (const sql of deed.write) {
+        for (const sql of action.write) {
           await this.#send(this.#writing.em.fork(), sql);
           await this.#changed();
         }
         return;
       default:
-        return this.#write(deed);
+        return this.#write(action);
     }
   }
 
-  async #write(deed: Extract<Deed, { writer: number }>): Promise<void> {
-    const writer = this.#writers[deed.writer];
+  async #write(action: Extract<Action, { writer: number }>): Promise<void> {
+    const writer = this.#writers[action.writer];
     if (writer?.ending) {
       await writer.ending.advance();
       await this.#changed();
       if (writer.ending.isOver) {
         await writer.ending.finish();
-        this.#writers[deed.writer] = undefined;
+        this.#writers[action.writer] = undefined;
       }
       return;
     }
-    if (deed.type === 'write') {
-      const { em } = writer ?? (await this.#begin(deed.writer, deed.repeatable));
-      for (const sql of deed.write) {
+    if (action.type === 'write') {
+      const { em } = writer ?? (await this.#begin(action.writer, action.repeatable));
+      for (const sql of action.write) {
         await em.execute('savepoint statement');
         const isDone = await this.#send(em, sql);
         await em.execute(isDone ? 'release savepoint statement' : 'rollback to savepoint statement');
@@ -220,13 +220,13 @@ export class World {
     if (!writer) {
       return;
     }
-    switch (deed.type) {
+    switch (action.type) {
       case 'commit':
         writer.ending = await Task.start(() => commit(writer.em));
         await this.#changed();
         return;
       case 'rollback':
-        this.#writers[deed.writer] = undefined;
+        this.#writers[action.writer] = undefined;
         return writer.em.rollback();
       case 'savepoint':
         writer.saved = true;
@@ -235,9 +235,9 @@ export class World {
       default:
         if (writer.saved) {
           await writer.em.execute(
-            deed.type === 'undo' ? 'rollback to savepoint kept' : 'release savepoint kept',
+            action.type === 'undo' ? 'rollback to savepoint kept' : 'release savepoint kept',
           );
-          writer.saved = deed.type === 'undo';
+          writer.saved = action.type === 'undo';
         }
     }
   }
@@ -250,7 +250,7 @@ export class World {
     return writer;
   }
 
-  /** @returns whether it could be done, at once */
+  /** @returns whether the statement succeeded without waiting */
   async #send(em: Em, sql: string): Promise<boolean> {
     const isDone = await em.execute(sql).then(
       () => true,
@@ -264,7 +264,7 @@ export class World {
     const reading = this.#readings[index];
     if (reading) {
       await reading.task.advance();
-      await this.#judge(reading);
+      await this.#compare(reading);
       if (reading.task.isOver) {
         await reading.task.finish();
         this.#readings[index] = undefined;
@@ -279,7 +279,7 @@ export class World {
     }
   }
 
-  async #judge(reading: Reading | undefined): Promise<void> {
+  async #compare(reading: Reading | undefined): Promise<void> {
     if (reading?.task.hasEnded && !reading.isChecked) {
       reading.isChecked = true;
       const { question, task, accepted } = reading;
@@ -293,7 +293,7 @@ export class World {
   async #look(
     orm: MikroORM,
     asked: number,
-    isolation: Extract<Deed, { type: 'look' }>['isolation'] = 'none',
+    isolation: Extract<Action, { type: 'look' }>['isolation'] = 'none',
   ): Promise<void> {
     const question = this.#questions[asked];
     if (question) {
@@ -308,7 +308,7 @@ export class World {
     }
   }
 
-  /** What the database says at this moment. */
+  /** The database's current answer. */
   async #truth(question: Question): Promise<string> {
     let truth = this.#truths.get(question);
     if (truth === undefined) {
@@ -318,7 +318,7 @@ export class World {
     return truth;
   }
 
-  /** Something may have been committed. */
+  /** Called when a transaction may have been committed. */
   async #changed(): Promise<void> {
     this.#truths.clear();
     for (const reading of this.#readings) {
@@ -337,6 +337,6 @@ async function commit(em: Em): Promise<void> {
   try {
     await em.commit();
   } catch {
-    await em.rollback(); // it was told of, and has not come to pass
+    await em.rollback(); // the store has its mark, but the COMMIT failed
   }
 }

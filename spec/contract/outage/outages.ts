@@ -1,19 +1,19 @@
 import type { RedisServer } from '../../support/redis.js';
 import type { Wire } from './wire.js';
 
-/** A Redis of its own, and the way to it. */
+/** A Redis of its own, and the wire to it. */
 export interface Line {
   readonly server: RedisServer;
   readonly wire: Wire;
 }
 
-/** Something that happens to a store, and the end of it. */
-export interface Trouble {
+/** A fault of a store, and its end. */
+export interface Outage {
   begin(line: Line): unknown;
   end(line: Line): unknown;
 }
 
-function onTheWire(mode: Wire['mode']): Trouble {
+function onTheWire(mode: Wire['mode']): Outage {
   return {
     begin: ({ wire }) => {
       wire.mode = mode;
@@ -24,8 +24,8 @@ function onTheWire(mode: Wire['mode']): Trouble {
   };
 }
 
-export const troubles: Readonly<Record<string, Trouble>> = {
-  'is killed, and comes back with what it had saved': {
+export const outages: Readonly<Record<string, Outage>> = {
+  'is killed, and comes back with its saved data': {
     begin: ({ server }) => server.kill9(),
     end: ({ server }) => server.restart(),
   },
@@ -35,5 +35,5 @@ export const troubles: Readonly<Record<string, Trouble>> = {
   },
   stalls: onTheWire('stall'),
   'is cut off': onTheWire('refuse'),
-  'talks nonsense': onTheWire('garble'),
+  'answers garbage': onTheWire('garble'),
 };

@@ -1,10 +1,10 @@
 import { LockMode, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { Article, Author } from './schema.js';
 
-type Deed = (em: SqlEntityManager, n: number) => Promise<unknown>;
+type Action = (em: SqlEntityManager, n: number) => Promise<unknown>;
 
-/** Changes to row `n` that can be made again and again, by all kinds of statements. */
-export const deeds: Readonly<Record<string, Deed>> = {
+/** Repeatable changes to row `n`, by various kinds of statements. */
+export const actions: Readonly<Record<string, Action>> = {
   'edit by the unit of work': (em, n) =>
     em.transactional(async inner => {
       const article = await inner.findOneOrFail(Article, n, { lockMode: LockMode.PESSIMISTIC_WRITE });

@@ -18,7 +18,7 @@ import type { Keeps } from './rules.js';
 const KEYS = new Keys('');
 
 interface Entry {
-  /** of this seal on this payload */
+  /** identifies the seal on this payload */
   readonly id: string;
   readonly seal: Seal;
   readonly payload: Uint8Array;
@@ -28,18 +28,18 @@ interface Registry {
   quarantine: string | undefined;
   /** in the order of their use */
   readonly schemes: Map<string, { readonly scheme: Scheme; readonly blind: Set<string> }>;
-  /** what they touch; `undefined` for everything */
+  /** the dependencies that a writer changes; `undefined` for all */
   readonly writers: Map<string, { readonly writer: Writer; readonly touched: readonly string[] | undefined }>;
 }
 
 /**
- * The store's part of the protocol and nothing else, with every rule in plain sight, so that one can be left out and
- * what is kept can be looked at.
+ * A model of the store's part of the protocol. Each rule is explicit, so that a test can break it, and the state can be
+ * read.
  */
-export class Sketch implements ExploredStore {
+export class ModelStore implements ExploredStore {
   readonly #entries = new Map<string, Entry>();
   readonly #stamps = new Map<string, string>();
-  /** encoded steps; the last of them is that which the stamp counted last */
+  /** encoded deltas; the last one belongs to the stamp's current count */
   readonly #trails = new Map<string, readonly string[]>();
   readonly #registries = new Map<string, Registry>();
   #tokens = 0;
@@ -57,7 +57,7 @@ export class Sketch implements ExploredStore {
     }
     const earlier = entry.seal.split(',');
     if (earlier.length !== stampKeys.length) {
-      return undefined; // of the same query, planned by another catalog
+      return undefined; // the same query, planned with another catalog
     }
     const later = stampKeys.map(stampKey => this.#stamps.get(stampKey));
     const moved: Moved[] = [];
@@ -86,7 +86,7 @@ export class Sketch implements ExploredStore {
     }
     const count = Number(to[1]) - Number(from[1]);
     const trail = this.#trails.get(KEYS.of(table).trails + idOf(dependency)) ?? [];
-    return trail.length < count && this.keeps('whole trail') ? undefined : trail.slice(-count);
+    return trail.length < count && this.keeps('whole delta log') ? undefined : trail.slice(-count);
   }
 
   async reseal(address: EntryAddress, found: Found): Promise<void> {
@@ -219,7 +219,7 @@ export class Sketch implements ExploredStore {
     return [entries.sort(), [...this.#stamps].sort(), [...this.#trails].sort(), registries.sort()];
   }
 
-  /** The order of use decides who makes room: nothing, as long as there is room. */
+  /** The order of use decides which scheme is evicted: it does not matter while there is room. */
   #inOrder<T>(schemes: T[]): T[] {
     return Number.isFinite(this.maxSchemes) ? schemes : schemes.sort();
   }
@@ -266,7 +266,7 @@ export class Sketch implements ExploredStore {
     return stamp;
   }
 
-  /** Recognisable, so that states which differ in nothing but the tokens are one. */
+  /** Predictable, so that states which differ only in tokens are merged. */
   #token(): string {
     return `~${this.#tokens++}`;
   }

@@ -1,14 +1,14 @@
 import type { Quarantine, Refusal } from '../../../lib/store/store.js';
 import type { Scene } from './actor.js';
 
-/** What may be done about a refusal. */
-export interface Verdict {
+/** The writers and quarantines of a refusal that may be removed. */
+export interface Resolution {
   readonly ended: Refusal['writers'];
   readonly over: readonly Quarantine[];
 }
 
 /** Asks the database once. */
-export function judge(refusal: Refusal, { database, awaited, keeps }: Scene): Verdict {
+export function resolveWriters(refusal: Refusal, { database, awaited, keeps }: Scene): Resolution {
   const ended = refusal.writers.filter(({ xid }) => {
     if (!keeps('fate, not age') || (Number(xid) >= database.xmax && !keeps('fate of the newest'))) {
       return true;

@@ -3,29 +3,29 @@ import type { Child } from './child.js';
 import type { Setting } from './setting.js';
 import type { Sight } from './tasks.js';
 
-export interface Patience {
+export interface SlowCommit {
   readonly setting: Setting;
   readonly reader: Child;
   readonly writer: Child;
   readonly row: number;
-  /** how long others read before the writer commits, in milliseconds */
+  /** how long other processes read before the writer commits, in milliseconds */
   readonly wait: number;
-  /** done while the writer stands before its COMMIT */
+  /** runs while the writer is stopped before its COMMIT */
   meanwhile?(): Promise<unknown>;
 }
 
 /**
- * A writer stands before its COMMIT while others go on reading what it changes. Nobody else writes: then PostgreSQL
- * has no later transaction that has ended, by which the writer's own could be told to be a running one.
+ * A writer is stopped before its COMMIT while other processes read the rows that it changes. There is no other writer:
+ * so PostgreSQL has no later ended transaction that would show the writer's own as running.
  *
- * @returns the versions that were given before the COMMIT, and after it
+ * @returns the versions returned before the COMMIT, and after it
  */
-export async function readAroundCommit(cast: Patience): Promise<{ before: Sight[]; after: Sight[] }> {
+export async function readAroundCommit(cast: SlowCommit): Promise<{ before: Sight[]; after: Sight[] }> {
   const { setting, reader, writer, row, wait } = cast;
   const sights: Sight[] = [];
   const look = async () => {
-    for (const who of [reader, setting]) {
-      sights.push(...(await who.do<Sight[]>('lookAtAll', ['by key', 'by category'], [row])));
+    for (const participant of [reader, setting]) {
+      sights.push(...(await participant.do<Sight[]>('lookAtAll', ['by key', 'by category'], [row])));
     }
   };
   const writing = writer.stepwise('bump', 'in raw SQL', row);
