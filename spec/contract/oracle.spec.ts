@@ -10,7 +10,7 @@ import { Oracle } from './oracle/oracle.js';
 import { hitRate } from './oracle/tally.js';
 
 /** Steps of all histories together. */
-const STEPS = Number(process.env.ORACLE_STEPS ?? 16_000);
+const STEPS = Number(process.env.ORACLE_STEPS || 16_000);
 /** With this many reads, the hit rate is meaningful. */
 const ENOUGH = 1000;
 /** Least share of queries answered by the cache. With a shared session, many queries run in transactions. */

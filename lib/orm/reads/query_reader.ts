@@ -165,17 +165,19 @@ export class QueryReader {
     const { store, events, codec, fills, joinedRows } = this.#parts;
     fills.sendNow(address.key);
     try {
-      let found = await store.read(address);
-      if (found && found.moved.length > 0) {
-        // in a transaction nothing is looked up, because a statement that fails would abort the transaction
-        const revalidated = await revalidate(store, address, found, ctx ? undefined : joinedRows());
-        if (!revalidated || 'cause' in revalidated) {
-          return revalidated && { cause: describeCause(revalidated.cause) };
-        }
-        found = revalidated.holds;
-        reseal(this.#parts, address, found, counts);
+      const found = await store.read(address);
+      if (!found || found.moved.length === 0) {
+        return found && { result: codec.decode(kind, found.payload), found };
       }
-      return found && { result: codec.decode(kind, found.payload), found };
+      // in a transaction nothing is looked up, because a statement that fails would abort the transaction
+      const revalidated = await revalidate(store, address, found, ctx ? undefined : joinedRows());
+      if (!revalidated || 'cause' in revalidated) {
+        return revalidated && { cause: describeCause(revalidated.cause) };
+      }
+      const { holds } = revalidated;
+      const result = codec.decode(kind, holds.payload);
+      reseal(this.#parts, address, holds, counts);
+      return { result, found: holds };
     } catch (error) {
       events.reportError('read', error);
       return undefined;
