@@ -25,26 +25,29 @@ function leaseOn(table: string, lease: TableLease): Lease {
   }
 }
 
+/** One lease for all: each writer and quarantine that refuses some of them occurs once, with all of its tables. */
 export function mergeLeases(leases: readonly Lease[]): Lease {
   const seals: Seal[] = [];
-  const quarantines: Quarantine[] = [];
+  const quarantines = new Map<string, Quarantine>();
   const writers = new Map<string, InFlight>();
   for (const lease of leases) {
     if (lease.granted) {
       seals.push(lease.seal);
       continue;
     }
-    quarantines.push(...lease.quarantines);
+    for (const quarantine of lease.quarantines) {
+      quarantines.set(quarantine.nonce, quarantine);
+    }
     for (const writer of lease.writers) {
       const known = writers.get(writer.id);
       writers.set(writer.id, {
         ...writer,
         age: Math.max(writer.age, known?.age ?? 0),
-        tables: [...(known?.tables ?? []), ...writer.tables],
+        tables: [...new Set([...(known?.tables ?? []), ...writer.tables])],
       });
     }
   }
   return seals.length === leases.length
     ? { granted: true, seal: seals.join() }
-    : { granted: false, writers: [...writers.values()], quarantines };
+    : { granted: false, writers: [...writers.values()], quarantines: [...quarantines.values()] };
 }

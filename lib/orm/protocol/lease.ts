@@ -1,6 +1,7 @@
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
-import type { EntryAddress, InFlight, Lease, Quarantine, Refusal, Seal, Store } from '../../store/store.js';
+import { mergeLeases } from '../../store/leases.js';
+import type { EntryAddress, Lease, Seal, Store } from '../../store/store.js';
 import { type TableDependencies, WHOLE_TABLE } from '../../values/scheme.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { isRefusal } from '../catalog/rights.js';
@@ -75,10 +76,10 @@ export async function takeLeases(
   try {
     const leases: Lease[] = await take([...addresses.keys()]);
     const refused = [...leases.keys()].filter(i => !leases[i]!.granted);
-    const refusal = joinRefusals(leases);
-    if (refused.length > 0 && inTransaction) {
-      background(writerFates.resolve(refusal), 'a connection');
-    } else if (refused.length > 0 && (await writerFates.resolve(refusal))) {
+    const merged = mergeLeases(leases);
+    if (!merged.granted && inTransaction) {
+      background(writerFates.resolve(merged), 'a connection');
+    } else if (!merged.granted && (await writerFates.resolve(merged))) {
       for (const [n, lease] of (await take(refused)).entries()) {
         leases[refused[n]!] = lease;
       }
@@ -131,25 +132,4 @@ function dependencyOn(database: string): TableDependencies {
 
 function sealOf(lease: Lease): Seal | undefined {
   return lease.granted ? lease.seal : undefined;
-}
-
-function joinRefusals(leases: readonly Lease[]): Refusal {
-  const writers = new Map<string, InFlight>();
-  const quarantines = new Map<string, Quarantine>();
-  for (const lease of leases) {
-    if (!lease.granted) {
-      for (const quarantine of lease.quarantines) {
-        quarantines.set(quarantine.nonce, quarantine);
-      }
-      for (const writer of lease.writers) {
-        const { tables = [], age = 0 } = writers.get(writer.id) ?? {};
-        writers.set(writer.id, {
-          ...writer,
-          age: Math.max(age, writer.age),
-          tables: [...new Set([...tables, ...writer.tables])],
-        });
-      }
-    }
-  }
-  return { granted: false, writers: [...writers.values()], quarantines: [...quarantines.values()] };
 }
