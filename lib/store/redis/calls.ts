@@ -6,7 +6,7 @@ import { token } from '../token.js';
 import { isCounted, type Touch } from '../touched.js';
 import type { Drift } from './entry.js';
 import { defineScheme } from './schemes.js';
-import { type Call, LEASE, LIFT, MARK, RESEAL, SCHEMES, SETTLE, TRAIL } from './scripts.js';
+import { type Call, DROP, LEASE, LIFT, MARK, RESEAL, SCHEMES, SETTLE, TRAIL } from './scripts.js';
 
 /** How long a registry lives after its last use, in milliseconds. A new one starts in quarantine. */
 const REGISTRY_TTL = 30 * 24 * 3600 * 1000;
@@ -113,4 +113,8 @@ export function settleCall(keys: Keys, table: string, writerId: string): Call {
 
 export function liftCall(keys: Keys, table: string, nonce: string): Call {
   return { script: LIFT, keys: [keys.of(table).registry], args: [nonce] };
+}
+
+export function dropCall(keys: Keys, table: string): Call {
+  return { script: DROP, keys: [keys.of(table).stamp], args: [] };
 }

@@ -31,6 +31,9 @@ const MASTER_FOR = 250;
 /** Message for a command that timed out. */
 const TIMED_OUT = 'the answer took too long.';
 
+/** Message for an answer to another command. All later answers on this connection are misplaced as well. */
+export const MISPLACED = 'the answer belongs to another command.';
+
 /**
  * Connects on first use, and again whenever the connection is lost. No command is sent before the server's epoch is
  * known, and an answer counts only if the session of its command is still the present one.
@@ -140,7 +143,11 @@ export class Connection {
       this.#proven = Number.NEGATIVE_INFINITY;
     }
     // READONLY: the server has become a replica, so there is another master
-    if (message.startsWith('READONLY') || (message === TIMED_OUT && this.#isTimedOutAgain())) {
+    if (
+      message.startsWith('READONLY') ||
+      message === MISPLACED ||
+      (message === TIMED_OUT && this.#isTimedOutAgain())
+    ) {
       this.session = undefined;
       session.client.disconnect(true);
     }

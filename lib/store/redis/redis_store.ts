@@ -4,6 +4,7 @@ import { joinLeases } from '../leases.js';
 import { limitsFrom, milliseconds, type TableLimits } from '../limits.js';
 import type { EntryAddress, Found, Lease, Quarantine, Seal, Store, TableChange, Writer } from '../store.js';
 import { StoreError } from '../store_error.js';
+import { token } from '../token.js';
 import { touchedBy } from '../touched.js';
 import {
   type MarkAnswer,
@@ -15,6 +16,7 @@ import {
 } from './answers.js';
 import {
   type Asker,
+  dropCall,
   leaseCall,
   liftCall,
   markCall,
@@ -24,7 +26,7 @@ import {
   trailCall,
 } from './calls.js';
 import { isCluster, keyPrefixOf, type RedisSource } from './client.js';
-import { Connection, type Session } from './connection.js';
+import { Connection, MISPLACED, type Session } from './connection.js';
 import { type Contents, contentsOf, ownKeys } from './contents.js';
 import { distinct } from './distinct.js';
 import { type Decoded, type Drift, decodeEntry, encodeEntry } from './entry.js';
@@ -261,10 +263,11 @@ export class RedisStore implements Store {
   }
 
   drop(tables: readonly string[]): Promise<void> {
-    return this.#do('drop', async ({ client, wait }) => {
-      if (tables.length > 0) {
-        await wait(client.del(tables.map(table => this.#keys.of(table).stamp)));
-      }
+    return this.#do('drop', async session => {
+      await run(
+        session,
+        tables.map(table => dropCall(this.#keys, table)),
+      );
     });
   }
 
@@ -283,6 +286,11 @@ export class RedisStore implements Store {
         if (failed) {
           throw failed[0];
         }
+      }
+      // the last answer is in its place only if all were
+      const id = token();
+      if ((await wait(client.echo(id))) !== id) {
+        throw new Error(MISPLACED);
       }
     });
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Session } from './connection.js';
+import { MISPLACED, type Session } from './connection.js';
 
 export interface Script {
   readonly source: string;
@@ -16,11 +16,25 @@ export interface Call {
 
 const shared = read('registry');
 
+// Each script is a function without the id among its arguments. Errors are replied as they are.
+const OPENING = `local id = table.remove(ARGV)
+local function main()
+`;
+const CLOSING = `
+end
+local reply = main()
+if type(reply) == 'table' and reply.err then
+  return reply
+end
+return { id, reply }
+`;
+
 export const LEASE = script('lease');
 export const MARK = script('mark');
 export const SCHEMES = script('schemes');
 export const SETTLE = script('settle');
 export const LIFT = script('lift');
+export const DROP = script('drop', '');
 export const TRAIL = script('trail', '');
 export const RESEAL = script('reseal', '');
 
@@ -29,24 +43,43 @@ export const RESEAL = script('reseal', '');
  * calls from that one on are sent again with their source. `defineCommand` is not used, because it may resend a call
  * later on another connection.
  *
+ * Each call has an id, which its reply repeats. Otherwise, if a request or a reply is lost, the reply to a later call
+ * would be taken for its own: a mark that never arrived would count as made.
+ *
  * @throws the server's first error
+ * @throws Error `MISPLACED` if a reply belongs to another call
  */
 export async function run(session: Session, calls: readonly Call[]): Promise<unknown[]> {
-  const replies = await send(session, calls, ({ script }) => ['evalsha', script.sha]);
+  const identified = calls.map(call => ({ ...call, id: nextId() }));
+  const replies = await send(session, identified, ({ script }) => ['evalsha', script.sha]);
   const from = replies.findIndex(isNoScript);
   const again =
-    from < 0 ? [] : await send(session, calls.slice(from), ({ script }) => ['eval', script.source]);
-  return [...replies.slice(0, replies.length - again.length), ...again].map(reply => {
+    from < 0 ? [] : await send(session, identified.slice(from), ({ script }) => ['eval', script.source]);
+  return [...replies.slice(0, replies.length - again.length), ...again].map((reply, i) => {
     if (reply instanceof Error) {
       throw reply;
     }
-    return reply;
+    if (!Array.isArray(reply) || reply[0] !== identified[i]!.id) {
+      throw new Error(MISPLACED);
+    }
+    return reply[1];
   });
+}
+
+interface IdentifiedCall extends Call {
+  readonly id: string;
+}
+
+let lastId = 0;
+
+/** Unique in this process, so on each connection. */
+function nextId(): string {
+  return (++lastId).toString(36);
 }
 
 async function send(
   { client, wait }: Session,
-  calls: readonly Call[],
+  calls: readonly IdentifiedCall[],
   how: (call: Call) => ['eval' | 'evalsha', string],
 ): Promise<unknown[]> {
   if (calls.length === 0) {
@@ -56,13 +89,15 @@ async function send(
   if (only && calls.length === 1) {
     const [command, script] = how(only);
     return [
-      await wait(client[command](script, only.keys.length, ...only.keys, ...only.args)).catch(errorOfReply),
+      await wait(client[command](script, only.keys.length, ...only.keys, ...only.args, only.id)).catch(
+        errorOfReply,
+      ),
     ];
   }
   const pipeline = client.pipeline();
   for (const call of calls) {
     const [command, script] = how(call);
-    pipeline[command](script, call.keys.length, ...call.keys, ...call.args);
+    pipeline[command](script, call.keys.length, ...call.keys, ...call.args, call.id);
   }
   const results = await wait(pipeline.exec());
   return calls.map((_, i) => results?.[i]?.[0] ?? results?.[i]?.[1]);
@@ -81,7 +116,7 @@ function isNoScript(reply: unknown): boolean {
 }
 
 function script(name: string, prelude = shared): Script {
-  const source = prelude + read(name);
+  const source = `${OPENING}${prelude}${read(name)}${CLOSING}`;
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 

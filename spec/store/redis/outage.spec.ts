@@ -257,6 +257,70 @@ describe('An outage of Redis', () => {
     await expectHit(store, seven, 'seven');
   });
 
+  describe('when a request never arrives, and the next answer belongs to another one', () => {
+    const eight = articles(category('8'));
+
+    /** Loses the request of an operation, and sends one of the same kind behind it. */
+    async function loseOneOf(proxy: RedisProxy, lost: () => Promise<unknown>, next: () => Promise<unknown>) {
+      const losing = proxy.loseRequest();
+      const first = lost().then(
+        () => 'done',
+        error => error,
+      );
+      await losing;
+      await next().catch(() => {});
+      return first;
+    }
+
+    const LOST: Record<string, (store: Store) => Promise<unknown>> = {
+      mark: store => store.mark(writer(), [touching(ARTICLE, category('7'))]),
+      drop: store => store.drop([ARTICLE]),
+      clear: store => store.clear(),
+      settle: store => store.settle('w', [ARTICLE]),
+      lift: store => store.lift({ table: ARTICLE, nonce: 'nonce' }),
+    };
+    const NEXT: Record<string, (store: Store) => Promise<unknown>> = {
+      mark: store => store.mark(writer(), [touching('another', category('8'))]),
+      drop: store => store.drop(['another']),
+      clear: store => store.clear(),
+      settle: store => store.settle('v', ['another']),
+      lift: store => store.lift({ table: 'another', nonce: 'nonce' }),
+    };
+
+    for (const [name, operate] of Object.entries(LOST)) {
+      it(`a ${name} fails, and the connection is replaced`, async () => {
+        const { store, other, proxy } = await behindProxy({ commandTimeout: 1000 });
+        await cache(other, seven, 'seven');
+        // so that the server has the scripts, and this store the schemes
+        await NEXT[name]!(store);
+        await store.schemes(ARTICLE);
+        const { connections } = proxy;
+        const outcome = await loseOneOf(
+          proxy,
+          () => operate(store),
+          () => NEXT[name]!(store),
+        );
+
+        expect(outcome).to.be.instanceOf(StoreError);
+        await until(() => works(store));
+        expect(proxy.connections).to.be.above(connections);
+        await operate(store);
+      });
+    }
+
+    it('a lease fails', async () => {
+      const { store, proxy } = await behindProxy({ commandTimeout: 1000 });
+      await trust(store, eight);
+      const outcome = await loseOneOf(
+        proxy,
+        () => store.lease(seven, LONG),
+        () => store.lease(eight, LONG),
+      );
+
+      expect(outcome).to.be.instanceOf(StoreError);
+    });
+  });
+
   for (const answer of ['$-1\r\n', '$-1\r\n$-1\r\n', '*0\r\n:1\r\n', '-ERR for nobody\r\n']) {
     it(`replaces a connection with an answer without a command (${JSON.stringify(answer)})`, async () => {
       const { store, proxy } = await behindProxy({ commandTimeout: 2000 });

@@ -15,6 +15,8 @@ export interface RedisProxy {
   swallow(): void;
   /** The next answer of the server is not heard. */
   loseAnswer(): void;
+  /** The next request of a client is not heard. Resolves when it has been sent. */
+  loseRequest(): Promise<void>;
   /** Says this to all clients. */
   say(bytes: string | Uint8Array): void;
   /** Ends all connections at once. */
@@ -31,6 +33,7 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
   const held: (() => void)[] = [];
   let connections = 0;
   let losing = false;
+  let losingRequest: (() => void) | undefined;
 
   const keep = (socket: Socket) => {
     sockets.add(socket);
@@ -41,6 +44,11 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
     from.on('data', data => {
       if (isAnswer && (deaf.has(to) || losing)) {
         losing = false;
+        return;
+      }
+      if (!isAnswer && losingRequest) {
+        losingRequest();
+        losingRequest = undefined;
         return;
       }
       if (mode === 'pass') {
@@ -98,6 +106,11 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
     },
     loseAnswer() {
       losing = true;
+    },
+    loseRequest() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      losingRequest = resolve;
+      return promise;
     },
     say(bytes) {
       for (const client of clients) {
