@@ -3,9 +3,12 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { addCachedTags } from 'mikro-orm-cacheops/nunjucks';
 import nunjucks from 'nunjucks';
 
+// the compiler leaves them where they are
+const VIEWS = join(import.meta.dirname, '..', '..', '..', 'examples', 'blog', 'views');
+
 /** Renders the pages by Nunjucks, with tags that cache fragments. */
 export function useTemplates(app: NestExpressApplication): void {
-  const templates = nunjucks.configure(join(import.meta.dirname, 'views'), {
+  const templates = nunjucks.configure(VIEWS, {
     autoescape: true,
     express: app.getHttpAdapter().getInstance(),
   });

@@ -6,7 +6,7 @@ import { token } from '../token.js';
 
 /**
  * The schemes that readers of one table use, and the writers in flight on it. The rules are those of
- * `lib/store/redis/*.lua`.
+ * `lib/store/redis/lua`.
  */
 export class Registry {
   /** a nonce, while the writers that the previous registry knew may still be in flight */

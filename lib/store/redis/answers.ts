@@ -4,10 +4,10 @@ import type { InFlight } from '../store.js';
 import type { TrailAnswer } from './found.js';
 import { type KnownSchemes, parseScheme } from './schemes.js';
 
-/** The answer of `lease.lua`. */
+/** The answer of the script `lease`. */
 export type LeaseAnswer = OtherEpoch | TableLease;
 
-/** The answer of `mark.lua`. */
+/** The answer of the script `mark`. */
 export type MarkAnswer =
   | OtherEpoch
   | { readonly kind: 'marked' }

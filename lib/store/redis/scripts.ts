@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { MISPLACED, type Session } from './connection.js';
+import { drop } from './lua/drop.js';
+import { lease } from './lua/lease.js';
+import { lift } from './lua/lift.js';
+import { mark } from './lua/mark.js';
+import { registry } from './lua/registry.js';
+import { reseal } from './lua/reseal.js';
+import { schemes } from './lua/schemes.js';
+import { settle } from './lua/settle.js';
+import { trail } from './lua/trail.js';
 
 export interface Script {
   readonly source: string;
@@ -13,8 +21,6 @@ export interface Call {
   readonly keys: readonly string[];
   readonly args: readonly (string | number | Buffer)[];
 }
-
-const shared = read('registry');
 
 // Each script is a function without the id among its arguments. Errors are replied as they are.
 const OPENING = `local id = table.remove(ARGV)
@@ -29,14 +35,14 @@ end
 return { id, reply }
 `;
 
-export const LEASE = script('lease');
-export const MARK = script('mark');
-export const SCHEMES = script('schemes');
-export const SETTLE = script('settle');
-export const LIFT = script('lift');
-export const DROP = script('drop', '');
-export const TRAIL = script('trail', '');
-export const RESEAL = script('reseal', '');
+export const LEASE = script(lease);
+export const MARK = script(mark);
+export const SCHEMES = script(schemes);
+export const SETTLE = script(settle);
+export const LIFT = script(lift);
+export const DROP = script(drop, '');
+export const TRAIL = script(trail, '');
+export const RESEAL = script(reseal, '');
 
 /**
  * Runs all calls in order and in one round trip. If the server lacks a script (after a restart or SCRIPT FLUSH), the
@@ -115,11 +121,7 @@ function isNoScript(reply: unknown): boolean {
   return reply instanceof Error && reply.message.startsWith('NOSCRIPT');
 }
 
-function script(name: string, prelude = shared): Script {
-  const source = `${OPENING}${prelude}${read(name)}${CLOSING}`;
+function script(body: string, prelude = registry): Script {
+  const source = `${OPENING}${prelude}${body}${CLOSING}`;
   return { source, sha: createHash('sha1').update(source).digest('hex') };
-}
-
-function read(name: string): string {
-  return readFileSync(new URL(`./${name}.lua`, import.meta.url), 'utf8');
 }

@@ -1,3 +1,4 @@
+export const mark = /* lua */ `
 -- Marks a writer on one table, before it commits: deletes the stamps of the dependencies that it touches, or increments
 -- versioned ones, and records the writer as in flight.
 --
@@ -157,3 +158,4 @@ local function mark()
 end
 
 return attempt(mark, tableStamp, epoch, token)
+`;

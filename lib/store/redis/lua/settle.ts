@@ -1,3 +1,4 @@
+export const settle = /* lua */ `
 -- Forgets a writer that is no longer in flight.
 --
 -- KEYS: the registry
@@ -47,3 +48,4 @@ if not ok and failure == ODD then
 elseif not ok then
   return failed(failure)
 end
+`;

@@ -1,3 +1,4 @@
+export const schemes = /* lua */ `
 -- Returns the registered schemes, for a client that has not written to this table yet.
 --
 -- KEYS: the registry
@@ -18,3 +19,4 @@ if known == ODD then
   return { '' }
 end
 return failed(known)
+`;

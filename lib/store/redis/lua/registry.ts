@@ -1,3 +1,4 @@
+export const registry = /* lua */ `
 -- The registry of one table. This text precedes each script. A registry is a hash with the fields
 --
 --   epoch        of the server when the registry was created
@@ -105,7 +106,7 @@ end
 
 local TOKEN = '^' .. string.rep('[%w_-]', 16)
 
--- A versioned stamp is a token, a colon and this number of digits (see `lib/store/counted.ts`).
+-- A versioned stamp is a token, a colon and this number of digits (see lib/store/counted.ts).
 local DIGITS, MOST_COUNTED = 10, 9999999999
 
 -- The forms of stamps. A value of another form is not a stamp, because it may not be unique.
@@ -212,3 +213,4 @@ local function attempt(main, tableStamp, epoch, nonce)
   end
   return ok and answer or failed(answer)
 end
+`;

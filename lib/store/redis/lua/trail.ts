@@ -1,3 +1,4 @@
+export const trail = /* lua */ `
 -- Returns the row deltas of a dependency since an entry was sealed.
 --
 -- KEYS: the dependency's stamp, its trail
@@ -37,3 +38,4 @@ for i, step in ipairs(steps) do
   answer[i + 1] = text
 end
 return answer
+`;

@@ -1,3 +1,4 @@
+export const lift = /* lua */ `
 -- Ends a quarantine, unless the registry has been replaced since.
 --
 -- KEYS: the registry
@@ -7,3 +8,4 @@
 if redis.pcall('HGET', registry, 'quarantine') == ARGV[1] then
   redis.call('HDEL', registry, 'quarantine')
 end
+`;

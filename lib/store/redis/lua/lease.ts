@@ -1,3 +1,4 @@
+export const lease = /* lua */ `
 -- Takes a lease on one table: registers the schemes of a query and creates missing stamps, unless the registry is in
 -- quarantine or a writer in flight touches a dependency of the query.
 --
@@ -241,3 +242,4 @@ local function lease()
 end
 
 return attempt(lease, tableStamp, epoch, token)
+`;

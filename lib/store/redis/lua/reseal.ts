@@ -1,3 +1,4 @@
+export const reseal = /* lua */ `
 -- Replaces the seal of an entry, unless the entry has been filled or resealed meanwhile. Does not change its payload.
 --
 -- KEYS: the entry
@@ -6,3 +7,4 @@
 if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1] - 1) == ARGV[1] then
   redis.call('SETRANGE', KEYS[1], 0, ARGV[2])
 end
+`;
