@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { RedisStore, type RedisStoreOptions } from '../../../lib/store/redis/redis_store.js';
 import type { Store } from '../../../lib/store/store.js';
 import { StoreError } from '../../../lib/store/store_error.js';
+import type { Dependency } from '../../../lib/values/scheme.js';
 import { freePort } from '../../support/free_port.js';
 import { redisUrl } from '../../support/servers.js';
 import { until } from '../../support/until.js';
@@ -16,6 +17,7 @@ import {
   expectMiss,
   LONG,
   leaseGranted,
+  stepping,
   touching,
   trust,
   writer,
@@ -261,8 +263,13 @@ describe('An outage of Redis', () => {
     const eight = articles(category('8'));
 
     /** Loses the request of an operation, and sends one of the same kind behind it. */
-    async function loseOneOf(proxy: RedisProxy, lost: () => Promise<unknown>, next: () => Promise<unknown>) {
-      const losing = proxy.loseRequest();
+    async function loseOneOf(
+      proxy: RedisProxy,
+      lost: () => Promise<unknown>,
+      next: () => Promise<unknown>,
+      command?: string,
+    ) {
+      const losing = proxy.loseRequest(command);
       const first = lost().then(
         () => 'done',
         error => error,
@@ -307,6 +314,28 @@ describe('An outage of Redis', () => {
         await operate(store);
       });
     }
+
+    it('a read that asks for row deltas fails', async () => {
+      const { store, other, proxy } = await behindProxy({ commandTimeout: 1000 });
+      const priced: Dependency = {
+        scheme: { id: 'category?price', columns: ['category'], tests: ['price'] },
+        values: '7',
+      };
+      const address = articles(priced);
+      await cache(other, address, 'old');
+      await NEXT.mark!(store);
+      await other.mark(writer(), [stepping(ARTICLE, priced, [['1'], ['2'], 0])]);
+      await store.read(eight);
+      const outcome = await loseOneOf(
+        proxy,
+        () => store.read(address),
+        () => NEXT.mark!(store),
+        'evalsha',
+      );
+
+      expect(outcome).to.be.instanceOf(StoreError);
+      expect((await other.read(address))?.moved).to.have.length(1);
+    });
 
     it('a lease fails', async () => {
       const { store, proxy } = await behindProxy({ commandTimeout: 1000 });

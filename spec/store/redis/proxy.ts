@@ -15,8 +15,8 @@ export interface RedisProxy {
   swallow(): void;
   /** The next answer of the server is not heard. */
   loseAnswer(): void;
-  /** The next request of a client is not heard. Resolves when it has been sent. */
-  loseRequest(): Promise<void>;
+  /** The next request of a client with this command is not heard. Resolves when it has been sent. */
+  loseRequest(command?: string): Promise<void>;
   /** Says this to all clients. */
   say(bytes: string | Uint8Array): void;
   /** Ends all connections at once. */
@@ -33,7 +33,7 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
   const held: (() => void)[] = [];
   let connections = 0;
   let losing = false;
-  let losingRequest: (() => void) | undefined;
+  let losingRequest: { readonly command: string; resolve(): void } | undefined;
 
   const keep = (socket: Socket) => {
     sockets.add(socket);
@@ -46,8 +46,8 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
         losing = false;
         return;
       }
-      if (!isAnswer && losingRequest) {
-        losingRequest();
+      if (!isAnswer && losingRequest && data.includes(losingRequest.command)) {
+        losingRequest.resolve();
         losingRequest = undefined;
         return;
       }
@@ -107,9 +107,9 @@ export async function startProxy(target?: number): Promise<RedisProxy> {
     loseAnswer() {
       losing = true;
     },
-    loseRequest() {
+    loseRequest(command = '') {
       const { promise, resolve } = Promise.withResolvers<void>();
-      losingRequest = resolve;
+      losingRequest = { command, resolve };
       return promise;
     },
     say(bytes) {
