@@ -1,3 +1,5 @@
+// the global ones may be fake in the tests of an application
+import { clearImmediate, setImmediate } from 'node:timers';
 import type { AddBackground } from '../context/background.js';
 
 /**

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { Background } from '../../../lib/orm/context/background.js';
 import { DeferredFills } from '../../../lib/orm/reads/deferred_fills.js';
 
@@ -40,6 +41,17 @@ describe('a deferred fill', () => {
     void fills.later('a', send('second'));
     await background.idle();
     expect(sent).to.deep.equal(['first', 'second']);
+  });
+
+  it('is sent while the application fakes timers, as its tests may do', async () => {
+    const clock = sinon.useFakeTimers();
+    try {
+      void fills.later('a', send('a'));
+      await background.idle();
+      expect(sent).to.deep.equal(['a']);
+    } finally {
+      clock.restore();
+    }
   });
 
   it('keeps the background busy until the store has answered', async () => {
