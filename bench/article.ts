@@ -27,13 +27,13 @@ export const Article = defineEntity({
 });
 
 /** Rows of one author or category are adjacent: the best case for the database. */
-export async function fillDatabase(orm: MikroORM): Promise<void> {
+export async function fillDatabase(orm: MikroORM, rows = ROWS): Promise<void> {
   await orm.schema.create();
   await orm.em.getConnection().execute(`
     insert into article (id, author, category, title, summary, status, price, views, published, attributes)
     select i, (i - 1) / ${PER_AUTHOR}, (i - 1) / ${PER_CATEGORY}, 'Article number ' || i, repeat('summary ', 12),
            (array['draft', 'published', 'retired'])[1 + i % 3], i % 1000 / 10.0, i * 7,
            timestamptz '2020-01-01' + i * interval '7 minutes', '{"words": 1200, "language": "en"}'
-    from generate_series(1, ${ROWS}) as i`);
+    from generate_series(1, ${rows}) as i`);
   await orm.em.getConnection().execute('vacuum analyze article');
 }

@@ -18,14 +18,14 @@ import { CachedRepository } from './orm/api/repository.js';
 import { CatalogCache } from './orm/catalog/catalog_cache.js';
 import { embeddedIdentity } from './orm/catalog/embedded_identity.js';
 import { namesOfOwnSettings } from './orm/catalog/settings.js';
-import type { Ask } from './orm/catalog/table.js';
+import type { Ask, Connect } from './orm/catalog/table.js';
 import { ComputedResults } from './orm/computed/computed_results.js';
 import { StoreCache } from './orm/computed/timed_values.js';
 import { Background } from './orm/context/background.js';
 import { ConnectionUse } from './orm/context/connection_use.js';
 import { Environment } from './orm/context/environment.js';
 import { EXTENSION, FUNCTIONS, PROFILES, STORE } from './orm/context/extension_keys.js';
-import { askerOf, statementLog } from './orm/context/internal_query.js';
+import { askerOf, connectorOf, statementLog } from './orm/context/internal_query.js';
 import { contextOf, type FunctionParts, rememberOrm } from './orm/context/orm_registry.js';
 import { patch } from './orm/context/patches.js';
 import { PoolSettings } from './orm/context/pool_settings.js';
@@ -68,6 +68,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     report: (operation, error) => events.reportError(operation, error),
   });
   const ask: Ask = askerOf(driver);
+  const connect: Connect = connectorOf(driver);
   const database = new CatalogCache(
     () => embeddedIdentity(driver),
     reason => {
@@ -108,7 +109,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     log,
   };
   const writes = new StatementInterceptor(parts);
-  const writesOfReplicas = new StatementInterceptor({ ...parts, askPrimary: ask });
+  const writesOfReplicas = new StatementInterceptor({ ...parts, connectPrimary: connect });
   const profiles = new Profiles(options, () => driver.getMetadata());
 
   const uses = connections.map(() => new ConnectionUse(() => lifetime.connects()));
@@ -117,7 +118,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     config,
     (dialect, i) => new TrackedDialect(dialect, i === 0 ? writes : writesOfReplicas, uses[i]!),
   );
-  trackDumps(connections, commits, database, ask);
+  trackDumps(connections, commits, database, connect);
   supportDryRuns(driver);
   supportExists(driver);
   new ReadInterceptor({
@@ -160,7 +161,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     database,
     databaseName: async () => {
       const ctx = contextOf(orm.em).getTransactionContext();
-      return (await database.get(askerOf(driver, ctx), ctx === undefined)).database;
+      return (await database.get(connectorOf(driver, ctx), ctx === undefined)).database;
     },
     writerFates,
     events,
@@ -177,7 +178,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   useEntityManager(driver);
   checkProfilesOnDiscovery(config, profiles);
 
-  const invalidation = new Invalidation(driver, database, guarded, ask, events);
+  const invalidation = new Invalidation(driver, database, guarded, connect, events);
   const idle = () => background.idle(() => uses[0]!.isExhaustedByTransactions);
   let forgetOrm = rememberOrm(orm);
   const lifetime = new Lifetime({
@@ -335,12 +336,12 @@ function trackDumps(
   connections: readonly AbstractSqlConnection[],
   commits: CommitProtocol,
   database: CatalogCache,
-  ask: Ask,
+  connect: Connect,
 ): void {
   for (const connection of connections) {
     patch(connection, 'connection.executeDump', executeDump => {
       return async function (dump) {
-        const catalog = await database.get(ask);
+        const catalog = await database.get(connect);
         const tables = [...catalog.tables.keys(), ...definedIn(catalog)];
         const marked = await commits.markBefore(tables);
         try {

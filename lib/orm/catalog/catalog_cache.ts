@@ -1,7 +1,7 @@
 import type { Seal } from '../../store/store.js';
 import { askDatabaseName, loadCatalog } from './catalog.js';
 import { isRefusal, reasonOf, unreadableCatalog } from './rights.js';
-import type { Ask, Catalog } from './table.js';
+import type { Ask, Catalog, Connect } from './table.js';
 
 /** Takes a lease on the definitions of a database; `undefined` if none is granted. */
 export type LeaseCatalog = (database: string, ask: Ask) => Promise<Seal | undefined>;
@@ -12,11 +12,15 @@ export type LeaseCatalog = (database: string, ask: Ask) => Promise<Seal | undefi
  * DDL marks and settles the definitions as a writer does its tables. A reader leases them again with its query, as the
  * last dependency (see {@link confirm}), so it stores nothing by a catalog that another process has outdated.
  *
- * Callers pass their own connection, because in a single-connection database (PGlite) a second one would wait forever.
+ * Concurrent callers share one load. Each connects first, so the one that loads has its connection: otherwise it could
+ * wait for one that a caller holds, as in a single-connection database (PGlite).
  */
 export class CatalogCache {
   #catalog: Catalog | undefined;
+  /** a load of what is committed, since it was last forgotten */
   #loading: Promise<Catalog> | undefined;
+  /** how often it was forgotten */
+  #forgotten = 0;
   #name: string | undefined;
   readonly #identity: () => Promise<string | undefined>;
   readonly #warn: (reason: string) => void;
@@ -47,14 +51,14 @@ export class CatalogCache {
   }
 
   /** @param isCommitted the connection sees committed definitions only, not those of an open transaction */
-  async get(ask: Ask, isCommitted = true): Promise<Catalog> {
-    return this.#catalog ?? this.#load(ask, isCommitted);
+  async get(connect: Connect, isCommitted = true): Promise<Catalog> {
+    return this.#catalog ?? connect(ask => this.#load(ask, isCommitted));
   }
 
   /** Reads the catalog again, for example for a name that it lacks: the table may be newer. */
-  async refreshed(ask: Ask, isCommitted = true): Promise<Catalog> {
+  async refreshed(connect: Connect, isCommitted = true): Promise<Catalog> {
     this.forget();
-    return this.#load(ask, isCommitted);
+    return this.get(connect, isCommitted);
   }
 
   /**
@@ -77,6 +81,7 @@ export class CatalogCache {
   forget(): void {
     this.#catalog = undefined;
     this.#loading = undefined;
+    this.#forgotten++;
   }
 
   /** The next connection may be to another database. */
@@ -86,14 +91,28 @@ export class CatalogCache {
   }
 
   async #load(ask: Ask, isCommitted: boolean): Promise<Catalog> {
-    const loading = this.#read(ask, isCommitted);
-    this.#loading = loading;
-    const catalog = await loading;
-    // if it was forgotten meanwhile, it is good enough for this caller, but not for later ones
-    if (this.#loading === loading) {
-      this.#catalog = catalog;
+    // a load in flight is as good as a catalog that was loaded earlier; if it fails, this caller loads
+    const shared = this.#catalog ?? (isCommitted ? await this.#loading?.catch(() => undefined) : undefined);
+    if (shared) {
+      return shared;
     }
-    return catalog;
+    const loading = this.#read(ask, isCommitted);
+    if (isCommitted) {
+      this.#loading = loading;
+    }
+    const known = this.#forgotten;
+    try {
+      const catalog = await loading;
+      // if it was forgotten meanwhile, it is good enough for those who wait for it, but not for later callers
+      if (this.#forgotten === known && (isCommitted || !this.#catalog)) {
+        this.#catalog = catalog;
+      }
+      return catalog;
+    } finally {
+      if (this.#loading === loading) {
+        this.#loading = undefined;
+      }
+    }
   }
 
   async #read(ask: Ask, isCommitted: boolean): Promise<Catalog> {

@@ -8,6 +8,9 @@ import type { Definitions } from './definitions.js';
 /** Runs one of the extension's own statements and returns its rows. */
 export type Ask = (sql: string) => Promise<Record<string, any>[]>;
 
+/** Lets work ask over one connection, which it holds until it ends. */
+export type Connect = <T>(work: (ask: Ask) => Promise<T>) => Promise<T>;
+
 /** A table as the database describes it. */
 export interface Table {
   /** database identity, schema and name: the name of the table in stores */

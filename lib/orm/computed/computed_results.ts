@@ -11,10 +11,10 @@ import { joinSeals, type Sealed } from '../../store/seals.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import type { TableDependencies } from '../../values/scheme.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
-import type { Ask, Catalog } from '../catalog/table.js';
+import type { Catalog, Connect } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, EnvironmentState, Loaded } from '../context/environment.js';
-import { askerOf } from '../context/internal_query.js';
+import { connectorOf } from '../context/internal_query.js';
 import { functionPartsIn } from '../context/orm_registry.js';
 import {
   Computation,
@@ -348,7 +348,7 @@ export class ComputedResults {
     settle: (filled: Promise<unknown> | undefined) => void,
   ): Promise<Answer<T>> {
     const { database } = this.#parts;
-    const { readCommitted } = await database.get(this.#asker(undefined));
+    const { readCommitted } = await database.get(this.#connector(undefined));
     const target = this.#targetOf(request, address, timeout);
     const seal = await this.#filler.lease(target, session !== undefined, catalog);
     const { own: store } = this.#parts;
@@ -498,12 +498,12 @@ export class ComputedResults {
   }
 
   #load(ctx: Context): Promise<Loaded | string> {
-    return this.#parts.environment.load(this.#parts.database, this.#asker(ctx));
+    return this.#parts.environment.load(this.#parts.database, this.#connector(ctx));
   }
 
   /** In the transaction, if there is one, because a database with one connection has no other. */
-  #asker(ctx: Context): Ask {
-    return askerOf(this.#parts.driver, ctx);
+  #connector(ctx: Context): Connect {
+    return connectorOf(this.#parts.driver, ctx);
   }
 }
 

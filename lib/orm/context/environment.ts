@@ -1,7 +1,7 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Settings } from '../catalog/settings.js';
-import type { Ask, Catalog } from '../catalog/table.js';
+import type { Catalog, Connect } from '../catalog/table.js';
 import type { PoolSettings } from './pool_settings.js';
 import { NON_DEFAULT_SETTINGS } from './session.js';
 import { describeParsers } from './type_parsers.js';
@@ -59,14 +59,14 @@ export class Environment {
    *
    * @returns a reason if there is no such session, if its settings are not supported, or if the catalog cannot be read
    */
-  async load(database: CatalogCache, ask: Ask): Promise<Loaded | string> {
-    let catalog = await database.get(ask);
+  async load(database: CatalogCache, connect: Connect): Promise<Loaded | string> {
+    let catalog = await database.get(connect);
     if (catalog.obstacle !== undefined) {
       return catalog.obstacle;
     }
     const settings = this.#pool.current;
     if (settings?.isUnderstood && !isOf(catalog, settings) && performance.now() > this.#nextTry) {
-      catalog = await database.refreshed(ask);
+      catalog = await database.refreshed(connect);
       this.#nextTry = performance.now() + RETRY_MS;
     }
     if (!settings?.isUnderstood || !isOf(catalog, settings)) {

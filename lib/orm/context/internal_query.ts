@@ -1,7 +1,7 @@
 import type { Configuration, Transaction } from '@mikro-orm/core';
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CompiledQuery, Kysely } from 'kysely';
-import type { Ask } from '../catalog/table.js';
+import type { Ask, Connect } from '../catalog/table.js';
 
 /** The logger namespace of the extension's own statements. */
 const NAMESPACE = 'cacheops';
@@ -27,13 +27,19 @@ export function plainQuery(sql: string): CompiledQuery {
  * @param ctx the transaction to ask in; without it, a connection is taken from the pool
  */
 export function askerOf(driver: AbstractSqlDriver, ctx?: Transaction): Ask {
-  return async sql => {
+  const connect = connectorOf(driver, ctx);
+  return sql => connect(ask => ask(sql));
+}
+
+/** {@link askerOf} for several questions over one connection. */
+export function connectorOf(driver: AbstractSqlDriver, ctx?: Transaction): Connect {
+  return async work => {
     const connection = driver.getConnection('write');
     await connection.ensureConnection();
     const client = (ctx as unknown as Kysely<unknown> | undefined) ?? connection.getClient();
     return client
       .getExecutor()
-      .provideConnection(tracked => (tracked as unknown as { askApart: Ask }).askApart(sql));
+      .provideConnection(tracked => (tracked as unknown as { apart: Connect }).apart(work));
   };
 }
 

@@ -162,7 +162,7 @@ export class WriterFates {
    * DDL holds an advisory lock, also in a transaction.
    */
   async #liftQuarantines(quarantines: readonly Quarantine[], ask: Ask): Promise<boolean> {
-    const database = this.#database.name ?? (await this.#database.get(ask)).database;
+    const database = this.#database.name ?? (await this.#database.get(work => work(ask))).database;
     const known = (table: string) => table.startsWith(`${database}/`) || isPseudoTable(table);
     const ours = quarantines.filter(({ table }) => known(table));
     const nameOf = ({ table }: Quarantine) => table.slice(database.length + 1);

@@ -1,7 +1,7 @@
 import type { AbstractSqlDriver } from '@mikro-orm/sql';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Environment } from '../context/environment.js';
-import { askerOf } from '../context/internal_query.js';
+import { connectorOf } from '../context/internal_query.js';
 import { StatementRecorder, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session } from '../context/session.js';
 import type { Planned } from '../planning/plan.js';
@@ -53,7 +53,7 @@ export class DatabaseReader {
   async transactionObstacle(session: Session, ctx: Options['ctx']): Promise<string | undefined> {
     const { database, driver } = this.#parts;
     // the catalog that it reads must be the one that every session reads
-    return session.whyNotCached(false) ?? (await database.get(askerOf(driver, ctx))).obstacle;
+    return session.whyNotCached(false) ?? (await database.get(connectorOf(driver, ctx))).obstacle;
   }
 }
 

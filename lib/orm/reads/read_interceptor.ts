@@ -11,7 +11,7 @@ import type { CatalogCache } from '../catalog/catalog_cache.js';
 import type { Catalog } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Environment, EnvironmentState } from '../context/environment.js';
-import { askerOf } from '../context/internal_query.js';
+import { askerOf, connectorOf } from '../context/internal_query.js';
 import { patch } from '../context/patches.js';
 import { currentCaller, currentScope, withScope } from '../context/scope.js';
 import { NON_DEFAULT_SETTINGS, type Session, sessionOf, settingsInKey } from '../context/session.js';
@@ -335,7 +335,7 @@ export class ReadInterceptor {
   /** @returns a reason if nothing may be cached: the catalog cannot be read, or the settings of sessions are unknown */
   async #currentPlanner(ctx: Context): Promise<CurrentPlanner | string> {
     const { database, environment, driver, limits, profiles } = this.#parts;
-    const loaded = await environment.load(database, askerOf(driver, ctx));
+    const loaded = await environment.load(database, connectorOf(driver, ctx));
     if (typeof loaded === 'string') {
       return loaded;
     }

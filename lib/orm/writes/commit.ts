@@ -66,7 +66,7 @@ export class CommitProtocol {
     if (transaction.ddl) {
       // if the mark on the definitions is lost, the lock shows that a writer of them is in flight
       const mayFail = transaction.catalog?.obstacle !== undefined;
-      await acquireLock(sql => (mayFail ? connection.askApart(sql) : connection.ask(sql)), true);
+      await acquireLock(sql => (mayFail ? connection.apart(ask => ask(sql)) : connection.ask(sql)), true);
     }
     const xid =
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
@@ -196,7 +196,7 @@ export class CommitProtocol {
       );
       if (now!.definitions !== catalog.definitionsAs) {
         const { tables } = await database.refreshed(
-          sql => connection.askApart(sql),
+          work => connection.apart(work),
           connection.session.seesCommitted,
         );
         return [...tables.keys(), ...definedIn(catalog)];

@@ -16,7 +16,7 @@ import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
 import { canonicalOfParameter } from '../../values/parameter.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
-import type { Ask, Table } from '../catalog/table.js';
+import type { Connect, Table } from '../catalog/table.js';
 import { catalogOf } from '../protocol/virtual_tables.js';
 import { newWriterId } from '../protocol/writer.js';
 
@@ -25,20 +25,20 @@ export class Invalidation {
   readonly #driver: AbstractSqlDriver;
   readonly #database: CatalogCache;
   readonly #store: Store;
-  readonly #ask: Ask;
+  readonly #connect: Connect;
   readonly #events: CacheopsEvents;
 
   constructor(
     driver: AbstractSqlDriver,
     database: CatalogCache,
     store: Store,
-    ask: Ask,
+    connect: Connect,
     events: CacheopsEvents,
   ) {
     this.#driver = driver;
     this.#database = database;
     this.#store = store;
-    this.#ask = ask;
+    this.#connect = connect;
     this.#events = events;
   }
 
@@ -86,7 +86,7 @@ export class Invalidation {
 
   /** The rows of an entity without a schema may be in tables of its name in any schema. */
   async #tablesOf(meta: EntityMetadata): Promise<readonly Table[]> {
-    const catalog = await this.#database.get(this.#ask);
+    const catalog = await this.#database.get(this.#connect);
     const named = catalog.named(meta.tableName);
     return meta.schema && meta.schema !== '*' ? named.filter(({ schema }) => schema === meta.schema) : named;
   }
@@ -102,9 +102,8 @@ export class Invalidation {
       return undefined;
     }
     const from = `${quoteName(table.schema)}.${quoteName(table.name)} as t`;
-    const [row] = await this.#ask(
-      `select ${format.expression('t')} as ${quoteName(IMAGE_COLUMN)} from ${from} where ${conditions.join(' and ')}`,
-    );
+    const sql = `select ${format.expression('t')} as ${quoteName(IMAGE_COLUMN)} from ${from} where ${conditions.join(' and ')}`;
+    const [row] = await this.#connect(ask => ask(sql));
     return row && format.read(row[IMAGE_COLUMN]);
   }
 

@@ -19,7 +19,7 @@ import type { Store } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
-import type { Ask, Catalog, Table } from '../catalog/table.js';
+import type { Ask, Catalog, Connect, Table } from '../catalog/table.js';
 import type { LogStatement } from '../context/internal_query.js';
 import type { PoolSettings } from '../context/pool_settings.js';
 import { currentScope } from '../context/scope.js';
@@ -47,7 +47,7 @@ export interface InterceptorParts {
    * Reads the catalog from the primary, for connections to a replica. A logical replica has another database name, so
    * entries keyed by it would never be invalidated.
    */
-  readonly askPrimary?: Ask;
+  readonly connectPrimary?: Connect;
   readonly log: LogStatement;
 }
 
@@ -76,16 +76,16 @@ export class StatementInterceptor implements StatementObserver {
    * connection, ALTER ROLE, hooks of the pool). They are read again after the server has reloaded its configuration.
    */
   async open(connection: TrackedConnection): Promise<void> {
-    const { pool, ownSettings, sessionsVary, askPrimary } = this.#parts;
+    const { pool, ownSettings, sessionsVary, connectPrimary } = this.#parts;
     const { session } = connection;
-    const isKnown = session.settings && (askPrimary || session.settings.loaded === pool.current?.loaded);
+    const isKnown = session.settings && (connectPrimary || session.settings.loaded === pool.current?.loaded);
     if (sessionsVary || isKnown || !session.isUnchanged) {
       return;
     }
     try {
       const settings = await readSettings(askOver(connection), ownSettings);
       session.open(settings);
-      if (!askPrimary) {
+      if (!connectPrimary) {
         pool.learn(settings);
       }
     } catch {
@@ -462,10 +462,10 @@ export class StatementInterceptor implements StatementObserver {
   }
 
   #catalog(connection: TrackedConnection): Promise<Catalog> {
-    const { database, askPrimary } = this.#parts;
-    return askPrimary
-      ? database.get(askPrimary)
-      : database.get(askApart(connection), connection.session.seesCommitted);
+    const { database, connectPrimary } = this.#parts;
+    return connectPrimary
+      ? database.get(connectPrimary)
+      : database.get(connectorOver(connection), connection.session.seesCommitted);
   }
 
   /** The tables that a statement names. The catalog is read again if it lacks them. */
@@ -474,7 +474,7 @@ export class StatementInterceptor implements StatementObserver {
     statement: Write,
   ): Promise<{ catalog: Catalog; tables: Table[] }> {
     const find = (catalog: Catalog) => findTables(catalog, statement, connection.session);
-    const { database, askPrimary } = this.#parts;
+    const { database, connectPrimary } = this.#parts;
     if (!mayDefine(statement)) {
       const catalog = await this.#catalog(connection);
       const tables = find(catalog);
@@ -482,9 +482,9 @@ export class StatementInterceptor implements StatementObserver {
         return { catalog, tables };
       }
     }
-    const refreshed = askPrimary
-      ? await database.refreshed(askPrimary)
-      : await database.refreshed(askApart(connection), connection.session.seesCommitted);
+    const refreshed = connectPrimary
+      ? await database.refreshed(connectPrimary)
+      : await database.refreshed(connectorOver(connection), connection.session.seesCommitted);
     return { catalog: refreshed, tables: find(refreshed) };
   }
 }
@@ -591,8 +591,8 @@ function askOver(connection: TrackedConnection): Ask {
   return sql => connection.ask(sql);
 }
 
-function askApart(connection: TrackedConnection): Ask {
-  return sql => connection.askApart(sql);
+function connectorOver(connection: TrackedConnection): Connect {
+  return work => connection.apart(work);
 }
 
 const UNREADABLE: Other = {

@@ -12,6 +12,7 @@ import type {
 } from 'kysely';
 import { truncate } from '../../sql/lexer/names.js';
 import type { IsolationLevel } from '../../sql/statement.js';
+import type { Ask } from '../catalog/table.js';
 import type { ConnectionUse } from '../context/connection_use.js';
 import { type LogStatement, plainQuery } from '../context/internal_query.js';
 import { registerSession, type Session } from '../context/session.js';
@@ -201,17 +202,22 @@ export class TrackedConnection implements DatabaseConnection {
     }
   }
 
-  /** The same in a savepoint, so that an error does not end an open transaction. */
-  async askApart(sql: string): Promise<Record<string, any>[]> {
+  /** Lets work ask in a savepoint, so that an error does not end an open transaction. */
+  async apart<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
+    const ask: Ask = sql => this.ask(sql);
     if (!this.session.transaction) {
-      return this.ask(sql);
+      return work(ask);
     }
     await this.ask(`savepoint ${SAVEPOINT}`);
     try {
-      return await this.ask(sql);
-    } catch (error) {
-      await this.ask(`rollback to savepoint ${SAVEPOINT}`);
-      throw error;
+      return await work(async sql => {
+        try {
+          return await this.ask(sql);
+        } catch (error) {
+          await this.ask(`rollback to savepoint ${SAVEPOINT}`);
+          throw error;
+        }
+      });
     } finally {
       await this.ask(`release savepoint ${SAVEPOINT}`);
     }

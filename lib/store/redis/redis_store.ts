@@ -333,7 +333,8 @@ export class RedisStore implements Store {
     let session: Session | undefined;
     try {
       this.#check();
-      session = await this.#connection.open();
+      // sent before this returns if there is a connection, so that a read that follows a fill finds it
+      session = this.#connection.session ?? (await this.#connection.open());
       return await work(session);
     } catch (error) {
       throw this.#failure(operation, error, session);
