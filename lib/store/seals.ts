@@ -8,6 +8,39 @@ export interface Sealed {
   readonly seal: Seal;
 }
 
+/** The dependencies of several results, each once. */
+export function joinTables(parts: readonly (readonly TableDependencies[])[]): TableDependencies[] {
+  const joined = new Map<string, Map<string, Dependency>>();
+  for (const { table, dependencies } of parts.flat()) {
+    const known = joined.get(table) ?? new Map<string, Dependency>();
+    joined.set(table, known);
+    for (const dependency of dependencies) {
+      known.set(idOf(dependency), dependency);
+    }
+  }
+  return Array.from(joined, ([table, dependencies]) => ({ table, dependencies: [...dependencies.values()] }));
+}
+
+/** Gives the seals of results whose dependencies are among these. */
+export function splitSeal({ tables, seal }: Sealed): (part: readonly TableDependencies[]) => Seal {
+  const stamps = seal.split(',');
+  const stampOf = new Map<string, Map<string, string>>();
+  let at = 0;
+  for (const { table, dependencies } of tables) {
+    stampOf.set(
+      table,
+      new Map([['', stamps[at++]!], ...dependencies.map(each => [idOf(each), stamps[at++]!] as const)]),
+    );
+  }
+  return part =>
+    part
+      .flatMap(({ table, dependencies }) => {
+        const own = stampOf.get(table)!;
+        return [own.get('')!, ...dependencies.map(each => own.get(idOf(each))!)];
+      })
+      .join();
+}
+
 /**
  * Joins the dependencies of several results, each once, with their stamps.
  *

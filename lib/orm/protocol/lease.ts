@@ -1,6 +1,6 @@
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
-import { mergeLeases } from '../../store/leases.js';
+import { joinTables, splitSeal } from '../../store/seals.js';
 import type { EntryAddress, Lease, Seal, Store } from '../../store/store.js';
 import { type TableDependencies, WHOLE_TABLE } from '../../values/scheme.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
@@ -26,6 +26,7 @@ export interface LeaseParts {
  *
  * @param timeout seconds
  * @param catalog the catalog that the query was planned by, if it was planned
+ * @param early an answer of {@link askLease} that nobody else uses
  * @returns the seal to store the result under; `undefined` if it must not be stored
  */
 export async function takeLease(
@@ -35,10 +36,11 @@ export async function takeLease(
   inTransaction: boolean,
   counts: ReadCounts,
   catalog?: Catalog,
+  early?: Promise<Lease>,
 ): Promise<Seal | undefined> {
   const asked = catalog ? withCatalog(address, catalog.database) : address;
   try {
-    let lease: Lease = await store.lease(asked, timeout);
+    let lease = await (early ?? store.lease(asked, timeout));
     if (!lease.granted && inTransaction) {
       // resolving writers may need the connection that the transaction holds, so it is done later, for other readers
       background(writerFates.resolve(lease), 'a connection');
@@ -55,9 +57,19 @@ export async function takeLease(
   }
 }
 
+/** Asks for a lease already with the read that may be a miss: an early lease is older, so it holds for no more changes. */
+export function askLease(
+  { store }: LeaseParts,
+  address: EntryAddress,
+  timeout: number,
+  { database }: Catalog,
+): Promise<Lease> {
+  return store.lease(withCatalog(address, database), timeout);
+}
+
 /**
- * Takes several leases, in the order of the addresses. Writers and quarantines that refuse several leases are resolved
- * once: at first there may be as many quarantines of a table as there are addresses.
+ * Takes several leases, in the order of the addresses: one for all, or one each if that is refused. Writers and
+ * quarantines that refuse it are resolved once.
  */
 export async function takeLeases(
   parts: LeaseParts,
@@ -71,24 +83,28 @@ export async function takeLeases(
   if (addresses.length === 1) {
     return [await takeLease(parts, addresses[0]!, timeout, inTransaction, counts, catalog)];
   }
-  const take = (indices: readonly number[]) =>
-    Promise.all(indices.map(i => store.lease(withCatalog(addresses[i]!, catalog.database), timeout)));
+  const take = (address: EntryAddress) => store.lease(withCatalog(address, catalog.database), timeout);
+  const confirmed = (lease: Lease) => (lease.granted ? database.confirm(catalog, lease.seal) : undefined);
   try {
-    const leases: Lease[] = await take([...addresses.keys()]);
-    const refused = [...leases.keys()].filter(i => !leases[i]!.granted);
-    const merged = mergeLeases(leases);
-    if (!merged.granted && inTransaction) {
-      background(writerFates.resolve(merged), 'a connection');
-    } else if (!merged.granted && (await writerFates.resolve(merged))) {
-      for (const [n, lease] of (await take(refused)).entries()) {
-        leases[refused[n]!] = lease;
+    const tables = joinTables(addresses.map(address => address.tables));
+    const lease = await take({ key: addresses[0]!.key, tables });
+    const seal = confirmed(lease);
+    let seals: (Seal | undefined)[];
+    if (seal !== undefined) {
+      const sealFor = splitSeal({ tables, seal });
+      seals = addresses.map(address => sealFor(address.tables));
+    } else if (lease.granted) {
+      seals = addresses.map(() => undefined);
+    } else {
+      if (inTransaction) {
+        background(writerFates.resolve(lease), 'a connection');
+      } else {
+        await writerFates.resolve(lease);
       }
+      seals = (await Promise.all(addresses.map(take))).map(confirmed);
     }
-    return leases.map(lease => {
-      const seal = lease.granted ? database.confirm(catalog, lease.seal) : undefined;
-      counts.refused += Number(seal === undefined);
-      return seal;
-    });
+    counts.refused += seals.filter(seal => seal === undefined).length;
+    return seals;
   } catch (error) {
     events.reportError('lease', error);
     counts.refused += addresses.length;

@@ -1,8 +1,8 @@
 import { describeDependencies } from '../../observability/describe.js';
 import type { ReadCounts, ReadOp } from '../../observability/stats.js';
-import type { EntryAddress, Seal } from '../../store/store.js';
+import type { EntryAddress, Lease, Seal } from '../../store/store.js';
 import type { Catalog } from '../catalog/table.js';
-import { type LeaseParts, REFUSED, takeLease, takeLeases } from '../protocol/lease.js';
+import { askLease, type LeaseParts, REFUSED, takeLease, takeLeases } from '../protocol/lease.js';
 import type { DeferredFills } from './deferred_fills.js';
 import type { Unstorable } from './result_codec.js';
 
@@ -34,14 +34,21 @@ export class Filler {
    * Never rejects.
    *
    * @param catalog the catalog that the read was planned with, if any
+   * @param early the answer of {@link askLease}
    * @returns `undefined` if the result must not be stored
    */
   lease(
     { address, timeout, counts }: Target,
     inTransaction: boolean,
     catalog: Catalog | undefined,
+    early?: Promise<Lease>,
   ): Promise<Seal | undefined> {
-    return takeLease(this.#parts, address, timeout, inTransaction, counts, catalog);
+    return takeLease(this.#parts, address, timeout, inTransaction, counts, catalog, early);
+  }
+
+  /** Asks for the lease of a read that may be a miss. */
+  askLease({ address, timeout }: Target, catalog: Catalog): Promise<Lease> {
+    return askLease(this.#parts, address, timeout, catalog);
   }
 
   /** {@link lease} for several entries of one read, in their order. */

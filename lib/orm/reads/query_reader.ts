@@ -1,6 +1,7 @@
+import { LRUCache } from 'lru-cache';
 import { describeCause } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import type { EntryAddress, Found, Store } from '../../store/store.js';
+import type { EntryAddress, Found, Lease, Store } from '../../store/store.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session } from '../context/session.js';
 import type { Planned } from '../planning/plan.js';
@@ -45,6 +46,9 @@ export interface ReadResult {
   readonly cause: string | undefined;
 }
 
+/** A few megabytes. For a key beyond these, a hit costs an unused lease. */
+const KNOWN_KEYS = 10_000;
+
 /** A result that another caller has read. */
 interface Shared {
   readonly result: unknown;
@@ -55,6 +59,8 @@ interface Shared {
 export class QueryReader {
   readonly #parts: QueryReaderParts;
   readonly #locks: FillLocks;
+  /** the keys that were read most recently */
+  readonly #known = new LRUCache<string, true>({ max: KNOWN_KEYS });
 
   constructor(parts: QueryReaderParts) {
     this.#parts = parts;
@@ -63,19 +69,37 @@ export class QueryReader {
 
   async read(query: QueryRead): Promise<ReadResult> {
     const { request, plan, session } = query;
-    const entry = await this.#find(plan, request);
+    const finding = this.#find(plan, request);
+    const early = this.#askLease(query);
+    const entry = await finding;
     if (entry && 'result' in entry) {
       if (!session) {
         this.#parts.auditor?.sample(request, plan, entry.found);
       }
       return { result: entry.result, cause: undefined };
     }
-    const { result, isShared } = await this.#miss(query);
+    const { result, isShared } = await this.#miss(query, early);
     return { result, cause: isShared ? 'shared' : (entry?.cause ?? 'miss') };
   }
 
+  /**
+   * At its first read of a key the process has no reason to expect a hit, so it asks for the lease in the same round trip.
+   * With a fill lock, another process may fill the entry while this one waits, so the lease comes later.
+   */
+  #askLease({ request, plan, timeout, lock }: QueryRead): Promise<Lease> | undefined {
+    const { key } = plan.address;
+    if (this.#known.get(key) || lock) {
+      return undefined;
+    }
+    this.#known.set(key, true);
+    return this.#parts.filler.askLease(targetOf(request, plan.address, timeout), request.catalog!);
+  }
+
   /** Asks the database, or waits for another caller that is about to: see {@link SingleFlight}. */
-  async #miss(query: QueryRead): Promise<{ readonly result: unknown; readonly isShared: boolean }> {
+  async #miss(
+    query: QueryRead,
+    early: Promise<Lease> | undefined,
+  ): Promise<{ readonly result: unknown; readonly isShared: boolean }> {
     const { request, plan, session } = query;
     const { flights, filler, reader, codec } = this.#parts;
     const { key } = plan.address;
@@ -105,7 +129,7 @@ export class QueryReader {
         lock = taken;
       }
       const target = targetOf(request, plan.address, query.timeout);
-      const seal = await filler.lease(target, session !== undefined, request.catalog);
+      const seal = await filler.lease(target, session !== undefined, request.catalog, early);
       const other = mayShare && seal !== undefined ? flights.sealedWith(key, seal) : undefined;
       if (other) {
         if (pending) {

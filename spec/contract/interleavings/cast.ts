@@ -9,6 +9,8 @@ export interface Cast {
   /** the entries in the store; without it, even the registry is missing */
   readonly cached?: readonly Query[];
   readonly readers: readonly Query[];
+  /** readers that lease together with their read, so also when the entry is there */
+  readonly eager?: readonly Query[];
   readonly writers: readonly WriterPart[];
   /** each reads once, and reseals the entry if it still holds after row deltas */
   readonly resealers?: readonly Query[];

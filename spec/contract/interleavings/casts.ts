@@ -48,6 +48,13 @@ export const CASTS = {
     readers: [TWO, TWO],
     crashes: 1,
   },
+  'two writers, and two readers that lease together with their read': {
+    rows,
+    cached: [ONE, ALL],
+    writers: [MOVE, RENAME],
+    readers: [],
+    eager: [ONE, TWO],
+  },
   'two writers of one row, and two readers': {
     rows,
     cached: [ALL, ONE],

@@ -17,7 +17,8 @@ type Stage =
  * Takes a lease after a miss, asks the database and fills.
  *
  * The read itself is no step, because the answers of the cache are checked at every moment. A reader that takes a lease
- * now may have missed at any earlier moment at which the entry was missing.
+ * now may have missed at any earlier moment at which the entry was missing. An eager reader leases in the round trip of
+ * its read, so it needs no miss.
  */
 export class Reader implements Actor {
   #stage: Stage | undefined;
@@ -37,6 +38,7 @@ export class Reader implements Actor {
     readonly name: string,
     readonly query: Query,
     readonly scene: Scene,
+    readonly isEager = false,
   ) {
     this.#stage = scene.keeps('lease first') ? 'leases' : 'selects';
     if (query.redefined) {
@@ -46,7 +48,7 @@ export class Reader implements Actor {
 
   steps(): readonly Step[] {
     const stage = this.#stage;
-    if (!stage || !this.scene.missed.has(this.query.address.key)) {
+    if (!stage || (!this.isEager && !this.scene.missed.has(this.query.address.key))) {
       return [];
     }
     return [{ name: `${this.name} ${stage}`, take: () => this.#take(stage) }];
@@ -55,6 +57,7 @@ export class Reader implements Actor {
   get state(): unknown {
     return [
       this.query.address.key,
+      this.isEager,
       this.#stage,
       this.#wasRefused,
       this.#refused,

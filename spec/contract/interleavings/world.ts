@@ -21,11 +21,16 @@ export class World {
     readonly scene: Scene,
     readonly actors: readonly Actor[],
   ) {
-    this.#queries = distinct([...cast.readers, ...(cast.resealers ?? []), ...(cast.cached ?? [])]);
+    this.#queries = distinct([
+      ...cast.readers,
+      ...(cast.eager ?? []),
+      ...(cast.resealers ?? []),
+      ...(cast.cached ?? []),
+    ]);
   }
 
   static async open(cast: Cast, store: ExploredStore, keeps: Keeps): Promise<World> {
-    const { rows, cached, readers, writers, resealers = [], crashes = 0, losses } = cast;
+    const { rows, cached, readers, eager = [], writers, resealers = [], crashes = 0, losses } = cast;
     const database = new TinyDatabase(rows);
     const scene: Scene = {
       store,
@@ -39,9 +44,17 @@ export class World {
     const world = new World(cast, scene, [
       ...writers.map((part, i) => new Writer(`W${i + 1}`, part, scene)),
       ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
+      ...eager.map((query, i) => new Reader(`E${i + 1}`, query, scene, true)),
       ...resealers.map((query, i) => new Resealer(`S${i + 1}`, query, scene)),
       ...(losses
-        ? [new Loss(addressesOfAll([...readers, ...(cached ?? [])]), losses.of, losses.count, scene)]
+        ? [
+            new Loss(
+              addressesOfAll([...readers, ...eager, ...(cached ?? [])]),
+              losses.of,
+              losses.count,
+              scene,
+            ),
+          ]
         : []),
     ]);
     for (const query of cached ?? []) {
