@@ -1,5 +1,5 @@
-import { Packr } from 'msgpackr';
 import { CacheopsError } from '../../config/error.js';
+import { plainPacker } from '../../values/packer.js';
 import type { FieldChanges, HeaderFields } from './fields.js';
 
 /** A whole response to one request. */
@@ -22,19 +22,17 @@ export interface StoredAnswer {
   readonly made: number;
 }
 
-const packr = new Packr({ useRecords: false });
-
 /** Part of the keys, so that responses of other versions are not found. */
 export const FORMAT = 2;
 
 export function encodeAnswer({ status, message, changes, body, made }: StoredAnswer): Uint8Array {
   const { set, appended, removed } = changes;
-  return packr.pack([status, message ?? null, set, appended, removed, body, made]);
+  return plainPacker.pack([status, message ?? null, set, appended, removed, body, made]);
 }
 
 /** @throws CacheopsError if {@link encodeAnswer} cannot have written the payload */
 export function decodeAnswer(payload: Uint8Array): StoredAnswer {
-  const parts: unknown = packr.unpack(payload);
+  const parts: unknown = plainPacker.unpack(payload);
   if (!Array.isArray(parts) || parts.length !== 7) {
     throw damaged('its parts');
   }

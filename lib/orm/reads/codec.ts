@@ -1,17 +1,12 @@
-import { Packr } from 'msgpackr';
 import type { ResultBounds } from '../../query/row_deltas.js';
+import { exactPacker } from '../../values/packer.js';
 
-/**
+/*
  * Encodes results of the driver (rows in database form, or a count) as bytes.
  *
  * They are encoded before the caller gets the rows, and decoded again for each hit, because hydration keeps and changes
  * parts of rows.
  */
-const packr = new Packr({
-  moreTypes: true, // undefined, which differs from an absent key in hydration
-  useBigIntExtension: true,
-  copyBuffers: true,
-});
 
 /**
  * Never throws, because the caller must get the result that the database has given.
@@ -21,7 +16,7 @@ const packr = new Packr({
  */
 export function encodeResult(result: unknown, bounds?: ResultBounds): Uint8Array | undefined {
   try {
-    const encoded = isStorable(result, 0) ? packr.pack(result) : undefined;
+    const encoded = isStorable(result, 0) ? exactPacker.pack(result) : undefined;
     return encoded && bounds ? withBounds(encoded, bounds) : encoded;
   } catch {
     return undefined; // it is too large, or an object's own methods fail
@@ -30,7 +25,7 @@ export function encodeResult(result: unknown, bounds?: ResultBounds): Uint8Array
 
 /** @throws an error of `msgpackr`, on other bytes */
 export function decodeResult(payload: Uint8Array): unknown {
-  return packr.unpack(resultOf(payload));
+  return exactPacker.unpack(resultOf(payload));
 }
 
 /** The encoded result without its bounds. */
@@ -40,7 +35,7 @@ export function resultOf(payload: Uint8Array): Uint8Array {
 
 /** The bounds of the result. */
 export function decodeBounds(payload: Uint8Array): ResultBounds {
-  return payload[0] === BOUNDED ? packr.unpack(payload.subarray(boundsAt(payload))) : [];
+  return payload[0] === BOUNDED ? exactPacker.unpack(payload.subarray(boundsAt(payload))) : [];
 }
 
 /*
@@ -55,7 +50,7 @@ const RESULT_AT = 5;
 
 /** @param result its first byte must not be {@link BOUNDED} */
 export function withBounds(result: Uint8Array, bounds: ResultBounds): Uint8Array {
-  const encoded = packr.pack(bounds);
+  const encoded = exactPacker.pack(bounds);
   const payload = Buffer.allocUnsafe(RESULT_AT + result.length + encoded.length);
   payload[0] = BOUNDED;
   payload.writeUInt32LE(result.length, 1);
