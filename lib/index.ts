@@ -50,7 +50,7 @@ export type { AnswerKind, CacheopsStats, ReadCounts, ReadOp, ValueKind } from '.
 export { channels, type ReadMessage, type StoreMessage } from './observability/tracing.js';
 export { Cacheops, getCacheops, type SkippedInvalidations } from './orm/api/handle.js';
 export { CachedRepository, type CachingMethods } from './orm/api/repository.js';
-export type {} from './orm/api/typing.js';
+export type { WithCaching } from './orm/api/typing.js';
 export { CacheMiss, type TimedCache } from './orm/computed/timed_cache.js';
 export type { StoreCache } from './orm/computed/timed_values.js';
 export type { EntitySample, Sample } from './orm/planning/samples.js';

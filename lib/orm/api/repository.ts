@@ -7,8 +7,8 @@ import { PROFILES } from '../context/extension_keys.js';
 import { withScope } from '../context/scope.js';
 import type { Profiles } from '../planning/profiles.js';
 
-/** The methods that this package adds to every repository. */
-export interface CachingMethods<Entity extends object = any> {
+/** The methods that this package adds to every repository that has no members of these names. */
+export interface CachingMethods<Entity extends object = any, Scoped = unknown> {
   /**
    * Whether a row exists. As `count() > 0`, but the database may stop at the first row.
    *
@@ -31,29 +31,29 @@ export interface CachingMethods<Entity extends object = any> {
    *
    * @throws CacheopsError if the options are wrong, or the entity has no profile
    */
-  cache(options?: Exclude<CallOptions, false>): this;
+  cache(options?: Exclude<CallOptions, false>): Scoped;
 
   /** This repository with reads that go to the database, and are not stored. */
-  nocache(): this;
+  nocache(): Scoped;
 }
 
-/** Default repository for entities without a custom one. It may be a base class; but other repositories have its methods, too. */
+/** Default repository for entities without a custom one; and a base class for those that use its methods themselves. */
 export class CachedRepository<Entity extends object>
   extends SqlEntityRepository<Entity>
   implements CachingMethods<Entity>
 {
-  override exists<Hint extends string = never>(
+  exists<Hint extends string = never>(
     where: FilterQuery<NoInfer<Entity>> = {} as never,
     options: CountOptions<Entity, Hint> = {},
   ): Promise<boolean> {
     return this.getEntityManager().exists(this.entityName, where, options);
   }
 
-  override cache(options: Exclude<CallOptions, false> = true): this {
+  cache(options: Exclude<CallOptions, false> = true): this {
     return scoped(this, options);
   }
 
-  override nocache(): this {
+  nocache(): this {
     return scoped(this, false);
   }
 }

@@ -1,7 +1,7 @@
 import { defineEntity, EntityRepository, p } from '@mikro-orm/core';
 import { EntityRepository as SqlRepository } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
-import { CachedRepository, CacheopsError } from '../../../lib/index.js';
+import { CachedRepository, CacheopsError, type WithCaching } from '../../../lib/index.js';
 import { sourcesOf } from '../support/observe.js';
 import { join, type Started, start } from '../support/start.js';
 
@@ -28,6 +28,19 @@ class OwnRepository extends CachedRepository<any> {
   }
 }
 
+/** As in MikroORM's guide: another exists(), and a field of its own. */
+class GuideRepository extends EntityRepository<any> {
+  private readonly cache = new Map();
+
+  exists(name: string): string {
+    return `no ${name}`;
+  }
+
+  size(): number {
+    return this.cache.size;
+  }
+}
+
 const Standard = defineEntity({ name: 'Standard', cacheops: manual, properties });
 const Plain = defineEntity({
   name: 'Plain',
@@ -37,16 +50,22 @@ const Plain = defineEntity({
 });
 const Own = defineEntity({ name: 'Own', cacheops: manual, properties, repository: () => OwnRepository });
 const Sql = defineEntity({ name: 'Sql', cacheops: manual, properties, repository: () => SqlRepository });
+const Guide = defineEntity({
+  name: 'Guide',
+  cacheops: manual,
+  properties,
+  repository: () => GuideRepository,
+});
 const Never = defineEntity({ name: 'Never', cacheops: null, properties });
 const Unknown = defineEntity({ name: 'Unknown', properties });
-const entities = [Standard, Plain, Own, Sql, Never, Unknown];
+const entities = [Standard, Plain, Own, Sql, Guide, Never, Unknown];
 
 describe('a repository', () => {
   let started: Started;
 
   before(async () => {
     started = await start({ entities });
-    for (const table of ['standard', 'plain', 'own', 'sql', 'never', 'unknown']) {
+    for (const table of ['standard', 'plain', 'own', 'sql', 'guide', 'never', 'unknown']) {
       await started.orm.em.execute(`insert into "${table}" values (1, 'a'), (2, 'b')`);
     }
   });
@@ -112,7 +131,8 @@ describe('a repository', () => {
 
   for (const entity of [Plain, Own]) {
     it(`a repository with private fields works in a scope: ${entity.name}`, async () => {
-      const repository = () => fork().getRepository(entity as never) as unknown as PlainRepository;
+      const repository = () =>
+        fork().getRepository(entity as never) as unknown as WithCaching<PlainRepository, any>;
       expect(await repository().cache().names()).to.deep.equal(['b']);
       expect(await second(() => repository().cache().names())).to.deep.equal(['cache']);
       expect(await second(() => repository().names())).to.deep.equal(['ops']);
@@ -132,13 +152,24 @@ describe('a repository', () => {
       .and.not.to.be.instanceOf(CachedRepository);
   });
 
+  it('members of a repository win over the methods that would be added', async () => {
+    const repository = () =>
+      fork().getRepository(Guide) as unknown as GuideRepository & { nocache(): GuideRepository };
+    expect(repository().exists('x')).to.equal('no x');
+    expect(repository().size()).to.equal(0);
+    expect(await second(() => repository().nocache().findAll())).to.deep.equal(['scope']);
+  });
+
   it('an entity has the repository of the configuration, if there is one', async () => {
     class Configured extends EntityRepository<any> {
       answer = 42;
     }
     const configured = await join({ entities: [Standard], entityRepository: Configured as never });
     try {
-      const repository = configured.orm.em.fork().getRepository(Standard) as unknown as Configured;
+      const repository = configured.orm.em.fork().getRepository(Standard) as unknown as WithCaching<
+        Configured,
+        any
+      >;
       expect(repository).to.be.instanceOf(Configured);
       expect(repository.cache().answer).to.equal(42);
     } finally {

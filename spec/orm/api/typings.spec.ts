@@ -1,5 +1,15 @@
-import { type EntityManager, EntityRepository, type Loaded, type MikroORM, type Ref } from '@mikro-orm/core';
-import type { EntityManager as SqlEntityManager } from '@mikro-orm/postgresql';
+import {
+  type EntityManager,
+  EntityRepository,
+  EntityRepositoryType,
+  type Loaded,
+  type MikroORM,
+  type Ref,
+} from '@mikro-orm/core';
+import {
+  EntityRepository as PostgresRepository,
+  type EntityManager as SqlEntityManager,
+} from '@mikro-orm/postgresql';
 import { expect } from 'chai';
 import { Article, Author } from '../../../fixtures/legacy/index.js';
 import {
@@ -20,6 +30,37 @@ class Articles extends EntityRepository<Article> {
   drafts(): Promise<Article[]> {
     return this.find({ status: 'draft' });
   }
+}
+
+/** As in MikroORM's guide: another exists(). */
+class Users extends PostgresRepository<User> {
+  async exists(email: string): Promise<boolean> {
+    return (await this.count({ email })) > 0;
+  }
+}
+
+class User {
+  [EntityRepositoryType]?: Users;
+  id!: number;
+  email!: string;
+}
+
+class Sessions extends EntityRepository<Session> {
+  constructor(
+    em: EntityManager,
+    private readonly cache: Map<number, Session>,
+  ) {
+    super(em, Session);
+  }
+
+  size(): number {
+    return this.cache.size;
+  }
+}
+
+class Session {
+  [EntityRepositoryType]?: Sessions;
+  id!: number;
 }
 
 class Authors extends CachedRepository<Author> {
@@ -76,10 +117,21 @@ async function program(em: EntityManager, sql: SqlEntityManager, orm: MikroORM):
   repository.nocache(true);
 
   // repositories of one's own
-  const drafts = await new Articles(em as never, Article).cache().drafts();
+  const ownRepository = em.getRepository<Article, Articles>(Article);
+  const drafts = await ownRepository.cache().nocache().drafts();
   is<Is<typeof drafts, Article[]>>();
   const author = await new Authors(em as never, Author).cache({ timeout: 5 }).nocache().byName('Ann');
   is<Is<typeof author, Author | null>>();
+
+  const users = sql.getRepository(User);
+  const found: boolean = await users.exists('ann@example.com');
+  // @ts-expect-error its own method wins
+  await users.exists({ email: 'ann@example.com' });
+  const [user] = await users.cache({ timeout: 5 }).nocache().find({ email: 'ann@example.com' });
+  const email: string | undefined = user?.email;
+  const sessions: number = sql.getRepository(Session).size();
+  await sql.repo(Article).cache().exists({ status: 'draft' });
+  expect([found, email, sessions]).to.have.length(3);
 
   // the handle
   const handle = getCacheops(orm);
