@@ -12,8 +12,8 @@ const ROOT = join(import.meta.dirname, '..', '..');
 
 const PACKAGE = join('node_modules', 'mikro-orm-cacheops');
 
-/** What the user's project has besides the package and what the package asks for. */
-const OF_THE_USER = ['@mikro-orm/decorators', '@mikro-orm/pglite', '@types/node'];
+/** What the user's project has besides the package and what the package asks for. The driver brings @mikro-orm/sql. */
+const OF_THE_USER = ['@mikro-orm/decorators', '@mikro-orm/pglite', '@mikro-orm/sql', '@types/node'];
 
 /** What users of an integration have besides, and nobody else. */
 const OF_THE_USERS_OF: Readonly<Record<string, readonly string[]>> = {
