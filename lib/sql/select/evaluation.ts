@@ -229,11 +229,11 @@ function operandOf(tokens: readonly Token[]): Operand {
 /** `a.b at time zone 'x'` returns a time for every operand. */
 function endsInZone(tokens: readonly Token[]): boolean {
   const at = tokens.length - 4;
-  if (at < 1 || !isWord(tokens[at], 'at') || !isZone(tokens, at + 1) || tokens[at + 3]?.kind !== 'string') {
+  if (!isWord(tokens[at], 'at') || !isZone(tokens, at + 1) || tokens[at + 3]?.kind !== 'string') {
     return false;
   }
   const operand = tokens.slice(0, at);
-  const open = isMark(operand.at(-1), ')') ? opening(operand, at - 1) : -1;
+  const open = opening(operand, at - 1);
   return (
     isOne(operand) || open === 0 || (open === 1 && isWord(operand[0], 'date_trunc')) || endsInZone(operand)
   );
@@ -267,24 +267,21 @@ function readCast(
     types.add(name);
     return undefined;
   }
-  if (!TEMPORAL_TARGETS.has(name) && !isMark(tokens[at + 1], '[')) {
+  if (!TEMPORAL_TARGETS.has(name)) {
     return undefined;
   }
   // `time with time zone` takes today's offset
   const behind = isMark(tokens[at + 1], '(') ? at + 4 : at + 1;
-  if (
-    (name === 'time' && isWord(tokens[behind], 'with')) ||
-    (operand === 'any' && TEMPORAL_TARGETS.has(name))
-  ) {
+  if ((name === 'time' && isWord(tokens[behind], 'with')) || operand === 'any') {
     return CLOCK;
   }
-  if (typeof operand === 'object' && TEMPORAL_TARGETS.has(name)) {
+  if (typeof operand === 'object') {
     timed.push(operand);
   }
   return undefined;
 }
 
-/** @param at index of a closing parenthesis */
+/** @param at index of a closing parenthesis; of any other token, the result is the index itself */
 function opening(tokens: readonly Token[], at: number): number {
   let depth = 0;
   for (let i = at; i >= 0; i--) {
