@@ -10,6 +10,7 @@ import {
   type TableChange,
   type Writer,
 } from './store.js';
+import { StoreError } from './store_error.js';
 
 export interface GuardOptions {
   /** what happens to a write if the store does not take its mark */
@@ -19,6 +20,7 @@ export interface GuardOptions {
   readonly report: (operation: string, error: unknown) => void;
 }
 
+const NOT_AVAILABLE = 'it has failed a moment ago';
 const REFUSED: Lease = { granted: false, writers: [], quarantines: [] };
 
 /**
@@ -87,10 +89,16 @@ export class GuardedStore implements Store {
       : REFUSED;
   }
 
+  /** @throws if the entry is not stored; the failure of a call has been reported by then */
   async fill(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<void> {
-    // harmless at any time, because readers check the seal
-    if (this.#isTrusted()) {
-      await this.#attempt('fill', () => this.#store.fill(address, seal, payload, timeout), undefined);
+    if (!this.#isTrusted()) {
+      throw new StoreError('fill', NOT_AVAILABLE);
+    }
+    try {
+      await this.#store.fill(address, seal, payload, timeout);
+    } catch (error) {
+      this.#fail('fill', error);
+      throw error;
     }
   }
 
@@ -101,7 +109,7 @@ export class GuardedStore implements Store {
   async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
     const tables = changes.map(({ table }) => table);
     if (this.#isClosed()) {
-      this.#postpone(writer, tables, new Error('The cache store is not available'));
+      this.#postpone(writer, tables, new StoreError('mark', NOT_AVAILABLE));
       return;
     }
     try {

@@ -82,14 +82,15 @@ describe('the guarded store', () => {
     await clock.tickAsync(0);
   }
 
-  it('answers with a miss, and does not throw, while the store is down', async () => {
+  it('answers with a miss while the store is down, and rejects only a fill, because it has stored nothing', async () => {
     const guarded = guard();
     await fill(guarded);
     store.isDown = true;
 
     expect(await guarded.read(ADDRESS)).to.equal(undefined);
     expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
-    await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60);
+    const filled = await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60).catch(String);
+    expect(filled).to.equal('StoreError: The store could not fill: it has failed a moment ago');
     await guarded.reseal(ADDRESS, {
       payload: Buffer.from('x'),
       moved: [],

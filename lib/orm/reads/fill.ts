@@ -81,20 +81,11 @@ export class Filler {
   }
 
   /** Stores an entry that no event reports. Never rejects. */
-  async storeUnreported(
-    address: EntryAddress,
-    seal: Seal,
-    payload: Uint8Array,
-    timeout: number,
-  ): Promise<boolean> {
-    const { store, events } = this.#parts;
-    try {
-      await store.fill(address, seal, payload, timeout);
-      return true;
-    } catch (error) {
-      events.reportError('fill', error);
-      return false;
-    }
+  storeUnreported(address: EntryAddress, seal: Seal, payload: Uint8Array, timeout: number): Promise<boolean> {
+    return this.#parts.store.fill(address, seal, payload, timeout).then(
+      () => true,
+      () => false, // the store has reported it
+    );
   }
 
   /** A refused lease is not counted here, because `refused` counts it. */
@@ -110,7 +101,8 @@ export class Filler {
     return this.#deferred ? this.#deferred.later(target.address.key, send) : send();
   }
 
-  async #send({ entity, op, counts, address, timeout }: Target, seal: Seal, payload: Uint8Array) {
+  async #send(target: Target, seal: Seal, payload: Uint8Array) {
+    const { entity, op, counts, address, timeout } = target;
     if (await this.storeUnreported(address, seal, payload, timeout)) {
       counts.fills++;
       this.#parts.events.announce('fill', () => ({
@@ -121,6 +113,8 @@ export class Filler {
         size: payload.length,
         timeout,
       }));
+    } else {
+      this.reportNotStored(target, 'a store that is not available');
     }
   }
 }
