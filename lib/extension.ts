@@ -1,4 +1,5 @@
 import type { MikroORM } from '@mikro-orm/core';
+import { CacheopsError } from './config/error.js';
 import type { CacheopsOptions } from './config/options.js';
 import { type ResolvedOptions, validateOptions } from './config/validate.js';
 import { install } from './install.js';
@@ -35,6 +36,13 @@ export function cacheops(options: CacheopsOptions = {}): Extension {
     },
   };
 }
+
+// not typed, so that the compiler reports `extensions: [cacheops]`
+Object.defineProperty(cacheops, 'register', {
+  value: () => {
+    throw new CacheopsError('extensions: [cacheops]: the parentheses are missing. Write cacheops().');
+  },
+});
 
 function makeStore({ backend, prefix, storeTimeout }: ResolvedOptions): Store {
   if (backend.kind === 'redis') {

@@ -59,6 +59,11 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   let store = typeof given === 'function' ? given() : given;
   const driver = checkDriver(orm);
   const { config } = orm;
+  if (config.getExtension(EXTENSION)) {
+    throw new CacheopsError('extensions: cacheops() is there twice. Leave one of them out.');
+  }
+  // also without the option `debug`
+  const warn = (text: string) => config.getLogger().warn('info', `cacheops: ${text}`, { enabled: true });
   const connections = connectionsOf(driver);
   const events = new CacheopsEvents(String(config.get('dbName')));
   const background = new Background(error => events.reportError('background', error));
@@ -66,15 +71,19 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     onStoreFailure: options.onStoreFailure,
     retryAfter: options.retryAfter,
     report: (operation, error) => events.reportError(operation, error),
+    onOutage: error =>
+      warn(
+        error
+          ? `the store is not available, and reads go to the database: ${error instanceof Error ? error.message : error}`
+          : 'the store is available again.',
+      ),
   });
   const ask: Ask = askerOf(driver);
   const connect: Connect = connectorOf(driver);
   const database = new CatalogCache(
     () => embeddedIdentity(driver),
     reason => {
-      config
-        .getLogger()
-        .warn('info', `cacheops: nothing is cached, and every write invalidates all results: ${reason}`);
+      warn(`nothing is cached, and every write invalidates all results: ${reason}`);
       events.reportError(
         'catalog',
         new CacheopsError(`The catalog of the database cannot be read: ${reason}`),
@@ -176,7 +185,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
     config.set('entityRepository', CachedRepository as never);
   }
   useEntityManager(driver);
-  checkProfilesOnDiscovery(config, profiles);
+  checkProfilesOnDiscovery(config, profiles, warn);
 
   const invalidation = new Invalidation(driver, database, guarded, connect, events);
   const idle = () => background.idle(() => uses[0]!.isExhaustedByTransactions);
@@ -222,12 +231,22 @@ const MAX_CHARACTERS = 4_000_000;
 
 function checkDriver(orm: MikroORM<any>): AbstractSqlDriver {
   const { driver } = orm;
+  if (!(driver instanceof AbstractSqlDriver) && ancestorsOf(driver).includes('AbstractSqlDriver')) {
+    throw new CacheopsError(
+      `cacheops(): ${driver.constructor.name} is of another copy of @mikro-orm/sql. Give all @mikro-orm packages one version.`,
+    );
+  }
   if (!(driver instanceof AbstractSqlDriver) || !(driver.getPlatform() instanceof BasePostgreSqlPlatform)) {
     throw new CacheopsError(
       `cacheops(): ${driver.constructor.name} is not supported. Use @mikro-orm/postgresql or @mikro-orm/pglite.`,
     );
   }
   return driver as AbstractSqlDriver;
+}
+
+function ancestorsOf(object: object): string[] {
+  const parent: object | null = Object.getPrototypeOf(object);
+  return parent ? [parent.constructor.name, ...ancestorsOf(parent)] : [];
 }
 
 function connectionsOf(driver: AbstractSqlDriver): AbstractSqlConnection[] {
@@ -365,16 +384,19 @@ function useEntityManager(driver: AbstractSqlDriver): void {
   });
 }
 
-function checkProfilesOnDiscovery(config: Configuration, profiles: Profiles): void {
+function checkProfilesOnDiscovery(
+  config: Configuration,
+  profiles: Profiles,
+  warn: (text: string) => void,
+): void {
   const discovery = config.get('discovery');
   const { afterDiscovered } = discovery;
-  const logger = () => config.getLogger();
   config.set('discovery', {
     ...discovery,
     afterDiscovered(storage, platform) {
       const check = () => {
         for (const warning of profiles.check(storage)) {
-          logger().warn('info', `cacheops: ${warning}`);
+          warn(warning);
         }
         checkDecorated([...storage.getAll().values()].map(meta => meta.class as never));
       };

@@ -10,6 +10,7 @@ import { createBlog } from './orm/support/blog.js';
 import { embedded } from './orm/support/embedded.js';
 import { sourcesOf } from './orm/support/observe.js';
 import { join, type Started } from './orm/support/start.js';
+import { freePort } from './support/free_port.js';
 
 class OtherPlatform extends AbstractSqlPlatform {}
 
@@ -134,6 +135,81 @@ describe('the extension', () => {
     } finally {
       await started.orm.close();
     }
+  });
+
+  describe('tells mistakes of its configuration at init', () => {
+    /** What an ORM logs without the option debug, also while it reads. */
+    async function logged(options: object, read?: (orm: MikroORM) => Promise<unknown>): Promise<string[]> {
+      const lines: string[] = [];
+      const { orm } = await join({ entities, colors: false, logger: line => lines.push(line), ...options });
+      try {
+        await read?.(orm);
+        return lines;
+      } finally {
+        await orm.close();
+      }
+    }
+
+    const Plain = defineEntity({ name: 'Plain', properties: { id: p.integer().primary() } });
+    const warnings: Readonly<Record<string, readonly [object, RegExp]>> = {
+      'a pattern that matches nothing': [
+        { cacheops: { defaults: { timeout: 60 }, profiles: { 'Nws*': {} } } },
+        /profiles\['Nws\*'\]: this pattern matches no entity/,
+      ],
+      'a timeout over 30 days': [
+        { cacheops: { profiles: { Tag: { timeout: 3_600_000 } } } },
+        /Tag: timeout: 3600000 seconds are 42 days\. Is it in milliseconds\?/,
+      ],
+      'defaults without profiles': [
+        { entities: [Plain], cacheops: { defaults: { ops: 'all', timeout: 60 } } },
+        /defaults complete profiles, and no entity has one: nothing is cached\./,
+      ],
+    };
+    for (const [what, [options, message]] of Object.entries(warnings)) {
+      it(`with a warning: ${what}`, async () => {
+        const lines = await logged(options);
+        expect(lines).to.have.length(1);
+        expect(lines[0]).to.match(message);
+      });
+    }
+
+    it("with a warning, once: MikroORM's own result cache is used", async () => {
+      const lines = await logged({}, async orm => {
+        await orm.em.fork().find(Tag, {}, { cache: 50 });
+        await orm.em.fork().find(Tag, {}, { cache: 50 });
+      });
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.include("MikroORM's own result cache");
+      expect(
+        await logged({ resultCache: { global: 50 } }, orm => orm.em.fork().find(Tag, {})),
+      ).to.have.length(1);
+      expect(await logged({}, orm => orm.em.fork().find(Tag, {}))).to.deep.equal([]);
+    });
+
+    it('with a warning, once: the store is not available', async () => {
+      const redis = `redis://127.0.0.1:${await freePort()}`;
+      const lines = await logged({ cacheops: { store: undefined, redis } }, async orm => {
+        await orm.em.fork().find(Tag, {});
+        await orm.em.fork().find(Tag, {});
+      });
+      expect(lines).to.have.length(1);
+      expect(lines[0]).to.include('the store is not available, and reads go to the database');
+    });
+
+    it('with an error: the extension is there twice, or was not called', async () => {
+      const init = (extensions: unknown[]) =>
+        MikroORM.init({
+          driverOptions: { pglite: embedded },
+          entities: [Plain],
+          extensions: extensions as never,
+        }).catch(reason => reason);
+      expect((await init([cacheops(), cacheops()])).message).to.equal(
+        'extensions: cacheops() is there twice. Leave one of them out.',
+      );
+      expect((await init([cacheops])).message).to.equal(
+        'extensions: [cacheops]: the parentheses are missing. Write cacheops().',
+      );
+    });
   });
 
   it('gives each ORM a cache of its own', async () => {

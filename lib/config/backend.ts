@@ -59,6 +59,7 @@ function checkMaxSize(value: unknown): number {
 // the message does not show the value, because it may contain a password
 function redisOf(redis: unknown): Backend {
   if (typeof redis === 'string' && redis !== '') {
+    checkUrl(redis);
     return { kind: 'redis', client: undefined, connection: redis };
   }
   if (isObject(redis)) {
@@ -67,17 +68,54 @@ function redisOf(redis: unknown): Backend {
     }
     const prototype = Object.getPrototypeOf(redis);
     if (prototype === null || prototype === Object.prototype) {
+      checkConnection(redis);
       return { kind: 'redis', client: undefined, connection: redis };
     }
+  }
+  if (isObject(redis) && 'isOpen' in redis && 'sendCommand' in redis) {
+    throw new CacheopsError(`redis: that is a client of node-redis (the package redis). ${FORMS}`);
   }
   const what = isObject(redis)
     ? `an instance of ${redis.constructor.name}`
     : redis === ''
       ? "''"
       : typeof redis;
-  throw new CacheopsError(
-    `redis: ${what} leads to no Redis. Give a URL, options of ioredis, or a Redis or Cluster of ioredis.`,
-  );
+  throw new CacheopsError(`redis: ${what} leads to no Redis. ${FORMS}`);
+}
+
+const FORMS = 'Give a URL, options of ioredis, or a Redis or Cluster of ioredis.';
+
+/** `127.0.0.1:6379` and `/run/redis.sock` are not URLs; ioredis takes them, too. */
+function checkUrl(text: string): void {
+  const [, scheme] = /^([^:/?#]*):\/\//.exec(text) ?? [];
+  if (scheme === undefined) {
+    return;
+  }
+  if (!/^rediss?$/i.test(scheme) || !URL.canParse(text)) {
+    throw new CacheopsError(
+      `redis: '${scheme}://…' is no URL of a Redis. Write redis://127.0.0.1:6379/0, or rediss:// for TLS.`,
+    );
+  }
+  const { pathname } = new URL(text);
+  if (!/^(\/\d*)?$/.test(pathname)) {
+    throw new CacheopsError(
+      `redis: '${pathname}' is no number of a database. Write redis://127.0.0.1:6379/0.`,
+    );
+  }
+}
+
+/** Options of node-redis, by those of ioredis that mean the same. ioredis would ignore them, and use 127.0.0.1. */
+const OF_NODE_REDIS: Readonly<Record<string, string>> = {
+  url: 'the URL itself: redis: url',
+  socket: 'host, port and tls',
+  database: 'db',
+};
+
+function checkConnection(options: object): void {
+  const name = Object.keys(options).find(key => Object.hasOwn(OF_NODE_REDIS, key));
+  if (name) {
+    throw new CacheopsError(`redis: ioredis has no option '${name}'. Give ${OF_NODE_REDIS[name]}.`);
+  }
 }
 
 function checkStore(store: unknown): Store {

@@ -18,6 +18,8 @@ export interface GuardOptions {
   /** how long a store that failed is left alone, in milliseconds */
   readonly retryAfter: number;
   readonly report: (operation: string, error: unknown) => void;
+  /** An outage has begun, or has ended if there is no error. */
+  readonly onOutage?: (error?: unknown) => void;
 }
 
 const NOT_AVAILABLE = 'it has failed a moment ago';
@@ -233,7 +235,10 @@ export class GuardedStore implements Store {
         for (const late of this.#pending.values()) {
           await this.#markLate(late);
         }
-        this.#closedUntil = 0;
+        if (this.#closedUntil !== 0) {
+          this.#closedUntil = 0;
+          this.#options.onOutage?.();
+        }
       } catch (error) {
         for (const table of tables) {
           this.#undelivered.add(table);
@@ -288,6 +293,9 @@ export class GuardedStore implements Store {
   }
 
   #fail(operation: string, error: unknown): void {
+    if (this.#closedUntil === 0) {
+      this.#options.onOutage?.(error);
+    }
     this.#closedUntil = performance.now() + this.#options.retryAfter;
     this.#options.report(operation, error);
   }

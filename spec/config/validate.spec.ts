@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import { createClient } from 'redis';
 import { CacheopsError } from '../../lib/config/error.js';
 import type { CacheopsOptions } from '../../lib/config/options.js';
 import { validateOptions } from '../../lib/config/validate.js';
@@ -289,6 +290,41 @@ describe('validateOptions', () => {
         client: undefined,
         connection,
       });
+    });
+
+    const wrong: Readonly<Record<string, readonly [unknown, RegExp]>> = {
+      'a URL of another protocol': [
+        'http://:secret@127.0.0.1',
+        /^redis: 'http:\/\/…' is no URL of a Redis\. Write redis:/,
+      ],
+      'a database that is no number': [
+        'redis://127.0.0.1/blog',
+        /^redis: '\/blog' is no number of a database\./,
+      ],
+      'the option url of node-redis': [
+        { url: 'redis://:secret@127.0.0.1' },
+        /no option 'url'\. Give the URL itself/,
+      ],
+      'the option socket of node-redis': [
+        { socket: { host: 'x' } },
+        /no option 'socket'\. Give host, port and tls\.$/,
+      ],
+      'the option database of node-redis': [{ host: 'x', database: 1 }, /no option 'database'\. Give db\.$/],
+      'a client of node-redis': [
+        createClient(),
+        /that is a client of node-redis .* Give a URL, options of ioredis/,
+      ],
+    };
+    for (const [what, [redis, message]] of Object.entries(wrong)) {
+      it(`refuses ${what}, and tells the right form`, () => {
+        expect(refusal({ redis })).to.match(message).and.not.to.include('secret');
+      });
+    }
+
+    it('accepts an address without a scheme', () => {
+      for (const redis of ['127.0.0.1:6379', '/run/redis.sock', 'rediss://127.0.0.1', 'redis://127.0.0.1/']) {
+        expect(validateOptions({ redis }).backend).to.include({ connection: redis });
+      }
     });
 
     it('accepts a Redis or a Cluster of ioredis, and does not connect it', () => {

@@ -313,6 +313,28 @@ describe('the guarded store', () => {
     expect(reports).to.deep.equal(['mark']);
   });
 
+  it('announces the beginning and the end of an outage once', async () => {
+    const announced: string[] = [];
+    const guarded = new GuardedStore(store, {
+      onStoreFailure: 'degrade',
+      retryAfter: RETRY_AFTER,
+      report: () => undefined,
+      onOutage: error => announced.push(error ? 'down' : 'up'),
+    });
+    for (const _ of [1, 2]) {
+      store.isDown = true;
+      await guarded.read(ADDRESS);
+      await guarded.mark(WRITER, [CHANGE]);
+      clock.tick(RETRY_AFTER + 1);
+      await recovered(guarded);
+      await guarded.settle(WRITER.id, ['article']);
+      store.isDown = false;
+      clock.tick(RETRY_AFTER + 1);
+      await recovered(guarded);
+    }
+    expect(announced).to.deep.equal(['down', 'up', 'down', 'up']);
+  });
+
   it('reports the tables of invalidations that it could not deliver before it was closed', async () => {
     const messages: string[] = [];
     const guarded = new GuardedStore(store, {

@@ -1,4 +1,4 @@
-import { type EntityName, helper, Utils } from '@mikro-orm/core';
+import { type Configuration, type EntityName, helper, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { parseCall } from '../../config/call.js';
 import { callingFor, currentScope, type Scope, withScope } from '../context/scope.js';
@@ -38,6 +38,13 @@ export function cachedEntityManager(Base: EntityManagerClass): EntityManagerClas
 
 /** All ORMs of a kind share a class, because code that meets many classes is slow. */
 const classes = new WeakMap<EntityManagerClass, EntityManagerClass>();
+
+/** Configurations whose users have been warned of MikroORM's result cache. */
+const warned = new WeakSet<Configuration>();
+
+const RESULT_CACHE =
+  "cacheops: MikroORM's own result cache (option cache of a call, or resultCache.global) answers first, and writes do not " +
+  'invalidate it: its results may be stale. Leave it out; the option cacheops replaces it.';
 
 function makeClass(Base: EntityManagerClass): EntityManagerClass {
   class CachedEntityManager extends Base {
@@ -93,6 +100,14 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
 
     override getDataLoader(kind: 'ref' | '1:m' | 'm:n' | 'count'): Promise<any> {
       return loaderOfScope(this.getContext(), kind) ?? super.getDataLoader(kind);
+    }
+
+    override tryCache(...args: any[]): Promise<any> {
+      if ((args[1] ?? this.config.get('resultCache').global) && !warned.has(this.config)) {
+        warned.add(this.config);
+        this.config.getLogger().warn('info', RESULT_CACHE, { enabled: true });
+      }
+      return (super.tryCache as any)(...args);
     }
 
     /** A refresh reads the database; the driver does not know that it is a refresh. */

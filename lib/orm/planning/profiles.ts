@@ -12,6 +12,9 @@ import type { ResolvedOptions } from '../../config/validate.js';
 import type { Catalog } from '../catalog/table.js';
 import { checkNamedEntities } from './declared_tables.js';
 
+/** Seconds. */
+const MONTH = 30 * 86_400;
+
 interface Resolved {
   readonly profile: ResolvedProfile | null | undefined;
   readonly decisions: Partial<Record<Op, CallDecision>>;
@@ -61,11 +64,24 @@ export class Profiles {
       entities.map(meta => identify(meta, metadata)),
       this.#options,
     );
+    let hasProfiles = false;
     for (const meta of entities) {
       const profile = resolveProfile(identify(meta, metadata), this.#options);
+      hasProfiles ||= profile !== undefined;
+      if (profile && profile.timeout > MONTH) {
+        const days = Math.round(profile.timeout / 86_400);
+        warnings.push(
+          `${meta.className}: timeout: ${profile.timeout} seconds are ${days} days. Is it in milliseconds?`,
+        );
+      }
       if (profile?.tables) {
         checkNamedEntities(profile.tables, metadata, `${meta.className}: tables`);
       }
+    }
+    if (!hasProfiles && (this.#options.defaults.ops || this.#options.defaults.timeout)) {
+      warnings.push(
+        "defaults complete profiles, and no entity has one: nothing is cached. To cache every entity: profiles: { '*': { ops: 'all' } }.",
+      );
     }
     return warnings;
   }
