@@ -39,7 +39,7 @@ interface Block {
  * - `find(…); // from the cache` and `// from the database` are claims, and so is `console.log(…); // what it prints`.
  * - In a block ```` ```console ````, `$ npx mikro-orm-cacheops …` is run after the program has ended, and prints what
  *   comes below it; `…` stands for anything.
- * - Blocks ```` ```sh ```` are for reading.
+ * - Blocks ```` ```sh ```` and ```` ```mermaid ```` are for reading.
  *
  * Lines keep their numbers, so that complaints name those of the page.
  *
@@ -61,7 +61,7 @@ export function readPage(markdown: string): Page {
       }
     } else if (name !== undefined) {
       texts.set(name, [...lines]);
-    } else if (language !== 'sh') {
+    } else if (language !== 'sh' && language !== 'mermaid') {
       throw new Error(`line ${line}: nobody runs this block of '${language}': give it the name of a file`);
     }
   }

@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Page, readPage } from './page.js';
@@ -6,27 +6,44 @@ import { makePagesProject, type PagesProject } from './project.js';
 
 const DOCS = join(import.meta.dirname, '..', '..', '..', 'docs');
 const read = (name: string) => readFileSync(join(DOCS, `${name}.md`), 'utf8');
+const FRONT = '../README'; // of the project
 const names = globSync('*.md', { cwd: DOCS })
   .map(file => file.replace('.md', ''))
   .filter(name => name !== 'README')
   .sort();
+const pages = new Map([
+  ...names.map(name => [name, readPage(read(name))] as const),
+  ['readme', readPage(watched(read(FRONT)))] as const,
+]);
+
+/** The front page is a whole program, without lines that its readers do not see. */
+function watched(page: string): string {
+  return page.replace('await orm.schema.create();', '$& watch(orm);');
+}
 
 describe('the documentation', function () {
   this.timeout(300_000);
   let project: PagesProject;
 
   before(async () => {
-    project = await makePagesProject(new Map(names.map(name => [name, readPage(read(name))])));
+    project = await makePagesProject(pages);
   });
 
   after(() => project.remove());
 
-  for (const name of names) {
+  for (const name of pages.keys()) {
     it(`has only examples on ${name}.md that compile, run, and do what the page says`, async () => {
       expect(project.complaints(name)).to.deep.equal([]);
       expect(await project.run(name)).to.deep.equal([]);
     });
   }
+
+  it('begins with a page of at most 9 KB, whose links lead somewhere', () => {
+    const page = read(FRONT);
+    expect(Buffer.byteLength(page)).to.be.at.most(9 * 1024);
+    const links = [...page.matchAll(/\]\(([\w./-]+\.md)/g)].map(([, link]) => link!);
+    expect(links.filter(link => !existsSync(join(DOCS, '..', link)))).to.deep.equal([]);
+  });
 
   it('has a list of all pages in README.md', () => {
     const links = [...read('README').matchAll(/\]\(\.?\/?([\w-]+)\.md\)/g)].map(([, name]) => name);
