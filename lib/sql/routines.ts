@@ -26,6 +26,9 @@ export interface Routine {
  */
 export const UNNAMED = '';
 
+/** The language of routines that execute a text which they are given: it may call any routine. */
+const EXECUTES_TEXT = 'executes text';
+
 /** Stands for any table among table names. No name in a text is written like this. */
 export const ANY_TABLE = '*';
 
@@ -51,8 +54,11 @@ export class Routines {
     // a definition calls the functions of event triggers
     const onDefinition = routines.filter(({ events = [] }) => events.some(isOfDefinitions));
     const namesOnDefinition = onDefinition.map(({ name }) => name);
+    const all = new Set(routines.map(({ name }) => name));
     for (const [name, group] of Map.groupBy(routines, routine => routine.name)) {
-      const names = namesInText(group.map(({ source }) => source).join('\n'));
+      const names = group.some(({ language }) => language === EXECUTES_TEXT)
+        ? all
+        : namesInText(group.map(({ source }) => source).join('\n'));
       this.#named.set(name, {
         names:
           namesOnDefinition.length > 0 && group.some(defines)

@@ -169,10 +169,18 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
     });
   }
 
-  const byLogin = tablesNamed(routines.namesReachedByLogin).flatMap(name => tables.get(name) ?? []);
-  for (const name of allAffected({ tables }, byLogin)) {
-    const table = tables.get(name)!;
-    tables.set(name, { ...table, unfollowed: `${table.name}, to which a login event trigger may write` });
+  const byMaintenance = rows.flatMap(({ maintained }) =>
+    maintained.flatMap((routine: string) => [...routines.namesReachedBy(routine)]),
+  );
+  for (const [writer, names] of [
+    ['a login event trigger', routines.namesReachedByLogin],
+    ['the expression of an index, which autovacuum evaluates,', new Set<string>(byMaintenance)],
+  ] as const) {
+    const reached = tablesNamed(names).flatMap(name => tables.get(name) ?? []);
+    for (const name of allAffected({ tables }, reached)) {
+      const table = tables.get(name)!;
+      tables.set(name, { ...table, unfollowed: `${table.name}, to which ${writer} may write` });
+    }
   }
 
   const bySchema = new Map([...tables.values()].map(table => [`${table.schema}.${table.name}`, table]));

@@ -3,6 +3,7 @@ import {
   FIRST_OWN_OID,
   INDIRECT_ROUTINES,
   KINDS_OF_TYPES,
+  MAY_WRITE,
   UNSETTLED_FUNCTIONS,
   UNSETTLED_TYPES,
 } from './definitions.js';
@@ -99,11 +100,18 @@ export const TABLES = inPgCatalog(`
     union all select conrelid, 'pg_constraint'::regclass, oid, 0 from pg_constraint where conrelid <> 0 and contype in ('c', 'x')
     union all select indrelid, 'pg_class'::regclass, indexrelid, 0 from pg_index where indexprs is not null or indpred is not null
     union all select partrelid, 'pg_class'::regclass, partrelid, 0 from pg_partitioned_table
+    union all select stxrelid, 'pg_statistic_ext'::regclass, oid, 0 from pg_statistic_ext where stxexprs is not null
     union all select tgrelid, 'pg_trigger'::regclass, oid, tgfoid from pg_trigger where tgqual is not null),
   evaluated as (
-    select e.table as oid, json_agg(distinct p.proname) as evaluated
-    from expressions e join pg_depend d on d.classid = e.class and d.objid = e.oid
-    join pg_proc p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid and p.oid <> e.routine group by 1),
+    select called.oid, json_agg(distinct called.name) as evaluated,
+      json_agg(distinct called.name) filter (where called.class in ('pg_class'::regclass, 'pg_statistic_ext'::regclass)) as maintained
+    from (
+      select e.table as oid, e.class, p.proname as name
+      from expressions e join pg_depend d on d.classid = e.class and d.objid = e.oid
+      join pg_proc p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid and p.oid <> e.routine
+      union all
+      select a.attrelid, 'pg_type'::regclass, t.typname from pg_attribute a join pg_type t on t.oid = a.atttypid
+      where t.typtype = 'd' and a.attnum > 0 and not a.attisdropped) as called group by 1),
   parents as (select inhrelid as oid, json_agg(inhparent::text) as parents from pg_inherits group by 1),
   children as (select inhparent as oid, json_agg(inhrelid::text) as children from pg_inherits group by 1),
   idle as (
@@ -126,7 +134,7 @@ export const TABLES = inPgCatalog(`
     relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
     coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
-    coalesce(triggers, '[]') as triggers, coalesce(evaluated, '[]') as evaluated, coalesce(parents, '[]') as parents,
+    coalesce(triggers, '[]') as triggers, coalesce(evaluated, '[]') as evaluated, coalesce(maintained, '[]') as maintained, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
     coalesce(trusted, '[]') as trusted, settled, zoned, of_day
   from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
@@ -139,13 +147,11 @@ export const ROUTINES = inPgCatalog(`
          concat_ws(' ', case when p.prosqlbody is null then p.prosrc else pg_get_function_sqlbody(p.oid) end,
            pg_get_expr(p.proargdefaults, 0)) as source, false as query,
          l.lanname as language, coalesce(events, '[]') as events
-  from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+  from pg_proc p join pg_language l on l.oid = p.prolang
   left join (select evtfoid, json_agg(evtevent) as events from pg_event_trigger where evtenabled <> 'D' group by 1) as e
     on evtfoid = p.oid
-  where p.prokind in ('f', 'p') and (l.lanname not in ('c', 'internal') or events is not null)
-    and n.nspname not in ('pg_catalog', 'information_schema')
+  where p.prokind <> 'a' and ${MAY_WRITE}
   union all
   select c.relname, true, pg_get_viewdef(c.oid), true, 'sql', '[]'
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+  from pg_class c where c.relkind in ('v', 'm') and c.oid >= ${FIRST_OWN_OID}
   union all ${INDIRECT_ROUTINES}`);

@@ -104,10 +104,25 @@ export const UNSETTLED_TYPES = `
     select class.oid from (${UNSETTLED_CLASSES}) as class where class.oid >= ${FIRST_OWN_OID}
     union all ${UNSETTLED_DOMAINS})`;
 
-/** Functions whose texts are not SQL. */
-const UNREADABLE = `p.oid >= ${FIRST_OWN_OID} and p.prokind <> 'a' and p.prolang in (select oid from pg_language where lanname in ('c', 'internal'))`;
+/** Languages whose texts are searched for names. */
+const READABLE = `(select oid from pg_language where lanname in ('sql', 'plpgsql'))`;
+/** Functions whose texts are not readable. */
+const UNREADABLE = `p.oid >= ${FIRST_OWN_OID} and p.prokind <> 'a' and p.prolang not in ${READABLE}`;
 /** Of these, functions of extensions that give the same result throughout a statement. */
 const STEADY = `p.provolatile <> 'v' and p.oid in ${OF_EXTENSIONS}`;
+
+/** Extensions whose volatile functions write to no table and execute no text. */
+const ONLY_COMPUTE = `'autoinc', 'insert_username', 'moddatetime', 'pg_trgm', 'pgcrypto', 'tablefunc', 'tcn', 'uuid-ossp'`;
+
+/** A condition in SQL: `p` was created by a user, and its text is readable, or it may do anything. */
+export const MAY_WRITE = `(p.oid >= ${FIRST_OWN_OID} and not (p.prolang not in ${READABLE} and (${STEADY}
+  or p.prorettype::regtype::text like '%\\_handler' or p.oid in (select d.objid from pg_depend d
+    join pg_extension e on d.refclassid = 'pg_extension'::regclass and e.oid = d.refobjid
+    where d.classid = 'pg_proc'::regclass and d.deptype = 'e' and e.extname in (${ONLY_COMPUTE})))))`;
+
+/** Functions of PostgreSQL and of its extensions that execute a text which they are given, or read what it names. */
+const EXECUTES_TEXT = `(p.oid < ${FIRST_OWN_OID} and p.proname ~ '_to_xml|^ts_(stat|rewrite)$|^brin_summarize_'
+  or p.oid in ${OF_EXTENSIONS} and p.proname ~ '^(crosstab|connectby|xpath_table)')`;
 
 /**
  * An expression in SQL: a text that calls all functions which user definitions call by themselves: by operators, casts,
@@ -130,8 +145,8 @@ const UNNAMED_CALLS = `(select coalesce(string_agg(distinct format('%1$s() %1$I'
 ) as called)`;
 
 /**
- * A query in SQL for rows like those of `Routine`: an aggregate calls the functions that it consists of, and a mention
- * of a table calls the functions of its row-level security.
+ * A query in SQL for rows like those of `Routine`: an aggregate calls the functions that it consists of, a mention of a
+ * table calls the functions of its row-level security, and a mention of a domain those of its default.
  */
 export const INDIRECT_ROUTINES = `
   select p.proname, true, string_agg(format('%1$s() %1$I', f.proname), ' '), true, 'sql', '[]'::json
@@ -141,6 +156,12 @@ export const INDIRECT_ROUTINES = `
   from pg_policy y join pg_class c on c.oid = y.polrelid
   join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = y.oid and d.refclassid = 'pg_proc'::regclass
   join pg_proc p on p.oid = d.refobjid group by c.oid, c.relname
+  union all
+  select t.typname, true, string_agg(format('%1$s() %1$I', p.proname), ' '), true, 'sql', '[]'::json
+  from pg_type t join pg_depend d on d.classid = 'pg_type'::regclass and d.objid = t.oid and d.refclassid = 'pg_proc'::regclass
+  join pg_proc p on p.oid = d.refobjid where t.typtype = 'd' group by t.oid, t.typname
+  union all
+  select p.proname, true, '', true, 'executes text', '[]'::json from pg_proc p where ${EXECUTES_TEXT} group by 1
   union all
   select '', true, ${UNNAMED_CALLS}, true, 'sql', '[]'::json`;
 
@@ -153,8 +174,8 @@ export const DEFINED = `json_build_object(
   'operators', (select json_agg(distinct o.oprname) from pg_operator o where o.oid >= ${FIRST_OWN_OID}
     and ${unsettled('o.oprcode')} and (o.oprleft between 1 and ${FIRST_OWN_OID - 1} or o.oprright < ${FIRST_OWN_OID})),
   'settledOperators', (select json_agg(each.oprname) from (
-    select o.oprname from pg_operator o where o.oid >= ${FIRST_OWN_OID} and o.oprcode <> 0
-    group by 1 having not bool_or(${unsettled('o.oprcode')})) as each),
+    select o.oprname from pg_operator o where o.oprcode <> 0
+    group by 1 having max(o.oid) >= ${FIRST_OWN_OID} and not bool_or(${unsettled('o.oprcode')})) as each),
   'castsImplicitly', (select count(*) > 0 from pg_cast c
     where ${UNSETTLED_CAST} and c.castcontext = 'i' and c.castsource < ${FIRST_OWN_OID}),
   'casts', (select count(*) > 0 from pg_cast c where ${UNSETTLED_CAST} and c.castcontext <> 'i'),
