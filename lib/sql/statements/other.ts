@@ -102,6 +102,7 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
       return !names.has('cascade');
     case 'do':
       return (
+        isReadableBlock(tokens) &&
         !names.has('execute') &&
         !names.has('call') &&
         !tokens.some(token => mayHideNames(sql, token)) &&
@@ -110,6 +111,12 @@ function namesAllItsTables(sql: string, tokens: readonly Token[], names: Readonl
     default:
       return isWord(tokens[0]!, ...NAMES_ITS_TABLES, ...CHANGES_NO_ROWS);
   }
+}
+
+/** Whether a block of code is in PL/pgSQL, the default. */
+function isReadableBlock(tokens: readonly Token[]): boolean {
+  const at = tokens.findIndex(token => isWord(token, 'language'));
+  return at < 0 || isWord(tokens[at + 1], 'plpgsql');
 }
 
 function mayDefine(sql: string, tokens: readonly Token[], names: ReadonlySet<string>): boolean {
@@ -131,7 +138,7 @@ function isTransactional(tokens: readonly Token[], names: ReadonlySet<string>): 
     case 'drop':
       return isTransactionalDefinition(tokens);
     case 'do':
-      return !names.has('commit') && !names.has('rollback');
+      return isReadableBlock(tokens) && !names.has('commit') && !names.has('rollback');
     case 'call':
     case 'cluster':
     case 'reindex':
@@ -149,7 +156,9 @@ function mayConfigure(tokens: readonly Token[], names: ReadonlySet<string>): boo
     case 'drop':
       return false; // a setting in it belongs to the object that it defines
     case 'do':
-      return names.has('set') || names.has('set_config') || names.has('reset') || names.has('execute');
+      return (
+        !isReadableBlock(tokens) || ['set', 'set_config', 'reset', 'execute'].some(name => names.has(name))
+      );
     case 'call':
     case 'execute':
     case 'load':

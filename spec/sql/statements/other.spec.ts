@@ -64,6 +64,8 @@ describe('other statements', () => {
       'explain analyze execute p',
       `do $$ begin execute 'update or' || 'ders set a = 1'; end $$`,
       'do $$ begin call p(); end $$',
+      `do language plperl $$ spi_exec_query("update or" . "ders set a = 1") $$`,
+      `do $$ plpy.cursor("update or" + "ders set a = 1") $$ language 'plpython3u'`,
       `do E'begin update or\\144ers set a = 1; end'`,
       'drop table t cascade',
       'truncate only (t) cascade',
@@ -86,6 +88,7 @@ describe('other statements', () => {
       'copy t from stdin',
       'update only t set a = 1',
       'do $$ begin update t set a = 1; end $$',
+      'do language plpgsql $$ begin update t set a = 1; end $$',
       'create unique index concurrently i on t (a)',
       'create temp table t as select 1',
       'alter table "t" add constraint "c" foreign key ("a") references "s" ("b") on update cascade on delete cascade;',
@@ -152,6 +155,7 @@ describe('other statements', () => {
       'call p()',
       'do $$ begin update t set a = 1; commit; end $$',
       'do $$ begin rollback; end $$',
+      'do language plperl $$ spi_commit() $$',
       'select 1; vacuum t',
     ];
     const able = [
@@ -161,6 +165,7 @@ describe('other statements', () => {
       'create table "database" ()',
       'refresh materialized view concurrently v',
       'do $$ begin update t set a = 1; end $$',
+      'do language plpgsql $$ begin update t set a = 1; end $$',
       `alter type x add value 'y'`,
       'select 1; delete from t',
     ];
