@@ -211,7 +211,8 @@ function operandBefore(tokens: readonly Token[], at: number): Operand {
     const open = opening(tokens, at);
     const inner = tokens.slice(open + 1, at);
     const name = tokens[open - 1];
-    if (name?.kind === 'word' && !KEYWORDS.has(name.text)) {
+    // LEFT and RIGHT are keywords, and functions
+    if (name?.kind === 'word' && !(KEYWORDS.has(name.text) && BEFORE_PARENTHESIS.has(name.text))) {
       return TEMPORAL_FUNCTIONS.has(name.text) && !isMark(tokens[open - 2], '.') ? 'harmless' : 'any';
     }
     return name?.kind === 'name' ? 'any' : endsInZone(inner) ? 'harmless' : operandOf(inner);
