@@ -1,6 +1,6 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
 import { isNarrowing, isPlainRelation } from './condition.js';
-import { isPlain } from './serialise.js';
+import { hasHiddenKeys, isPlain } from './serialise.js';
 
 /** A list of keys in a condition: each row must have one of them. */
 export interface KeyList {
@@ -51,6 +51,9 @@ function listsIn(
   where: Record<PropertyKey, unknown>,
   path: readonly string[],
 ): readonly KeyList[] {
+  if (hasHiddenKeys(where)) {
+    return NONE; // the condition of a strict filter: a copy with other keys would lose what marks it
+  }
   let lists = NONE;
   for (const name in where) {
     const value = where[name];

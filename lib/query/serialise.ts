@@ -2,8 +2,8 @@
  * A query as text: two queries with the same text mean the same. Every value carries its type, strings are quoted,
  * and nothing is left out.
  *
- * Returns `undefined` where this is not possible: functions, raw fragments (symbol keys), class instances. Such
- * queries are keyed by their compiled SQL.
+ * Returns `undefined` where this is not possible: functions, raw fragments (symbol keys), hidden properties (strict
+ * filters), class instances. Such queries are keyed by their compiled SQL.
  */
 export function serialise(value: unknown): string | undefined {
   return textOrUndefined(() => write(value, 0));
@@ -85,7 +85,7 @@ function writeObject(value: object, depth: number): string {
   if (ArrayBuffer.isView(value)) {
     return `b${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64')}`;
   }
-  if (!isPlain(value) || Object.getOwnPropertySymbols(value).length > 0) {
+  if (!isPlain(value) || hasHiddenKeys(value)) {
     throw UNSERIALISABLE;
   }
   let text = '{';
@@ -130,4 +130,9 @@ export function isPlain(value: unknown): value is Record<PropertyKey, unknown> {
   }
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
+}
+
+/** Does it have symbol keys, or properties that are not enumerable? */
+export function hasHiddenKeys(value: object): boolean {
+  return Reflect.ownKeys(value).length > Object.keys(value).length;
 }

@@ -32,6 +32,12 @@ describe('key lists', () => {
     expect(find({ id: { $in: many.slice(1) } })).to.deep.equal(['id', many.slice(1)]);
   });
 
+  it('a condition with a hidden mark is no key list, because a copy would lose the mark', () => {
+    const ids = Object.defineProperty({ id: { $in: [1, 2] } }, '__strict', { value: true });
+    expect(find(ids)).to.equal(undefined);
+    expect(find({ $and: [ids] })).to.equal(undefined);
+  });
+
   it('a key list may be combined with other conditions', () => {
     const ids = { id: { $in: [1, 2] } };
     const expected = ['id', [1, 2]];

@@ -109,7 +109,8 @@ describe('serialise', () => {
       new Error('a'),
       Object('a'),
     ];
-    for (const value of [...untold, { [Symbol('raw')]: 1 }]) {
+    const marked = Object.defineProperty({ a: 1 }, '__strict', { value: true });
+    for (const value of [...untold, marked, { [Symbol('raw')]: 1 }]) {
       for (const around of [value, [value], { a: { b: [value] } }]) {
         expect(serialise(around)).to.equal(undefined);
       }

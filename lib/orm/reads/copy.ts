@@ -3,7 +3,7 @@ import { Utils } from '@mikro-orm/core';
 /**
  * A deep copy of plain objects and arrays. Other objects (entities, dates, buffers, fragments of SQL, query builders) are
  * shared with the copy, because their identity matters. Symbol keys are copied, too, because MikroORM puts conditions in
- * raw SQL under them.
+ * raw SQL under them, and hidden properties, because MikroORM marks the conditions of strict filters with one.
  */
 export function copyOf<T>(value: T, copies = new Map<object, object>()): T {
   if (!isContainer(value)) {
@@ -16,7 +16,12 @@ export function copyOf<T>(value: T, copies = new Map<object, object>()): T {
   const copy = Array.isArray(value) ? [] : Object.create(Object.getPrototypeOf(value));
   copies.set(value, copy);
   for (const key of keysOf(value)) {
-    copy[key] = copyOf((value as Record<PropertyKey, unknown>)[key], copies);
+    Object.defineProperty(copy, key, {
+      value: copyOf((value as Record<PropertyKey, unknown>)[key], copies),
+      enumerable: isEnumerable(value, key),
+      configurable: true,
+      writable: true,
+    });
   }
   if (Array.isArray(value)) {
     copy.length = value.length;
@@ -40,6 +45,7 @@ export function isCopyOf(copy: unknown, value: unknown, seen = new Set<object>()
     keys.every(
       (key, i) =>
         key === others[i] &&
+        isEnumerable(copy, key) === isEnumerable(value, key) &&
         isCopyOf(
           (copy as Record<PropertyKey, unknown>)[key],
           (value as Record<PropertyKey, unknown>)[key],
@@ -54,5 +60,9 @@ function isContainer(value: unknown): value is object {
 }
 
 function keysOf(value: object): PropertyKey[] {
-  return Reflect.ownKeys(value).filter(key => Object.prototype.propertyIsEnumerable.call(value, key));
+  return Reflect.ownKeys(value).filter(key => key !== 'length' || !Array.isArray(value));
+}
+
+function isEnumerable(value: object, key: PropertyKey): boolean {
+  return Object.prototype.propertyIsEnumerable.call(value, key);
 }

@@ -59,7 +59,13 @@ const Label = defineEntity({
   properties: { id: p.integer().primary(), name: p.string(), tenant: p.integer().nullable() },
 });
 
-const entities = [Org, Project, Task, Label];
+const Note = defineEntity({
+  name: 'Note',
+  cacheops: cached,
+  properties: { id: p.integer().primary(), org: () => p.manyToOne(Org).nullable() },
+});
+
+const entities = [Org, Project, Task, Label, Note];
 
 type Read = (em: EntityManager) => Promise<unknown>;
 
@@ -121,6 +127,7 @@ describe('filters', () => {
     await uncached.em.execute(
       `insert into label (id, name, tenant) values (1, 'x', 1), (2, 'y', 2), (3, 'z', null)`,
     );
+    await uncached.em.execute('insert into note (id, org_id) values (1, 1), (2, 2), (3, null), (4, 3)');
     await uncached.em.execute(
       'insert into project_labels (project_id, label_id) values (1, 1), (1, 2), (1, 3), (3, 2), (4, 1)',
     );
@@ -234,6 +241,31 @@ describe('filters', () => {
       };
     await isolated({ one: variant(2), another: variant(3) });
   });
+
+  const NOTES: Record<string, Read> = {
+    'a relation that nothing names': em => em.find(Note, {}),
+    'a populated relation': em => em.find(Note, {}, { populate: ['org'], strategy: 'joined' }),
+    'a list of keys': em => em.find(Note, { id: { $in: [1, 2, 3] } }),
+    'a number': em => em.count(Note, {}),
+    'its own entity': em => em.find(Org, { id: { $in: [1, 2] } }),
+  };
+
+  for (const [what, read] of Object.entries(NOTES)) {
+    it(`a strict filter excludes rows as without the extension: ${what}`, async () => {
+      const filtered =
+        (strict: boolean, ids: number[]): Variant =>
+        async orm => {
+          const em = orm.em.fork();
+          em.addFilter({ name: 'tenant', cond: { id: { $in: ids } }, entity: Org, strict } as never);
+          return { em, result: await read(em) };
+        };
+      await isolated({
+        strict: filtered(true, [1, 3]),
+        'not strict': filtered(false, [1, 3]),
+        'strict, with another list': filtered(true, [1, 2]),
+      });
+    });
+  }
 
   async function isolated(variants: Record<string, Variant>): Promise<void> {
     await expectIsolated({ ...started, uncached }, variants);
