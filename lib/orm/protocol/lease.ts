@@ -26,7 +26,7 @@ export interface LeaseParts {
  *
  * @param timeout seconds
  * @param catalog the catalog that the query was planned by, if it was planned
- * @param early an answer of {@link askLease} that nobody else uses
+ * @param early the answer of {@link askLease}, if it was asked already
  * @returns the seal to store the result under; `undefined` if it must not be stored
  */
 export async function takeLease(
@@ -57,14 +57,19 @@ export async function takeLease(
   }
 }
 
-/** Asks for a lease already with the read that may be a miss: an early lease is older, so it holds for no more changes. */
+/**
+ * Asks for one lease for all these entries. It may be asked for together with the read that may be a miss: an earlier lease
+ * only shows more changes.
+ */
 export function askLease(
-  { store }: LeaseParts,
-  address: EntryAddress,
+  { store }: Pick<LeaseParts, 'store'>,
+  addresses: readonly EntryAddress[],
   timeout: number,
   { database }: Catalog,
 ): Promise<Lease> {
-  return store.lease(withCatalog(address, database), timeout);
+  const { key, tables } = addresses[0]!;
+  const all = addresses.length === 1 ? tables : joinTables(addresses.map(address => address.tables));
+  return store.lease(withCatalog({ key, tables: all }, database), timeout);
 }
 
 /**
@@ -78,19 +83,19 @@ export async function takeLeases(
   inTransaction: boolean,
   counts: ReadCounts,
   catalog: Catalog,
+  early?: Promise<Lease>,
 ): Promise<(Seal | undefined)[]> {
-  const { store, database, writerFates, events, background } = parts;
+  const { database, writerFates, events, background } = parts;
   if (addresses.length === 1) {
-    return [await takeLease(parts, addresses[0]!, timeout, inTransaction, counts, catalog)];
+    return [await takeLease(parts, addresses[0]!, timeout, inTransaction, counts, catalog, early)];
   }
-  const take = (address: EntryAddress) => store.lease(withCatalog(address, catalog.database), timeout);
   const confirmed = (lease: Lease) => (lease.granted ? database.confirm(catalog, lease.seal) : undefined);
   try {
-    const tables = joinTables(addresses.map(address => address.tables));
-    const lease = await take({ key: addresses[0]!.key, tables });
+    const lease = await (early ?? askLease(parts, addresses, timeout, catalog));
     const seal = confirmed(lease);
     let seals: (Seal | undefined)[];
     if (seal !== undefined) {
+      const tables = joinTables(addresses.map(address => address.tables));
       const sealFor = splitSeal({ tables, seal });
       seals = addresses.map(address => sealFor(address.tables));
     } else if (lease.granted) {
@@ -101,7 +106,8 @@ export async function takeLeases(
       } else {
         await writerFates.resolve(lease);
       }
-      seals = (await Promise.all(addresses.map(take))).map(confirmed);
+      const each = addresses.map(address => askLease(parts, [address], timeout, catalog));
+      seals = (await Promise.all(each)).map(confirmed);
     }
     counts.refused += seals.filter(seal => seal === undefined).length;
     return seals;

@@ -47,8 +47,8 @@ export class Filler {
   }
 
   /** Asks for the lease of a read that may be a miss. */
-  askLease({ address, timeout }: Target, catalog: Catalog): Promise<Lease> {
-    return askLease(this.#parts, address, timeout, catalog);
+  askLease(addresses: readonly EntryAddress[], timeout: number, catalog: Catalog): Promise<Lease> {
+    return askLease(this.#parts, addresses, timeout, catalog);
   }
 
   /** {@link lease} for several entries of one read, in their order. */
@@ -56,10 +56,11 @@ export class Filler {
     targets: readonly Target[],
     inTransaction: boolean,
     catalog: Catalog,
+    early?: Promise<Lease>,
   ): Promise<(Seal | undefined)[]> {
     const { timeout, counts } = targets[0]!;
     const addresses = targets.map(({ address }) => address);
-    return takeLeases(this.#parts, addresses, timeout, inTransaction, counts, catalog);
+    return takeLeases(this.#parts, addresses, timeout, inTransaction, counts, catalog, early);
   }
 
   /**

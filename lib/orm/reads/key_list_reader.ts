@@ -2,7 +2,7 @@ import { describeCause } from '../../observability/describe.js';
 import type { Key, KeyList } from '../../query/key_list.js';
 import { withKeys } from '../../query/key_list.js';
 import { mergeInOrder, partitionByKey, placesOf } from '../../query/key_rows.js';
-import type { Found } from '../../store/store.js';
+import type { Found, Lease } from '../../store/store.js';
 import type { Session } from '../context/session.js';
 import type { KeyPlans } from '../planning/key_list_planner.js';
 import type { Planned } from '../planning/plan.js';
@@ -63,7 +63,9 @@ export class KeyListReader {
 
   async read(list: KeyListRead): Promise<ReadResult> {
     const all = [...list.keys.plans.keys()];
-    const entries = await this.#find(list, all);
+    const finding = this.#find(list, all);
+    const early = this.#askLease(list);
+    const entries = await finding;
     const missing = all.filter(i => 'cause' in entries[i]!);
     if (missing.length === 0) {
       const result = this.#combine(list, entries);
@@ -76,11 +78,24 @@ export class KeyListReader {
     const { cause } = first as { readonly cause: string };
     const isPart = missing.length > 0 && missing.length < all.length;
     const result = isPart ? await this.#complete(list, entries, missing) : undefined;
-    return result ? { result, cause } : this.#askForAll(list, all, cause);
+    return result ? { result, cause } : this.#askForAll(list, all, cause, early);
+  }
+
+  #askLease({ request, keys: { plans }, timeout }: KeyListRead): Promise<Lease> | undefined {
+    const { known, filler } = this.#parts;
+    const addresses = plans.map(({ address }) => address);
+    return known.areNew(addresses.map(({ key }) => key))
+      ? filler.askLease(addresses, timeout, request.catalog!)
+      : undefined;
   }
 
   /** Of several callers that miss a whole list at the same time, one asks the database: see single_flight.ts. */
-  async #askForAll(list: KeyListRead, all: readonly number[], cause: string): Promise<ReadResult> {
+  async #askForAll(
+    list: KeyListRead,
+    all: readonly number[],
+    cause: string,
+    early: Promise<Lease> | undefined,
+  ): Promise<ReadResult> {
     const { request, keys, session } = list;
     const { flights, codec } = this.#parts;
     const mayShare = canShare(request, session);
@@ -95,7 +110,7 @@ export class KeyListReader {
     const pending = mayShare && !joined ? flights.open(key) : undefined;
     let payload: Uint8Array | undefined;
     try {
-      const { result, parts } = await this.#ask(list, all, pending);
+      const { result, parts } = await this.#ask(list, all, pending, early);
       const encoded = pending?.isJoined && parts ? codec.encode('find', result) : undefined;
       payload = encoded instanceof Uint8Array ? encoded : undefined;
       return { result, cause };
@@ -195,13 +210,18 @@ export class KeyListReader {
     }
   }
 
-  async #ask(read: KeyListRead, indices: readonly number[], pending?: Pending): Promise<Asked> {
+  async #ask(
+    read: KeyListRead,
+    indices: readonly number[],
+    pending?: Pending,
+    early?: Promise<Lease>,
+  ): Promise<Asked> {
     const { request, list, keys, timeout, session } = read;
     const { filler, flights, reader, codec } = this.#parts;
     const plans = indices.map(i => keys.plans[i]!);
     const asked = indices.map(i => list.keys[i]!);
     const targets = plans.map(({ address }) => targetOf(request, address, timeout));
-    const seals = await filler.leases(targets, session !== undefined, request.catalog!);
+    const seals = await filler.leases(targets, session !== undefined, request.catalog!, early);
     if (pending) {
       flights.send(pending, undefined);
     }

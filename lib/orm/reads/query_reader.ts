@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import { describeCause } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { EntryAddress, Found, Lease, Store } from '../../store/store.js';
@@ -11,6 +10,7 @@ import { type DatabaseReader, encodeIfStorable } from './database_reader.js';
 import type { DeferredFills } from './deferred_fills.js';
 import type { Filler, Target } from './fill.js';
 import type { LookUpJoinedRows } from './joined_row_lookup.js';
+import type { KnownKeys } from './known_keys.js';
 import type { Request } from './request.js';
 import type { ResultCodec } from './result_codec.js';
 import { reseal, revalidate } from './revalidation.js';
@@ -24,6 +24,7 @@ export interface QueryReaderParts {
   readonly filler: Filler;
   readonly fills: DeferredFills;
   readonly flights: SingleFlight;
+  readonly known: KnownKeys;
   readonly reader: DatabaseReader;
   readonly auditor: Auditor | undefined;
   readonly joinedRows: () => LookUpJoinedRows | undefined;
@@ -46,9 +47,6 @@ export interface ReadResult {
   readonly cause: string | undefined;
 }
 
-/** A few megabytes. For a key beyond these, a hit costs an unused lease. */
-const KNOWN_KEYS = 10_000;
-
 /** A result that another caller has read. */
 interface Shared {
   readonly result: unknown;
@@ -59,8 +57,6 @@ interface Shared {
 export class QueryReader {
   readonly #parts: QueryReaderParts;
   readonly #locks: FillLocks;
-  /** the keys that were read most recently */
-  readonly #known = new LRUCache<string, true>({ max: KNOWN_KEYS });
 
   constructor(parts: QueryReaderParts) {
     this.#parts = parts;
@@ -82,17 +78,12 @@ export class QueryReader {
     return { result, cause: isShared ? 'shared' : (entry?.cause ?? 'miss') };
   }
 
-  /**
-   * At its first read of a key the process has no reason to expect a hit, so it asks for the lease in the same round trip.
-   * With a fill lock, another process may fill the entry while this one waits, so the lease comes later.
-   */
+  /** With a fill lock, another process may fill the entry while this one waits, so the lease comes later. */
   #askLease({ request, plan, timeout, lock }: QueryRead): Promise<Lease> | undefined {
-    const { key } = plan.address;
-    if (this.#known.get(key) || lock) {
-      return undefined;
-    }
-    this.#known.set(key, true);
-    return this.#parts.filler.askLease(targetOf(request, plan.address, timeout), request.catalog!);
+    const { known, filler } = this.#parts;
+    return !lock && known.areNew([plan.address.key])
+      ? filler.askLease([plan.address], timeout, request.catalog!)
+      : undefined;
   }
 
   /** Asks the database, or waits for another caller that is about to: see {@link SingleFlight}. */

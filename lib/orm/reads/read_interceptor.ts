@@ -28,6 +28,7 @@ import { EXISTS } from './exists.js';
 import { Filler } from './fill.js';
 import { joinedRowLookup, type LookUpJoinedRows } from './joined_row_lookup.js';
 import { type KeyListRead, KeyListReader } from './key_list_reader.js';
+import { KnownKeys } from './known_keys.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { QueryReader, type QueryReaderParts, type ReadResult } from './query_reader.js';
 import { reportRead } from './read_report.js';
@@ -88,6 +89,7 @@ export class ReadInterceptor {
       fills,
       filler: new Filler(parts, fills),
       flights: this.#flights,
+      known: new KnownKeys(),
       reader,
       auditor: audit && new Auditor(audit.share, { store, events, codec, reader, background }),
       joinedRows: () => this.#joinedRowLookup(),
