@@ -49,6 +49,14 @@ export class Journal {
   /** never empty; the first one is the transaction itself */
   #layers: Layer[] = [newLayer(undefined)];
   #xid: string | undefined;
+  /** the latest result of {@link #without} */
+  #known:
+    | {
+        readonly of: Row['positions'];
+        readonly without: ReadonlySet<string>;
+        readonly left: Row['positions'];
+      }
+    | undefined;
 
   constructor(limits: JournalLimits = DEFAULT_LIMITS) {
     this.#limits = limits;
@@ -85,7 +93,8 @@ export class Journal {
     const journal = this.#journalOf(table);
     journal.counts.updated++;
     const row = this.#rowOf(image)!;
-    this.#add(table, journal, { old: withoutColumns(row, set), new: row, changed: sure ? set : undefined });
+    const old = { ...row, positions: this.#without(row.positions, set) };
+    this.#add(table, journal, { old, new: row, changed: sure ? set : undefined });
   }
 
   /** Records that anything in the table may have changed. */
@@ -172,8 +181,18 @@ export class Journal {
     return state.row;
   }
 
+  /** The positions of columns that stay known. All rows of a statement have the same. */
+  #without(positions: Row['positions'], unknown: ReadonlySet<string>): Row['positions'] {
+    if (this.#known?.of !== positions || this.#known.without !== unknown) {
+      const left = new Map([...positions].filter(([column]) => !unknown.has(storedColumn(column))));
+      this.#known = { of: positions, without: unknown, left };
+    }
+    return this.#known.left;
+  }
+
   #add(table: string, journal: TableJournal, pair: RowPair): void {
-    const parts = this.#layers.flatMap(layer => layer.tables.get(table) ?? []);
+    const parts =
+      this.#layers.length === 1 ? [journal] : this.#layers.flatMap(layer => layer.tables.get(table) ?? []);
     if (parts.some(part => part.wide)) {
       return;
     }
@@ -186,14 +205,6 @@ export class Journal {
 }
 
 const UNKNOWN_ROW: Row = { positions: new Map(), values: [], kinds: new Map(), stored: [] };
-
-/** The same row with some columns unknown. */
-function withoutColumns({ positions, ...row }: Row, unknown: ReadonlySet<string>): Row {
-  return {
-    ...row,
-    positions: new Map([...positions].filter(([column]) => !unknown.has(storedColumn(column)))),
-  };
-}
 
 function newLayer(savepoint: string | undefined): Layer {
   return { savepoint, tables: new Map() };

@@ -21,11 +21,14 @@ export class TableJournal {
 
   add(pair: RowPair): void {
     this.pairs.push(pair);
+    const now = pair.new?.values ?? [];
     // an updated row with only its new state counts once; a row without known values also takes space
-    const rows = new Set([pair.old?.values, pair.new?.values].filter(values => values?.length));
-    this.rows += Math.max(1, rows.size);
-    for (const values of rows) {
-      this.characters += values!.reduce((sum, value) => sum + (value?.length ?? 0), 0);
+    const old = pair.old && pair.old.values !== now ? pair.old.values : [];
+    this.rows += old.length > 0 && now.length > 0 ? 2 : 1;
+    for (const values of [old, now]) {
+      for (const value of values) {
+        this.characters += value?.length ?? 0;
+      }
     }
   }
 

@@ -142,8 +142,7 @@ export class RowCapture {
     const byKey = new Map((isSameKey ? locked : undefined)?.map(image => [this.#keyOf(image), image]));
     const left: (Image | undefined)[] = [];
     for (const image of images) {
-      const key = this.#keyOf(image);
-      const old = image.old ? { ...image, row: image.old } : key === undefined ? undefined : byKey.get(key);
+      const old = image.old ? { ...image, row: image.old } : this.#find(image, byKey);
       if (old) {
         const changed = this.#format.differing(old.row, image.row, set);
         this.#eachTable(name => journal.record(name, { old, new: image, changed }));
@@ -168,6 +167,11 @@ export class RowCapture {
     const referenced = this.#write.table.onUpdate.flatMap(key => key.referenced);
     const columns = new Set(referenced.filter(column => set.has(column)));
     return this.#format.differing(before.row, after.row, columns).size > 0;
+  }
+
+  #find(image: Image, byKey: ReadonlyMap<string | undefined, Image>): Image | undefined {
+    const key = byKey.size > 0 ? this.#keyOf(image) : undefined;
+    return key === undefined ? undefined : byKey.get(key);
   }
 
   #keyOf(image: Image): string | undefined {
