@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { Cursor, wordOf } from './lexer/cursor.js';
 import { type Token, tokenize } from './lexer/tokens.js';
 import type { Statement } from './statement.js';
@@ -25,6 +26,33 @@ import { parseUpdate } from './statements/update.js';
  * @param parameters the values of `$1` …; used only for the name of the setting in `set_config($1, …)`
  */
 export function parseStatement(sql: string, parameters: readonly unknown[] = []): Statement {
+  // a text without parameters contains its values, so it rarely repeats
+  const known = parameters.length > 0 ? parsed.get(sql) : undefined;
+  if (known || parameters.length === 0) {
+    return known ?? parse(sql, parameters);
+  }
+  let dependsOnValues = false;
+  const watched = new Proxy(parameters, {
+    get(values, property) {
+      dependsOnValues = true;
+      return Reflect.get(values, property);
+    },
+  });
+  const statement = parse(sql, watched);
+  if (!dependsOnValues) {
+    parsed.set(sql, statement);
+  }
+  return statement;
+}
+
+/** By texts with parameters. Sizes are in characters. */
+const parsed = new LRUCache<string, Statement>({
+  maxSize: 1_000_000,
+  maxEntrySize: 20_000,
+  sizeCalculation: (_, sql) => sql.length + 1,
+});
+
+function parse(sql: string, parameters: readonly unknown[]): Statement {
   const tokens = tokenize(sql);
   if (!tokens) {
     return unreadableStatement(sql);

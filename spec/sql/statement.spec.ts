@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { parseStatement } from '../../lib/sql/parse_statement.js';
 import { anyConstant, anyGap } from '../changes/generated.js';
 import { parts } from './statements/parts.js';
 
@@ -55,6 +56,22 @@ describe('parsed statements', () => {
       }),
       options,
     );
+  });
+
+  it('a text with parameters is parsed once, unless its meaning depends on their values', () => {
+    const update = 'update article set title = $1 where id = $2';
+    expect(parseStatement(update, ['a', 1])).to.equal(parseStatement(update, ['b', 2]));
+    const settingsOf = (sql: string, name: string) => {
+      const statement = parseStatement(sql, [name, 'x']);
+      return 'effects' in statement && statement.effects?.settings;
+    };
+    for (const sql of [
+      'select set_config($1, $2, true)',
+      'select set_config(/* name */ $1, $2, false), $2',
+    ]) {
+      expect(settingsOf(sql, 'timezone'), sql).to.deep.equal(['timezone']);
+      expect(settingsOf(sql, 'datestyle'), sql).to.deep.equal(['datestyle']);
+    }
   });
 
   it('a SELECT is parsed independently of its names, strings and comments', () => {
