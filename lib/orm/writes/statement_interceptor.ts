@@ -478,7 +478,7 @@ export class StatementInterceptor implements StatementObserver {
     if (!mayDefine(statement)) {
       const catalog = await this.#catalog(connection);
       const tables = find(catalog);
-      if (tables.length > 0 || statement.kind === 'other') {
+      if (tables.length > 0 || (statement.kind === 'other' && !statement.writes)) {
         return { catalog, tables };
       }
     }

@@ -117,6 +117,18 @@ describe('Processes with different definitions of a table', () => {
     expect(await below2()).to.equal(2);
   });
 
+  it('see the writes to a table that is newer than the catalog of the writer', async () => {
+    await young.em.execute('create table note (id int primary key, item int, text text)');
+    await young.em.execute(`insert into note values (1, 1, 'first')`);
+    const texts = async () => (await young.em.fork().find(Note, { id: 1 })).map(({ text }) => text);
+    for (let i = 0; i < 2; i++) {
+      expect(await texts()).to.deep.equal(['first']);
+      await idle();
+    }
+    await old.em.execute(`with changed as (update note set text = 'second' returning 1) select * from changed`);
+    expect(await texts()).to.deep.equal(['second']);
+  });
+
   it('can write after a column was dropped: at most one statement fails', async () => {
     await old.em.fork().nativeUpdate(Item, { id: 1 }, { code: '3' });
     await old.em.execute('select 1');
