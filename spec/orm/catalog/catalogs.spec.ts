@@ -125,7 +125,9 @@ describe('Processes with different definitions of a table', () => {
       expect(await texts()).to.deep.equal(['first']);
       await idle();
     }
-    await old.em.execute(`with changed as (update note set text = 'second' returning 1) select * from changed`);
+    await old.em.execute(
+      `with changed as (update note set text = 'second' returning 1) select * from changed`,
+    );
     expect(await texts()).to.deep.equal(['second']);
   });
 
