@@ -12,6 +12,9 @@ export interface PostgresServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** Ends it without a checkpoint, as a crash does: it has to recover when it is started again. */
+  crash(): Promise<void>;
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,21 +56,29 @@ export async function startPostgres(): Promise<PostgresServer> {
     ],
     { ...user, cwd: directory.path },
   );
-  const server = await startServer({
-    command: join(binaries, 'postgres'),
-    args: ['-D', data, '-p', String(port), ...SETTINGS.flatMap(setting => ['-c', setting])],
-    log: join(directory.path, 'log'),
-    ready: 'database system is ready to accept connections',
-    lastSignal: 'SIGQUIT',
-    user,
-  });
+  const start = () =>
+    startServer({
+      command: join(binaries, 'postgres'),
+      args: ['-D', data, '-p', String(port), ...SETTINGS.flatMap(setting => ['-c', setting])],
+      log: join(directory.path, 'log'),
+      ready: 'database system is ready to accept connections',
+      lastSignal: 'SIGQUIT',
+      user,
+    });
+  let server = await start();
 
   return {
     url: `postgresql://postgres@127.0.0.1:${port}/postgres`,
     port,
-    pid: server.pid,
+    get pid() {
+      return server.pid;
+    },
+    crash: () => server.end('SIGQUIT'),
+    async restart() {
+      server = await start();
+    },
     async stop() {
-      // "immediate": no checkpoint, because the data are deleted
+      // no checkpoint, because the data are deleted
       await server.end('SIGQUIT');
       directory.remove();
     },

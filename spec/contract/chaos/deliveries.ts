@@ -141,6 +141,18 @@ const prepares: Ending = async (cast, disturbed) => {
   await Promise.all(names.map(name => cast.setting.do('decide', name).catch(() => undefined)));
 };
 
+/** Another process than the one that prepared them, because any may decide. */
+const decides: Ending = async (cast, disturbed) => {
+  const { writer, reader, setting } = cast;
+  const names = ROWS.map(() => randomUUID());
+  await Promise.all(ROWS.map((row, i) => setting.do('prepare', names[i], row)));
+  await disturbed(async () => {
+    await reader.do('audit', ROWS);
+    await Promise.all(names.map(name => writer.do('decide', name)));
+  });
+  await until(() => writer.do('ping'), PATIENCE);
+};
+
 const losesAnswers: Ending = async (cast, disturbed) => {
   const { database } = cast.setting.place;
   await using relay = await startRelay(portOf(database));
@@ -212,6 +224,7 @@ export const deliveries: readonly Fault[] = [
     ['kept', 'repeated', 'delivered at the end'],
     1,
   ),
+  fault('a process decides prepared transactions while its connection to Redis is cut', CUT, decides, [], 1),
   fault('FLUSHALL while transactions are prepared', NOTHING, isFlushed, ['quarantine'], 1),
   {
     name: 'each row is written once while a replica lags, and the replica is promoted',

@@ -1,4 +1,5 @@
 import { crashes } from './crashes.js';
+import { databaseCrashes } from './database_crashes.js';
 import { deliveries } from './deliveries.js';
 import type { Fault } from './fault.js';
 import { growth } from './growth.js';
@@ -9,6 +10,7 @@ import { wires } from './wires.js';
 
 export const faults: readonly Fault[] = [
   ...crashes,
+  ...databaseCrashes,
   ...stalls,
   ...memoryLimits,
   ...losses,

@@ -30,6 +30,7 @@ export async function embeddedDatabase(): Promise<Database> {
     connect: options =>
       EmbeddedORM.init({
         ...(options as object),
+        onCreateConnection: undefined,
         driverOptions: { pglite },
       }) as unknown as Promise<MikroORM>,
     end: () => owner.close(),

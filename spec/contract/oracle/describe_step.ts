@@ -20,6 +20,16 @@ export function describeStep(step: Step, queries: History['queries']): string {
       return `${step.session}: open ${step.how} ${step.isolation ?? ''}`;
     case 'close':
       return `${step.session}: ${step.outcome}`;
+    case 'prepare':
+      return `${step.session}: prepare the transaction`;
+    case 'decide':
+      return `${step.session ?? 'another program'}: ${step.outcome} prepared transaction ${step.pick}`;
+    case 'setting':
+      return `${step.session}: ${step.how} ${step.setting.name} = ${step.setting.value}`;
+    case 'reconnect':
+      return `${step.session}: reconnect with ${brief(step.settings)}`;
+    case 'zone':
+      return `the process's time zone is ${step.zone}`;
     case 'hold':
       return `hold ${step.what}`;
     case 'evict':

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
-import { record } from './arbitrary.js';
+import { record, weighted } from './arbitrary.js';
 import { type Read, reads } from './reads.js';
 import { Sequence } from './sequence.js';
-import type { Isolation, Opening, Outcome } from './session.js';
+import type { Isolation, Opening, Outcome, Setting, SettingHow } from './session.js';
+import { SETTINGS, someSettings, ZONES } from './settings.js';
 import { type Topic, topics } from './topics.js';
 import { VARIANTS } from './vary.js';
 import { VERSIONS } from './versions.js';
@@ -24,6 +25,26 @@ export type Step =
       readonly isolation: Isolation | undefined;
     }
   | { readonly kind: 'close'; readonly session: number; readonly outcome: Outcome }
+  /** a transaction is prepared, and decided at a later step */
+  | { readonly kind: 'prepare'; readonly session: number }
+  /** any session decides one of the prepared transactions; no session: another program */
+  | {
+      readonly kind: 'decide';
+      readonly session: number | undefined;
+      readonly pick: number;
+      readonly outcome: Outcome;
+    }
+  /** an open transaction changes a setting */
+  | {
+      readonly kind: 'setting';
+      readonly session: number;
+      readonly how: SettingHow;
+      readonly setting: Setting;
+    }
+  /** the pool of an ORM is opened anew, with other settings */
+  | { readonly kind: 'reconnect'; readonly session: number; readonly settings: readonly Setting[] }
+  /** the time zone of the process */
+  | { readonly kind: 'zone'; readonly zone: string }
   /** a reader that takes its lease, and asks the database only at a later step */
   | { readonly kind: 'slow reader'; readonly session: number; readonly query: number }
   /** all slow readers go on, and all held work is done */
@@ -107,6 +128,32 @@ function steps(topic: Topic): fc.Arbitrary<Step> {
         session,
         outcome: fc.constantFrom<Outcome>('commit', 'commit', 'rollback'),
       }),
+    },
+    { weight: 2, arbitrary: record({ kind: kind('prepare'), session }) },
+    {
+      weight: 2,
+      arbitrary: record({
+        kind: kind('decide'),
+        session: fc.constantFrom(0, 1, 2, 3, undefined, undefined, undefined),
+        pick: fc.nat({ max: 3 }),
+        outcome: fc.constantFrom<Outcome>('commit', 'commit', 'rollback'),
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: weighted<Step>(
+        [
+          10,
+          record({
+            kind: kind('setting'),
+            session,
+            how: fc.constantFrom<SettingHow>('set', 'set local', 'set_config'),
+            setting: fc.constantFrom(...SETTINGS),
+          }),
+        ],
+        [2, record({ kind: kind('zone'), zone: fc.constantFrom(...ZONES) })],
+        [1, record({ kind: kind('reconnect'), session, settings: someSettings })],
+      ),
     },
     { weight: 1, arbitrary: record({ kind: kind('slow reader'), session, query }) },
     { weight: 2, arbitrary: record({ kind: kind('go on') }) },

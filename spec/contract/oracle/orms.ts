@@ -1,39 +1,50 @@
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import type { MikroORM } from '@mikro-orm/postgresql';
+import { CompiledQuery, type DatabaseConnection } from 'kysely';
 import type { Extension } from '../../../lib/index.js';
 import { BORDER_COLLATIONS, BORDER_TYPES } from './borders.js';
 import type { Database } from './databases.js';
 import { newRealm } from './realm.js';
-import { SHAPE_TRIGGERS } from './shapes.js';
+import type { Setting } from './session.js';
+import { setting } from './settings.js';
+import { MEMO_RULES, SHAPE_TRIGGERS } from './shapes.js';
 import { CREATE_ALLOTMENT, OPTIONS, VERSIONS } from './versions.js';
 
 /** Creates the tables, and the settings of the database for new connections. */
 export async function prepare(database: Database): Promise<void> {
-  const orm = await initialise(database, 0);
+  const orm = await initialise(database, 0, () => []);
   const execute = (sql: string) => orm.em.getConnection().executeDump(sql);
   await execute(BORDER_TYPES);
   await orm.schema.create();
-  for (const sql of [BORDER_COLLATIONS, CREATE_ALLOTMENT, SHAPE_TRIGGERS, NO_VACUUM]) {
+  for (const sql of [BORDER_COLLATIONS, CREATE_ALLOTMENT, SHAPE_TRIGGERS, MEMO_RULES, NO_VACUUM]) {
     await execute(sql);
   }
   await execute(database.isSingle ? CONFIGURE_SESSION : CONFIGURE_DATABASE);
   await orm.close();
 }
 
-/** @param version index in {@link VERSIONS} */
+/**
+ * @param version index in {@link VERSIONS}
+ * @param hooked settings for each new connection
+ */
 export async function initialise(
   database: Database,
   version: number,
+  hooked: () => readonly Setting[],
   ...extensions: Extension[]
 ): Promise<MikroORM> {
   const { entities } = await newRealm(crypto.randomUUID());
-  const settings = OPTIONS[version]!;
   return database.connect({
     entities: [...entities],
     metadataProvider: ReflectMetadataProvider,
     discovery: { onMetadata: VERSIONS[version]! },
     extensions,
-    ...(settings && { driverOptions: { options: settings } }),
+    ...OPTIONS[version]!,
+    async onCreateConnection(connection) {
+      for (const each of hooked()) {
+        await (connection as DatabaseConnection).executeQuery(CompiledQuery.raw(setting(each)));
+      }
+    },
   });
 }
 

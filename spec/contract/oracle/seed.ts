@@ -1,5 +1,5 @@
 import { BORDER_ROWS } from './borders.js';
-import { SHAPE_ROWS, SHAPE_TABLES } from './shapes.js';
+import { MEMO_ROWS, SHAPE_ROWS, SHAPE_TABLES } from './shapes.js';
 import { UUIDS } from './values.js';
 
 const TABLES = [
@@ -15,8 +15,12 @@ const TABLES = [
   'comment',
   'content',
   'measure',
+  'memo',
+  'elsewhere.memo',
   'project',
+  'scratch',
   'tag',
+  'tally',
   'task',
   'task_watchers',
   'wording',
@@ -59,4 +63,5 @@ insert into task (version, project_id, after_id, title, done, weight, attachment
   (1, 3, 3, 'alpha', false, 1e21, null, '{a}', null, null);
 insert into task_watchers (task_id, author_id) values (1, 1), (1, 2), (3, 2);
 ${BORDER_ROWS}
-${SHAPE_ROWS}`;
+${SHAPE_ROWS}
+${MEMO_ROWS}`;

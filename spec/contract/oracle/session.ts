@@ -9,10 +9,20 @@ export type Opening = 'transactional' | 'requires_new' | 'begin' | 'kysely' | 'p
 
 export type Outcome = 'commit' | 'rollback';
 
+/** How a transaction changes a setting. What `set` changes is restored at its end, for the next user of the connection. */
+export type SettingHow = 'set' | 'set local' | 'set_config';
+
+export interface Setting {
+  readonly name: string;
+  readonly value: string;
+}
+
 /** An open transaction, or a savepoint in it. */
 interface Frame {
   readonly em: SqlEntityManager;
   end(outcome: Outcome): Promise<void>;
+  /** makes it a prepared transaction, which any session can decide as planned, and returns its name */
+  prepare?(planned: Outcome): Promise<string>;
 }
 
 /** More frames would need more connections than the pool has. */
@@ -23,9 +33,14 @@ export class Session {
   readonly orm: MikroORM;
   #em: SqlEntityManager;
   readonly #frames: Frame[] = [];
+  /** what settings were before `set` changed them, by frame */
+  readonly #set = new WeakMap<Frame, Setting[]>();
+  readonly #hasPrepared: boolean;
 
-  constructor(orm: MikroORM) {
+  /** @param hasPrepared whether the database has prepared transactions */
+  constructor(orm: MikroORM, hasPrepared: boolean) {
     this.orm = orm;
+    this.#hasPrepared = hasPrepared;
     this.#em = orm.em.fork();
   }
 
@@ -45,11 +60,54 @@ export class Session {
 
   /** Ends the innermost transaction. Rolls it back if it cannot be committed. */
   async close(outcome: Outcome): Promise<void> {
+    await this.#restoreSettings(outcome);
     await this.#frames.pop()?.end(outcome);
+  }
+
+  /** Prepares the only open transaction, and returns its name. */
+  async prepare(): Promise<string | undefined> {
+    await this.#restoreSettings('commit');
+    return this.#frames.pop()?.prepare?.('commit');
+  }
+
+  get canPrepare(): boolean {
+    return this.#hasPrepared && this.#frames.at(-1)?.prepare !== undefined;
+  }
+
+  /** Changes a setting in the innermost transaction. */
+  async change(how: SettingHow, { name, value }: Setting): Promise<void> {
+    const frame = this.#frames.at(-1);
+    if (!frame) {
+      return;
+    }
+    if (how === 'set_config') {
+      await frame.em.execute('select set_config(?, ?, true)', [name, value.replaceAll("'", '')]);
+      return;
+    }
+    if (how === 'set') {
+      const [row] = await frame.em.execute<Setting[]>('select current_setting(?) as value', [name]);
+      this.#set.set(frame, [{ name, value: row!.value }, ...(this.#set.get(frame) ?? [])]);
+    }
+    await frame.em.execute(`${how} ${name} = ${value}`);
+  }
+
+  /** Also before a rollback, because PREPARE TRANSACTION keeps settings. */
+  async #restoreSettings(outcome: Outcome): Promise<void> {
+    const frame = this.#frames.at(-1);
+    try {
+      for (const { name, value } of (frame && this.#set.get(frame)) ?? []) {
+        await frame!.em.execute('select set_config(?, ?, false)', [name, value]);
+      }
+    } catch (error) {
+      if (outcome === 'commit') {
+        throw error;
+      }
+    }
   }
 
   /** Ends the work after an error: the state of the EntityManager is undefined, and the transaction has failed. */
   async giveUp(): Promise<void> {
+    await this.#restoreSettings('rollback');
     const frame = this.#frames.pop();
     if (frame) {
       await frame.end('rollback').catch(() => undefined);
@@ -80,7 +138,9 @@ export class Session {
       case 'kysely':
         return this.context ? savepoint(this.em) : kysely(this.em, isolationLevel);
       case 'prepared':
-        return this.context ? callback(this.em, {}) : prepared(this.em, options);
+        return this.context || !this.#hasPrepared
+          ? this.#begin('begin', isolationLevel)
+          : prepared(this.em, options);
     }
   }
 }
@@ -119,47 +179,42 @@ async function callback(
 
 async function begin(em: SqlEntityManager, options: object): Promise<Frame> {
   await em.begin(options);
-  return {
-    em,
-    async end(outcome) {
-      if (outcome === 'rollback') {
-        return em.rollback();
-      }
-      try {
-        await em.commit();
-      } catch (error) {
-        await em.rollback();
-        throw error;
-      }
-    },
+  const end = async (outcome: Outcome) => {
+    if (outcome === 'rollback') {
+      return em.rollback();
+    }
+    try {
+      await em.commit();
+    } catch (error) {
+      await em.rollback();
+      throw error;
+    }
   };
+  const prepare = async (outcome: Outcome) => {
+    const name = crypto.randomUUID();
+    try {
+      if (outcome === 'commit') {
+        await em.flush();
+      }
+      await em.execute(`prepare transaction '${name}'`);
+    } catch (error) {
+      await em.rollback();
+      throw error;
+    }
+    // this session has nothing left to commit or to roll back
+    await end(outcome);
+    return name;
+  };
+  return { em, end, prepare };
 }
 
-/** A two-phase transaction: another session commits it. */
+/** A two-phase transaction: another session decides it. */
 async function prepared(em: SqlEntityManager, options: object): Promise<Frame> {
-  const [{ setting }] = await em.execute<[{ setting: string }]>(
-    `select setting from pg_settings where name = 'max_prepared_transactions'`,
-  );
-  const plain = await begin(em, options);
-  if (setting === '0') {
-    return plain;
-  }
+  const { prepare, ...frame } = await begin(em, options);
   return {
-    em,
+    ...frame,
     async end(outcome) {
-      const name = crypto.randomUUID();
-      try {
-        if (outcome === 'commit') {
-          await em.flush();
-        }
-        await em.execute(`prepare transaction '${name}'`);
-      } catch (error) {
-        await em.rollback();
-        throw error;
-      }
-      // this session has nothing left to commit or to roll back
-      await plain.end(outcome);
-      await em.getConnection().execute(`${outcome} prepared '${name}'`);
+      await em.getConnection().execute(`${outcome} prepared '${await prepare!(outcome)}'`);
     },
   };
 }

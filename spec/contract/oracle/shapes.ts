@@ -113,6 +113,43 @@ export const SHAPES = {
     toOne: {},
     toMany: {},
   },
+  Memo: {
+    table: 'memo',
+    key: { id: v.ids(5) },
+    fields: {
+      name,
+      hidden: { values: v.booleans },
+      at: { values: v.zoneless, nullable, ordered },
+      span: { values: v.spans, nullable, ordered },
+      size: { values: v.of(0.1, 1 / 3, 2), nullable, ordered },
+      day: { values: v.of('2024-01-01', '2024-02-03', '2024-03-02'), nullable, isGenerated: true },
+      shown: { values: v.of('', 'x'), nullable, isGenerated: true },
+    },
+    toOne: {},
+    toMany: {},
+  },
+  OpenMemo: {
+    table: 'open_memo',
+    key: { id: v.ids(5) },
+    isReadOnly: true,
+    fields: { name, at: { values: v.zoneless, nullable, ordered } },
+    toOne: {},
+    toMany: {},
+  },
+  Tally: {
+    table: 'tally',
+    key: { id: v.ids(5) },
+    fields: { name, n: small },
+    toOne: {},
+    toMany: {},
+  },
+  Scratch: {
+    table: 'scratch',
+    key: { id: v.ids(4) },
+    fields: { name, n: small },
+    toOne: {},
+    toMany: {},
+  },
   Stock: {
     table: 'stock',
     key: { id: v.ids(4) },
@@ -131,6 +168,8 @@ export const SHAPE_TOPICS: readonly (readonly Kind[])[] = [
   ['Shelf', 'Item', 'Remark'],
   ['Item'],
   ['Stock', 'Placement', 'Item', 'Shelf'],
+  ['Memo', 'OpenMemo', 'Tally'],
+  ['Memo', 'Tally', 'Scratch'],
 ];
 
 /** A trigger that maintains numbers, and one that maintains remarks. */
@@ -147,6 +186,39 @@ create function shout() returns trigger language plpgsql as $$ begin
   return new;
 end $$;
 create trigger shouting before update on item for each row when (new.price = 5) execute function shout()`;
+
+/** Rules, triggers of a view, an event trigger, an unlogged table, and a table of the same name in another schema. */
+export const MEMO_RULES = `
+create rule hiding as on delete to open_memo do instead update memo set hidden = true where id = old.id;
+create rule counting as on insert to scratch do also update tally set n = n + 1 where name = new.name;
+create rule noting as on update to scratch where new.n = 5 do also insert into tally (name, n) values (new.name, new.n);
+create rule moving as on insert to scratch where new.n = 2 do instead update memo set name = new.name where id = 1;
+create rule clearing as on delete to scratch do instead delete from memo where id = old.id;
+create function write_open_memo() returns trigger language plpgsql as $$ begin
+  case tg_op
+    when 'INSERT' then insert into memo (name, at) values (new.name, new.at) returning id into new.id;
+    else update memo set name = new.name, at = new.at where id = old.id;
+  end case;
+  return new;
+end $$;
+create trigger writing instead of insert or update on open_memo
+  for each row execute function write_open_memo();
+alter table scratch set unlogged;
+create schema elsewhere;
+create table elsewhere.memo (like memo including defaults, primary key (id));
+do $do$ begin
+  create function note_change() returns event_trigger language plpgsql as
+    $$ begin insert into public.tally (name, n) values (tg_tag, 2); end $$;
+  create event trigger noting on ddl_command_end execute function note_change();
+exception when insufficient_privilege then raise notice 'no event trigger';
+end $do$`;
+
+export const MEMO_ROWS = `
+insert into tally (name) values ('Alpha'), ('beta');
+insert into memo (name, at, span, size) values ('Alpha', '2024-01-01 00:00Z', '1 day 2 hours', 0.1),
+  ('beta', '2024-01-01 20:00Z', '1 mon', 1.0 / 3), ('Alpha', '2024-02-03 04:00Z', null, null);
+insert into elsewhere.memo (id, name, at, span, size) values (1, 'beta', '2024-03-02 12:00Z', '1 day', 2);
+insert into scratch (name, n) values ('Alpha', 1), ('beta', 5);`;
 
 export const SHAPE_TABLES = [
   'being',

@@ -18,6 +18,7 @@ const tag = v.ids(4).stored;
 const project = v.ids(4).stored;
 const shelf = v.ids(4).stored;
 const item = v.ids(5).stored;
+const memo = v.ids(5).stored;
 const title = v.titles.stored;
 const status = fc.constantFrom('draft', 'published', 'archived');
 
@@ -95,6 +96,21 @@ const TEMPLATES: readonly (readonly [string, ...fc.Arbitrary<unknown>[]])[] = [
     "do $$ begin execute 'update article set views = views + 1 where status = ''draft'''; delete from tag where id = 3; end $$",
   ],
   ['truncate article_tags, task_watchers'],
+  ['delete from memo where id = ?', memo],
+  ['update memo set at = ?::text::timestamptz where id = ?', v.zoneless.stored, memo],
+  ['insert into memo (name, at) select name, at from memo where id = ?', memo],
+  ['update open_memo set name = ?, at = at + ?::text::interval where id = ?', title, v.spans.stored, memo],
+  ['delete from open_memo where name = ?', title],
+  ['insert into open_memo (name, at) values (?, ?::text::timestamptz)', title, v.zoneless.stored],
+  [
+    'with gone as (update open_memo set name = ? where id = ? returning name) select * from gone',
+    title,
+    memo,
+  ],
+  ['delete from scratch where id = ?', shelf],
+  ['update scratch set n = ? where id = ?', fc.constantFrom(2, 5), shelf],
+  ['insert into scratch (name, n) values (?, ?)', title, fc.constantFrom(1, 2)],
+  ["comment on table tally is 'counted'"],
   ['select id from article where id = ? for update', article],
 ];
 

@@ -57,6 +57,12 @@ export const instants = spelt(
     new Date('1969-12-31T23:59:59.999Z'),
   ],
 );
+/** no zone, or a day that the order of day and month decides */
+export const zoneless = spelt(
+  ['2024-01-01 00:00:00+00', '2024-01-01 20:00', '02/03/2024'],
+  ['2024-01-01 12:00', '2024-01-02', '02/03/2024', '03/02/2024 12:00'],
+);
+export const spans = of('1 day 02:00:00', '1 mon', '26 hours');
 export const days = of('2000-01-31', '1999-12-31', '2024-02-29');
 export const moments = of(new Date('2024-03-31T02:30:00Z'), new Date('2024-01-01T00:00:00.600Z'));
 export const slugs = of(new Slug(['a', 'b']), new Slug(['x']));

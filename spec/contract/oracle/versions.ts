@@ -1,4 +1,6 @@
 import { type EntityMetadata, Type } from '@mikro-orm/core';
+import type { Options } from '@mikro-orm/postgresql';
+import type { Setting } from './session.js';
 
 /** An instant as text that names its type. */
 class LabelledInstant extends Type<unknown, unknown> {
@@ -89,10 +91,26 @@ export const VERSIONS: readonly Version[] = [
   () => {},
 ];
 
-/** Connection settings of a version, where each version has its own connections. */
-export const OPTIONS: readonly string[] = [
-  '',
-  '-c application_name=oracle -c work_mem=1MB',
-  '',
-  '-c timezone=Asia/Kolkata -c extra_float_digits=0 -c intervalstyle=iso_8601 -c bytea_output=escape',
+/** Options of the ORM of a version, where each version has its own connections. */
+export const OPTIONS: readonly Partial<Options>[] = [
+  {},
+  { driverOptions: { options: '-c application_name=oracle -c work_mem=1MB' } },
+  { forceUtcTimezone: false },
+  {
+    driverOptions: {
+      options:
+        '-c timezone=Asia/Kolkata -c extra_float_digits=0 -c intervalstyle=iso_8601 -c bytea_output=escape',
+    },
+  },
+];
+
+/** What a hook of the pool sets first in each connection of a version. */
+export const HOOKED: readonly (readonly Setting[])[] = [
+  [],
+  [],
+  [
+    { name: 'search_path', value: 'elsewhere, public' },
+    { name: 'datestyle', value: 'ISO, DMY' },
+  ],
+  [],
 ];

@@ -13,13 +13,14 @@ import { performRead } from './perform_read.js';
 import { performWrite } from './perform_write.js';
 import type { Read } from './reads.js';
 import { RESET } from './seed.js';
-import { type Isolation, type Opening, Session, within } from './session.js';
+import { type Isolation, type Opening, type Outcome, Session, type Setting, within } from './session.js';
+import { ZONES } from './settings.js';
 import { Shadow } from './shadow.js';
 import { pendingChanges, snapshot } from './snapshot.js';
 import { Tally } from './tally.js';
 import { isSameSnapshot } from './unordered.js';
 import { vary } from './vary.js';
-import { VERSIONS } from './versions.js';
+import { HOOKED, VERSIONS } from './versions.js';
 
 /** The database and the cache disagree, or an unexpected error occurred. */
 export class Disagreement extends Error {}
@@ -33,6 +34,10 @@ interface Parts {
   readonly backend: Backend | undefined;
   readonly shared: SharedState;
   readonly shadow: Shadow;
+  /** what new connections of an ORM, and of its reference, are set to */
+  readonly hooked: (readonly Setting[])[];
+  /** whether the database has prepared transactions */
+  readonly hasPrepared: boolean;
 }
 
 /** One of the ORMs audits itself now and then. */
@@ -48,6 +53,8 @@ export class World {
   readonly #parts: Parts;
   #sessions: Session[] = [];
   #slow: Stopped[] = [];
+  /** names of prepared transactions */
+  #undecided: string[] = [];
   readonly #errors: ErrorEvent[] = [];
   readonly #mismatches: string[] = [];
 
@@ -66,16 +73,21 @@ export class World {
     const shadow = new Shadow();
     const orms: MikroORM[] = [];
     const references: MikroORM[] = [];
+    const hooked = [...HOOKED];
     for (const i of VERSIONS.keys()) {
       const cache =
         backend &&
         cacheops({ store: new ObservedStore(backend.storeOf(i), shared), ...(i === AUDITED && AUDIT) });
-      const orm = await initialise(database, i, ...(cache ? [cache] : []));
+      const orm = await initialise(database, i, () => hooked[i]!, ...(cache ? [cache] : []));
       shadow.follow(orm);
       orms.push(orm);
-      references.push(await initialise(database, i));
+      references.push(await initialise(database, i, () => hooked[i]!));
     }
-    return new World({ database, orms, references, backend, shared, shadow });
+    const [row] = await orms[0]!.em
+      .getConnection()
+      .execute<{ max: string }[]>(`select current_setting('max_prepared_transactions') as max`);
+    const hasPrepared = row!.max !== '0';
+    return new World({ database, orms, references, backend, shared, shadow, hooked, hasPrepared });
   }
 
   get handles(): Cacheops[] {
@@ -123,6 +135,18 @@ export class World {
         return this.#transact(step.session, session => this.#open(session, step.how, step.isolation));
       case 'close':
         return this.#transact(step.session, session => session.close(step.outcome));
+      case 'prepare':
+        return this.#prepare(step.session);
+      case 'decide':
+        return this.#decide(step.session, step.pick, step.outcome);
+      case 'setting':
+        return this.#transact(step.session, session => session.change(step.how, step.setting));
+      case 'reconnect':
+        return this.#reconnect(step.session, step.settings);
+      case 'zone':
+        await this.#goOn();
+        process.env.TZ = step.zone;
+        return;
       case 'slow reader':
         return this.#startSlowReader(step.session, queries[step.query]!);
       case 'go on':
@@ -301,6 +325,38 @@ ${difference(found, expected)}`,
     }
   }
 
+  /** Another session prepares its transaction if this one has none. */
+  async #prepare(index: number): Promise<void> {
+    const sessions = [...this.#sessions.slice(index), ...this.#sessions.slice(0, index)];
+    const found = sessions.find(({ canPrepare }) => canPrepare);
+    if (found) {
+      await this.#transact(this.#sessions.indexOf(found), async session => {
+        const name = await session.prepare();
+        this.#undecided.push(...(name ? [name] : []));
+      });
+    }
+  }
+
+  async #decide(index: number | undefined, pick: number, outcome: Outcome): Promise<void> {
+    const [name] = this.#undecided.splice(pick % this.#undecided.length || 0, 1);
+    if (name) {
+      const { orms, references } = this.#parts;
+      const { em } = index === undefined ? references[0]! : orms[index]!;
+      await em.getConnection().execute(`${outcome} prepared '${name}'`);
+    }
+  }
+
+  async #reconnect(index: number, settings: readonly Setting[]): Promise<void> {
+    const { database, orms, references, hooked } = this.#parts;
+    if (database.isSingle || hooked[index] === settings) {
+      return;
+    }
+    await this.#goOn();
+    await this.#sessions[index]?.abandon();
+    hooked[index] = settings;
+    await Promise.all([orms[index]!.reconnect(), references[index]!.reconnect()]);
+  }
+
   #referenceOf({ orm }: Session): MikroORM {
     return this.#parts.references[this.#parts.orms.indexOf(orm)]!;
   }
@@ -310,18 +366,28 @@ ${difference(found, expected)}`,
     for (const session of this.#sessions) {
       await session.abandon();
     }
+    while (this.#undecided.length > 0) {
+      await this.#decide(undefined, 0, 'rollback');
+    }
     await this.#idle();
     await this.#parts.shared.reset();
   }
 
   async #reset(): Promise<void> {
     await this.#end();
+    process.env.TZ = ZONES[0];
+    for (const [index, settings] of HOOKED.entries()) {
+      await this.#reconnect(index, settings);
+    }
     await this.#parts.references[0]!.em.getConnection().executeDump(RESET);
     if (this.#parts.backend) {
       // keeps the stamp of the catalog, which has not changed
       await getCacheops(this.#parts.orms[0]!).invalidateAll();
     }
-    this.#sessions = Array.from({ length: SESSIONS }, (_, i) => new Session(this.#parts.orms[i]!));
+    this.#sessions = Array.from(
+      { length: SESSIONS },
+      (_, i) => new Session(this.#parts.orms[i]!, this.#parts.hasPrepared),
+    );
   }
 }
 

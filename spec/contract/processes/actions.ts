@@ -18,6 +18,11 @@ export const actions: Readonly<Record<string, Action>> = {
   'edit in raw SQL': (em, n) =>
     em.getConnection().execute('update article set version = version + 1 where author_id = ?', [n]),
 
+  'edit through a rule': (em, n) =>
+    em.getConnection().execute('update edition set version = 0 where id = ?', [n]),
+
+  'move through a rule': (em, n) => em.getConnection().execute('delete from edition where id = ?', [n]),
+
   'insert, or delete': (em, n) =>
     em.transactional(async inner => {
       if ((await inner.nativeDelete(Article, -n)) === 0) {
