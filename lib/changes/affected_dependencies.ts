@@ -28,7 +28,7 @@ export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected |
   const affected: Affected = new Map();
   const noted = new Set<string>();
   for (const pair of pairs) {
-    const read = isRead(pair, scheme);
+    const read = !pair.old || !pair.new ? 2 : isRead(pair, scheme) ? 1 : 0;
     if (!read && !mayMove(pair, scheme)) {
       continue;
     }
@@ -46,10 +46,10 @@ export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected |
       }
     } else {
       if (before !== undefined) {
-        note(affected, noted, before, deltaOf(pair.old, undefined, true, scheme));
+        note(affected, noted, before, deltaOf(pair.old, undefined, read || 1, scheme));
       }
       if (after !== undefined) {
-        note(affected, noted, after, deltaOf(undefined, pair.new, true, scheme));
+        note(affected, noted, after, deltaOf(undefined, pair.new, read || 1, scheme));
       }
     }
   }
@@ -57,8 +57,8 @@ export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected |
 }
 
 /** Whether a column that readers of the scheme read may have changed. */
-function isRead({ old, new: now, changed }: RowPair, { reads }: Scheme): boolean {
-  return !old || !now || !changed || !reads || reads.some(column => changed.has(column));
+function isRead({ changed }: RowPair, { reads }: Scheme): boolean {
+  return !changed || !reads || reads.some(column => changed.has(column));
 }
 
 /** Whether the row may have moved to another dependency. */
@@ -89,14 +89,14 @@ function valuesOf(
 function deltaOf(
   old: Row | undefined,
   now: Row | undefined,
-  read: boolean,
+  read: RowDelta[2],
   { columns, tests, kinds }: Scheme,
 ): RowDelta | undefined {
   const tested = kinds?.slice(columns.length);
   const before = tests && old && valuesOf(old, tests, tested);
   const after = tests && now && valuesOf(now, tests, tested);
   const isKnown = tests && (!old || before) && (!now || after);
-  return isKnown ? [before ?? null, after ?? null, read ? 1 : 0] : undefined;
+  return isKnown ? [before ?? null, after ?? null, read] : undefined;
 }
 
 /** @param noted the deltas that were added: many rows may have the same one */

@@ -80,8 +80,8 @@ class ConditionReader {
     this.#conditions = new ColumnConditions(columns, maxIn);
   }
 
-  source(table: string): Source {
-    const source = { table };
+  source(table: string, apart?: true): Source {
+    const source = { table, ...(apart && { apart }) };
     this.sources.push(source);
     return source;
   }
@@ -114,7 +114,9 @@ class ConditionReader {
           value,
           context,
         )
-      : ANYTHING;
+      : isForeignKeyColumn(meta, key)
+        ? this.#fields([key], value, context)
+        : ANYTHING;
   }
 
   #group(meta: EntityMetadata, operator: string, value: unknown, context: Context): Formula {
@@ -145,7 +147,7 @@ class ConditionReader {
       case '1:1':
       case '1:m':
       case 'm:n':
-        return isPlainRelation(prop) ? this.#relation(prop, value, context) : ANYTHING;
+        return isPlainRelation(prop) ? this.#relation(meta, prop, value, context) : ANYTHING;
       default:
         return ANYTHING;
     }
@@ -191,10 +193,12 @@ class ConditionReader {
     return joined(parts, context);
   }
 
-  #relation(prop: EntityProperty, value: unknown, context: Context): Formula {
+  #relation(meta: EntityMetadata, prop: EntityProperty, value: unknown, context: Context): Formula {
     const owning = prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner);
     if (!isPlain(value) || isOperators(value)) {
-      return owning ? this.#fields(prop.joinColumns, value, context) : this.#collection(prop, value, context);
+      return owning
+        ? this.#fields(prop.joinColumns, value, context)
+        : and([this.#pivot(meta, prop, value, context), this.#collection(prop, value, context)]);
     }
     const target = prop.targetMeta!;
     const keys = Reflect.ownKeys(value);
@@ -213,7 +217,7 @@ class ConditionReader {
     this.#paths.add(path);
     const many = prop.kind === '1:m' || prop.kind === 'm:n' || context.mode === 'joined to many';
     return this.read(target, value, {
-      source: this.source(table),
+      source: this.source(table, context.source.apart),
       negated: false,
       optional: true,
       path,
@@ -221,9 +225,32 @@ class ConditionReader {
     });
   }
 
+  /** `{ tags: 7 }` and `{ tags: [7, 8] }` are conditions on rows of the pivot table. */
+  #pivot(meta: EntityMetadata, prop: EntityProperty, value: unknown, context: Context): Formula {
+    const table =
+      prop.kind === 'm:n' && context.mode === 'row' && !context.negated && !prop.pivotTable.includes('.')
+        ? this.#columns.tableOf({ schema: meta.schema, tableName: prop.pivotTable } as EntityMetadata)
+        : undefined;
+    const isByKey =
+      !isPlain(value) || Reflect.ownKeys(value).every(operator => operator === '$eq' || operator === '$in');
+    if (table === undefined || !isByKey) {
+      return ANYTHING;
+    }
+    const source = this.#related(`${context.path}.${prop.name}`, table);
+    return wider(this.#fields(prop.inverseJoinColumns, value, { ...context, source, optional: true }));
+  }
+
+  #related(path: string, table: string): Source {
+    if (this.#paths.has(path)) {
+      this.repeated.add(table);
+    }
+    this.#paths.add(path);
+    return this.source(table);
+  }
+
   /**
    * A related row that fails the subquery's condition cannot change the result of `$some`, `$none` or `$every`. The
-   * condition says nothing about the row that has the collection.
+   * condition of `$none` and `$every` says nothing about the row that has the collection.
    */
   #collection(prop: EntityProperty, value: unknown, context: Context): Formula {
     const table = this.#columns.tableOf(prop.targetMeta!);
@@ -234,7 +261,10 @@ class ConditionReader {
       operator === '$some' || operator === '$none' || operator === '$every'
         ? wider(
             this.read(prop.targetMeta!, value[operator], {
-              source: this.source(table),
+              source: this.source(
+                table,
+                operator === '$some' && !context.negated ? context.source.apart : true,
+              ),
               negated: operator === '$every',
               optional: true,
               path: `${context.path}.${prop.name} ${this.sources.length}`,
@@ -326,6 +356,13 @@ export function isPlainRelation(prop: EntityProperty): boolean {
     return false;
   }
   return !prop.polymorphic && !prop.formula && prop.fieldNameRaw === undefined;
+}
+
+/** Query builders name one column of a composite foreign key in place of a property. */
+function isForeignKeyColumn(meta: EntityMetadata, name: string): boolean {
+  return meta.relations.some(
+    prop => isKeyColumn(prop) && isPlainRelation(prop) && prop.fieldNames.includes(name),
+  );
 }
 
 function isKeyColumn(prop: EntityProperty | undefined): boolean {

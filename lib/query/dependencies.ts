@@ -23,12 +23,24 @@ export interface Occurrence {
   /** columns that a result bound compares */
   readonly bounded?: readonly string[] | undefined;
   /**
-   * It is joined by a foreign key that refers to it, which the database enforces, has validated, and does not defer.
-   * So no row refers to a row that is being inserted, or that has been deleted.
+   * Each of its rows that matters is one that another row refers to, by a foreign key that the database enforces, has
+   * validated, and does not defer. So a row that is being inserted, or has been deleted, does not matter.
    */
   readonly referenced?: boolean | undefined;
+  /** how it is joined to table references before it */
+  readonly joins?: readonly JoinedColumn[] | undefined;
   /** other table references that it is joined to by their whole key; the result bounds cover the columns of both */
   readonly joinedRows?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
+}
+
+/** A column by which a table reference is joined: equal to a column of another one. */
+export interface JoinedColumn {
+  readonly own: string;
+  /** index of the other table reference */
+  readonly occurrence: number;
+  readonly column: string;
+  /** a condition on its rows also excludes rows of the other table reference */
+  readonly decides: boolean;
 }
 
 export interface DependencyOptions {
@@ -60,7 +72,7 @@ export function dependenciesOf(
     const among = (some: readonly Conjunction[]) =>
       merged(
         ofTable.flatMap(each =>
-          ofOccurrence(formula, some, each, granularity, {
+          ofOccurrence(formula, fixedIn(some, each[0], occurrences), each, granularity, {
             joinedRows: joinedRowsOf(formula, each[1], occurrences),
             key: keyOf(each[0], occurrences),
           }),
@@ -76,17 +88,75 @@ export function dependenciesOf(
 const ANY: readonly Conjunction[] = [new Map()];
 const NOTHING_FIXED: ReadonlyMap<string, Canonical> = new Map();
 
+/**
+ * The values that each conjunction fixes for the rows of a table reference.
+ *
+ * With a bound, only the rows in the result matter, so that values from other tables would not be worth more stamps.
+ */
+function fixedIn(
+  conjunctions: readonly Conjunction[],
+  index: number,
+  occurrences: readonly Occurrence[],
+): readonly ReadonlyMap<string, Canonical>[] {
+  const { source, bounded } = occurrences[index]!;
+  const isOwn = conjunctions.length > 1 && bounded;
+  return distinct(
+    conjunctions.map(
+      conjunction =>
+        (isOwn ? conjunction.get(source!) : joinedValues(conjunction, index, occurrences)) ?? NOTHING_FIXED,
+    ),
+  );
+}
+
+/** Values of the rows that can take part: each is joined to a row that has the values required of that. */
+function joinedValues(
+  conjunction: Conjunction,
+  index: number,
+  occurrences: readonly Occurrence[],
+): ReadonlyMap<string, Canonical> {
+  const values = new Map(requiredValues(conjunction, index, occurrences));
+  for (const { own, occurrence, column } of occurrences[index]!.joins ?? []) {
+    addValue(values, own, joinedValues(conjunction, occurrence, occurrences).get(column));
+  }
+  return values;
+}
+
+/**
+ * Values that every row of the table reference in the result has: by its own conditions, and by those of table
+ * references that are joined to it, which NULL does not satisfy.
+ */
+function requiredValues(
+  conjunction: Conjunction,
+  index: number,
+  occurrences: readonly Occurrence[],
+): ReadonlyMap<string, Canonical> {
+  const values = new Map(conjunction.get(occurrences[index]!.source!));
+  for (const [i, { joins = [] }] of occurrences.entries()) {
+    for (const { own, occurrence, column, decides } of joins) {
+      if (occurrence === index && decides) {
+        addValue(values, column, requiredValues(conjunction, i, occurrences).get(own));
+      }
+    }
+  }
+  return values;
+}
+
+/** If two conditions fix a column to different values, no row satisfies both, so one is wide enough. */
+function addValue(values: Map<string, Canonical>, column: string, value: Canonical | undefined): void {
+  // NULL is joined to nothing, but a condition may fix a missing row's columns to it
+  if (value !== undefined && value !== null && !values.has(column)) {
+    values.set(column, value);
+  }
+}
+
 function ofOccurrence(
   formula: Formula,
-  conjunctions: readonly Conjunction[],
+  fixed: readonly ReadonlyMap<string, Canonical>[],
   [index, occurrence]: [number, Occurrence],
   granularity: Granularity,
   { joinedRows, key }: Pick<Watch, 'joinedRows'> & { readonly key: readonly string[] | undefined },
 ): WatchedDependency[] {
   const { source, reads, bounded = [], referenced = false } = occurrence;
-  const fixed = distinct(
-    (source ? conjunctions : ANY).map(conjunction => conjunction.get(source!) ?? NOTHING_FIXED),
-  );
   if (granularity !== 'full') {
     return fixed.map(values => dependencyOf(values));
   }
@@ -98,7 +168,7 @@ function ofOccurrence(
 
   function watching(values: ReadonlyMap<string, Canonical>, rest: Expression): WatchedDependency {
     const dependency = dependencyOf(values, reads, [...columnsOf(rest), ...bounded]);
-    const { columns, tests } = dependency.scheme;
+    const { tests } = dependency.scheme;
     return tests
       ? {
           ...dependency,
@@ -107,7 +177,7 @@ function ofOccurrence(
               occurrence: index,
               predicate: compile(rest, tests),
               expression: rest,
-              referenced: referenced && columns.length === 0,
+              referenced,
               joinedRows,
               ...(key && { key }),
             },

@@ -25,6 +25,8 @@ export type Formula =
 /** One table reference of a query: the root, or a relation in the condition. */
 export interface Source {
   readonly table: string;
+  /** a condition on its rows does not exclude rows of other sources: it is that of `$none` or `$every` */
+  readonly apart?: true;
 }
 
 /** A conjunction over several sources: the fixed columns of each. */

@@ -70,7 +70,7 @@ function deltaMatters(
   }
   // No row refers to it. But a reader may look up the joined row of a referring row and find another row with the
   // same key, so the deletion of a joined row matters.
-  if (watch.referenced && (old === null || (now === null && !watch.key))) {
+  if (watch.referenced && read === 2 && (old === null || !watch.key)) {
     return false;
   }
   const bound = bounds[watch.occurrence];
@@ -88,12 +88,12 @@ function deltaMatters(
     satisfies(values) && !(window && isBehind(window, tested(tests, values))) && !lacksJoinedRow(values);
   if (!keys) {
     const before = mayTakePart(old);
-    return before !== mayTakePart(now) || (before && read === 1);
+    return before !== mayTakePart(now) || (before && read > 0);
   }
   const isIn = (values: readonly Canonical[] | null) =>
     satisfies(values) && isContained(keys, tested(tests, values)) && !lacksJoinedRow(values);
   const before = isIn(old);
-  if (before !== isIn(now) || (before && read === 1)) {
+  if (before !== isIn(now) || (before && read > 0)) {
     return true;
   }
   // a row outside the bound may enter, or bring in rows that refer to it

@@ -9,7 +9,7 @@ export interface Watch {
   readonly predicate: Predicate;
   /** the source of the predicate */
   readonly expression: Expression;
-  /** see `Occurrence.referenced`; only if the scheme compares no columns, otherwise a move looks like an insertion */
+  /** see `Occurrence.referenced` */
   readonly referenced: boolean;
   readonly joinedRows: readonly JoinedRow[];
   /** the columns of its key, if other table references join it by that */

@@ -160,9 +160,9 @@ describe('the journal of a transaction', () => {
       journal.record('t', { old: image('1', '5', null) });
       expect(affected(read([], ['id', 'status']))).to.deep.equal({
         5: [
-          [null, ['1', 'a'], 1],
+          [null, ['1', 'a'], 2],
           [['1', 'a'], ['1', null], 0],
-          [['1', null], null, 1],
+          [['1', null], null, 2],
         ],
       });
     });
@@ -181,14 +181,14 @@ describe('the journal of a transaction', () => {
       for (const id of ['1', '2', '3']) {
         journal.record('t', { new: image(id, '5', 'a') });
       }
-      expect(affected(read([], ['status']))).to.deep.equal({ 5: [[null, ['a'], 1]] });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: [[null, ['a'], 2]] });
     });
 
     it('there are no row deltas if a tested value is unknown', () => {
       journal.record('t', { new: image('1', '5', 'a') });
       journal.record('t', { new: image('2', '6', 'a') });
       journal.recordUpdate('t', image('1', '5', 'b'), new Set(['status']));
-      expect(affected(read([], ['status']))).to.deep.equal({ 5: undefined, 6: [[null, ['a'], 1]] });
+      expect(affected(read([], ['status']))).to.deep.equal({ 5: undefined, 6: [[null, ['a'], 2]] });
       expect(affected(read([], ['title']))).to.deep.equal({ 5: undefined, 6: undefined });
     });
 

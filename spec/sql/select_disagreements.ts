@@ -338,7 +338,7 @@ function problemsOfPositions({ tables }: Select, tree: Tree, nodes: readonly Fou
         return firsts.has(alias) ? [] : [`${alias} is not the first`];
       }
       const join = joins.get(alias);
-      const pairs = join && equalitiesIn(join.quals as Tree, alias);
+      const pairs = join && equalitiesIn(join.quals as Tree, alias, place.filtered);
       return join?.jointype === `JOIN_${place.kind.toUpperCase()}` &&
         JSON.stringify(pairs) === JSON.stringify(place.on)
         ? []
@@ -365,10 +365,14 @@ function partsOf(tree: Tree): Tree[] {
   return tree.op === 'SETOP_NONE' ? [tree] : [tree.larg, tree.rarg].flatMap(each => partsOf(each as Tree));
 }
 
-function equalitiesIn(quals: Tree, own: string): unknown[] {
+/** @param filtered there may be conditions on its own columns besides */
+function equalitiesIn(quals: Tree, own: string, filtered: boolean): unknown[] {
   const and = quals?.BoolExpr as Tree | undefined;
-  if (and) {
-    return (and.args as Tree[]).flatMap(each => equalitiesIn(each, own));
+  if (and?.boolop === 'AND_EXPR') {
+    return (and.args as Tree[]).flatMap(each => equalitiesIn(each, own, filtered));
+  }
+  if (filtered && columnsBelow(quals).every(([alias]) => alias === own)) {
+    return [];
   }
   const equality = (quals?.A_Expr ?? {}) as Tree;
   const sides = [equality.lexpr, equality.rexpr].map(side =>
@@ -376,4 +380,15 @@ function equalitiesIn(quals: Tree, own: string): unknown[] {
   );
   const [left, right] = sides[0]![0] === own ? sides : sides.toReversed();
   return [{ own: left![1], alias: right![0], column: right![1] }];
+}
+
+function columnsBelow(tree: unknown): string[][] {
+  if (Array.isArray(tree)) {
+    return tree.flatMap(columnsBelow);
+  }
+  return isTree(tree)
+    ? Object.entries(tree).flatMap(([type, below]) =>
+        type === 'ColumnRef' ? [namesOf((below as Tree).fields)] : columnsBelow(below),
+      )
+    : [];
 }

@@ -111,29 +111,46 @@ export class BoundPlanner {
     ) {
       return undefined;
     }
-    const filters = reference.occurrence.where.size > 0 || rangeTable.sourceOf(reference) !== undefined;
-    const isOne =
-      rangeTable.isReferenced(reference) && (rangeTable.inexactOf(reference).length === 0 || !filters);
+    const hasConditions = reference.occurrence.where.size > 0 || rangeTable.sourceOf(reference) !== undefined;
     // a row that refers to the root may change to refer to another row of it; and LIMIT and OFFSET count joined rows
     const isMany =
-      join.kind === 'left' && !filters && !rangeTable.select!.limited && rangeTable.refersToKey(join);
-    return (isOne || isMany) && this.#decidesAlone(reference)
-      ? { type: 'contained', on: join.on, table: reference.table, filters, filterColumns: [] }
-      : this.#manyOf(reference, join);
+      join.kind === 'left' && !hasConditions && !rangeTable.select!.limited && rangeTable.refersToKey(join);
+    if (isMany && this.#decidesAlone(reference)) {
+      return { type: 'contained', on: join.on, table: reference.table, filters: false, filterColumns: [] };
+    }
+    return this.#oneOf(reference, join, hasConditions) ?? this.#manyOf(reference, join);
+  }
+
+  /**
+   * The bound of rows that the root refers to. If the join is filtered, a row of the root may refer to a row that is
+   * not contained because it does not pass: then only columns that decide whether it passes matter.
+   */
+  #oneOf(reference: TableReference, join: Join, hasConditions: boolean): BoundPlan | undefined {
+    const filters = hasConditions || join.filtered;
+    const isExact = !join.filtered && this.#rangeTable.inexactOf(reference).length === 0;
+    const filterColumns = filters && !isExact ? this.#filterColumnsOf(reference) : [];
+    // a missing row may satisfy the conditions, and the row that takes its place may not
+    const mayReplaceNull = join.filtered && join.kind === 'left' && hasConditions;
+    return filterColumns &&
+      !mayReplaceNull &&
+      this.#rangeTable.isReferenced(reference) &&
+      this.#decidesAlone(reference)
+      ? { type: 'contained', on: join.on, table: reference.table, filters, filterColumns }
+      : undefined;
   }
 
   /**
    * The bound of rows that refer to the root and are required: a deleted row does not bring in the row that it referred
    * to, because NULL in its place does not satisfy the query.
    */
-  #manyOf(reference: TableReference, { kind, on }: Join): BoundPlan | undefined {
+  #manyOf(reference: TableReference, join: Join): BoundPlan | undefined {
     const rangeTable = this.#rangeTable;
     const filterColumns = this.#filterColumnsOf(reference);
     const isNeeded =
-      kind === 'inner' ||
+      join.kind === 'inner' ||
       [reference, ...rangeTable.joinedThrough(reference)].some(each => rangeTable.hasCondition(each));
-    return filterColumns && isNeeded && !rangeTable.select!.limited && rangeTable.refersToKey({ kind, on })
-      ? { type: 'contained', on, table: reference.table, filters: true, filterColumns }
+    return filterColumns && isNeeded && !rangeTable.select!.limited && rangeTable.refersToKey(join)
+      ? { type: 'contained', on: join.on, table: reference.table, filters: true, filterColumns }
       : undefined;
   }
 
@@ -144,7 +161,7 @@ export class BoundPlanner {
   #decidesAlone(reference: TableReference): boolean {
     const { all, select } = this.#rangeTable;
     const { nested, limited, order, orderKnown } = select!;
-    if (nested || all.some(({ occurrence }) => !occurrence.place)) {
+    if (nested || all.some(({ occurrence }) => !occurrence.place && !occurrence.within)) {
       return false; // subqueries may use it
     }
     const through = this.#rangeTable.joinedThrough(reference);

@@ -1,8 +1,8 @@
 import type { Condition } from '../../query/condition.js';
-import type { Occurrence } from '../../query/dependencies.js';
+import type { JoinedColumn, Occurrence } from '../../query/dependencies.js';
 import { type BoundPlan, BoundPlanner, columnsOfBound } from './bound_plans.js';
-import { joinedRowsAmong } from './joined_rows.js';
-import { RangeTable } from './range_table.js';
+import { isAskable, joinedRowsAmong } from './joined_rows.js';
+import { joinOf, RangeTable } from './range_table.js';
 import type { SelectAnalysis } from './select_analysis.js';
 import type { TableReference } from './table_reference.js';
 
@@ -29,6 +29,7 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
   const all: Occurrence[] = [];
   const bounds: PlacedBound[] = [];
   const certain = new Map<TableReference, number>();
+  const indexes = new Map<TableReference, number>();
   for (const [table, references] of Map.groupBy(rangeTable.all, reference => reference.table)) {
     const sources = rangeTable.sourcesOf(table);
     if (sources.length > 1 && sources.length === references.length && !rangeTable.isRepeated(table)) {
@@ -45,13 +46,22 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
       if (rangeTable.isCertain(reference)) {
         certain.set(reference, all.length);
       }
+      indexes.set(reference, all.length);
       all.push({
         table: table.fullName,
         source: rangeTable.sourceOf(reference),
         reads: readsOf(rangeTable, [reference]),
-        referenced: rangeTable.isReferenced(reference),
+        referenced:
+          rangeTable.isReferenced(reference) ||
+          (reference === rangeTable.root && rangeTable.rootIsReferenced),
         ...(plan && { bounded: columnsOfBound(plan) }),
       });
+    }
+  }
+  for (const [reference, index] of indexes) {
+    const joins = joinsOf(rangeTable, reference, indexes);
+    if (joins.length > 0) {
+      all[index] = { ...all[index]!, joins };
     }
   }
   for (const { row, joinedRow, on } of joinedRowsAmong(rangeTable, [...certain.keys()])) {
@@ -70,6 +80,27 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
     );
   }
   return { all, bounds };
+}
+
+/** The columns by which it is joined to other references, if JavaScript compares them as the database does. */
+function joinsOf(
+  rangeTable: RangeTable,
+  reference: TableReference,
+  indexes: ReadonlyMap<TableReference, number>,
+): readonly JoinedColumn[] {
+  const { on = [] } = joinOf(reference) ?? reference.occurrence.within ?? {};
+  if (!rangeTable.hasOwnAlias(reference)) {
+    return [];
+  }
+  const source = rangeTable.sourceOf(reference);
+  return on.flatMap(({ own, alias, column }) => {
+    const other = rangeTable.all.find(({ occurrence }) => occurrence.alias === alias);
+    const index = other && rangeTable.hasOwnAlias(other) ? indexes.get(other) : undefined;
+    const kind = reference.table.kinds.get(own);
+    return index !== undefined && isAskable(kind) && kind === other!.table.kinds.get(column)
+      ? [{ own, occurrence: index, column, decides: !source?.apart }]
+      : [];
+  });
 }
 
 function withBound(occurrence: Occurrence, columns: readonly string[]): Occurrence {

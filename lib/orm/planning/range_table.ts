@@ -151,16 +151,53 @@ export class RangeTable {
     return (
       from.length === 1 &&
       join.on.every(pair => pair.alias === alias) &&
-      from[0]!.table.references.some(
-        ({ to, columns }) =>
-          to === reference.table.fullName &&
-          columns.length === join.on.length &&
-          join.on.every(({ own, column }) =>
-            columns.some(([left, right]) => left === column && right === own),
-          ),
+      refers(
+        from[0]!.table,
+        reference.table,
+        join.on.map(({ own, column }) => [column, own]),
       )
     );
   }
+
+  /** Must each row of the root in the result be referred to, by a foreign key that the database enforces? */
+  get rootIsReferenced(): boolean {
+    const { root } = this;
+    return (
+      root !== undefined &&
+      this.all.some(reference => {
+        const { on = [] } = joinOf(reference) ?? reference.occurrence.within ?? {};
+        const source = this.sourceOf(reference);
+        return (
+          reference !== root &&
+          this.hasOwnAlias(reference) &&
+          source !== undefined &&
+          !source.apart &&
+          this.hasCondition(reference) &&
+          on.length > 0 &&
+          on.every(({ alias }) => alias === root.occurrence.alias) &&
+          refers(
+            reference.table,
+            root.table,
+            on.map(({ own, column }) => [own, column]),
+          )
+        );
+      })
+    );
+  }
+}
+
+/** Does the database enforce that rows with these columns refer to rows of the other table? */
+function refers(
+  { references }: Table,
+  { fullName }: Table,
+  pairs: readonly (readonly [string, string])[],
+): boolean {
+  return references.some(
+    ({ to, columns }) =>
+      to === fullName &&
+      columns.length === pairs.length &&
+      pairs.every(([from, key]) => columns.some(([left, right]) => left === from && right === key)),
+  );
 }
 
 /** Does it stand for the row of another reference, with the same key? */

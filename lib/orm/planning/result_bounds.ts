@@ -41,8 +41,11 @@ function boundOf(plan: BoundPlan, selected: SelectResult): ResultBound | null {
   }
 }
 
-/** Taken from the SQL, because a cursor asks for one row more than its option says. */
-const LIMIT = /\blimit (\d+)(?: offset \d+)?$/;
+/**
+ * Taken from the SQL, because a cursor asks for one row more than its option says. With to-many joins it is in a
+ * subquery: see `unwrapPage`.
+ */
+const LIMIT = /\blimit (\d+)(?: offset \d+)?(?:\) as "[^"]*"\) order by [^()]*)?$/;
 
 const OFFSET = /\boffset\b/i;
 
@@ -109,7 +112,10 @@ function containedOf(
   }
 }
 
-/** The row's foreign key: the key of an existing row, or NULL, because the database enforces it. */
+/**
+ * The row's foreign key: the key of an existing row, because the database enforces it; or NULL, which the ORM also
+ * gives if the join is filtered and the row does not pass.
+ */
 function referredKey(
   value: unknown,
   relation: EntityProperty,

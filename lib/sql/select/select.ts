@@ -16,6 +16,7 @@ import type { TableName } from '../statement.js';
 import { startsQuery } from '../statements/query.js';
 import { type Clause, ColumnReferences } from './column_references.js';
 import { CLOCK, evaluationOf } from './evaluation.js';
+import { unwrapPage } from './page.js';
 import type { ColumnName, Join, OrderColumn, Select, SelectTable, Unanalysable } from './select_result.js';
 
 /** The state between a pair of parentheses, or outside of all. */
@@ -47,6 +48,11 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
   if (!tokens) {
     return { reason: 'SQL that cannot be parsed' };
   }
+  const select = readTokens(sql, tokens, declared);
+  return 'reason' in select ? select : (readPage(sql, tokens, select) ?? select);
+}
+
+function readTokens(sql: string, tokens: readonly Token[], declared: boolean): Select | Unanalysable {
   if (!startsQuery(tokens[0])) {
     return { reason: 'a statement that is not a query' };
   }
@@ -55,6 +61,7 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
   /** May an item of a FROM list begin with this token? */
   let opensItem = false;
   let limited = false;
+  let grouped = false;
   let plain = !isMark(tokens[0], '(');
   let nested = false;
   let ordinal = false;
@@ -106,6 +113,7 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
       if (frames.length === 1) {
         limited ||= LIMITS.has(token.text);
         plain &&= !COLLAPSES.has(token.text);
+        grouped ||= token.text === 'group' || SET_OPERATIONS.has(token.text);
         order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
       } else {
         nested ||= token.text === 'select' || token.text === 'values';
@@ -131,6 +139,7 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
       i = references.read(tokens, i, clauseOf(frame, frames.length === 1));
     }
   }
+  limited &&= grouped || !hasOnlyAggregates(tokens);
   const evaluation = evaluationOf(sql, tokens);
   for (const name of evaluation.calls) {
     if (!PURE.has(name)) {
@@ -151,6 +160,79 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
     ...{ evaluation, qualified: references.qualified() },
   };
 }
+
+/**
+ * The ORM pages rows with to-many joins by `where a.id in (select a.id from (<page>) as a)`, where the page groups by
+ * the key. If it is a key, that is a page of the root: the page names the root again, and its other tables are those of a
+ * subquery.
+ */
+function readPage(sql: string, tokens: readonly Token[], whole: Select): Select | undefined {
+  const text = unwrapPage(sql, tokens);
+  const [outer, page] = text ? [text.outer, text.page].map(part => readSelect(part)) : [];
+  if (!outer || !page || 'reason' in outer || 'reason' in page) {
+    return undefined;
+  }
+  const [root, ...joined] = outer.tables;
+  const [again, ...others] = page.tables;
+  const isSame =
+    [outer, page].every(({ plain, orderKnown }) => plain && orderKnown) &&
+    [root, again].every(table => table?.place === 'first') &&
+    root!.schema === again!.schema &&
+    root!.name === again!.name &&
+    JSON.stringify(outer.order) === JSON.stringify(page.order);
+  return isSame
+    ? {
+        ...whole,
+        tables: [
+          {
+            ...root!,
+            reads: unionOf(root!.reads, again!.reads),
+            outsideList: unionOf(root!.outsideList, again!.reads),
+            where: again!.where,
+          },
+          ...joined,
+          { ...again!, place: undefined, again: text!.key },
+          ...others.map(({ place, ...table }) =>
+            place && place !== 'first' ? { ...table, within: place } : table,
+          ),
+        ],
+        limited: true,
+        plain: true,
+        nested: outer.nested || page.nested,
+        ordinal: outer.ordinal || page.ordinal,
+        windowed: outer.windowed || page.windowed,
+        order: page.order,
+        orderKnown: true,
+      }
+    : undefined;
+}
+
+function unionOf(
+  a: ReadonlySet<string> | undefined,
+  b: ReadonlySet<string> | undefined,
+): ReadonlySet<string> | undefined {
+  return a && b && new Set([...a, ...b]);
+}
+
+/** Does its list consist of aggregates? Then it has one row, unless it has GROUP BY. */
+function hasOnlyAggregates(tokens: readonly Token[]): boolean {
+  for (let i = 1; isWord(tokens[i], ...AGGREGATES) && isMark(tokens[i + 1], '('); i++) {
+    let depth = 0;
+    do {
+      depth += isMark(tokens[++i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
+    } while (depth > 0 && i < tokens.length);
+    i += isWord(tokens[i + 1], 'as') ? 3 : 1;
+    if (isWord(tokens[i], 'from')) {
+      return true;
+    }
+    if (!isMark(tokens[i], ',')) {
+      return false;
+    }
+  }
+  return false;
+}
+
+const AGGREGATES = ['avg', 'bool_and', 'bool_or', 'count', 'every', 'max', 'min', 'sum'];
 
 /** Why a query with this word is not analysed. */
 function reasonAgainst(tokens: readonly Token[], at: number): string | undefined {
@@ -287,8 +369,8 @@ function placeOf(tokens: readonly Token[], at: number, { alias, last }: Item): S
     return isMark(tokens[last + 1], ',') ? undefined : 'first';
   }
   const kind = joinKind(tokens, at);
-  const on = kind && isWord(tokens[last + 1], 'on') ? readEqualities(tokens, last + 2, alias) : undefined;
-  return on && { kind: kind!, on };
+  const condition = kind && isWord(tokens[last + 1], 'on') ? readJoin(tokens, last + 2, alias) : undefined;
+  return condition && { kind: kind!, ...condition };
 }
 
 function joinKind(tokens: readonly Token[], at: number): Join['kind'] | undefined {
@@ -303,25 +385,89 @@ function joinKind(tokens: readonly Token[], at: number): Join['kind'] | undefine
 }
 
 /** `a.x = b.y and …` up to the end of a join condition; `undefined` for anything else. */
-function readEqualities(tokens: readonly Token[], at: number, alias: string): Join['on'] | undefined {
+function readJoin(tokens: readonly Token[], at: number, alias: string): Omit<Join, 'kind'> | undefined {
   const on: { own: string; alias: string; column: string }[] = [];
-  for (let i = at; ; i += 8) {
-    const left = qualified(tokens, i);
-    const right = qualified(tokens, i + 4);
-    const equals = tokens[i + 3];
-    if (!left || !right || equals?.kind !== 'operator' || equals.text !== '=') {
+  let filtered = false;
+  for (let i = at; ; i++) {
+    const pair = readEquality(tokens, i, alias);
+    const end = pair ? i + 7 : endOfOwnCondition(tokens, i, alias);
+    if (end === undefined) {
       return undefined;
     }
-    const [own, other] = left.alias === alias ? [left, right] : [right, left];
-    if (own.alias !== alias || other.alias === alias) {
-      return undefined;
+    if (pair) {
+      on.push(pair);
+    } else {
+      filtered = true;
     }
-    on.push({ own: own.column, ...other });
-    const next = tokens[i + 7];
-    if (!isWord(next, 'and')) {
-      return next === undefined || (next.kind === 'word' && ENDS_CONDITION.has(next.text)) ? on : undefined;
+    i = end;
+    if (!isWord(tokens[i], 'and')) {
+      return on.length > 0 && endsCondition(tokens[i]) ? { on, filtered } : undefined;
     }
   }
+}
+
+function readEquality(tokens: readonly Token[], at: number, alias: string): Join['on'][number] | undefined {
+  const left = qualified(tokens, at);
+  const right = qualified(tokens, at + 4);
+  const equals = tokens[at + 3];
+  if (!left || !right || equals?.kind !== 'operator' || equals.text !== '=') {
+    return undefined;
+  }
+  const [own, other] = left.alias === alias ? [left, right] : [right, left];
+  const next = tokens[at + 7];
+  return own.alias === alias && other.alias !== alias && (isWord(next, 'and') || endsCondition(next))
+    ? { own: own.column, ...other }
+    : undefined;
+}
+
+/**
+ * The index behind an operand of AND that consists of columns with this alias, constants, and {@link IN_CONDITION};
+ * `undefined` if it contains anything else.
+ */
+function endOfOwnCondition(tokens: readonly Token[], at: number, alias: string): number | undefined {
+  let depth = 0;
+  for (let i = at; ; i++) {
+    const token = tokens[i];
+    if (depth === 0 && i > at && (isWord(token, 'and') || endsCondition(token))) {
+      return i;
+    }
+    const column = qualified(tokens, i);
+    if (column) {
+      if (column.alias !== alias) {
+        return undefined;
+      }
+      i += 2;
+    } else if (isMark(token, '(')) {
+      depth++;
+    } else if (isMark(token, ')')) {
+      depth--;
+    } else if (!token || !isPlainOperand(token, depth)) {
+      return undefined;
+    }
+    if (depth < 0) {
+      return undefined;
+    }
+  }
+}
+
+/** Outside of parentheses, `or` would end the operand, and `between` would contain another `and`. */
+function isPlainOperand({ kind, text }: Token, depth: number): boolean {
+  switch (kind) {
+    case 'word':
+      return IN_CONDITION.has(text) || (depth > 0 && (text === 'and' || text === 'or'));
+    case 'mark':
+      return text === ',';
+    case 'name':
+      return false;
+    default:
+      return true;
+  }
+}
+
+const IN_CONDITION = words('is not null true false in like ilike');
+
+function endsCondition(token: Token | undefined): boolean {
+  return token === undefined || (token.kind === 'word' && ENDS_CONDITION.has(token.text));
 }
 
 function qualified(tokens: readonly Token[], at: number): ColumnName | undefined {

@@ -26,18 +26,20 @@ export interface SelectTable extends TableName {
   readonly where: ReadonlyMap<string, number>;
 }
 
-/** A table that is joined by equality of columns only. */
+/** A table that is joined by equality of columns, and perhaps by conditions on its own columns. */
 export interface Join {
   readonly kind: 'inner' | 'left';
   /** never empty */
   readonly on: readonly (ColumnName & { readonly own: string })[];
+  /** the join has conditions on its own columns besides, such as a discriminator or a filter */
+  readonly filtered: boolean;
 }
 
 /** What a SELECT reads, according to its text. */
 export interface Select {
   /** every table reference, also in subqueries; includes names of common table expressions */
   readonly tables: readonly SelectTable[];
-  /** Does the outermost SELECT have LIMIT or OFFSET? */
+  /** Does the outermost SELECT have LIMIT or OFFSET, and possibly several rows? */
   readonly limited: boolean;
   /** Is each of its rows one row of its FROM: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
   readonly plain: boolean;

@@ -123,7 +123,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
   'a relation that may be missing': [articles({ category: { parent: null } }), ['article', 'category']],
   'a relation and its key': [
     articles({ author: { id: 1, name: 'Ann' } }),
-    ['article', 'author(id=1 and name=Ann)'],
+    ['article(author_id=1)', 'author(id=1 and name=Ann)'],
   ],
   'a deep relation': [
     em => em.find(Comment, { article: { author: { name: 'Ann' }, status: 'draft' } }),
@@ -143,7 +143,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
     ['author', 'article(status=draft)'],
   ],
   'a collection of many': [articles({ tags: { name: 'red' } }), ['article', 'article_tags', 'tag(name=red)']],
-  'a collection by key': [em => em.find(Tag, { articles: 1 }), ['tag', 'article_tags']],
+  'a collection by key': [em => em.find(Tag, { articles: 1 }), ['tag', 'article_tags(article_id=1)']],
   'a collection with groups': [
     em => em.find(Author, { articles: { $or: [{ status: 'draft' }, { status: 'archived' }] } }),
     ['author', 'article'],
@@ -159,7 +159,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
   ],
   'a joined populate': [
     em => em.find(Article, { id: 1 }, { populate: ['author', 'tags'], strategy: 'joined' }),
-    ['article(id=1)', 'author', 'article_tags', 'tag'],
+    ['article(id=1)', 'author', 'article_tags(article_id=1)', 'tag'],
   ],
   'a joined populate of the same table': [
     em => em.find(Category, { name: 'a' }, { populate: ['parent'], strategy: 'joined' }),

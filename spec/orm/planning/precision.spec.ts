@@ -83,7 +83,7 @@ const READS: Record<string, [read: Read, dependencies: string[]]> = {
         { id: 1 },
         { populate: ['articles'], fields: ['name', 'articles.title'], strategy: 'joined' },
       ),
-    ['author(id=1; reads name)', 'article(reads author_id, id, title)'],
+    ['author(id=1; reads name)', 'article(author_id=1; reads id, title)'],
   ],
 };
 
