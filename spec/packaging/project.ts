@@ -57,6 +57,7 @@ export async function packProjects(): Promise<Projects> {
         'package.json',
         JSON.stringify({ name: 'user', version: '1.0.0', type: 'module', dependencies: all }),
       );
+      write('pnpm-workspace.yaml', 'strictDepBuilds: true\n'); // ignored build scripts are errors, the default of pnpm 11
       await run(INSTALL[manager], path).catch(error => {
         throw UNREACHABLE.test(String(error))
           ? new Error('This spec installs packages, and the npm registry cannot be reached.', {
