@@ -2,7 +2,7 @@ import { ANY_TABLE, type Routine, Routines } from '../../sql/routines.js';
 import { comparableOf, isArray } from '../../values/comparable.js';
 import { isOrderable } from '../../values/order.js';
 import { pathOf } from '../../values/path.js';
-import { ROUTINES, SERVER, SYSTEM, TABLES } from './catalog_queries.js';
+import { hasOtherTables, ROUTINES, SERVER, SYSTEM, TABLES } from './catalog_queries.js';
 import { readDefinitions } from './definitions.js';
 import { inPgCatalog } from './pg_catalog.js';
 import { allAffected } from './propagation.js';
@@ -17,6 +17,12 @@ export async function askDatabaseName(ask: Ask, identity: string | undefined): P
 
 function databaseName({ name, system }: Record<string, any>, identity: string | undefined): string {
   return `${name}@${identity ?? BigInt(system).toString(36)}`;
+}
+
+/** Does the database have a table that the catalog lacks? */
+export async function lacksTables(ask: Ask, { tables }: Catalog): Promise<boolean> {
+  const [row] = await ask(hasOtherTables(Array.from(tables.values(), ({ oid }) => oid)));
+  return row!.others as boolean;
 }
 
 export async function loadCatalog(ask: Ask, identity: string | undefined): Promise<Catalog> {

@@ -50,6 +50,17 @@ export const SERVER = inPgCatalog(`
          ${LACKING} as lacking,
          ${SYSTEM} as system`);
 
+/** Items of FROM and WHERE in SQL: the tables, views and foreign tables of a catalog. */
+const RELATIONS = `pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
+      and n.nspname not like 'pg_toast%'`;
+
+/** Are there tables with other oids than these? */
+export const hasOtherTables = (oids: readonly string[]): string =>
+  inPgCatalog(
+    `select exists (select from ${RELATIONS} and c.oid <> all ('{${oids.join()}}'::oid[])) as others`,
+  );
+
 /**
  * One statement, so that all tables are read at one moment. Everything is collected once and joined, because subqueries
  * for each table took seconds with hundreds of tables.
@@ -65,9 +76,7 @@ export const TABLES = inPgCatalog(`
       c.reltype not in (select oid from kinds_of_types where kind = 'unsettled') as settled,
       c.reltype in (select oid from kinds_of_types where kind = 'zoned') as zoned,
       c.reltype in (select oid from kinds_of_types where kind = 'of day') as of_day
-    from pg_class c join pg_namespace n on n.oid = c.relnamespace
-    where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
-      and n.nspname not like 'pg_toast%'),
+    from ${RELATIONS}),
   columns as (
     select a.attrelid as oid, json_agg(json_build_object('name', a.attname, 'type', t.typname, 'own', t.oid >= ${FIRST_OWN_OID}, 'category', t.typtype,
         'det', coalesce(l.collisdeterministic, true),

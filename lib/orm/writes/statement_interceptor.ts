@@ -16,6 +16,7 @@ import type {
 } from '../../sql/statement.js';
 import { eitherEffects } from '../../sql/statements/session_effects.js';
 import type { Store } from '../../store/store.js';
+import { lacksTables } from '../catalog/catalog.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { allAffected, truncated } from '../catalog/propagation.js';
 import { readSettings } from '../catalog/settings.js';
@@ -468,7 +469,7 @@ export class StatementInterceptor implements StatementObserver {
       : database.get(connectorOver(connection), connection.session.seesCommitted);
   }
 
-  /** The tables that a statement names. The catalog is read again if it lacks them. */
+  /** The tables that a statement may write to. The catalog is read again if it may lack one. */
   async #tablesOf(
     connection: TrackedConnection,
     statement: Write,
@@ -478,7 +479,13 @@ export class StatementInterceptor implements StatementObserver {
     if (!mayDefine(statement)) {
       const catalog = await this.#catalog(connection);
       const tables = find(catalog);
-      if (tables.length > 0 || (statement.kind === 'other' && !statement.writes)) {
+      const mayLackOne =
+        statement.kind !== 'other'
+          ? tables.length === 0
+          : statement.writes &&
+            (tables.length === 0 ||
+              (!statement.controlsTransaction && (await connection.apart(ask => lacksTables(ask, catalog)))));
+      if (!mayLackOne) {
         return { catalog, tables };
       }
     }

@@ -17,6 +17,11 @@ const Note = defineEntity({
     text: p.string().default(''),
   },
 });
+const Letter = defineEntity({
+  name: 'Letter',
+  cacheops: cached,
+  properties: { id: p.integer().primary(), text: p.string() },
+});
 
 /** Two processes share a store. One of them migrates; the other continues with its old catalog. */
 describe('Processes with different definitions of a table', () => {
@@ -29,7 +34,7 @@ describe('Processes with different definitions of a table', () => {
     const start = () =>
       MikroORM.init({
         clientUrl,
-        entities: [Item, Note],
+        entities: [Item, Note, Letter],
         metadataProvider: ReflectMetadataProvider,
         extensions: [cacheops({ store })],
       });
@@ -130,6 +135,25 @@ describe('Processes with different definitions of a table', () => {
     );
     expect(await texts()).to.deep.equal(['second']);
   });
+
+  for (const [how, sql] of Object.entries({
+    'MERGE, together with a known table': `merge into letter using item on letter.id = item.id
+       when matched then update set text = 'second'`,
+    'a DO block': `do $$ begin execute 'update ' || 'letter' || $q$ set text = 'second' $q$; end $$`,
+  })) {
+    it(`see the writes to a table that is newer than the catalog of the writer, by ${how}`, async () => {
+      await old.em.fork().find(Item, { id: 1 });
+      await young.em.execute('create table letter (id int primary key, text text)');
+      await young.em.execute(`insert into letter values (1, 'first')`);
+      const texts = async () => (await young.em.fork().find(Letter, { id: 1 })).map(({ text }) => text);
+      for (let i = 0; i < 2; i++) {
+        expect(await texts()).to.deep.equal(['first']);
+        await idle();
+      }
+      await old.em.execute(sql);
+      expect(await texts()).to.deep.equal(['second']);
+    });
+  }
 
   it('can write after a column was dropped: at most one statement fails', async () => {
     await old.em.fork().nativeUpdate(Item, { id: 1 }, { code: '3' });
