@@ -55,7 +55,7 @@ describe('the demo', function () {
           '5 largest cities of Japan: city(country=JP) ← Tokyo and 12 more changed',
         ],
         'France is renamed (1 row of country updated)': [
-          '5 largest cities of France: country ← France changed',
+          '5 largest cities of France: country(code=FR) ← France changed',
         ],
         'Camelot is founded (1 row of city inserted)': [
           'cities named Camelot: city(name=Camelot) ← Camelot came',
@@ -66,7 +66,7 @@ describe('the demo', function () {
 
     it('shows which results stay, and their dependencies', () => {
       expect(verdicts(run.lines, 'kept')['Lyon grows (1 row of city updated)']).to.deep.equal([
-        '5 largest cities of Japan: city(country=JP), country',
+        '5 largest cities of Japan: city(country=JP), country(code=JP)',
         'number of cities of Monaco: city(country=MC; membership)',
         '3 largest capitals of Oceania: city(capital=true), country(continent=Oceania)',
         'cities named Camelot: city(name=Camelot)',

@@ -136,10 +136,10 @@ describe('Row deltas of a write', () => {
         }
       } else {
         if (old) {
-          add(under(old), [tested(old), null, 1]);
+          add(under(old), [tested(old), null, now ? 1 : 2]);
         }
         if (now) {
-          add(under(now), [null, tested(now), 1]);
+          add(under(now), [null, tested(now), old ? 1 : 2]);
         }
       }
     }
