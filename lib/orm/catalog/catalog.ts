@@ -69,8 +69,16 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
   const unfollowed = (row: Record<string, any>) => {
     const persistences = storedIn(row.oid).map(oid => byOid.get(oid)?.persistence ?? 'p');
     const persistence = persistences.find(each => each !== 'p');
-    return persistence && `${row.name}, ${persistence === 't' ? TEMPORARY : UNLOGGED}`;
+    if (persistence) {
+      return `${row.name}, ${persistence === 't' ? TEMPORARY : UNLOGGED}`;
+    }
+    return isTable(row) && !isPlain(row) ? `${row.name}, ${NOT_PLAIN}` : undefined;
   };
+  const isTable = ({ kind }: Record<string, any>) => kind === 'r' || kind === 'p';
+  const isPlain = (row: Record<string, any>) =>
+    isTable(row) &&
+    row.rules.length === 0 &&
+    withDescendants(row.oid).every(oid => byOid.get(oid)?.kind !== 'f');
   // a table's constraints do not hold for its inheritance children, unless they are partitions
   const isInherited = (oid: string) => byOid.get(oid)!.kind === 'r' && withDescendants(oid).length > 1;
 
@@ -127,10 +135,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
           : undefined,
-      plain:
-        (row.kind === 'r' || row.kind === 'p') &&
-        row.rules.length === 0 &&
-        family.every(({ kind }) => kind !== 'f'),
+      plain: isPlain(row),
       readable: row.readable && !row.security,
       rowSecurity: row.security,
       unfollowed: unfollowed(row),
@@ -253,6 +258,7 @@ function triggerFrom(events: readonly TriggerEvent[], reached: readonly string[]
 }
 
 const TEMPORARY = 'a temporary table';
+const NOT_PLAIN = 'which has rules, or partitions in other databases';
 const UNLOGGED = 'an unlogged table, which a crash of the database empties';
 
 /** All items that are reachable, the start included. */

@@ -67,7 +67,7 @@ export class DeclaredTables {
           `${where}: ${describe(source)} is neither an entity with a table nor a table.${hint} Name tables that are there.`,
         );
       }
-      if (!table.plain && !table.materialized) {
+      if (!table.plain && !table.materialized && !table.unfollowed) {
         throw new CacheopsError(
           `${where}: ${describe(source)} is no table whose changes can be seen. Name the tables that it is made of.`,
         );

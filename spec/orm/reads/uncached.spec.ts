@@ -115,7 +115,7 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
   'a view': ['article_view, which is not a table', em => em.find(ArticleView, {})],
   'a number in a view': ['article_view, which is not a table', em => em.count(ArticleView, {})],
   'a table with a partition on another server': [
-    'reading, which is not a table',
+    'reading, which has rules, or partitions in other databases',
     em => em.find(Reading, { region: 1 }),
   ],
   'an unlogged table': [`draft, ${UNLOGGED}`, em => em.find(Draft, { id: 1 })],
