@@ -50,6 +50,12 @@ export const SERVER = inPgCatalog(`
          ${LACKING} as lacking,
          ${SYSTEM} as system`);
 
+/**
+ * A condition on triggers in SQL: BEFORE triggers that may keep a row from being changed or deleted, also by the action
+ * of a foreign key, which then is violated.
+ */
+const MAY_SKIP_ROWS = `not tgisinternal and tgenabled <> 'D' and tgtype & 3 = 3 and tgtype & 24 <> 0`;
+
 /** Items of FROM and WHERE in SQL: the tables, views and foreign tables of a catalog. */
 const RELATIONS = `pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname not in ('pg_catalog', 'information_schema')
@@ -67,7 +73,7 @@ export const hasOtherTables = (oids: readonly string[]): string =>
  *
  * - The functions in defaults, generated columns, checks, indexes and conditions of triggers come from `pg_depend`,
  *   because since PostgreSQL 18 `pg_get_expr` waits for the table's lock: no process could start during a migration.
- * - NOT ENFORCED is known since PostgreSQL 18; disabled triggers enforce nothing.
+ * - NOT ENFORCED and PERIOD are known since PostgreSQL 18; disabled triggers enforce nothing.
  */
 export const TABLES = inPgCatalog(`
   with recursive ${UNSETTLED_FUNCTIONS}, ${UNSETTLED_TYPES}, ${KINDS_OF_TYPES},
@@ -127,7 +133,8 @@ export const TABLES = inPgCatalog(`
     select tgconstraint as oid from pg_trigger where tgconstraint <> 0 and tgenabled not in ('O', 'A') group by 1),
   foreign_keys as materialized (
     select k.conrelid, k.confrelid, k.confdeltype, k.confupdtype, k.convalidated,
-      not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true' and idle.oid is null as checked,
+      not k.condeferrable and coalesce(to_jsonb(k) ->> 'conenforced', 'true') = 'true'
+        and coalesce(to_jsonb(k) ->> 'conperiod', 'false') = 'false' and idle.oid is null as checked,
       (select json_agg(json_build_array(a.attname, f.attname))
         from unnest (k.conkey, k.confkey) as pair (own, referenced)
         join pg_attribute a on a.attrelid = k.conrelid and a.attnum = pair.own
@@ -136,9 +143,15 @@ export const TABLES = inPgCatalog(`
   references_to as (
     select confrelid as oid, json_agg(json_build_object('from', conrelid::text, 'd', confdeltype, 'u', confupdtype,
       'columns', columns, 'checked', checked)) as references from foreign_keys group by 1),
+  filtered as (
+    select tgrelid as oid from pg_trigger where ${MAY_SKIP_ROWS}
+    union select a.relid::oid from pg_trigger, pg_partition_ancestors(tgrelid) as a (relid) where ${MAY_SKIP_ROWS}),
   trusted as (
     select conrelid as oid, json_agg(json_build_object('to', confrelid::text, 'columns', columns)) as trusted
-    from foreign_keys where convalidated and checked group by 1)
+    from foreign_keys where convalidated and checked
+      and (confdeltype not in ('c', 'n', 'd') and confupdtype not in ('c', 'n', 'd')
+        or conrelid not in (select filtered.oid from filtered))
+    group by 1)
   select oid::text as oid, nspname as schema, relname as name, relkind::text as kind, relpersistence::text as persistence,
     relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,

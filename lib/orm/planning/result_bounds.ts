@@ -142,6 +142,8 @@ function relationOf(
     prop =>
       (prop.kind === 'm:1' || (prop.kind === '1:1' && prop.owner)) &&
       !prop.polymorphic &&
+      // the ORM gives the referred key in this form, not as it is stored
+      ![prop.customType, ...(prop.customTypes ?? [])].some(type => type?.convertToJSValueSQL) &&
       prop.joinColumns.length === on.length &&
       on.every(({ own, column }) => prop.referencedColumnNames[prop.joinColumns.indexOf(column)] === own),
   );
