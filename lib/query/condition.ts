@@ -211,13 +211,9 @@ class ConditionReader {
       return ANYTHING;
     }
     const path = `${context.path}.${prop.name}`;
-    if (this.#paths.has(path)) {
-      this.repeated.add(table);
-    }
-    this.#paths.add(path);
     const many = prop.kind === '1:m' || prop.kind === 'm:n' || context.mode === 'joined to many';
     return this.read(target, value, {
-      source: this.source(table, context.source.apart),
+      source: this.#related(path, table, context),
       negated: false,
       optional: true,
       path,
@@ -236,16 +232,16 @@ class ConditionReader {
     if (table === undefined || !isByKey) {
       return ANYTHING;
     }
-    const source = this.#related(`${context.path}.${prop.name}`, table);
+    const source = this.#related(`${context.path}.${prop.name}`, table, context);
     return wider(this.#fields(prop.inverseJoinColumns, value, { ...context, source, optional: true }));
   }
 
-  #related(path: string, table: string): Source {
+  #related(path: string, table: string, context: Context): Source {
     if (this.#paths.has(path)) {
       this.repeated.add(table);
     }
     this.#paths.add(path);
-    return this.source(table);
+    return this.source(table, context.source.apart);
   }
 
   /**

@@ -28,7 +28,6 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
   const planner = hasRows ? new BoundPlanner(rangeTable) : undefined;
   const all: Occurrence[] = [];
   const bounds: PlacedBound[] = [];
-  const certain = new Map<TableReference, number>();
   const indexes = new Map<TableReference, number>();
   for (const [table, references] of Map.groupBy(rangeTable.all, reference => reference.table)) {
     const sources = rangeTable.sourcesOf(table);
@@ -42,9 +41,6 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
       const plan = planner?.planFor(reference);
       if (plan) {
         bounds.push({ occurrence: all.length, plan });
-      }
-      if (rangeTable.isCertain(reference)) {
-        certain.set(reference, all.length);
       }
       indexes.set(reference, all.length);
       all.push({
@@ -64,8 +60,9 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
       all[index] = { ...all[index]!, joins };
     }
   }
-  for (const { row, joinedRow, on } of joinedRowsAmong(rangeTable, [...certain.keys()])) {
-    const [i, j] = [certain.get(row)!, certain.get(joinedRow)!];
+  const certain = [...indexes.keys()].filter(reference => rangeTable.isCertain(reference));
+  for (const { row, joinedRow, on } of joinedRowsAmong(rangeTable, certain)) {
+    const [i, j] = [indexes.get(row)!, indexes.get(joinedRow)!];
     const { joinedRows = [] } = all[i]!;
     all[i] = {
       ...withBound(

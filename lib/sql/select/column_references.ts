@@ -2,7 +2,7 @@ import { RESERVED } from '../keywords.js';
 import { isMark, isWord } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
 import type { TableName } from '../statement.js';
-import type { SelectTable } from './select_result.js';
+import type { ColumnName, SelectTable } from './select_result.js';
 
 /** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or elsewhere. */
 export type Clause = 'list' | 'where' | 'elsewhere';
@@ -183,4 +183,12 @@ function isCountOfRows(tokens: readonly Token[], at: number): boolean {
 
 function continues(token: Token | undefined): boolean {
   return isMark(token, '.') || isMark(token, '(');
+}
+
+/** The column, if the tokens from this index on are `"alias"."column"`. */
+export function qualified(tokens: readonly Token[], at: number): ColumnName | undefined {
+  const [table, dot, column] = tokens.slice(at, at + 3);
+  return table?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
+    ? { alias: table.text, column: column.text }
+    : undefined;
 }

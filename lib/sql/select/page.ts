@@ -1,5 +1,6 @@
 import { isMark, isWord } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
+import { qualified } from './column_references.js';
 
 /**
  * The parts of `<list and FROM> where a.id in (select a.id from (<page>) as a) order by …`, as two statements that can
@@ -29,7 +30,7 @@ export function unwrapPage(
     return undefined;
   }
   const first = where + 12;
-  const end = endOf(tokens, first);
+  const end = endOfParentheses(tokens, first);
   const isWrapped =
     isMark(tokens[end], ')') &&
     isWord(tokens[end + 1], 'as') &&
@@ -66,7 +67,7 @@ function readTerms(tokens: readonly Token[], sql: string): string | undefined {
     if (
       !isWord(tokens[i], 'min') ||
       !isMark(tokens[i + 1], '(') ||
-      !readKey(tokens, i + 2) ||
+      !qualified(tokens, i + 2) ||
       !isMark(tokens[i + 5], ')')
     ) {
       return undefined;
@@ -82,17 +83,15 @@ function readTerms(tokens: readonly Token[], sql: string): string | undefined {
   return terms.join(', ');
 }
 
-/** `"a"."id"`, if the tokens from this index on are one. */
+/** {@link qualified} as text, which can be compared. */
 function readKey(tokens: readonly Token[], at: number): string | undefined {
-  const [alias, dot, column] = tokens.slice(at, at + 3);
-  return alias?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
-    ? JSON.stringify([alias.text, column.text])
-    : undefined;
+  const column = qualified(tokens, at);
+  return column && JSON.stringify(column);
 }
 
 /** The index of a word outside of parentheses, before the parenthesis that contains `from` ends. */
 function indexAtTop(tokens: readonly Token[], from: number, word: string): number | undefined {
-  const end = endOf(tokens, from);
+  const end = endOfParentheses(tokens, from);
   let depth = 0;
   for (let i = from; i < end; i++) {
     depth += isMark(tokens[i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
@@ -104,7 +103,7 @@ function indexAtTop(tokens: readonly Token[], from: number, word: string): numbe
 }
 
 /** The index of the parenthesis that ends what contains this index, or the number of tokens. */
-function endOf(tokens: readonly Token[], from: number): number {
+export function endOfParentheses(tokens: readonly Token[], from: number): number {
   let depth = 0;
   for (let i = from; i < tokens.length; i++) {
     depth += isMark(tokens[i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;

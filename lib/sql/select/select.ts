@@ -14,9 +14,9 @@ import { isMark, isWord } from '../lexer/cursor.js';
 import { type Token, tokenize } from '../lexer/tokens.js';
 import type { TableName } from '../statement.js';
 import { startsQuery } from '../statements/query.js';
-import { type Clause, ColumnReferences } from './column_references.js';
+import { type Clause, ColumnReferences, qualified } from './column_references.js';
 import { CLOCK, evaluationOf } from './evaluation.js';
-import { unwrapPage } from './page.js';
+import { endOfParentheses, unwrapPage } from './page.js';
 import type { ColumnName, Join, OrderColumn, Select, SelectTable, Unanalysable } from './select_result.js';
 
 /** The state between a pair of parentheses, or outside of all. */
@@ -217,10 +217,7 @@ function unionOf(
 /** Does its list consist of aggregates? Then it has one row, unless it has GROUP BY. */
 function hasOnlyAggregates(tokens: readonly Token[]): boolean {
   for (let i = 1; isWord(tokens[i], ...AGGREGATES) && isMark(tokens[i + 1], '('); i++) {
-    let depth = 0;
-    do {
-      depth += isMark(tokens[++i], '(') ? 1 : isMark(tokens[i], ')') ? -1 : 0;
-    } while (depth > 0 && i < tokens.length);
+    i = endOfParentheses(tokens, i + 2);
     i += isWord(tokens[i + 1], 'as') ? 3 : 1;
     if (isWord(tokens[i], 'from')) {
       return true;
@@ -468,13 +465,6 @@ const IN_CONDITION = words('is not null true false in like ilike');
 
 function endsCondition(token: Token | undefined): boolean {
   return token === undefined || (token.kind === 'word' && ENDS_CONDITION.has(token.text));
-}
-
-function qualified(tokens: readonly Token[], at: number): ColumnName | undefined {
-  const [table, dot, column] = tokens.slice(at, at + 3);
-  return table?.kind === 'name' && isMark(dot, '.') && column?.kind === 'name'
-    ? { alias: table.text, column: column.text }
-    : undefined;
 }
 
 const ENDS_CONDITION: ReadonlySet<string> = new Set([
