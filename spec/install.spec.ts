@@ -5,12 +5,13 @@ import { AbstractSqlConnection, AbstractSqlDriver, AbstractSqlPlatform, Kysely }
 import { expect } from 'chai';
 import { PGliteDialect } from 'kysely';
 import { Article, Author, entities, Tag } from '../fixtures/legacy/index.js';
-import { CacheopsError, cacheops, getCacheops, MemoryStore, StoreError } from '../lib/index.js';
+import { Cached, CacheopsError, cacheops, getCacheops, MemoryStore, StoreError } from '../lib/index.js';
 import { createBlog } from './orm/support/blog.js';
 import { embedded } from './orm/support/embedded.js';
 import { sourcesOf } from './orm/support/observe.js';
 import { join, type Started } from './orm/support/start.js';
-import { freePort } from './support/free_port.js';
+import { startRedis } from './support/redis.js';
+import { until } from './support/until.js';
 
 class OtherPlatform extends AbstractSqlPlatform {}
 
@@ -186,14 +187,55 @@ describe('the extension', () => {
       expect(await logged({}, orm => orm.em.fork().find(Tag, {}))).to.deep.equal([]);
     });
 
-    it('with a warning, once: the store is not available', async () => {
-      const redis = `redis://127.0.0.1:${await freePort()}`;
-      const lines = await logged({ cacheops: { store: undefined, redis } }, async orm => {
+    it('with a warning, once each: the store is not available, and is available again', async () => {
+      await using redis = await startRedis();
+      await redis.kill9();
+      const options = { store: undefined, redis: redis.url, retryAfter: 20, storeTimeout: 2000 };
+      const lines: string[] = [];
+      const { orm } = await join({
+        entities,
+        colors: false,
+        logger: line => lines.push(line),
+        cacheops: options,
+      });
+      const read = () => orm.em.fork().find(Tag, {});
+      try {
+        await read();
+        await read();
+        expect(lines).to.have.length(1);
+        expect(lines[0]).to.include('the store is not available, and reads go to the database');
+        expect(lines[0]).to.include(`127.0.0.1:${redis.port}`);
+        await redis.restart();
+        await until(async () => (await read()) && lines.length > 1);
+        await read();
+        expect(lines).to.have.length(2);
+        expect(lines[1]).to.include('the store is available again');
+      } finally {
+        await orm.close();
+      }
+    });
+
+    it('with a warning, once: the server lacks the database of the URL', async () => {
+      await using redis = await startRedis();
+      const lines = await logged({ cacheops: { store: undefined, redis: `${redis.url}/99` } }, async orm => {
         await orm.em.fork().find(Tag, {});
         await orm.em.fork().find(Tag, {});
       });
       expect(lines).to.have.length(1);
-      expect(lines[0]).to.include('the store is not available, and reads go to the database');
+      expect(lines[0]).to.match(/the store is not available.*database 99 cannot be selected/);
+    });
+
+    it('with an error, once: @Cached() is on a class that is no entity', async () => {
+      @Cached({ timeout: 60 })
+      class Service {}
+
+      const init = () => join({ entities: [Plain] });
+      expect(await init().catch(error => error))
+        .to.be.instanceOf(CacheopsError)
+        .with.property('message')
+        .that.matches(/^@Cached\(\) on Service: it belongs on an entity's class/);
+      expect(Service).to.be.a('function');
+      await (await init()).orm.close();
     });
 
     it('with an error: the extension is there twice, or was not called', async () => {

@@ -2,6 +2,7 @@ import { isRedisClient, type RedisClient, type RedisConnection } from '../store/
 import type { Store } from '../store/store.js';
 import { checkKeys, isObject, list, show } from './check.js';
 import { CacheopsError } from './error.js';
+import { nearest } from './nearest.js';
 import type { CacheopsOptions } from './options.js';
 
 /** Where results are stored. */
@@ -104,17 +105,31 @@ function checkUrl(text: string): void {
   }
 }
 
-/** Options of node-redis, by those of ioredis that mean the same. ioredis would ignore them, and use 127.0.0.1. */
-const OF_NODE_REDIS: Readonly<Record<string, string>> = {
+/** All options of ioredis. A spec compares them with its types. ioredis would ignore others, and use 127.0.0.1. */
+const OF_IOREDIS =
+  `Connector autoPipeliningIgnoredCommands autoResendUnfulfilledCommands autoResubscribe blockingTimeout
+  blockingTimeoutGrace clientInfoTag commandQueue commandTimeout connectTimeout connectionName db disableClientInfo
+  disconnectTimeout enableAutoPipelining enableOfflineQueue enableReadyCheck enableTLSForSentinelMode failoverDetector
+  family himportFieldsets host keepAlive keyPrefix lazyConnect maxLoadingRetryTime maxRetriesPerRequest monitor name
+  natMap noDelay offlineQueue password path port preferredSlaves protocol readOnly reconnectOnError replyMapping
+  retryStrategy role scripts sentinelCommandTimeout sentinelMaxConnections sentinelPassword sentinelReconnectStrategy
+  sentinelRetryStrategy sentinelTLS sentinelUsername sentinels showFriendlyErrorStack socketTimeout stringNumbers tls
+  updateSentinels username`.split(/\s+/);
+
+/** Options of other clients, by what means the same. */
+const OF_OTHERS: Readonly<Record<string, string>> = {
   url: 'the URL itself: redis: url',
   socket: 'host, port and tls',
   database: 'db',
 };
 
 function checkConnection(options: object): void {
-  const name = Object.keys(options).find(key => Object.hasOwn(OF_NODE_REDIS, key));
-  if (name) {
-    throw new CacheopsError(`redis: ioredis has no option '${name}'. Give ${OF_NODE_REDIS[name]}.`);
+  const name = Object.keys(options).find(key => !OF_IOREDIS.includes(key));
+  if (name !== undefined) {
+    const meant = Object.hasOwn(OF_OTHERS, name) ? OF_OTHERS[name] : nearest(name, OF_IOREDIS);
+    throw new CacheopsError(
+      `redis: ioredis has no option '${name}'. ${meant ? `Give ${meant}.` : 'Leave it out, or give a Redis of ioredis.'}`,
+    );
   }
 }
 

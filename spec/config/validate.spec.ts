@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
-import { createClient } from 'redis';
+import { createClient, createCluster } from 'redis';
 import { CacheopsError } from '../../lib/config/error.js';
 import type { CacheopsOptions } from '../../lib/config/options.js';
 import { validateOptions } from '../../lib/config/validate.js';
@@ -310,6 +310,15 @@ describe('validateOptions', () => {
         /no option 'socket'\. Give host, port and tls\.$/,
       ],
       'the option database of node-redis': [{ host: 'x', database: 1 }, /no option 'database'\. Give db\.$/],
+      'a misspelt option of ioredis': [{ hots: 'x' }, /^redis: ioredis has no option 'hots'\. Give host\.$/],
+      'an option that ioredis does not have': [
+        { host: 'x', maxMemory: 'hunter2' },
+        /^redis: ioredis has no option 'maxMemory'\. Leave it out, or give a Redis of ioredis\.$/,
+      ],
+      'a cluster of node-redis': [
+        createCluster({ rootNodes: [{ url: 'redis://127.0.0.1' }] }),
+        /^redis: that is a client of node-redis .* Give a URL, options of ioredis, or a Redis or Cluster of ioredis\.$/,
+      ],
       'a client of node-redis': [
         createClient(),
         /that is a client of node-redis .* Give a URL, options of ioredis/,
@@ -320,6 +329,72 @@ describe('validateOptions', () => {
         expect(refusal({ redis })).to.match(message).and.not.to.include('secret');
       });
     }
+
+    it('accepts every option of ioredis', () => {
+      // typed by its keys, so that the compiler reports a new one
+      const all: Required<{ [K in keyof RedisOptions]: unknown }> = {
+        Connector: undefined,
+        autoPipeliningIgnoredCommands: undefined,
+        autoResendUnfulfilledCommands: undefined,
+        autoResubscribe: undefined,
+        blockingTimeout: undefined,
+        blockingTimeoutGrace: undefined,
+        clientInfoTag: undefined,
+        commandQueue: undefined,
+        commandTimeout: undefined,
+        connectTimeout: undefined,
+        connectionName: undefined,
+        db: undefined,
+        disableClientInfo: undefined,
+        disconnectTimeout: undefined,
+        enableAutoPipelining: undefined,
+        enableOfflineQueue: undefined,
+        enableReadyCheck: undefined,
+        enableTLSForSentinelMode: undefined,
+        failoverDetector: undefined,
+        family: undefined,
+        himportFieldsets: undefined,
+        host: undefined,
+        keepAlive: undefined,
+        keyPrefix: undefined,
+        lazyConnect: undefined,
+        maxLoadingRetryTime: undefined,
+        maxRetriesPerRequest: undefined,
+        monitor: undefined,
+        name: undefined,
+        natMap: undefined,
+        noDelay: undefined,
+        offlineQueue: undefined,
+        password: undefined,
+        path: undefined,
+        port: undefined,
+        preferredSlaves: undefined,
+        protocol: undefined,
+        readOnly: undefined,
+        reconnectOnError: undefined,
+        replyMapping: undefined,
+        retryStrategy: undefined,
+        role: undefined,
+        scripts: undefined,
+        sentinelCommandTimeout: undefined,
+        sentinelMaxConnections: undefined,
+        sentinelPassword: undefined,
+        sentinelReconnectStrategy: undefined,
+        sentinelRetryStrategy: undefined,
+        sentinelTLS: undefined,
+        sentinelUsername: undefined,
+        sentinels: undefined,
+        showFriendlyErrorStack: undefined,
+        socketTimeout: undefined,
+        stringNumbers: undefined,
+        tls: undefined,
+        updateSentinels: undefined,
+        username: undefined,
+      };
+      for (const [name, value] of Object.entries(all)) {
+        expect(validateOptions({ redis: { [name]: value } }).backend, name).to.include({ kind: 'redis' });
+      }
+    });
 
     it('accepts an address without a scheme', () => {
       for (const redis of ['127.0.0.1:6379', '/run/redis.sock', 'rediss://127.0.0.1', 'redis://127.0.0.1/']) {

@@ -235,7 +235,8 @@ export class Connection {
   async #meet(client: Redis): Promise<void> {
     try {
       const asked = performance.now();
-      const epoch = epochOf(await this.#answers.wait(client.info()), this.inCluster);
+      const [info] = await this.#answers.wait(Promise.all([client.info(), selectDatabase(client)]));
+      const epoch = epochOf(info, this.inCluster);
       if (client.status !== 'ready' || this.#closing) {
         return;
       }
@@ -277,6 +278,16 @@ export class Connection {
         : `there is no connection to Redis${this.#place} within ${this.commandTimeout} ms.`,
       { cause },
     );
+  }
+}
+
+/** ioredis ignores the server's refusal, and would go on with database 0. */
+async function selectDatabase(client: Redis): Promise<void> {
+  const { db } = client.options;
+  if (db) {
+    await client.select(db).catch(cause => {
+      throw new Error(`database ${db} cannot be selected: ${cause.message}`, { cause });
+    });
   }
 }
 

@@ -455,6 +455,16 @@ describe('An outage of Redis', () => {
     await expectAllToFail(storeAt(url.href), 1000);
   });
 
+  it('fails operations if the server lacks the database, and uses no other database', async () => {
+    const store = storeAt(`${await redisUrl()}/2147483647`);
+    await expectAllToFail(store, 1000);
+    const error: Error = await store.read(seven).then(
+      () => expect.fail('it has read'),
+      thrown => thrown,
+    );
+    expect(error.message).to.include('database 2147483647 cannot be selected: ERR');
+  });
+
   describe('when another program writes to its keys', () => {
     const names = [`t:{${ARTICLE}}`, `g:{${ARTICLE}}`, `c:{${ARTICLE}}:8:category:7`, `e:${seven.key}`];
     const meddling: Record<string, (subject: RedisSubject, key: string) => Promise<unknown>> = {
