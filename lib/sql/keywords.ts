@@ -41,7 +41,7 @@ export const KEYWORDS = new Set([
     `between by current day days epoch escape exclude filter first following groups hour hours last local materialized
      minute minutes month months next no nowait nulls ordinality others over partition precision preceding range
      recursive row rows second seconds time ties timestamp timezone unbounded unknown using varying week within without
-     year years zone placing lateral natural exists dow doy isodow isoyear quarter century decade millennium
+     year years zone to placing lateral natural exists dow doy isodow isoyear quarter century decade millennium
      milliseconds microseconds julian grouping sets rollup cube variadic interval`,
   ),
 ]);

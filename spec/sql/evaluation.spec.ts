@@ -102,6 +102,30 @@ const ROWS: readonly (readonly [sql: string, evaluation: string])[] = [
     "(date_trunc('day', a.b) || (a.c) at time zone 'x')::date",
     'calls: date_trunc; operators: ||; casts; inZone: a.c; composed: a.b a.c; given: at; derived: at; obstacle: clock',
   ],
+  ["(a.b + interval '1 day')::date", 'operators: +; casts; timed: a.b; composed: a.b'],
+  [
+    "cast(a.b - '1 day'::interval as date)",
+    'calls: cast; operators: -; casts; timed: a.b; composed: a.b; given: date',
+  ],
+  ["((a.b) + interval '1 day')::date", 'operators: +; casts; timed: a.b; composed: a.b'],
+  [
+    "(date_trunc('day', a.b) + interval '1 day')::date",
+    'calls: date_trunc; operators: +; casts; composed: a.b',
+  ],
+  [
+    "(lower(a.b) + interval '1 day')::date",
+    'calls: lower; operators: +; casts; composed: a.b; obstacle: clock',
+  ],
+  [
+    "(f(a.c) + (a.b) + interval '1 day')::date",
+    'calls: f; operators: +; casts; composed: a.c a.b; obstacle: clock',
+  ],
+  ["(a.b || interval '1 day')::date", 'operators: ||; casts; composed: a.b; obstacle: clock'],
+  ["(a.b + text '1 day')::date", 'operators: +; casts; composed: a.b; obstacle: clock'],
+  ["(a.b + '1 day'::text)::date", 'operators: +; casts; composed: a.b; obstacle: clock'],
+  ["a.b similar to 'x'", 'composed: a.b'],
+  ['a.b::"char"', 'casts; composed: a.b'],
+  ['a.b::x."char"', 'casts; types: char; composed: a.b x.char'],
   ['a.b::mood precision', 'casts; types: mood; composed: a.b'],
   [
     'cast(a.b) + cast(a.c as date)',

@@ -224,7 +224,29 @@ function operandBefore(tokens: readonly Token[], at: number): Operand {
 
 /** The operand in parentheses, or of `cast(… as …)`. */
 function operandOf(tokens: readonly Token[]): Operand {
-  return isOne(tokens) ? operandBefore(tokens, tokens.length - 1) : 'any';
+  if (isOne(tokens)) {
+    return operandBefore(tokens, tokens.length - 1);
+  }
+  const moved = withoutInterval(tokens);
+  const last = (moved?.length ?? 0) - 1;
+  return moved && (isOne(moved) || startsWithParentheses(moved, opening(moved, last)))
+    ? operandBefore(moved, last)
+    : 'any';
+}
+
+/** `a.b` of `a.b + interval '1 day'` or `a.b - '1 day'::interval`: the operators return no text. */
+function withoutInterval(tokens: readonly Token[]): readonly Token[] | undefined {
+  const end = tokens.length - 1;
+  const isPrefixed = tokens[end]?.kind === 'string' && isWord(tokens[end - 1], 'interval');
+  const isCast =
+    isWord(tokens[end], 'interval') && isMark(tokens[end - 1], '::') && tokens[end - 2]?.kind === 'string';
+  const at = isPrefixed ? end - 2 : isCast ? end - 3 : -1;
+  return tokens[at]?.kind === 'operator' && /^[+-]$/.test(tokens[at].text) ? tokens.slice(0, at) : undefined;
+}
+
+/** @param open index of the parenthesis that the last token closes */
+function startsWithParentheses(tokens: readonly Token[], open: number): boolean {
+  return open === 0 || (open === 1 && isWord(tokens[0], 'date_trunc'));
 }
 
 /** `a.b at time zone 'x'` returns a time for every operand. */
@@ -235,9 +257,7 @@ function endsInZone(tokens: readonly Token[]): boolean {
   }
   const operand = tokens.slice(0, at);
   const open = opening(operand, at - 1);
-  return (
-    isOne(operand) || open === 0 || (open === 1 && isWord(operand[0], 'date_trunc')) || endsInZone(operand)
-  );
+  return isOne(operand) || startsWithParentheses(operand, open) || endsInZone(operand);
 }
 
 /** A name, qualified or not, or a constant. */
@@ -262,6 +282,9 @@ function readCast(
   const name = type?.text ?? '';
   if (name === 'double' && first.kind === 'word' && isWord(tokens[at + 1], 'precision')) {
     return undefined;
+  }
+  if (first.kind === 'name' && name === 'char' && !isQualified) {
+    return undefined; // PostgreSQL's own type, unless the search path hides it
   }
   // `"integer"` in quotes is not the keyword, but names a user's type
   if (isQualified || first.kind === 'name' || !CAST_TARGETS.has(name)) {

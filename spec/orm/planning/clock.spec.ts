@@ -142,6 +142,11 @@ const PLAIN: Record<string, Read> = {
   'a pattern for a text column': found({ note: { $like: '%today%' } }),
   'a time that is cast to a day': ofSql(`m0.at::date = '2024-01-01'`),
   'a day of a time in a zone': ofSql(`(m0.at at time zone 'Europe/Oslo')::date = '2024-01-01'`),
+  'a day after a time': ofSql(`(m0.at + interval '1 day')::date = '2024-01-02'`),
+  'a day after a day': ofSql(`(date_trunc('day', m0.at) - '1 day'::interval)::date = '2023-12-31'`),
+  'the year of a time': ofSql('extract(year from m0.at) = 2024'),
+  'a pattern in words': ofSql(`m0.note similar to '2024%' and m0.note not similar to 'a|b' escape '#'`),
+  'a character': ofSql(`m0.note::"char" = '2'`),
   'groups of days': em =>
     em
       .createQueryBuilder(Meeting, 'm')
