@@ -27,6 +27,11 @@ export interface ViewOptions<R> {
    * ```
    */
   vary?: readonly string[] | Readonly<Record<string, (request: R) => unknown>>;
+  /**
+   * Names of response fields of your own (`x-page-token`) that the handler sets and that are the same for every request with
+   * this key. Without it, a response in which the handler sets a field that is not known is not stored.
+   */
+  fields?: readonly string[];
   /** The largest body that is stored, in bytes. Default: 1 MiB */
   maxBody?: number;
   /**
@@ -40,34 +45,52 @@ export interface ResolvedViewOptions<R> {
   readonly extra: (request: R) => unknown;
   /** by name of the field, in lower case; `undefined`: the whole value */
   readonly vary: ReadonlyMap<string, ((request: R) => unknown) | undefined>;
+  /** names in lower case */
+  readonly fields: ReadonlySet<string>;
   readonly maxBody: number;
   readonly orm: MikroORM<any> | EntityManager | undefined;
 }
 
-const KEYS = ['timeout', 'extra', 'vary', 'maxBody', 'orm'];
+const KEYS = ['timeout', 'extra', 'vary', 'fields', 'maxBody', 'orm'];
 const MIB = 2 ** 20;
 
 /** @param where names the function in messages */
 export function resolveViewOptions<R>(options: ViewOptions<R>, where: string): ResolvedViewOptions<R> {
   checkKeys(options as unknown, KEYS, where);
-  const { timeout, extra, vary = [], maxBody = MIB, orm } = options;
+  const { timeout, extra, vary = [], fields = [], maxBody = MIB, orm } = options;
   return {
     timeout: timeout === undefined ? undefined : checkInteger(timeout, 1, `${where}: timeout`, 'seconds'),
     extra: typeof extra === 'function' ? (extra as (request: R) => unknown) : () => extra,
     vary: varyOf(vary, `${where}: vary`),
+    fields: fieldsOf(fields, `${where}: fields`),
     maxBody: checkInteger(maxBody, 0, `${where}: maxBody`, 'bytes'),
     orm,
   };
 }
 
+function fieldsOf(fields: readonly string[], where: string): ReadonlySet<string> {
+  if (!Array.isArray(fields)) {
+    throw new CacheopsError(`${where}: ${show(fields)} is not an array of names.`);
+  }
+  for (const name of fields) {
+    checkName(name, where);
+  }
+  return new Set(fields.map(name => name.toLowerCase()));
+}
+
+/** @throws CacheopsError if it is not the name of a header field */
+function checkName(name: unknown, where: string): void {
+  if (typeof name !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || name === '*') {
+    throw new CacheopsError(
+      `${where}: ${show(name)} is not the name of a field. Give names like 'accept-language'.`,
+    );
+  }
+}
+
 function varyOf<R>(vary: NonNullable<ViewOptions<R>['vary']>, where: string) {
   const entries = Array.isArray(vary) ? vary.map(name => [name, undefined]) : Object.entries(vary);
   for (const [name, pick] of entries) {
-    if (typeof name !== 'string' || !/^[\w!#$%&'*+.^`|~-]+$/.test(name) || name === '*') {
-      throw new CacheopsError(
-        `${where}: ${show(name)} is not the name of a field. Give names like 'accept-language'.`,
-      );
-    }
+    checkName(name, where);
     if (pick !== undefined && typeof pick !== 'function') {
       throw new CacheopsError(`${where}: ${name}: ${show(pick)} is not a function of the request.`);
     }

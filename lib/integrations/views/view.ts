@@ -218,7 +218,8 @@ export class ViewRun<R> {
         ? this.#viewRequest.method
         : body.byteLength > options.maxBody
           ? 'larger than maxBody'
-          : (whyNotShared(status, fields, this.#keyed) ?? whyNotRepeated(changes, this.#keyed));
+          : (whyNotShared(status, fields, this.#keyed) ??
+            whyNotRepeated(changes, this.#keyed, options.fields));
     if (reason !== undefined) {
       this.#reason = reason;
       return {

@@ -85,7 +85,10 @@ export function describeViews(framework: Framework): void {
     describe('storing', () => {
       it('store status, fields and body, byte by byte', async () => {
         const body = randomBytes(10_000);
-        const url = await serve({ headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body });
+        const url = await serve(
+          { headers: { 'content-type': 'image/x-noise', 'x-other': 'yes' }, body },
+          { fields: ['X-Other'] },
+        );
         const [first, second] = await twice(url);
         expect(runs).to.equal(1);
         for (const { status, headers, body: got } of [first, second]) {
@@ -258,6 +261,7 @@ export function describeViews(framework: Framework): void {
         { 'cache-control': 'public, max-age=0' },
         { 'cache-control': 'max-age=60, x-unheard-of' },
         { 'cdn-cache-control': 'no-store' },
+        { 'vercel-cdn-cache-control': 'private' },
         { pragma: 'x-own' },
         { expires: '0' },
         { vary: '*' },
@@ -351,6 +355,8 @@ export function describeViews(framework: Framework): void {
           {
             before: () => ({ 'x-nonce': `n${++nonce}`, 'x-gone': 'y', 'x-own': 'middleware' }),
             late: () => ({ 'x-late': `l${nonce}` }),
+            // on Fastify, fields of hooks are sent with those of the handler
+            fields: ['x-own', 'x-late'],
           },
         );
         const got = await twice(url);
@@ -363,6 +369,19 @@ export function describeViews(framework: Framework): void {
           });
           expect(headers).to.not.have.property('x-gone');
         }
+      });
+
+      it('a field of a handler that is not known is not repeated, unless the option `fields` names it', async () => {
+        let token = 0;
+        const page = () => ({ headers: { 'x-csrf-token': `t${++token}`, 'x-total-count': '7' }, body: 'x' });
+        const tokens = async (options: RouteOptions) => {
+          const got = await twice(await serve(page, options));
+          expect(got.map(({ headers }) => headers['x-total-count'])).to.deep.equal(['7', '7']);
+          return got.map(({ headers }) => headers['x-csrf-token']);
+        };
+        expect(await tokens({})).to.deep.equal(['t1', 't2']);
+        await site!.close();
+        expect(await tokens({ fields: ['X-Csrf-Token'] })).to.deep.equal(['t3', 't3']);
       });
 
       it('an origin that was allowed for one client is not allowed for another', async () => {
