@@ -43,7 +43,7 @@ import { CommitProtocol } from './orm/writes/commit.js';
 import { FlushSubscriber } from './orm/writes/flush_subscriber.js';
 import { Invalidation } from './orm/writes/manual_invalidation.js';
 import { type InterceptorParts, StatementInterceptor } from './orm/writes/statement_interceptor.js';
-import { TrackedDialect } from './orm/writes/tracked_connection.js';
+import { Clients, TrackedDialect } from './orm/writes/tracked_connection.js';
 import { GuardedStore } from './store/guarded_store.js';
 import { MemoryStore } from './store/memory/memory_store.js';
 import type { Store } from './store/store.js';
@@ -125,7 +125,8 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
   trackConnections(
     connections,
     config,
-    (dialect, i) => new TrackedDialect(dialect, i === 0 ? writes : writesOfReplicas, uses[i]!),
+    (dialect, i, clients) =>
+      new TrackedDialect(dialect, i === 0 ? writes : writesOfReplicas, uses[i]!, clients),
   );
   trackDumps(connections, commits, database, connect);
   supportDryRuns(driver);
@@ -315,7 +316,7 @@ interface DialectSource {
 function trackConnections(
   connections: readonly AbstractSqlConnection[],
   config: Configuration,
-  trackedBy: (dialect: Dialect, connection: number) => Dialect,
+  trackedBy: (dialect: Dialect, connection: number, clients?: Clients) => Dialect,
 ): void {
   const trackOptions = (given: unknown, tracked: (dialect: Dialect) => Dialect): unknown => {
     if (typeof given === 'function') {
@@ -335,8 +336,18 @@ function trackConnections(
     const tracked = track(i);
     patch(connection, 'connection.createKyselyDialect', createKyselyDialect => {
       return function (options) {
-        const dialect: Dialect | Promise<Dialect> = createKyselyDialect.call(this, options);
-        return dialect instanceof Promise ? dialect.then(tracked) : tracked(dialect);
+        const clients = new Clients();
+        const onPoolCreated = (pool: Parameters<Clients['follow']>[0]) => {
+          clients.follow(pool);
+          return options?.onPoolCreated?.(pool);
+        };
+        const dialect: Dialect | Promise<Dialect> = createKyselyDialect.call(this, {
+          ...options,
+          onPoolCreated,
+        });
+        return dialect instanceof Promise
+          ? dialect.then(each => trackedBy(each, i, clients))
+          : trackedBy(dialect, i, clients);
       };
     });
     if (connection.options.driverOptions !== undefined) {

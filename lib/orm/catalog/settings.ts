@@ -38,6 +38,8 @@ export function isHarmless(name: string): boolean {
 export interface Settings {
   /** digest of all settings that may change a result */
   readonly digest: string;
+  /** those that PostgreSQL lists, by names in lower case */
+  readonly values: Readonly<Record<string, string>>;
   /** the current role */
   readonly user: string;
   /** the search path */
@@ -67,6 +69,7 @@ export async function readSettings(ask: Ask, own: readonly string[]): Promise<Se
   const text = JSON.stringify([Object.entries(answering).sort(byName), users, path, temporary]);
   return {
     digest: hash('sha256', text, 'base64url'),
+    values: settings,
     user: users[0]!,
     path: path.join(),
     isolation: isolation!,

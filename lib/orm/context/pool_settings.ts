@@ -24,6 +24,13 @@ export class PoolSettings {
     return this.#changes;
   }
 
+  /** Called if the settings of a session have changed without a statement: every session reads them again. */
+  forget(): void {
+    this.#current = undefined;
+    this.#changes++;
+    this.#onChange();
+  }
+
   /** Called with the settings of a new session. */
   learn(settings: Settings): void {
     const before = this.#current;

@@ -93,6 +93,8 @@ export type Sampling = (query: {
   readonly run: () => Promise<unknown>;
 }) => void;
 
+type SettingsOfSession = Pick<Session, 'hasNonDefaultSettings' | 'hasOwnSettings'>;
+
 /** Records which statements are sent, and whether a session had settings of its own. */
 export class StatementRecorder {
   readonly statements: string[] = [];
@@ -105,8 +107,12 @@ export class StatementRecorder {
     this.#ownSettings = ownSettings;
   }
 
-  record(sql: string, session: Pick<Session, 'hasNonDefaultSettings' | 'hasOwnSettings'>): void {
+  record(sql: string, session: SettingsOfSession): void {
     this.statements.push(sql);
+    this.noteSettings(session);
+  }
+
+  noteSettings(session: SettingsOfSession): void {
     const known = this.#ownSettings;
     this.hasNonDefaultSettings ||=
       session.hasNonDefaultSettings || (known !== undefined && session.hasOwnSettings(known));

@@ -48,6 +48,8 @@ export class Session {
   /** as they were when it was opened; `undefined` if unknown */
   #settings: Settings | undefined;
   #changes: Changes;
+  /** the changes that PostgreSQL has reported by itself since the settings were read */
+  readonly #reported = new Map<string, string>();
 
   /**
    * @param pool the settings of other sessions of the pool
@@ -72,6 +74,26 @@ export class Session {
   open(settings: Settings): void {
     this.#settings = settings;
     this.#changes = this.#always;
+    this.#reported.clear();
+  }
+
+  /**
+   * Called if PostgreSQL reports that a setting has changed, for any reason. It does so for some settings only: time zone,
+   * formats of dates and intervals, encoding …
+   */
+  report(name: string, value: string): void {
+    const key = name.toLowerCase();
+    if (!isHarmless(key)) {
+      this.#reported.set(key, value);
+    }
+  }
+
+  /** Whether no reported setting differs from those that were read. */
+  get isAsRead(): boolean {
+    const values = this.#settings?.values;
+    return (
+      this.#reported.size === 0 || [...this.#reported].every(([name, value]) => values?.[name] === value)
+    );
   }
 
   /** The changes of the session and of the open transaction. */
@@ -133,7 +155,7 @@ export class Session {
   /** Whether it may answer a query differently than other sessions of the pool. */
   get hasNonDefaultSettings(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;
-    return role || searchPath || syntax || answers || !this.#isOfPool;
+    return role || searchPath || syntax || answers || !this.#isOfPool || !this.isAsRead;
   }
 
   get #isOfPool(): boolean {

@@ -79,7 +79,10 @@ export class StatementInterceptor implements StatementObserver {
   async open(connection: TrackedConnection): Promise<void> {
     const { pool, ownSettings, sessionsVary, connectPrimary } = this.#parts;
     const { session } = connection;
-    const isKnown = session.settings && (connectPrimary || session.settings.loaded === pool.current?.loaded);
+    const isKnown =
+      session.settings &&
+      session.isAsRead &&
+      (connectPrimary || session.settings.loaded === pool.current?.loaded);
     if (sessionsVary || isKnown || !session.isUnchanged) {
       return;
     }
@@ -91,6 +94,13 @@ export class StatementInterceptor implements StatementObserver {
       }
     } catch {
       // without settings nothing of this session is stored; the next statement reports the error
+    }
+  }
+
+  release(session: Session): void {
+    const { pool, connectPrimary } = this.#parts;
+    if (!connectPrimary && session.settings && !session.isAsRead && session.isUnchanged) {
+      pool.forget();
     }
   }
 
@@ -116,7 +126,15 @@ export class StatementInterceptor implements StatementObserver {
     const { session } = connection;
     const { recorder, computation } = currentScope();
     computation?.noteStatement(session);
-    const send = () => connection.inner.executeQuery(query, options);
+    const send = async () => {
+      const result = await connection.inner.executeQuery(query, options);
+      if (!session.isAsRead) {
+        // its settings may have changed before it was executed
+        recorder?.noteSettings(session);
+        computation?.noteStatement(session);
+      }
+      return result;
+    };
     const called = this.#calledIn(connection, query.sql);
     const { names, effects } = called instanceof Promise ? await called : called;
     if (isPlainSelect(query.sql) && names.size === 0 && !effects) {

@@ -23,6 +23,8 @@ export interface StatementObserver {
   newSession(): Session;
   /** called before a connection is handed out */
   open(connection: TrackedConnection): Promise<void>;
+  /** called before a connection is given back */
+  release(session: Session): void;
   execute(
     connection: TrackedConnection,
     query: CompiledQuery,
@@ -48,16 +50,19 @@ export class TrackedDialect implements Dialect {
   readonly #dialect: Dialect;
   readonly #observer: StatementObserver;
   readonly #use: ConnectionUse;
+  readonly #clients: Clients | undefined;
 
-  constructor(dialect: Dialect, observer: StatementObserver, use: ConnectionUse) {
+  /** @param clients those of the pool that the dialect uses, if it is one of node-postgres */
+  constructor(dialect: Dialect, observer: StatementObserver, use: ConnectionUse, clients?: Clients) {
     this.#dialect = dialect;
     this.#observer = observer;
     this.#use = use;
+    this.#clients = clients;
   }
 
   createDriver(): Driver {
     this.#use.reset(this.createAdapter());
-    return new TrackedDriver(this.#dialect.createDriver(), this.#observer, this.#use);
+    return new TrackedDriver(this.#dialect.createDriver(), this.#observer, this.#use, this.#clients);
   }
 
   createAdapter(): DialectAdapter {
@@ -77,13 +82,15 @@ class TrackedDriver implements Driver {
   readonly #driver: Driver;
   readonly #observer: StatementObserver;
   readonly #use: ConnectionUse;
+  readonly #clients: Clients | undefined;
   /** one wrapper for each connection, because it keeps the state of the session */
   readonly #connections = new WeakMap<DatabaseConnection, TrackedConnection>();
 
-  constructor(driver: Driver, observer: StatementObserver, use: ConnectionUse) {
+  constructor(driver: Driver, observer: StatementObserver, use: ConnectionUse, clients: Clients | undefined) {
     this.#driver = driver;
     this.#observer = observer;
     this.#use = use;
+    this.#clients = clients;
   }
 
   async init(...args: Parameters<Driver['init']>): Promise<void> {
@@ -95,11 +102,18 @@ class TrackedDriver implements Driver {
   }
 
   async #acquire(args: Parameters<Driver['acquireConnection']>): Promise<TrackedConnection> {
-    const connection = await this.#driver.acquireConnection(...args);
+    const [acquiring, client] = this.#clients
+      ? this.#clients.takenBy(() => this.#driver.acquireConnection(...args))
+      : [this.#driver.acquireConnection(...args)];
+    const connection = await acquiring;
     let tracked = this.#connections.get(connection);
     if (!tracked) {
       tracked = new TrackedConnection(this.#driver, connection, this.#observer);
       this.#connections.set(connection, tracked);
+      const { session } = tracked;
+      (await client)?.connection?.on?.('parameterStatus', ({ parameterName, parameterValue }) =>
+        session.report(parameterName, parameterValue),
+      );
     }
     await this.#observer.open(tracked);
     return tracked;
@@ -149,6 +163,7 @@ class TrackedDriver implements Driver {
 
   async releaseConnection(connection: DatabaseConnection, ...rest: unknown[]): Promise<void> {
     this.#use.release(connection as TrackedConnection);
+    this.#observer.release((connection as TrackedConnection).session);
     await (this.#driver.releaseConnection as (...args: unknown[]) => Promise<void>)(
       (connection as TrackedConnection).inner,
       ...rest,
@@ -157,6 +172,37 @@ class TrackedDriver implements Driver {
 
   async destroy(...args: Parameters<Driver['destroy']>): Promise<void> {
     await this.#driver.destroy(...args);
+  }
+}
+
+/** The part of a client of node-postgres that is used; the native client has no `connection`. */
+export interface Client {
+  readonly connection?: {
+    on?(
+      event: 'parameterStatus',
+      listener: (message: { readonly parameterName: string; readonly parameterValue: string }) => void,
+    ): unknown;
+  };
+}
+
+/** Knows which client of a pool of node-postgres is behind each connection of kysely, which does not tell. */
+export class Clients {
+  #last: Promise<Client> | undefined;
+
+  follow(pool: { connect(...args: unknown[]): Promise<Client> }): void {
+    const { connect } = pool;
+    pool.connect = (...args) => {
+      const taken = connect.apply(pool, args);
+      this.#last = taken;
+      return taken;
+    };
+  }
+
+  /** @param acquire takes a client from the pool before it awaits anything */
+  takenBy<T>(acquire: () => T): [acquired: T, client: Promise<Client> | undefined] {
+    this.#last = undefined;
+    const acquired = acquire();
+    return [acquired, this.#last];
   }
 }
 

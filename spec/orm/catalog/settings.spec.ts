@@ -2,6 +2,7 @@ import { defineEntity, MikroORM, type Options, p, raw } from '@mikro-orm/postgre
 import { expect } from 'chai';
 import { type Cacheops, cachedAs, cacheops, getCacheops, MemoryStore } from '../../../lib/index.js';
 import { freshDatabase } from '../../support/servers.js';
+import { until } from '../../support/until.js';
 import { sourcesOf } from '../support/observe.js';
 
 const Event = defineEntity({
@@ -370,6 +371,85 @@ describe('Settings that no statement sets', () => {
     await reader.cache.idle();
     await writer.orm.em.fork().execute(`select '\\''; update event set size = 7 --'`);
     expect(await read()).to.equal(2);
+  });
+
+  describe('that PostgreSQL reports', () => {
+    const byDay = (em: Em) => em.count(Event, { day: '2024-01-02' });
+
+    it('are read again after a reload of the configuration: the first query notices it', async () => {
+      const owner = await open({}, false);
+      const { orm, cache } = await open({});
+      const other = await open({});
+      const sources = (of: typeof other, read = byDay) => sourcesOf(of.cache, () => read(of.orm.em.fork()));
+      expect(await byDay(orm.em.fork())).to.equal(0);
+      try {
+        for (const { zone, expected } of [
+          { zone: 'Asia/Tokyo', expected: 1 },
+          { zone: 'UTC', expected: 0 },
+        ]) {
+          await sources(other);
+          await owner.orm.em.execute(`alter system set timezone = '${zone}'`);
+          await owner.orm.em.execute('select pg_reload_conf()');
+          const plain = () => owner.orm.em.fork().count(Event, { day: '2024-01-02' });
+          await until(async () => (await plain()) === expected);
+          // any query of the process
+          await orm.em.fork().execute('select 1');
+          for (const _ of ['filled', 'cached']) {
+            expect(await byDay(orm.em.fork()), zone).to.equal(expected);
+            await cache.idle();
+          }
+          expect(await sources({ orm, cache }), zone).to.deep.equal(['cache']);
+          // the query that notices it is not stored
+          const size = (em: Em) => em.count(Event, { day: '2024-01-02', size: { $gt: Math.random() - 1 } });
+          expect(await sources(other, size)).to.deep.equal(['miss']);
+          expect(await byDay(other.orm.em.fork()), zone).to.equal(expected);
+        }
+      } finally {
+        await owner.orm.em.execute('alter system reset timezone');
+        await owner.orm.em.execute('select pg_reload_conf()');
+      }
+    });
+
+    it('are read again if another client of a pooler leaves them: the first query notices it', async () => {
+      const clients: any[] = [];
+      const onPoolCreated = (pool: any) => pool.on('connect', (client: any) => clients.push(client));
+      const { orm, cache } = await open({
+        driverOptions: { onPoolCreated } as never,
+        pool: { min: 0, max: 1 },
+      });
+      const read = () => byDay(orm.em.fork());
+      for (const [zone, expected] of [
+        ['UTC', 0],
+        ['Asia/Tokyo', 1],
+        ['UTC', 0],
+      ] as const) {
+        // over the same session, but not through the ORM
+        await clients[0]?.query(`set timezone = '${zone}'`);
+        await orm.em.fork().execute('select 1');
+        for (const _ of ['filled', 'cached']) {
+          expect(await read(), zone).to.equal(expected);
+          await cache.idle();
+        }
+      }
+    });
+
+    it('cost no statement if a statement of the application changes them', async () => {
+      const statements: string[] = [];
+      const { orm, cache } = await open({
+        debug: ['cacheops'] as never,
+        logger: text => statements.push(text),
+        pool: { min: 0, max: 1 },
+      });
+      await byDay(orm.em.fork());
+      await cache.idle();
+      statements.length = 0;
+      await orm.em.fork().transactional(async em => {
+        await em.execute(`set local timezone = 'Asia/Tokyo'`);
+        expect(await byDay(em)).to.equal(1);
+      });
+      expect(await sourcesOf(cache, () => byDay(orm.em.fork()))).to.deep.equal(['cache']);
+      expect(statements.filter(text => text.includes('pg_settings'))).to.deep.equal([]);
+    });
   });
 
   it('that a hook may change at each acquisition of a connection prevent caching', async () => {
