@@ -73,6 +73,16 @@ export function isPlainSelect(sql: string): boolean {
   return /^\s*select\b/i.test(sql) && !/;|\binto\b|set_config|u&"/i.test(sql);
 }
 
+/**
+ * Whether PostgreSQL finds one statement in a text, or none, in whatever way string constants are read. May be false for
+ * one statement, too.
+ */
+export function isSingleStatement(sql: string): boolean {
+  return (
+    !sql.includes(';') || (!sql.includes('\\') && tokenize(sql)?.every(({ text }) => text !== ';') === true)
+  );
+}
+
 /** `undefined` if the form is not understood. */
 function parseSingle(
   sql: string,

@@ -1,5 +1,5 @@
 import { tokenize } from '../../lib/sql/lexer/tokens.js';
-import { isPlainSelect, parseStatement } from '../../lib/sql/parse_statement.js';
+import { isPlainSelect, isSingleStatement, parseStatement } from '../../lib/sql/parse_statement.js';
 import { mayCallRoutine, Routines } from '../../lib/sql/routines.js';
 import { readSelect } from '../../lib/sql/select/select.js';
 import type { Statement } from '../../lib/sql/statement.js';
@@ -37,6 +37,7 @@ export function compare(sql: string): Comparison | undefined {
     isRead: !('reason' in select),
     problems: [
       ...problemsOfTokens(sql),
+      ...(isSingleStatement(sql) && truth.length > 1 ? ['several statements'] : []),
       ...problemsOfStatement(sql, statement, truth),
       ...(isPlainSelect(sql) ? problemsOfPlainSelect(truth) : []),
       ...('reason' in select ? [] : problemsOfSelect(select, truth)),

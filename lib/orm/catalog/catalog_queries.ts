@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   DEFINED,
   FIRST_OWN_OID,
@@ -27,12 +28,25 @@ export const EVENT_TRIGGERS =
 /** How a column `a` is stored and compared. */
 const COLUMN_AS = `concat_ws(' ', a.attname, a.atttypid, a.atttypmod, a.attcollation)`;
 
+const COLUMNS_AS = `string_agg(${COLUMN_AS}, ',' order by a.attnum) as columns from pg_attribute a
+  where a.attnum > 0 and not a.attisdropped and a.attrelid`;
+
 /** An expression in SQL: the columns of these tables by oid, as far as the tables exist. */
 export function columnsNow(tables: readonly Table[]): string {
   return inPgCatalog(`(select json_object_agg(t.oid, t.columns) from (
-    select a.attrelid as oid, string_agg(${COLUMN_AS}, ',' order by a.attnum) as columns from pg_attribute a
-    where a.attrelid = any ('{${tables.map(({ oid }) => oid)}}') and a.attnum > 0 and not a.attisdropped group by 1) as t)`);
+    select a.attrelid as oid, ${COLUMNS_AS} = any ('{${tables.map(({ oid }) => oid)}}') group by 1) as t)`);
 }
+
+const DEFINITIONS_OF_TABLE = inPgCatalog(
+  `select $1::text as oid, ${DEFINITIONS} as definitions, (select ${COLUMNS_AS} = $1) as columns`,
+);
+
+/** {@link DEFINITIONS}, and the columns of the table with this oid. The name tells versions of the question apart. */
+export const DEFINITIONS_NOW = {
+  name: `cacheops_${hash('sha256', DEFINITIONS_OF_TABLE, 'hex').slice(0, 16)}`,
+  types: 'pg_catalog.oid',
+  sql: DEFINITIONS_OF_TABLE,
+};
 
 export const SYSTEM = '(select system_identifier::text from pg_control_system())';
 

@@ -52,17 +52,20 @@ export interface Settings {
   readonly isUnderstood: boolean;
   /** when the server last read its configuration: after that, every session may have other settings */
   readonly loaded: string;
+  /** id of the session's process on the server */
+  readonly processId: number;
 }
 
 /** @param own names of custom settings: PostgreSQL does not list those that no library defines */
 export async function readSettings(ask: Ask, own: readonly string[]): Promise<Settings> {
   const [row] = await ask(question(own));
-  const { settings, users, path, temporary, loaded } = row as {
+  const { settings, users, path, temporary, loaded, process } = row as {
     settings: Record<string, string>;
     users: string[];
     path: string[];
     temporary: boolean;
     loaded: string;
+    process: number;
   };
   const isStandard = settings.standard_conforming_strings === 'on';
   const { default_transaction_isolation: isolation, ...answering } = settings;
@@ -77,6 +80,7 @@ export async function readSettings(ask: Ask, own: readonly string[]): Promise<Se
     // a temporary table hides other tables of its name
     isUnderstood: isStandard && settings.transform_null_equals === 'off' && !temporary,
     loaded,
+    processId: process,
   };
 }
 
@@ -103,7 +107,7 @@ function question(own: readonly string[]): string {
          json_build_array(current_user, session_user) as users,
          array_to_json(current_schemas(false)) as path,
          exists (select from pg_class where relnamespace = pg_my_temp_schema()) as temporary,
-         extract(epoch from pg_conf_load_time())::text as loaded`);
+         extract(epoch from pg_conf_load_time())::text as loaded, pg_backend_pid() as process`);
 }
 
 /** All names with a dot in these texts. Names that are not of a setting do no harm. */

@@ -2,17 +2,17 @@ import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Store, Writer } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
-import { columnsNow, DEFINITIONS, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
+import { columnsNow, DEFINITIONS, DEFINITIONS_NOW, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
 import { allAffected } from '../catalog/propagation.js';
 import { isRefusal } from '../catalog/rights.js';
-import type { Ask } from '../catalog/table.js';
+import type { Ask, Table } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
 import { CATALOG, definedIn } from '../protocol/virtual_tables.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
-import type { TrackedConnection } from './tracked_connection.js';
+import { IN_FAILED_TRANSACTION, type TrackedConnection } from './tracked_connection.js';
 
 export interface CommitParts {
   readonly store: Store;
@@ -191,17 +191,15 @@ export class CommitProtocol {
     const { database } = this.#parts;
     const ask = async () => {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
-      const [now] = await connection.ask(
-        `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
-      );
-      if (now!.definitions !== catalog.definitionsAs) {
+      const now = await definitionsNow(connection, written);
+      if (now.definitions !== catalog.definitionsAs) {
         const { tables } = await database.refreshed(
           work => connection.apart(work),
           connection.session.seesCommitted,
         );
         return [...tables.keys(), ...definedIn(catalog)];
       }
-      const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
+      const others = written.filter(({ oid, columnsAs }) => (now.columns?.[oid] ?? '') !== columnsAs);
       if (others.length === 0) {
         return [];
       }
@@ -287,15 +285,40 @@ function isOfRows({ table }: { readonly table: string }): boolean {
   return !table.endsWith(`/${CATALOG}`);
 }
 
-/** PostgreSQL's error code for statements in a failed transaction. */
-const FAILED = '25P02';
+interface DefinitionsNow {
+  readonly definitions: string;
+  /** by the oids of tables that exist */
+  readonly columns: Readonly<Record<string, string | null>> | null;
+}
+
+/** With more tables, one question that is planned anew is cheaper than a call of the prepared one for each. */
+const MOST_CALLS = 4;
+
+async function definitionsNow(
+  connection: TrackedConnection,
+  written: readonly Table[],
+): Promise<DefinitionsNow> {
+  const oids = written.map(({ oid }) => oid);
+  const rows =
+    oids.length > 0 && oids.length <= MOST_CALLS
+      ? await connection.askPrepared(DEFINITIONS_NOW, oids)
+      : undefined;
+  if (rows) {
+    const columns = Object.fromEntries(rows.map(row => [row.oid, row.columns]));
+    return { definitions: rows[0]!.definitions, columns };
+  }
+  const [now] = await connection.ask(
+    `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
+  );
+  return now as unknown as DefinitionsNow;
+}
 
 /** Empty if the transaction has failed: its COMMIT will be a ROLLBACK. */
 async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readonly T[]> {
   try {
     return await ask();
   } catch (error) {
-    if ((error as { code?: unknown }).code === FAILED) {
+    if ((error as { code?: unknown }).code === IN_FAILED_TRANSACTION) {
       return [];
     }
     throw error;

@@ -89,6 +89,7 @@ export class StatementInterceptor implements StatementObserver {
     try {
       const settings = await readSettings(askOver(connection), ownSettings);
       session.open(settings);
+      connection.joinIfDirect(settings.processId);
       if (!connectPrimary) {
         pool.learn(settings);
       }

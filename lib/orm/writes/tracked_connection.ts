@@ -16,6 +16,8 @@ import type { Ask } from '../catalog/table.js';
 import type { ConnectionUse } from '../context/connection_use.js';
 import { type LogStatement, plainQuery } from '../context/internal_query.js';
 import { registerSession, type Session } from '../context/session.js';
+import { type Client, type Clients, JoinedStatements, join } from './clients.js';
+import { JoiningConnection } from './joining_connection.js';
 
 /** The part of the statement interceptor that connections know. */
 export interface StatementObserver {
@@ -108,12 +110,8 @@ class TrackedDriver implements Driver {
     const connection = await acquiring;
     let tracked = this.#connections.get(connection);
     if (!tracked) {
-      tracked = new TrackedConnection(this.#driver, connection, this.#observer);
+      tracked = new TrackedConnection(this.#driver, connection, this.#observer, await client);
       this.#connections.set(connection, tracked);
-      const { session } = tracked;
-      (await client)?.connection?.on?.('parameterStatus', ({ parameterName, parameterValue }) =>
-        session.report(parameterName, parameterValue),
-      );
     }
     await this.#observer.open(tracked);
     return tracked;
@@ -121,23 +119,27 @@ class TrackedDriver implements Driver {
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
     const { inner, session } = connection as TrackedConnection;
-    await this.#driver.beginTransaction(inner, settings);
-    this.#observer.begin(session, settings.isolationLevel as IsolationLevel | undefined);
+    const { isolationLevel, accessMode } = settings;
+    if (isolationLevel || accessMode) {
+      await this.#driver.beginTransaction(inner.raw, settings);
+    } else {
+      await inner.begin();
+    }
+    this.#observer.begin(session, isolationLevel as IsolationLevel | undefined);
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    const tracked = connection as TrackedConnection;
-    await this.#observer.commit(tracked, () => this.#driver.commitTransaction(tracked.inner));
+    await (connection as TrackedConnection).commit();
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    const tracked = connection as TrackedConnection;
-    await this.#observer.rollback(tracked, () => this.#driver.rollbackTransaction(tracked.inner));
+    await (connection as TrackedConnection).rollback();
   }
 
   async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
     const { inner, session } = connection as TrackedConnection;
-    await this.#driver.savepoint!(inner, name, compileQuery);
+    await inner.sendBegin();
+    await this.#driver.savepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.savepoint(truncate(name));
   }
 
@@ -147,7 +149,8 @@ class TrackedDriver implements Driver {
     compileQuery: QueryCompiler['compileQuery'],
   ) {
     const { inner, session } = connection as TrackedConnection;
-    await this.#driver.rollbackToSavepoint!(inner, name, compileQuery);
+    await inner.sendBegin();
+    await this.#driver.rollbackToSavepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.rollbackTo(truncate(name));
   }
 
@@ -157,7 +160,8 @@ class TrackedDriver implements Driver {
     compileQuery: QueryCompiler['compileQuery'],
   ) {
     const { inner, session } = connection as TrackedConnection;
-    await this.#driver.releaseSavepoint!(inner, name, compileQuery);
+    await inner.sendBegin();
+    await this.#driver.releaseSavepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.release(truncate(name));
   }
 
@@ -165,7 +169,7 @@ class TrackedDriver implements Driver {
     this.#use.release(connection as TrackedConnection);
     this.#observer.release((connection as TrackedConnection).session);
     await (this.#driver.releaseConnection as (...args: unknown[]) => Promise<void>)(
-      (connection as TrackedConnection).inner,
+      (connection as TrackedConnection).inner.raw,
       ...rest,
     );
   }
@@ -175,57 +179,32 @@ class TrackedDriver implements Driver {
   }
 }
 
-/** The part of a client of node-postgres that is used; the native client has no `connection`. */
-export interface Client {
-  readonly connection?: {
-    on?(
-      event: 'parameterStatus',
-      listener: (message: { readonly parameterName: string; readonly parameterValue: string }) => void,
-    ): unknown;
-  };
-}
-
-/** Knows which client of a pool of node-postgres is behind each connection of kysely, which does not tell. */
-export class Clients {
-  #last: Promise<Client> | undefined;
-
-  follow(pool: { connect(...args: unknown[]): Promise<Client> }): void {
-    const { connect } = pool;
-    pool.connect = (...args) => {
-      const taken = connect.apply(pool, args);
-      this.#last = taken;
-      return taken;
-    };
-  }
-
-  /** @param acquire takes a client from the pool before it awaits anything */
-  takenBy<T>(acquire: () => T): [acquired: T, client: Promise<Client> | undefined] {
-    this.#last = undefined;
-    const acquired = acquire();
-    return [acquired, this.#last];
-  }
-}
-
 /** A connection and its session. */
 export class TrackedConnection implements DatabaseConnection {
-  readonly inner: DatabaseConnection;
+  readonly inner: JoiningConnection;
   readonly session: Session;
-  readonly #driver: Driver;
   readonly #observer: StatementObserver;
+  /** names of the statements that are prepared in this session */
+  readonly #prepared = new Set<string>();
+  #refusals = 0;
+  #client: Client | undefined;
   // optional methods exist only if the connection has them
   readonly cancelQuery: DatabaseConnection['cancelQuery'];
   readonly collectSessionInfo: DatabaseConnection['collectSessionInfo'];
   readonly killSession: DatabaseConnection['killSession'];
 
-  constructor(driver: Driver, inner: DatabaseConnection, observer: StatementObserver) {
-    this.#driver = driver;
-    this.inner = inner;
+  constructor(driver: Driver, raw: DatabaseConnection, observer: StatementObserver, client?: Client) {
+    this.inner = new JoiningConnection(driver, raw);
     this.#observer = observer;
     this.session = observer.newSession();
     registerSession(this, this.session);
-    this.cancelQuery = inner.cancelQuery?.bind(inner);
-    this.collectSessionInfo = inner.collectSessionInfo?.bind(inner);
-    this.killSession = inner.killSession?.bind(inner);
+    client?.connection?.on?.('parameterStatus', ({ parameterName, parameterValue }) =>
+      this.session.report(parameterName, parameterValue),
+    );
+    this.#client = client;
+    this.cancelQuery = raw.cancelQuery?.bind(raw);
+    this.collectSessionInfo = raw.collectSessionInfo?.bind(raw);
+    this.killSession = raw.killSession?.bind(raw);
   }
 
   executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
@@ -239,12 +218,16 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   /** Sends one of the extension's own statements, which is not followed. */
-  async ask(sql: string): Promise<Record<string, any>[]> {
-    const started = Date.now();
-    try {
-      return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
-    } finally {
-      this.#observer.log(sql, Date.now() - started);
+  ask(sql: string): Promise<Record<string, any>[]> {
+    return this.#send(sql);
+  }
+
+  /** @param processId of the session, as the server has just told */
+  joinIfDirect(processId: number): void {
+    const client = this.#client;
+    if (client?.processID === processId && !this.inner.isDirect) {
+      join(client);
+      this.inner.isDirect = true;
     }
   }
 
@@ -269,21 +252,80 @@ export class TrackedConnection implements DatabaseConnection {
     }
   }
 
+  /**
+   * Asks a question by a prepared statement, which PostgreSQL need not plan again. `undefined` if it cannot be prepared
+   * here; that does not end an open transaction.
+   *
+   * @param calls the arguments of each call, in SQL
+   */
+  async askPrepared(
+    { name, types, sql }: PreparedQuestion,
+    calls: readonly string[],
+  ): Promise<Record<string, any>[] | undefined> {
+    if (!this.inner.isDirect || this.#refusals === MOST_REFUSALS) {
+      return undefined;
+    }
+    const statements = [
+      `savepoint ${SAVEPOINT}`,
+      ...(this.#prepared.has(name) ? [] : [`prepare ${name} (${types}) as ${sql}`]),
+      ...calls.map(call => `execute ${name}(${call})`),
+      `release savepoint ${SAVEPOINT}`,
+    ];
+    const joined = new JoinedStatements();
+    try {
+      await this.#send(statements.join(';'), joined);
+    } catch (error) {
+      // unless the savepoint failed because the transaction has
+      if ((error as { code?: unknown }).code !== IN_FAILED_TRANSACTION) {
+        // DISCARD and DEALLOCATE, for example, remove prepared statements
+        this.#refusals++;
+        this.#prepared.delete(name);
+        await this.ask(`rollback to savepoint ${SAVEPOINT}`);
+        return undefined;
+      }
+      throw error;
+    }
+    this.#prepared.add(name);
+    return joined.results.slice(-1 - calls.length, -1).flatMap(({ rows }) => rows);
+  }
+
   /** Begins a transaction for one statement. */
   async begin(): Promise<void> {
-    await this.#driver.beginTransaction(this.inner, {});
+    await this.inner.begin();
     this.#observer.begin(this.session, undefined);
   }
 
   async commit(): Promise<void> {
-    await this.#observer.commit(this, () => this.#driver.commitTransaction(this.inner));
+    await this.#observer.commit(this, () => this.inner.commit());
   }
 
   async rollback(): Promise<void> {
-    await this.#observer.rollback(this, () => this.#driver.rollbackTransaction(this.inner));
+    await this.#observer.rollback(this, () => this.inner.rollback());
+  }
+
+  /** Sends a message with statements of the extension's own, which are not followed. */
+  async #send(sql: string, parameters: JoinedStatements | [] = []): Promise<Record<string, any>[]> {
+    const started = Date.now();
+    try {
+      return (await this.inner.executeQuery<any>({ ...plainQuery(sql), parameters })).rows;
+    } finally {
+      this.#observer.log(sql, Date.now() - started);
+    }
   }
 }
 
+/** A question to the catalog that depends on a few values. */
+export interface PreparedQuestion {
+  readonly name: string;
+  /** of its parameters, in SQL */
+  readonly types: string;
+  readonly sql: string;
+}
+
 const SAVEPOINT = 'cacheops_question';
+/** After that many failures, a connection prepares nothing more. */
+const MOST_REFUSALS = 3;
+/** PostgreSQL's error code for statements in a failed transaction. */
+export const IN_FAILED_TRANSACTION = '25P02';
 
 export type StatementOptions = Parameters<DatabaseConnection['executeQuery']>[1];
