@@ -11,8 +11,9 @@ Commands:
                                 'blog.*' 'News*'  entities by database schema, or by name
                                 all               everything (asks for confirmation without --yes)
   stats                       counts what is in the store
-  explain <Entity> [where]    prints the key and dependencies of a query, and whether it is cached now; runs it on the
-                              database if it is not. The condition is JSON: '{"category":7}'
+  explain <Entity> [where]    prints the key and dependencies of a query, what is checked when its result is read again,
+                              and whether it is cached now; runs it on the database if it is not. The condition is
+                              JSON: '{"category":7}'
   clean-files <directory>     deletes expired files of a fileCache
 
 Options:
@@ -20,8 +21,9 @@ Options:
       --context <name>        selects one of several configurations in that file
       --json                  prints JSON
   -y, --yes                   does not ask for confirmation
-      --op <op>               of explain: fetch (default), get or count
-      --options <json>        of explain: options of the query, such as '{"orderBy":{"id":"asc"},"limit":10}'
+      --op <op>               of explain: fetch (default), get, count, aggregate or exists
+      --options <json>        of explain: options of the query: orderBy, limit, fields, populate and others, as in
+                              '{"orderBy":{"id":"asc"},"limit":10,"populate":["author"]}'; groupBy of an aggregate
   -h, --help
   -v, --version
 

@@ -21,6 +21,24 @@ export function describeDependencies(address: EntryAddress): string[] {
   });
 }
 
+/** See `ReadEvent.checks`. */
+export function describeChecks({ tables }: EntryAddress): string[] {
+  return tables.flatMap(({ table, dependencies }) =>
+    dependencies.flatMap((dependency: Dependency & Partial<WatchedDependency>) => {
+      const { scheme, watches = [] } = dependency;
+      const joined = watches.flatMap(({ joinedRows }) => joinedRows.map(each => shortName(each.table)));
+      const compared = [
+        ...(scheme.tests ?? []).map(readableName),
+        ...[...new Set(joined)].map(name => `the row of ${name} that it refers to`),
+      ];
+      const fixed = fixedOf(dependency).join(' and ');
+      return compared.length === 0
+        ? []
+        : [`${shortName(table)}${fixed === '' ? '' : `(${fixed})`}: ${compared.join(', ')}`];
+    }),
+  );
+}
+
 /** The change that made an entry a miss, in words: `article: price 12 → 9`. */
 export function describeCause({ table, dependency: { scheme }, steps }: Moved): string {
   const name = shortName(table);
@@ -34,14 +52,18 @@ export function describeCause({ table, dependency: { scheme }, steps }: Moved): 
   return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: columns that are read changed`;
 }
 
-function conditionsOf({ scheme, values, watches }: Dependency & Partial<WatchedDependency>): string {
-  const fixed = decodeValues(values).map(
-    (value, i) => `${readableName(scheme.columns[i] ?? '')}=${valueText(value)}`,
-  );
+function fixedOf({ scheme: { columns }, values }: Dependency): string[] {
+  return columns.length === 0
+    ? []
+    : decodeValues(values).map((value, i) => `${readableName(columns[i] ?? '')}=${valueText(value)}`);
+}
+
+function conditionsOf(dependency: Dependency & Partial<WatchedDependency>): string {
+  const { watches } = dependency;
   const tests = new Set((watches ?? []).map(({ expression }) => describeExpression(expression)));
   tests.delete('');
   const tested = tests.size > 1 ? `(${[...tests].join(' or ')})` : [...tests].join('');
-  return [...(scheme.columns.length > 0 ? fixed : []), ...(tested === '' ? [] : [tested])].join(' and ');
+  return [...fixedOf(dependency), ...(tested === '' ? [] : [tested])].join(' and ');
 }
 
 function readsOf({ scheme: { columns, reads } }: Dependency): string {

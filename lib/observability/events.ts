@@ -17,6 +17,11 @@ export interface ReadEvent {
   readonly key?: string;
   /** the dependencies of the result in words: `article(category=7 and price<10; reads title)` */
   readonly dependencies?: readonly string[];
+  /**
+   * what is compared of rows that have changed meanwhile when the result is read again: `article(category=7): price, id`.
+   * Dependencies that are not listed are invalidated by the write itself.
+   */
+  readonly checks?: readonly string[];
   /** how long it took, in milliseconds */
   readonly duration: number;
 }
@@ -40,8 +45,8 @@ export interface UnstoredEvent {
   readonly op: ReadOp;
   readonly key: string;
   /**
-   * `refused`: a writer is in flight on its dependencies, or the store does not answer; otherwise why it must not be
-   * shared
+   * `refused: …`: a transaction is writing to its tables, the store is new to them, or does not answer; otherwise why it
+   * must not be shared
    */
   readonly reason: string;
 }

@@ -207,13 +207,61 @@ describe('the command mikro-orm-cacheops', function () {
         op: 'fetch',
         isCached: true,
         dependencies: ['article(category=7)'],
+        checks: [],
         timeout: 600,
         isCachedNow: true,
+        populates: [],
       });
 
       const other = await project.run('explain', 'Article', '{"category":9}');
       expect(other.stdout).to.contain('not in the cache').and.contain('article(category=9)');
     });
+
+    it('takes options of the query, and prints what is checked when its result is read again', async () => {
+      const options = { orderBy: { id: 'asc' }, limit: 10, fields: ['title'] };
+      const { stdout } = await project.run(
+        ...['explain', 'Article', '{"category":7,"title":{"$ne":"x"}}', '--options', JSON.stringify(options)],
+      );
+      expect(stdout).to.match(/^depends on +article\(category=7 and title!=x; reads .*title.*\)$/m);
+      expect(stdout).to.match(/^checks +article\(category=7\): id, title$/m);
+      expect(stdout).to.contain('Of changed rows, what is listed under checks is compared');
+    });
+
+    it('prints the reads that populate the result', async () => {
+      const options = JSON.stringify({ populate: ['article'], strategy: 'select-in' });
+      const args = ['explain', 'Translation', '{"locale":"de"}', '--options', options];
+      const { stdout } = await project.run(...args, '--json');
+      const { entity, populates } = JSON.parse(stdout);
+      expect(entity).to.equal('Translation');
+      expect(populates).to.have.length(1);
+      expect(populates[0]).to.deep.include({ entity: 'Article', op: 'fetch', isCached: true });
+      expect(populates[0].dependencies).to.deep.equal(['article(id=1)']);
+      expect((await project.run(...args)).stdout).to.contain(
+        'and populates with\nfetch of Article is cached',
+      );
+    });
+
+    for (const [op, options, dependency] of [
+      ['get', {}, 'article(category=7)'],
+      ['exists', {}, 'article(category=7)'],
+      ['aggregate', { groupBy: 'title' }, 'article(category=7; reads title)'],
+    ] as const) {
+      it(`explains the op ${op}`, async () => {
+        const { stdout } = await project.run(
+          ...[
+            'explain',
+            'Article',
+            '{"category":7}',
+            '--op',
+            op,
+            '--options',
+            JSON.stringify(options),
+            '--json',
+          ],
+        );
+        expect(JSON.parse(stdout)).to.deep.include({ entity: 'Article', op, dependencies: [dependency] });
+      });
+    }
 
     it('prints why a query is not cached', async () => {
       const count = await project.run('explain', 'Article', '--op', 'count', '--json');
@@ -254,6 +302,7 @@ describe('the command mikro-orm-cacheops', function () {
       [['Artikle'], "Did you mean 'Article'?"],
       [['Article', '{category:7}'], 'is not JSON'],
       [['Article', '--op', 'fly'], 'give one of'],
+      [['Article', '--op', 'aggregate'], 'groupBy'],
     ] as const) {
       it(`reports what is wrong with ${JSON.stringify(args)}`, async () => {
         const { code, stderr } = await project.run('explain', ...args);

@@ -6,6 +6,7 @@ import type { CacheopsEventMap, FillEvent, InvalidationEvent, ReadEvent } from '
 import { cachedAs, MemoryStore } from '../../lib/index.js';
 import { invalidateView } from '../../lib/integrations/http/index.js';
 import { fragments } from '../../lib/integrations/templates/index.js';
+import type { Lease } from '../../lib/store/store.js';
 import { startBlog } from '../orm/support/blog.js';
 import { join, type Started } from '../orm/support/start.js';
 
@@ -201,9 +202,9 @@ describe('events', () => {
     expect([count, ops.get.unstored, ops.function.unstored]).to.deep.equal([2, 1, 1]);
   });
 
-  it('report results that were refused because a writer is in flight', async () => {
+  it('report results that were refused because a writer is in flight, and name its transaction', async () => {
     await blog.store.mark(
-      { id: 'w', xid: undefined },
+      { id: 'w', xid: '987654' },
       [...new Set([...(await tablesOf(() => fork().find(Tag, {})))])].map(table => ({
         table,
         touched: () => undefined,
@@ -211,9 +212,34 @@ describe('events', () => {
     );
     const refused = await heard('unstored', () => fork().find(Tag, {}));
     expect(refused).to.have.length(1);
-    expect(refused[0]).to.include({ entity: 'Tag', op: 'fetch', reason: 'refused' });
+    expect(refused[0]).to.include({
+      entity: 'Tag',
+      op: 'fetch',
+      reason: 'refused: transaction 987654 is writing to tag',
+    });
     expect(blog.cache.stats()).to.include({ refused: 1, unstored: 0 });
   });
+
+  const refusals: Readonly<Record<string, () => Promise<Lease>>> = {
+    'a statement is writing to tag and author': async () => ({
+      granted: false,
+      writers: [{ id: 'w', xid: 'lock 7', age: 0, tables: ['blog/public.tag', 'blog/public.author'] }],
+      quarantines: [],
+    }),
+    'the store was new to auth.tag while transactions were open that have not ended yet': async () => ({
+      granted: false,
+      writers: [],
+      quarantines: [{ table: 'elsewhere/auth.tag', nonce: 'nonce' }],
+    }),
+    'the store is not available': () => Promise.reject(new Error('down')),
+  };
+  for (const [reason, lease] of Object.entries(refusals)) {
+    it(`report why a lease was refused: ${reason}`, async () => {
+      blog.store.lease = lease;
+      const unstored = await heard('unstored', () => fork().find(Tag, {}));
+      expect(unstored.map(event => event.reason)).to.deep.equal([`refused: ${reason}`]);
+    });
+  }
 
   async function tablesOf(read: () => Promise<unknown>): Promise<string[]> {
     const tables: string[] = [];

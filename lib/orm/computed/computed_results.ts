@@ -29,7 +29,6 @@ import { contextText } from '../planning/added_filters.js';
 import { modelDigest } from '../planning/model_digest.js';
 import type { Sample, Samples } from '../planning/samples.js';
 import { FillLocks } from '../protocol/fill_lock.js';
-import { REFUSED } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
@@ -379,7 +378,7 @@ export class ComputedResults {
       computation.obstacle ??
       (environmentState === this.#parts.environment.current ? undefined : NON_DEFAULT_SETTINGS) ??
       session?.whyNotCached(readCommitted) ??
-      (seal === undefined ? REFUSED : whyNotStored(sealed, payload, reason));
+      (seal === undefined ? target.refusal! : whyNotStored(sealed, payload, reason));
     if (obstacle !== undefined) {
       note?.(obstacle);
       this.#filler.reportNotStored(target, obstacle);

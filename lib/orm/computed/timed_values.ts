@@ -6,7 +6,7 @@ import { serializerKey } from '../../config/serializer.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import type { EntryAddress, Seal, Store } from '../../store/store.js';
 import { currentScope, type Ingredient, type Note, noting } from '../context/scope.js';
-import { type LeaseParts, REFUSED } from '../protocol/lease.js';
+import type { LeaseParts } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS } from '../protocol/virtual_tables.js';
 import { Filler, type Target } from '../reads/fill.js';
@@ -176,7 +176,7 @@ export class StoreCache implements TimedCache {
         const target = this.#targetOf(key, address, timeout);
         const seal = await this.#filler.lease(target, false, undefined);
         const encoded = this.#encode(await compute());
-        note?.(seal === undefined ? REFUSED : this.#ingredient(address, seal, timeout, variant));
+        note?.(seal === undefined ? target.refusal! : this.#ingredient(address, seal, timeout, variant));
         if (seal !== undefined) {
           await this.#filler.store(target, seal, encoded);
         }

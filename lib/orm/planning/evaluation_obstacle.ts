@@ -1,5 +1,5 @@
 import { isUnstable, OPERATORS, OPERATORS_OF_KEYWORDS } from '../../sql/keywords.js';
-import { CLOCK } from '../../sql/select/evaluation.js';
+import { CLOCK, callOf } from '../../sql/select/evaluation.js';
 import type { ColumnName, Select } from '../../sql/select/select_result.js';
 import type { Catalog } from '../catalog/table.js';
 import type { TableReference } from './table_reference.js';
@@ -39,7 +39,7 @@ export function evaluationObstacle(
   }
   for (const name of [...evaluation.calls, ...evaluation.keywords]) {
     if (functions.has(name)) {
-      return `a call of ${name}(), which is defined in this database`;
+      return `${callOf(name)}, which is defined in this database`;
     }
   }
   for (const symbol of evaluation.operators) {

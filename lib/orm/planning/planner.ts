@@ -145,7 +145,7 @@ export class Planner {
       return { cacheable: false, reason: declared.reason };
     }
     if (read.meta.virtual && !declared) {
-      return { cacheable: false, reason: 'a virtual entity' };
+      return { cacheable: false, reason: `a virtual entity${NAME_TABLES}` };
     }
     const call: Call = { ...read, declared };
     const isBuilt = call.kind === 'rows' || call.kind === 'row';
@@ -287,7 +287,11 @@ export class Planner {
         : analysis.unanalysable
           ? volatilityObstacle(statements, this.#catalog)
           : undefined;
-    return obstacle === undefined ? (analysis as SelectAnalysis) : { cacheable: false, reason: obstacle };
+    if (obstacle === undefined) {
+      return analysis as SelectAnalysis;
+    }
+    const helps = !hasDeclaredTables && !('reason' in this.#read(statements, true));
+    return { cacheable: false, reason: helps ? `${obstacle}${NAME_TABLES}` : obstacle };
   }
 
   #address(call: Call, identity: string, analysis: SelectAnalysis): Pick<Planned, 'address' | 'bounds'> {
@@ -348,6 +352,8 @@ function prefixQuery(
     database: catalog.database.slice(0, catalog.database.lastIndexOf('@')),
   };
 }
+
+const NAME_TABLES = ': name the tables behind it in the option tables';
 
 const NO_KEY: NotCacheable = { cacheable: false, reason: 'options that have no key' };
 

@@ -1,4 +1,4 @@
-import { CLOCK } from '../../sql/select/evaluation.js';
+import { CLOCK, callOf } from '../../sql/select/evaluation.js';
 import { readSelect } from '../../sql/select/select.js';
 import type { Select, SelectTable, Unanalysable } from '../../sql/select/select_result.js';
 import type { Catalog, Table } from '../catalog/table.js';
@@ -59,7 +59,7 @@ export function analyseSelects(
     }
     const volatile = [...select.evaluation.calls].find(name => catalog.defined.volatile.has(name));
     if (volatile !== undefined) {
-      return { reason: `a call of ${volatile}()` };
+      return { reason: callOf(volatile) };
     }
     const obstacle = evaluationObstacle(select, references.slice(before), catalog);
     if (obstacle !== undefined) {

@@ -2,7 +2,7 @@ import { mayReadClock } from '../../sql/clock.js';
 import { namesInText } from '../../sql/identifiers.js';
 import { isUnstable, NOT_DETERMINED } from '../../sql/keywords.js';
 import { UNNAMED } from '../../sql/routines.js';
-import { CLOCK } from '../../sql/select/evaluation.js';
+import { CLOCK, callOf } from '../../sql/select/evaluation.js';
 import type { Catalog } from '../catalog/table.js';
 
 /**
@@ -47,7 +47,7 @@ function unstableIn(text: string, volatile: ReadonlySet<string>): string | undef
       return name;
     }
     if ((parenthesis !== undefined || qualified !== undefined) && (isUnstable(name) || volatile.has(name))) {
-      return `a call of ${name}()`;
+      return callOf(name);
     }
   }
   return undefined;

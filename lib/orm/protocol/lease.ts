@@ -1,3 +1,5 @@
+import { list } from '../../config/check.js';
+import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import { joinTables, splitSeal } from '../../store/seals.js';
@@ -7,11 +9,18 @@ import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { isRefusal } from '../catalog/rights.js';
 import type { Ask, Catalog } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
-import { catalogOf } from './virtual_tables.js';
+import { CATALOG, catalogOf } from './virtual_tables.js';
 import type { WriterFates } from './writer_fate.js';
 
-/** The reason in events when there is no lease. */
-export const REFUSED = 'refused';
+/** The entry that a lease is for. */
+export interface Leased {
+  readonly address: EntryAddress;
+  /** seconds */
+  readonly timeout: number;
+  readonly counts: ReadCounts;
+  /** why its lease was refused, in words for events */
+  refusal?: string;
+}
 
 export interface LeaseParts {
   readonly store: Store;
@@ -24,20 +33,18 @@ export interface LeaseParts {
 /**
  * Takes a lease for a result that is computed from now on. Never rejects.
  *
- * @param timeout seconds
  * @param catalog the catalog that the query was planned by, if it was planned
  * @param early the answer of {@link askLease}, if it was asked already
  * @returns the seal to store the result under; `undefined` if it must not be stored
  */
 export async function takeLease(
   { store, database, writerFates, events, background }: LeaseParts,
-  address: EntryAddress,
-  timeout: number,
+  target: Leased,
   inTransaction: boolean,
-  counts: ReadCounts,
   catalog?: Catalog,
   early?: Promise<Lease>,
 ): Promise<Seal | undefined> {
+  const { address, timeout } = target;
   const asked = catalog ? withCatalog(address, catalog.database) : address;
   try {
     let lease = await (early ?? store.lease(asked, timeout));
@@ -48,12 +55,10 @@ export async function takeLease(
       lease = await store.lease(asked, timeout);
     }
     const seal = lease.granted && catalog ? database.confirm(catalog, lease.seal) : sealOf(lease);
-    counts.refused += Number(seal === undefined);
-    return seal;
+    return seal ?? refuse(target, lease);
   } catch (error) {
     events.reportError('lease', error);
-    counts.refused++;
-    return undefined;
+    return refuse(target);
   }
 }
 
@@ -78,44 +83,65 @@ export function askLease(
  */
 export async function takeLeases(
   parts: LeaseParts,
-  addresses: readonly EntryAddress[],
-  timeout: number,
+  targets: readonly Leased[],
   inTransaction: boolean,
-  counts: ReadCounts,
   catalog: Catalog,
   early?: Promise<Lease>,
 ): Promise<(Seal | undefined)[]> {
   const { database, writerFates, events, background } = parts;
-  if (addresses.length === 1) {
-    return [await takeLease(parts, addresses[0]!, timeout, inTransaction, counts, catalog, early)];
+  const [{ timeout }] = targets as readonly [Leased];
+  if (targets.length === 1) {
+    return [await takeLease(parts, targets[0]!, inTransaction, catalog, early)];
   }
+  const addresses = targets.map(({ address }) => address);
   const confirmed = (lease: Lease) => (lease.granted ? database.confirm(catalog, lease.seal) : undefined);
   try {
     const lease = await (early ?? askLease(parts, addresses, timeout, catalog));
     const seal = confirmed(lease);
-    let seals: (Seal | undefined)[];
     if (seal !== undefined) {
       const tables = joinTables(addresses.map(address => address.tables));
       const sealFor = splitSeal({ tables, seal });
-      seals = addresses.map(address => sealFor(address.tables));
-    } else if (lease.granted) {
-      seals = addresses.map(() => undefined);
-    } else {
-      if (inTransaction) {
-        background(writerFates.resolve(lease), 'a connection');
-      } else {
-        await writerFates.resolve(lease);
-      }
-      const each = addresses.map(address => askLease(parts, [address], timeout, catalog));
-      seals = (await Promise.all(each)).map(confirmed);
+      return addresses.map(address => sealFor(address.tables));
     }
-    counts.refused += seals.filter(seal => seal === undefined).length;
-    return seals;
+    if (lease.granted) {
+      return targets.map(target => refuse(target, lease));
+    }
+    if (inTransaction) {
+      background(writerFates.resolve(lease), 'a connection');
+    } else {
+      await writerFates.resolve(lease);
+    }
+    const each = await Promise.all(addresses.map(address => askLease(parts, [address], timeout, catalog)));
+    return each.map((lease, i) => confirmed(lease) ?? refuse(targets[i]!, lease));
   } catch (error) {
     events.reportError('lease', error);
-    counts.refused += addresses.length;
-    return addresses.map(() => undefined);
+    return targets.map(target => refuse(target));
   }
+}
+
+/** @param lease `undefined`: there was no answer */
+function refuse(target: Leased, lease?: Lease): undefined {
+  target.counts.refused++;
+  target.refusal = `refused: ${describeRefusal(lease)}`;
+}
+
+function describeRefusal(lease: Lease | undefined): string {
+  if (lease?.granted) {
+    return 'the definitions of the database have changed';
+  }
+  const [writer] = lease?.writers ?? [];
+  if (writer) {
+    const who = /^\d+$/.test(writer.xid ?? '') ? `transaction ${writer.xid}` : 'a statement';
+    return `${who} is writing to ${list(writer.tables.map(nameOf))}`;
+  }
+  const tables = lease?.quarantines.map(({ table }) => nameOf(table)) ?? [];
+  return tables.length > 0
+    ? `the store was new to ${list(tables)} while transactions were open that have not ended yet`
+    : 'the store is not available';
+}
+
+function nameOf(table: string): string {
+  return table.endsWith(CATALOG) ? 'the definitions of the database' : shortName(table).replace('#', '');
 }
 
 /** Takes a lease on the definitions of a database, before they are read. Never rejects. */

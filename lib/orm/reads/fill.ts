@@ -1,19 +1,15 @@
 import { describeDependencies } from '../../observability/describe.js';
-import type { ReadCounts, ReadOp } from '../../observability/stats.js';
+import type { ReadOp } from '../../observability/stats.js';
 import type { EntryAddress, Lease, Seal } from '../../store/store.js';
 import type { Catalog } from '../catalog/table.js';
-import { askLease, type LeaseParts, REFUSED, takeLease, takeLeases } from '../protocol/lease.js';
+import { askLease, type Leased, type LeaseParts, takeLease, takeLeases } from '../protocol/lease.js';
 import type { DeferredFills } from './deferred_fills.js';
 import type { Unstorable } from './result_codec.js';
 
 /** The entry that a read fills, and the name of the read in events. */
-export interface Target {
+export interface Target extends Leased {
   readonly entity: string;
   readonly op: ReadOp;
-  readonly counts: ReadCounts;
-  readonly address: EntryAddress;
-  /** seconds */
-  readonly timeout: number;
 }
 
 /**
@@ -38,12 +34,12 @@ export class Filler {
    * @returns `undefined` if the result must not be stored
    */
   lease(
-    { address, timeout, counts }: Target,
+    target: Target,
     inTransaction: boolean,
     catalog: Catalog | undefined,
     early?: Promise<Lease>,
   ): Promise<Seal | undefined> {
-    return takeLease(this.#parts, address, timeout, inTransaction, counts, catalog, early);
+    return takeLease(this.#parts, target, inTransaction, catalog, early);
   }
 
   /** Asks for the lease of a read that may be a miss. */
@@ -58,9 +54,7 @@ export class Filler {
     catalog: Catalog,
     early?: Promise<Lease>,
   ): Promise<(Seal | undefined)[]> {
-    const { timeout, counts } = targets[0]!;
-    const addresses = targets.map(({ address }) => address);
-    return takeLeases(this.#parts, addresses, timeout, inTransaction, counts, catalog, early);
+    return takeLeases(this.#parts, targets, inTransaction, catalog, early);
   }
 
   /**
@@ -77,7 +71,7 @@ export class Filler {
     if (seal !== undefined && encoded instanceof Uint8Array) {
       return this.#fill(target, seal, encoded);
     }
-    this.reportNotStored(target, seal === undefined ? REFUSED : (encoded as Unstorable).reason);
+    this.reportNotStored(target, seal === undefined ? target.refusal! : (encoded as Unstorable).reason);
     return undefined;
   }
 
@@ -90,8 +84,8 @@ export class Filler {
   }
 
   /** A refused lease is not counted here, because `refused` counts it. */
-  reportNotStored({ entity, op, counts, address: { key } }: Target, reason: string): void {
-    if (reason !== REFUSED) {
+  reportNotStored({ entity, op, counts, refusal, address: { key } }: Target, reason: string): void {
+    if (reason !== refusal) {
       counts.unstored++;
     }
     this.#parts.events.announce('unstored', () => ({ entity, op, key, reason }));

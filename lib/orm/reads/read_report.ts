@@ -1,4 +1,4 @@
-import { describeDependencies } from '../../observability/describe.js';
+import { describeChecks, describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadOp } from '../../observability/stats.js';
 import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
@@ -51,6 +51,7 @@ export function reportRead(
     ...(address && {
       key: address.key,
       dependencies: op === 'value' ? [] : describeDependencies(address),
+      checks: describeChecks(address),
     }),
     duration: performance.now() - started,
   }));

@@ -16,6 +16,11 @@ import type { ColumnName, Evaluation } from './select_result.js';
 /** The reason for a value that PostgreSQL does, or may, read from the clock. */
 export const CLOCK = 'a value that is read by the clock';
 
+/** The reason that names a function. */
+export function callOf(name: string): string {
+  return `a call of ${name}()`;
+}
+
 export function evaluationOf(sql: string, tokens: readonly Token[]): Evaluation {
   const calls = new Set<string>();
   const keywords = new Set<string>();

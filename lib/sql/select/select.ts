@@ -15,7 +15,7 @@ import { type Token, tokenize } from '../lexer/tokens.js';
 import type { TableName } from '../statement.js';
 import { startsQuery } from '../statements/query.js';
 import { type Clause, ColumnReferences, qualified } from './column_references.js';
-import { CLOCK, evaluationOf } from './evaluation.js';
+import { CLOCK, callOf, evaluationOf } from './evaluation.js';
 import { endOfParentheses, unwrapPage } from './page.js';
 import type { ColumnName, Join, OrderColumn, Select, SelectTable, Unanalysable } from './select_result.js';
 
@@ -144,7 +144,7 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
   for (const name of evaluation.calls) {
     if (!PURE.has(name)) {
       if (!declared || isUnstable(name)) {
-        return { reason: `a call of ${name}()` };
+        return { reason: callOf(name) };
       }
       opaque = true;
     }

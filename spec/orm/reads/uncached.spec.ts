@@ -112,8 +112,14 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
     em => em.transactional(tx => tx.find(Article, {}, { lockMode: LockMode.PESSIMISTIC_READ })),
   ],
   'a refresh': ['a refresh', em => em.find(Article, {}, { refresh: true })],
-  'a view': ['article_view, which is not a table', em => em.find(ArticleView, {})],
-  'a number in a view': ['article_view, which is not a table', em => em.count(ArticleView, {})],
+  'a view': [
+    'article_view, which is not a table: name the tables behind it in the option tables',
+    em => em.find(ArticleView, {}),
+  ],
+  'a number in a view': [
+    'article_view, which is not a table: name the tables behind it in the option tables',
+    em => em.count(ArticleView, {}),
+  ],
   'a table with a partition on another server': [
     'reading, which has rules, or partitions in other databases',
     em => em.find(Reading, { region: 1 }),
@@ -130,7 +136,10 @@ const UNCACHED: Record<string, [reason: string, read: Read]> = {
     `draft_view, ${UNLOGGED}`,
     em => em.find(DraftView, {}),
   ],
-  'a virtual entity': ['a virtual entity', em => em.find(Virtual, {})],
+  'a virtual entity': [
+    'a virtual entity: name the tables behind it in the option tables',
+    em => em.find(Virtual, {}),
+  ],
   'a random formula': ['a call of random()', em => em.find(Random, {})],
   'a formula of the clock': ['current_date, which is not the same at every time', em => em.find(Aged, {})],
   'a formula with a word for a time': ['a value that is read by the clock', em => em.find(Past, { id: 1 })],
