@@ -62,7 +62,7 @@ export function requireProfile(
   if (profile === undefined) {
     throw new CacheopsError(
       `${entity} has no profile, so that it cannot be cached. Decorate it with @Cached({ ops: [] }), or ` +
-        `add profiles: { ${entity}: {} } to the options: then it is cached when a call asks for it.`,
+        `add profiles: { ${entity}: { ops: [] } } to the options: then it is cached when a call asks for it.`,
     );
   }
 }

@@ -19,7 +19,7 @@ export interface Profile {
    * The operations that are cached without call options. `'all'` is every one, `[]` none: then only queries with call
    * options are cached.
    *
-   * Default: `'all'` for {@link Cached}, `[]` in `profiles`.
+   * Default: those of `defaults`, or else `'all'`
    */
   ops?: 'all' | Op | readonly Op[];
   /** How long a result may be used, in seconds; a whole number, at least 1. There is no default: give it here or in `defaults`. */
@@ -116,7 +116,7 @@ export interface CacheopsOptions {
    */
   prefix?: string | ((query: PrefixQuery) => string);
 
-  /** Default values of the fields of profiles. They do not cache entities without a profile. */
+  /** Default values of the fields of profiles. They are no profile: an entity without one is not cached. */
   defaults?: Profile;
 
   /**
@@ -145,8 +145,8 @@ export interface CacheopsOptions {
    * profiles: {
    *   User: { ops: 'get', timeout: 900 },
    *   'auth.*': { ops: ['get', 'fetch'] },
-   *   'News*': {},   // only when a call asks for it
-   *   Secret: null,  // never
+   *   'News*': { ops: [] },  // only when a call asks for it
+   *   Secret: null,          // never
    * }
    * ```
    */

@@ -22,7 +22,6 @@ const FIELDS = Object.keys({
 } satisfies Record<keyof Profile, true>);
 
 export const ALL_OPS: ReadonlySet<Op> = new Set(OPS);
-export const NO_OPS: ReadonlySet<Op> = new Set();
 
 /**
  * @param where the name of the profile in messages

@@ -2,7 +2,7 @@ import { CacheopsError } from './error.js';
 import { nearest } from './nearest.js';
 import type { Op, TableSources } from './options.js';
 import { type EntityNames, type ProfileKey, qualifiedNames } from './pattern.js';
-import { ALL_OPS, NO_OPS, type ParsedProfile } from './profile.js';
+import { ALL_OPS, type ParsedProfile } from './profile.js';
 import type { ProfileRule, ResolvedOptions } from './validate.js';
 
 /** An entity as far as the configuration needs it. */
@@ -46,7 +46,7 @@ export function resolveProfile(
     return pattern as null | undefined;
   }
   const layers = [exact, declared, pattern, options.defaults].filter(layer => !!layer);
-  const ops = firstGiven(layers, 'ops') ?? (declared ? ALL_OPS : NO_OPS);
+  const ops = firstGiven(layers, 'ops') ?? ALL_OPS;
   const timeout = firstGiven(layers, 'timeout');
   if (timeout === undefined) {
     throw new CacheopsError(

@@ -162,7 +162,7 @@ describe('requireProfile', () => {
     expect(() => requireProfile('User', undefined)).to.throw(
       CacheopsError,
       'User has no profile, so that it cannot be cached. Decorate it with @Cached({ ops: [] }), or add ' +
-        'profiles: { User: {} } to the options: then it is cached when a call asks for it.',
+        'profiles: { User: { ops: [] } } to the options: then it is cached when a call asks for it.',
     );
     expect(() => requireProfile('User', null)).to.throw(
       CacheopsError,

@@ -40,18 +40,10 @@ describe('resolveProfile', () => {
   describe('ops', () => {
     const defaults = { timeout: 60 };
 
-    it('a profile in the configuration without ops is for manual caching only', () => {
-      expect(resolve(entity('User'), { defaults, profiles: { User: {} } })).to.deep.equal({
-        ops: [],
-        timeout: 60,
-      });
-      expect(resolve(entity('User'), { defaults, profiles: { 'U*': {} } })).to.deep.equal({
-        ops: [],
-        timeout: 60,
-      });
-    });
-
-    it('a decorator without ops means all', () => {
+    it('a profile without ops means all, whether it is in the configuration or a decorator', () => {
+      const all = { ops: ALL, timeout: 60 };
+      expect(resolve(entity('User'), { defaults, profiles: { User: {} } })).to.deep.equal(all);
+      expect(resolve(entity('User'), { defaults, profiles: { 'U*': {} } })).to.deep.equal(all);
       expect(resolve(entity('User', {}), { defaults })).to.deep.equal({ ops: ALL, timeout: 60 });
       expect(resolve(entity('User', { timeout: 5 }), { profiles: { User: {} } })).to.deep.equal({
         ops: ALL,
@@ -86,7 +78,7 @@ describe('resolveProfile', () => {
           const profiles = { ...(pattern && { 'Us*': pattern }), ...(exact && { User: exact }) };
           const options = { profiles, defaults: { timeout: 99, ...strip(defaults) } };
           const layers = [exact, decorator, pattern, defaults];
-          const ops = layers.find(layer => layer?.ops !== undefined)?.ops ?? (decorator ? ALL : []);
+          const ops = layers.find(layer => layer?.ops !== undefined)?.ops ?? ALL;
           const timeout = layers.find(layer => layer?.timeout !== undefined)?.timeout ?? 99;
           const expected = exact || decorator || pattern ? { ops: [ops].flat(), timeout } : undefined;
           expect(resolve(entity('User', decorator), options)).to.deep.equal(expected);
@@ -120,8 +112,8 @@ describe('resolveProfile', () => {
     });
 
     it('takes nothing from a less specific pattern', () => {
-      const profiles = { '*': { ops: 'all', timeout: 1 }, 'User*': { timeout: 2 } } as const;
-      expect(resolve(entity('User'), { profiles })).to.deep.equal({ ops: [], timeout: 2 });
+      const profiles = { '*': { ops: 'get', timeout: 1 }, 'User*': { timeout: 2 } } as const;
+      expect(resolve(entity('User'), { profiles })).to.deep.equal({ ops: ALL, timeout: 2 });
     });
 
     it('takes the longer of two exact keys', () => {

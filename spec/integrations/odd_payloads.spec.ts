@@ -73,7 +73,7 @@ describe('damaged payloads', () => {
 
   before(async () => {
     store = new ForgingStore();
-    started = await startBlog({ cacheops: { store, profiles: { Article: {} } } });
+    started = await startBlog({ cacheops: { store, profiles: { Article: { ops: [] } } } });
     const { orm } = started;
     const view = cachedViewAs(Article, { orm, fields: ['x-own'] })(async (_request, response) => {
       response.setHeader('x-own', 'yes');

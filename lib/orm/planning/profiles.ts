@@ -80,7 +80,7 @@ export class Profiles {
     }
     if (!hasProfiles && (this.#options.defaults.ops || this.#options.defaults.timeout)) {
       warnings.push(
-        "defaults complete profiles, and no entity has one: nothing is cached. To cache every entity: profiles: { '*': { ops: 'all' } }.",
+        "defaults complete profiles, and no entity has one: nothing is cached. To cache every entity: profiles: { '*': {} }.",
       );
     }
     return warnings;
