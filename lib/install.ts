@@ -214,7 +214,10 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
       }
     },
   });
-  closeWith(driver, lifetime, () => database.disconnected());
+  closeWith(driver, lifetime, () => {
+    database.disconnected();
+    pool.disconnected();
+  });
   const handle = new Cacheops({ events, invalidation, timed, idle, close: () => lifetime.close() });
   config.registerExtension(EXTENSION, () => handle);
   const functions: FunctionParts = {

@@ -49,7 +49,9 @@ export class Environment {
       this.#changes = changes;
       this.#zone = zone;
       this.#current =
-        settings?.isUnderstood && this.#parsers !== undefined ? this.#describe(settings) : undefined;
+        settings?.isUnderstood && this.#parsers !== undefined && !this.#pool.isMixed
+          ? this.#describe(settings)
+          : undefined;
     }
     return this.#current;
   }
@@ -69,7 +71,7 @@ export class Environment {
       catalog = await database.refreshed(connect);
       this.#nextTry = performance.now() + RETRY_MS;
     }
-    if (!settings?.isUnderstood || !isOf(catalog, settings)) {
+    if (!settings?.isUnderstood || this.#pool.isMixed || !isOf(catalog, settings)) {
       return NON_DEFAULT_SETTINGS;
     }
     if (this.#catalog !== catalog) {

@@ -7,6 +7,7 @@ import type { Settings } from '../catalog/settings.js';
 export class PoolSettings {
   #current: Settings | undefined;
   #changes = 0;
+  readonly #deviating = new Set<object>();
   readonly #onChange: () => void;
 
   /** @param onChange called when the settings that the catalog was read with may have changed */
@@ -29,6 +30,28 @@ export class PoolSettings {
     this.#current = undefined;
     this.#changes++;
     this.#onChange();
+  }
+
+  /** Whether a query may be sent over a session with other settings than a new one has: then no result is that of all sessions. */
+  get isMixed(): boolean {
+    return this.#deviating.size > 0;
+  }
+
+  /** Called when a session is given back to the pool, or closed: then it does not deviate. */
+  noteSession(session: object, deviates: boolean): void {
+    const before = this.isMixed;
+    if (deviates) {
+      this.#deviating.add(session);
+    } else {
+      this.#deviating.delete(session);
+    }
+    this.#changes += Number(this.isMixed !== before);
+  }
+
+  /** All sessions are closed. */
+  disconnected(): void {
+    this.#deviating.clear();
+    this.#changes++;
   }
 
   /** Called with the settings of a new session. */

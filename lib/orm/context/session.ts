@@ -152,6 +152,12 @@ export class Session {
     this.settingsUnknown = isChanged(this.#changes) && isIn;
   }
 
+  /** Whether statements have changed settings for longer than a transaction, and a query may have another result for it. */
+  get deviates(): boolean {
+    const { role, searchPath, syntax, answers } = this.#changes;
+    return this.#changes !== this.#always && (role || searchPath || syntax || answers);
+  }
+
   /** Whether it may answer a query differently than other sessions of the pool. */
   get hasNonDefaultSettings(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;

@@ -1,5 +1,6 @@
 /** The part of a client of node-postgres that is used; the native client has neither `connection` nor `processID`. */
 export interface Client {
+  once(event: 'end', listener: () => void): unknown;
   readonly connection?: {
     on?(
       event: 'parameterStatus',

@@ -100,9 +100,17 @@ export class StatementInterceptor implements StatementObserver {
 
   release(session: Session): void {
     const { pool, connectPrimary } = this.#parts;
-    if (!connectPrimary && session.settings && !session.isAsRead && session.isUnchanged) {
+    if (connectPrimary) {
+      return;
+    }
+    pool.noteSession(session, session.deviates);
+    if (session.settings && !session.isAsRead && session.isUnchanged) {
       pool.forget();
     }
+  }
+
+  close(session: Session): void {
+    this.#parts.pool.noteSession(session, false);
   }
 
   begin(session: Session, isolation: IsolationLevel | undefined): void {

@@ -27,6 +27,8 @@ export interface StatementObserver {
   open(connection: TrackedConnection): Promise<void>;
   /** called before a connection is given back */
   release(session: Session): void;
+  /** called when a connection has ended, as far as the driver tells */
+  close(session: Session): void;
   execute(
     connection: TrackedConnection,
     query: CompiledQuery,
@@ -198,6 +200,7 @@ export class TrackedConnection implements DatabaseConnection {
     this.#observer = observer;
     this.session = observer.newSession();
     registerSession(this, this.session);
+    client?.once('end', () => observer.close(this.session));
     client?.connection?.on?.('parameterStatus', ({ parameterName, parameterValue }) =>
       this.session.report(parameterName, parameterValue),
     );
