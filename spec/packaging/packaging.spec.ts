@@ -10,6 +10,26 @@ const PINNED = { '@mikro-orm/core': '7.2.1', '@mikro-orm/postgresql': '7.2.1' };
 const OLDEST = { '@mikro-orm/core': '7.2.0', '@mikro-orm/postgresql': '7.2.0' };
 const NEWEST = { '@mikro-orm/core': '7.2.5', '@mikro-orm/postgresql': '7.2.5' };
 
+/** How each runner is started, on the file `reads.test.js`. */
+const RUNNERS: Readonly<Record<string, (project: Project) => readonly string[]>> = {
+  Vitest(project) {
+    project.link('vitest', 'vite');
+    project.write(
+      'vitest.config.js',
+      "export default { test: { globals: true, include: ['reads.test.js'] } };",
+    );
+    return [join('node_modules', 'vitest', 'vitest.mjs'), 'run'];
+  },
+  Mocha(project) {
+    project.link('mocha');
+    return [join('node_modules', 'mocha', 'bin', 'mocha.js'), '--timeout', '60000', 'reads.test.js'];
+  },
+  Jest(project) {
+    project.write('jest.config.js', "export default { transform: {}, testMatch: ['**/reads.test.js'] };");
+    return ['--experimental-vm-modules', join('node_modules', 'jest', 'bin', 'jest.js')];
+  },
+};
+
 describe('the packed tarball', function () {
   this.timeout(300_000);
   let projects: Projects;
@@ -90,6 +110,15 @@ describe('the packed tarball', function () {
     expect(await hits(pinned, 'vite/main.js', await redisUrl())).to.equal('1 hit\n');
   });
 
+  for (const [runner, commandOf] of Object.entries(RUNNERS)) {
+    it(`has a testing helper that works in ${runner}`, async () => {
+      const project =
+        runner === 'Jest' ? await projects.install('npm', { ...PINNED, jest: '^30.0.0' }) : pinned;
+      project.write('reads.test.js', READS);
+      await project.node(commandOf(project), { DATABASE_URL: await freshDatabase('packaging') });
+    });
+  }
+
   it('caches functions of modules that Vitest evaluates again', async () => {
     pinned.link('vitest', 'vite');
     pinned.write('counter.js', COUNTER);
@@ -101,6 +130,48 @@ describe('the packed tarball', function () {
     });
   });
 });
+
+/** The same test for every runner: they share the names `describe`, `it` and `beforeEach`. */
+const READS = `
+  import { defineEntity, MikroORM, p } from '@mikro-orm/postgresql';
+  import { cacheops } from 'mikro-orm-cacheops';
+  import { emptyCache, expectReads } from 'mikro-orm-cacheops/testing';
+
+  describe('tags', () => {
+    let orm;
+
+    beforeEach(async () => {
+      if (!orm) {
+        const Tag = defineEntity({ name: 'Tag', properties: { id: p.integer().primary(), at: p.datetime() } });
+        orm = await MikroORM.init({
+          entities: [Tag],
+          clientUrl: process.env.DATABASE_URL,
+          extensions: [cacheops({ profiles: { Tag: { timeout: 60 } } })],
+        });
+        await orm.schema.create();
+        await orm.em.fork().insert('Tag', { id: 1, at: new Date(0) });
+      }
+      await emptyCache(orm);
+    });
+
+    for (const round of [1, 2]) {
+      it('are read from an empty cache, round ' + round, async () => {
+        const read = () => orm.em.fork().find('Tag', { id: { $gt: 0 } });
+        await expectReads(orm, { misses: 1 }, read);
+        const [tag] = await expectReads(orm, { hits: 1 }, read);
+        if (tag.at.getTime() !== 0) {
+          throw new Error('not the row');
+        }
+        const error = await expectReads(orm, { misses: 1 }, read).catch(thrown => thrown);
+        if (!/expected 0 hits, 1 misses.* there were 1 hits, 0 misses/.test(error.message)) {
+          throw error;
+        }
+      });
+    }
+
+    it('end', () => orm.close());
+  });
+`;
 
 const EXTERNAL = ['@mikro-orm/*', 'pg', 'ioredis'];
 
