@@ -496,8 +496,11 @@ export class ComputedResults {
     return this.#environment.text;
   }
 
-  #load(ctx: Context): Promise<Loaded | string> {
-    return this.#parts.environment.load(this.#parts.database, this.#connector(ctx));
+  async #load(ctx: Context): Promise<Loaded | string> {
+    const { environment, database } = this.#parts;
+    return environment.hasOwnSettings
+      ? NON_DEFAULT_SETTINGS
+      : environment.load(database, this.#connector(ctx));
   }
 
   /** In the transaction, if there is one, because a database with one connection has no other. */

@@ -56,6 +56,11 @@ export class Environment {
     return this.#current;
   }
 
+  /** Sessions of the pool have custom settings that are not in a key: a function may read them. */
+  get hasOwnSettings(): boolean {
+    return this.#pool.hasOwn;
+  }
+
   /**
    * The environment and the catalog, read by a session with the pool's role and search path.
    *

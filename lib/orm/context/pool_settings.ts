@@ -8,6 +8,7 @@ export class PoolSettings {
   #current: Settings | undefined;
   #changes = 0;
   readonly #deviating = new Set<object>();
+  readonly #withOwn = new Set<object>();
   readonly #onChange: () => void;
 
   /** @param onChange called when the settings that the catalog was read with may have changed */
@@ -37,13 +38,23 @@ export class PoolSettings {
     return this.#deviating.size > 0;
   }
 
-  /** Called when a session is given back to the pool, or closed: then it does not deviate. */
-  noteSession(session: object, deviates: boolean): void {
+  /** Whether a statement of a function may be sent over a session with custom settings, which it may read. */
+  get hasOwn(): boolean {
+    return this.#withOwn.size > 0;
+  }
+
+  /** Called when a session is given back to the pool, or closed: then neither holds. */
+  noteSession(session: object, deviates: boolean, hasOwn: boolean): void {
     const before = this.isMixed;
-    if (deviates) {
-      this.#deviating.add(session);
-    } else {
-      this.#deviating.delete(session);
+    for (const [sessions, isOne] of [
+      [this.#deviating, deviates],
+      [this.#withOwn, hasOwn],
+    ] as const) {
+      if (isOne) {
+        sessions.add(session);
+      } else {
+        sessions.delete(session);
+      }
     }
     this.#changes += Number(this.isMixed !== before);
   }
@@ -51,6 +62,7 @@ export class PoolSettings {
   /** All sessions are closed. */
   disconnected(): void {
     this.#deviating.clear();
+    this.#withOwn.clear();
     this.#changes++;
   }
 

@@ -158,6 +158,11 @@ export class Session {
     return this.#changes !== this.#always && (role || searchPath || syntax || answers);
   }
 
+  /** Whether statements have set custom settings for longer than a transaction. */
+  get hasLastingOwnSettings(): boolean {
+    return this.#changes.own.length > 0;
+  }
+
   /** Whether it may answer a query differently than other sessions of the pool. */
   get hasNonDefaultSettings(): boolean {
     const { role, searchPath, syntax, answers } = this.changes;

@@ -103,14 +103,14 @@ export class StatementInterceptor implements StatementObserver {
     if (connectPrimary) {
       return;
     }
-    pool.noteSession(session, session.deviates);
+    pool.noteSession(session, session.deviates, session.hasLastingOwnSettings);
     if (session.settings && !session.isAsRead && session.isUnchanged) {
       pool.forget();
     }
   }
 
   close(session: Session): void {
-    this.#parts.pool.noteSession(session, false);
+    this.#parts.pool.noteSession(session, false, false);
   }
 
   begin(session: Session, isolation: IsolationLevel | undefined): void {

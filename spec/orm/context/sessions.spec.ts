@@ -228,6 +228,28 @@ describe('Sessions', () => {
     });
   }
 
+  it('let no function answer from the cache while custom settings are set for good', async () => {
+    const tenant = cachedAs(Open, { name: 'tenant of the session' })(
+      async (em: Em): Promise<string | null> => {
+        const [row] = await em.execute(`select current_setting('app.tenant', true) as tenant`);
+        return row!.tenant;
+      },
+    );
+    const ask = async () => {
+      const found = await tenant(started.orm.em.fork());
+      await started.cache.idle();
+      return found;
+    };
+    const before = await ask();
+    expect(before).not.to.equal('7');
+    await started.orm.em.fork().execute(`set app.tenant = '7'`);
+    expect(await ask()).to.equal('7');
+    const read = () => started.orm.em.fork().find(Open, {});
+    await read();
+    await started.cache.idle();
+    expect(await sourcesOf(started.cache, read)).to.deep.equal(['cache']);
+  });
+
   it('with a temporary table that hides another do not fill the cache', async () => {
     const read = () => started.orm.em.fork().find(Open, {});
     await started.orm.em.execute('create temporary table open as select * from public.open where id = 1');
