@@ -1,6 +1,6 @@
 import type { Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
-import { decodeValues, encodeValues } from '../values/encode.js';
+import { encodeValues } from '../values/encode.js';
 import type { JoinedRow, Watch, WatchedTable } from './watch.js';
 
 /**
@@ -45,15 +45,12 @@ export function hasSatisfied(
       return false;
     }
     const dependency = watched?.find(each => each.scheme.id === scheme.id && each.values === values);
-    const { tests, columns } = scheme;
-    if (!dependency?.watches || !tests) {
+    const { tests = [] } = scheme;
+    if (!dependency?.watches) {
       return true;
     }
-    const fixed = columns.length > 0 ? decodeValues(values) : [];
     const isIt = (image: readonly Canonical[]) => {
-      const own = joinedRow.on.map(([, column]) =>
-        tests.includes(column) ? image[tests.indexOf(column)] : fixed[columns.indexOf(column)],
-      );
+      const own = joinedRow.on.map(([, column]) => image[tests.indexOf(column)]);
       return own.includes(undefined) || encodeValues(own as Canonical[]) === key;
     };
     const satisfies = (image: readonly Canonical[], { occurrence, predicate }: Watch) =>

@@ -49,9 +49,9 @@ export type Tested = ReadonlyMap<string, Canonical>;
 /** Does a row certainly sort after the last row of the page? False for a tie. */
 export function isBehind({ order, bound }: PageBound, row: Tested): boolean {
   for (const [i, term] of order.entries()) {
-    const position = positionOf(term, row.get(term.column), bound[i]);
-    if (position !== 'beside') {
-      return position === 'behind';
+    const behind = isBehindIn(term, row.get(term.column)!, bound[i]!);
+    if (behind !== undefined) {
+      return behind;
     }
   }
   return false;
@@ -72,25 +72,21 @@ function columnsOf(bound: ResultBound): readonly string[] {
     : [...bound.columns, ...(bound.filterColumns ?? []), ...(bound.window ? columnsOf(bound.window) : [])];
 }
 
-type Position = 'before' | 'beside' | 'behind' | 'unknown';
-
-function positionOf(
+/** `undefined` if the next term decides. */
+function isBehindIn(
   { kind, desc, nullsFirst }: OrderTerm,
-  value: Canonical | undefined,
-  bounds: Bounds | null | undefined,
-): Position {
-  if (value === undefined || bounds === undefined) {
-    return 'unknown';
-  }
+  value: Canonical,
+  bounds: Bounds | null,
+): boolean | undefined {
   if (value === null || bounds === null) {
-    return value === bounds ? 'beside' : (value === null) === nullsFirst ? 'before' : 'behind';
+    return value === bounds ? undefined : (value === null) !== nullsFirst;
   }
   const [low, high] = bounds;
   if (compareCanonical(kind, value, low) < 0) {
-    return desc ? 'behind' : 'before';
+    return desc;
   }
   if (compareCanonical(kind, value, high) > 0) {
-    return desc ? 'before' : 'behind';
+    return !desc;
   }
-  return low === high ? 'beside' : 'unknown';
+  return low === high ? undefined : false;
 }

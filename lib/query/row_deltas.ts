@@ -23,10 +23,9 @@ export function deltasMatter(
   bounds: ResultBounds,
   fails: Fails = NOTHING_IS_KNOWN,
 ): boolean {
-  const { tests } = scheme;
+  const { tests = [] } = scheme;
   return (
     !watches ||
-    !tests ||
     deltas.some(delta =>
       watches.some(
         watch =>
@@ -51,9 +50,7 @@ function reinsertsKey(
   if (!key || old || !now || !predicate.matches(now)) {
     return false;
   }
-  const at = key.map(column => tests.indexOf(column));
-  const hasSameKey = (values: readonly Canonical[]) => at.every(i => values[i] === now[i]);
-  return deltas.some(([deleted]) => deleted && hasSameKey(deleted));
+  return deltas.some(([deleted]) => deleted && areSame(key, tests, deleted, now));
 }
 
 /** May this delta have changed the result through this table reference? */
@@ -62,7 +59,7 @@ function deltaMatters(
   watch: Watch,
   tests: readonly string[],
   bounds: ResultBounds,
-  fails: Fails = NOTHING_IS_KNOWN,
+  fails: Fails,
 ): boolean {
   const [old, now, read] = delta;
   if ([old, now].some(values => values && values.length !== tests.length)) {
@@ -84,7 +81,7 @@ function deltaMatters(
       const key = keyOfJoinedRow(joinedRow, tests, values);
       return key !== undefined && !containsJoinedRow(bounds, joinedRow, key) && fails(joinedRow, key);
     });
-  const mayTakePart = (values: readonly Canonical[] | null) =>
+  const mayTakePart = (values: readonly Canonical[] | null): values is readonly Canonical[] =>
     satisfies(values) && !(window && isBehind(window, tested(tests, values))) && !lacksJoinedRow(values);
   if (!keys) {
     const before = mayTakePart(old);
@@ -98,8 +95,7 @@ function deltaMatters(
   }
   // a row outside the bound may enter, or bring in rows that refer to it
   const decides = [...keys.columns, ...(keys.filterColumns ?? [])];
-  const stays = satisfies(old) && satisfies(now) && areSame(decides, tests, old, now);
-  return keys.filters && !before && !stays && mayTakePart(now);
+  return keys.filters && mayTakePart(now) && !(satisfies(old) && areSame(decides, tests, old, now));
 }
 
 function areSame(
@@ -115,11 +111,7 @@ function areSame(
 function containsJoinedRow(bounds: ResultBounds, { occurrence, on }: JoinedRow, key: string): boolean {
   const bound = bounds[occurrence];
   const columns = on.map(([, column]) => column);
-  return (
-    bound?.type === 'keys' &&
-    isUsable(bound, columns) &&
-    isContained(bound, tested(columns, decodeValues(key)))
-  );
+  return bound?.type === 'keys' && isContained(bound, tested(columns, decodeValues(key)));
 }
 
 function tested(tests: readonly string[], values: readonly Canonical[]): Tested {

@@ -126,6 +126,23 @@ describe('projectionOf', () => {
     expect(columnsOf(view.expression).size).to.equal(8);
     expect(view.exact.size).to.equal(8);
   });
+
+  it('a projection has no more conditions and values than a predicate may evaluate for each row delta', () => {
+    const conditions = (count: number) => or(Array.from({ length: count }, (_, i) => more('a', String(i))));
+    const values = (count: number) => equals('a', ...Array.from({ length: count }, (_, i) => String(i)));
+    for (const [part, most] of [
+      [conditions, 40],
+      [values, 10_000],
+    ] as const) {
+      const mentions = (...sizes: number[]) => projectionOf(and(sizes.map(part)), source).exact.get('a') ?? 0;
+      const alone = mentions(most);
+      expect(alone).to.equal(most === 40 ? 40 : 1);
+      expect(mentions(most + 1)).to.equal(0);
+      expect(mentions(most - 2, 2)).to.equal(mentions(most - 2) + mentions(2));
+      expect(mentions(most - 2, 2, 2, 2)).to.equal(mentions(most - 2) + mentions(2));
+      expect(mentions(most - 2, 3, 2)).to.equal(mentions(most - 2) + mentions(2));
+    }
+  });
 });
 
 describe('given', () => {

@@ -48,6 +48,9 @@ describe('a row delta', () => {
     'a deletion of a row that satisfies the condition': [[['11'], null, 1], true],
     'a deletion of a row that fails the condition': [[['5'], null, 1], false],
     'a delta with the columns of another scheme': [[['5', '6'], ['5', '6'], 0], true],
+    'a deletion with the columns of another scheme': [[['5', '6'], null, 2], true],
+    'an insertion with the columns of another scheme': [[null, ['5', '6'], 2], true],
+    'a delta without a row': [[null, null, 2], false],
   };
 
   for (const [what, [delta, expected]] of Object.entries(DELTAS)) {
@@ -75,6 +78,16 @@ describe('a row delta', () => {
     const referred = dependency(more('price', '10'), { referenced: true });
     expect(matters(referred, [null, ['11'], 2])).to.equal(false);
     expect(matters(referred, [['11'], null, 2])).to.equal(false);
+    expect(
+      deltasMatter(
+        referred,
+        [
+          [['11'], null, 2],
+          [null, ['11'], 2],
+        ],
+        [],
+      ),
+    ).to.equal(false);
     expect(matters(referred, [['10'], ['11'], 0])).to.equal(true);
     // a row that moves from one kind to another is not a new one
     const fixed: Formula = { type: 'equals', source: article, column: 'kind', values: ['1'] };
@@ -103,18 +116,32 @@ describe('a row delta', () => {
     const INSERTED: RowDelta = [null, ['7', '11'], 2];
     const TOGETHER: Record<string, [readonly RowDelta[], boolean]> = {
       'an insertion does not matter by itself': [[INSERTED], false],
-      'an insertion matters if an earlier delta deleted its key': [[[['7', '5'], null, 1], INSERTED], true],
-      'an insertion matters if a later delta deletes its key': [[INSERTED, [['7', '5'], null, 1]], true],
+      'an insertion matters if an earlier delta deleted its key': [[[['7', '5'], null, 2], INSERTED], true],
+      'an insertion matters if a later delta deletes its key': [[INSERTED, [['7', '5'], null, 2]], true],
       'an insertion matters if an update removed its key from another row': [
         [[['7', '5'], ['8', '5'], 1], INSERTED],
         true,
       ],
-      'an insertion does not matter if another key is deleted': [[[['8', '5'], null, 1], INSERTED], false],
-      'an insertion does not matter if another row is inserted': [[[null, ['7', '5'], 1], INSERTED], false],
+      'an insertion does not matter if another key is deleted': [[[['8', '5'], null, 2], INSERTED], false],
+      'an insertion does not matter if another row is inserted': [[[null, ['7', '5'], 2], INSERTED], false],
       'an insertion of a deleted key does not matter if the row fails the condition': [
         [
-          [['7', '5'], null, 1],
-          [null, ['7', '6'], 1],
+          [['7', '5'], null, 2],
+          [null, ['7', '6'], 2],
+        ],
+        false,
+      ],
+      'an update to a key that was deleted does not matter if the row satisfies the condition throughout': [
+        [
+          [['7', '5'], null, 2],
+          [['7', '11'], ['7', '12'], 0],
+        ],
+        false,
+      ],
+      'a delta without a row does not matter': [
+        [
+          [['7', '5'], null, 2],
+          [null, null, 2],
         ],
         false,
       ],
@@ -130,14 +157,14 @@ describe('a row delta', () => {
     });
 
     it('a deletion of a joined row that satisfies the predicate matters, because its key may be inserted again', () => {
-      expect(deltasMatter(ofReferred(['id']), [[['7', '11'], null, 1]], [])).to.equal(true);
-      expect(deltasMatter(ofReferred(['id']), [[['7', '5'], null, 1]], [])).to.equal(false);
+      expect(deltasMatter(ofReferred(['id']), [[['7', '11'], null, 2]], [])).to.equal(true);
+      expect(deltasMatter(ofReferred(['id']), [[['7', '5'], null, 2]], [])).to.equal(false);
     });
 
     it('an insertion matters if an earlier delta deleted its whole key', () => {
       // id, lang, price
       const inserted: RowDelta = [null, ['7', 'de', '11'], 2];
-      const deletes = (id: string, lang: string): RowDelta => [[id, lang, '5'], null, 1];
+      const deletes = (id: string, lang: string): RowDelta => [[id, lang, '5'], null, 2];
       const two = ofReferred(['id', 'lang']);
       expect(deltasMatter(two, [deletes('7', 'de'), inserted], [])).to.equal(true);
       expect(deltasMatter(two, [deletes('7', 'en'), deletes('8', 'de'), inserted], [])).to.equal(false);
@@ -171,6 +198,7 @@ describe('a page bound', () => {
     ...terms,
   });
   const id: OrderTerm = { column: 'id', kind: 'integer', desc: false, nullsFirst: false };
+  const weight = price({ column: 'weight' });
   const rows = dependency(ANYTHING, { bounded: ['price', 'id'] });
 
   /** Does the insertion of a row with this price and id matter to a page that ends with that one? */
@@ -202,6 +230,8 @@ describe('a page bound', () => {
     expect(isIn([price()], [null], ['1', '1000'])).to.equal(true);
     expect(isIn([price({ nullsFirst: true })], [null], ['1', '-1000'])).to.equal(false);
     expect(isIn([price(), id], [null, 3], ['4', null])).to.equal(false);
+    expect(isIn([price(), id], [null, 3], ['2', null])).to.equal(true);
+    expect(isIn([price({ nullsFirst: true }), id], [null, 3], ['4', null])).to.equal(false);
   });
 
   it('a row within the milliseconds of the last row matters', () => {
@@ -226,9 +256,14 @@ describe('a page bound', () => {
     }
   });
 
-  it('a bound with an untested column is ignored', () => {
-    const bound = pageBound([{ ...price(), column: 'weight' }], ['1'])!;
-    expect(matters(rows, [null, ['9', '2'], 1], bound)).to.equal(true);
+  it('a page bound with an untested column is ignored', () => {
+    for (const order of [[weight], [price(), weight], [weight, price()]]) {
+      const bound = pageBound(
+        order,
+        order.map(() => '1'),
+      )!;
+      expect(matters(rows, [null, ['9', '2'], 2], bound)).to.equal(true);
+    }
   });
 });
 
@@ -238,7 +273,7 @@ describe('a key set bound', () => {
   const ANN = keySetBound(id, [[7], ['8'], [9n], [null], [7]], false)!;
 
   it('only changes of rows in the key set matter', () => {
-    expect(ANN.keys).to.deep.equal(['7', '8', '9']);
+    expect(ANN).to.deep.equal({ type: 'keys', columns: ['id'], keys: ['7', '8', '9'], filters: false });
     expect(matters(author, [['7'], ['7'], 1], ANN)).to.equal(true);
     expect(matters(author, [['7'], ['7'], 0], ANN)).to.equal(false);
     expect(matters(author, [['1'], ['1'], 1], ANN)).to.equal(false);
@@ -271,6 +306,20 @@ describe('a key set bound', () => {
     // age, city, id
     expect(matters(asked, [['18', 'a', '1'], ['18', 'b', '1'], 0], filtering)).to.equal(true);
     expect(matters(asked, [['18', 'a', '1'], ['19', 'a', '1'], 0], filtering)).to.equal(false);
+  });
+
+  it('a key set bound with an untested column is ignored', () => {
+    const lang = { name: 'lang', kind: 'text' as const };
+    const byLang = pageBound([{ column: 'lang', kind: 'text', desc: false, nullsFirst: false }], ['a'])!;
+    const untested: Record<string, ResultBound> = {
+      key: keySetBound([lang], [['a']], false)!,
+      'one of two keys': keySetBound([...id, lang], [[7, 'a']], false)!,
+      'filter column': keySetBound(id, [[7]], true, ['lang'])!,
+      'column of its page': { ...keySetBound(id, [[7]], false)!, window: byLang },
+    };
+    for (const [what, bound] of Object.entries(untested)) {
+      expect(matters(author, [['1'], ['1'], 1], bound), what).to.equal(true);
+    }
   });
 
   it('there is no key set bound if a key is not understood, or if there are too many keys', () => {

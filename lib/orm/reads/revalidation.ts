@@ -1,4 +1,3 @@
-import type { CacheopsEvents } from '../../observability/events.js';
 import type { ReadCounts } from '../../observability/stats.js';
 import { type Fails, hasSatisfied, NOTHING_IS_KNOWN } from '../../query/joined_row.js';
 import { deltasMatter } from '../../query/row_deltas.js';
@@ -69,9 +68,6 @@ export function findCause(
   { payload, moved }: Found,
   fails: Fails = NOTHING_IS_KNOWN,
 ): Moved | undefined {
-  if (moved.length === 0) {
-    return undefined;
-  }
   const bounds = decodeBounds(payload);
   return moved.find(({ table, dependency: { scheme, values }, steps }) => {
     const watched = tables
@@ -83,17 +79,16 @@ export function findCause(
 
 interface ResealParts {
   readonly store: Store;
-  readonly events: CacheopsEvents;
   readonly background: AddBackground;
 }
 
 /** Seals an entry that holds with the present stamps, so that no reader has to revalidate it for the same deltas. */
 export function reseal(
-  { store, events, background }: ResealParts,
+  { store, background }: ResealParts,
   address: EntryAddress,
   found: Found,
   counts: ReadCounts,
 ): void {
   counts.revalidated++;
-  background(store.reseal(address, found).catch(error => events.reportError('reseal', error)));
+  background(store.reseal(address, found));
 }
