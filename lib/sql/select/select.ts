@@ -398,7 +398,7 @@ function readJoin(tokens: readonly Token[], at: number, alias: string): Omit<Joi
     }
     i = end;
     if (!isWord(tokens[i], 'and')) {
-      return on.length > 0 && endsCondition(tokens[i]) ? { on, filtered } : undefined;
+      return on.length > 0 ? { on, filtered } : undefined;
     }
   }
 }
