@@ -41,7 +41,7 @@ export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected |
     const after = now && encodeValues(now);
     if (before === after) {
       const delta = deltaOf(pair.old, pair.new, read, scheme);
-      if (read || (delta ? !isEqual(delta[0], delta[1]) : scheme.tests)) {
+      if (read || (delta ? !isEqual(delta[0]!, delta[1]!) : scheme.tests)) {
         note(affected, noted, before!, delta);
       }
     } else {
@@ -61,10 +61,10 @@ function isRead({ changed }: RowPair, { reads }: Scheme): boolean {
   return !changed || !reads || reads.some(column => changed.has(column));
 }
 
-/** Whether the row may have moved to another dependency. */
+/** Whether a row with known changes may have moved to another dependency, or another tested value. */
 function mayMove({ changed }: RowPair, { columns, tests = [] }: Scheme): boolean {
   const mayDiffer = (column: string) => changed!.has(storedColumn(column));
-  return !changed || columns.some(mayDiffer) || tests.some(mayDiffer);
+  return columns.some(mayDiffer) || tests.some(mayDiffer);
 }
 
 /** `undefined` if a value is unknown, or has another kind than readers of the scheme expect. */
@@ -75,8 +75,7 @@ function valuesOf(
 ): Canonical[] | undefined {
   const values: Canonical[] = [];
   for (const [i, column] of columns.entries()) {
-    const at = row.positions.get(column);
-    const value = at === undefined ? undefined : row.values[at];
+    const value = row.values[row.positions.get(column)!];
     if (value === undefined || (kinds && row.kinds.get(column) !== kinds[i])) {
       return undefined;
     }
@@ -95,7 +94,7 @@ function deltaOf(
   const tested = kinds?.slice(columns.length);
   const before = tests && old && valuesOf(old, tests, tested);
   const after = tests && now && valuesOf(now, tests, tested);
-  const isKnown = tests && (!old || before) && (!now || after);
+  const isKnown = (!old || before) && (!now || after);
   return isKnown ? [before ?? null, after ?? null, read] : undefined;
 }
 
@@ -118,6 +117,6 @@ function note(affected: Affected, noted: Set<string>, values: string, delta: Row
   }
 }
 
-function isEqual(a: readonly Canonical[] | null, b: readonly Canonical[] | null): boolean {
-  return a !== null && b !== null && a.every((value, i) => value === b[i]);
+function isEqual(a: readonly Canonical[], b: readonly Canonical[]): boolean {
+  return a.every((value, i) => value === b[i]);
 }

@@ -35,8 +35,6 @@ export class TableJournal {
   widen(): void {
     this.wide = true;
     this.pairs.length = 0;
-    this.rows = 0;
-    this.characters = 0;
   }
 
   /** Adds the later changes to these. */

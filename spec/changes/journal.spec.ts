@@ -294,6 +294,65 @@ describe('the journal of a transaction', () => {
       expect(ids()).to.deep.equal(['1']);
     });
 
+    it('a table whose changed rows are unknown stays so when savepoints are released', () => {
+      const steps = [() => insert('1'), () => journal.widen('t'), () => insert('2')];
+      for (const at of [0, 1, 2, 3]) {
+        journal = new Journal();
+        for (const [i, step] of steps.entries()) {
+          if (i === at) {
+            journal.savepoint('a');
+          }
+          step();
+        }
+        const summary = { table: 't', inserted: 2, updated: 0, deleted: 0, wide: true };
+        for (const release of [() => {}, () => journal.release('a'), () => journal.loseSavepoints()]) {
+          release();
+          expect(ids(), `savepoint before step ${at}`).to.equal(undefined);
+          expect(journal.describe()).to.deep.equal([summary]);
+        }
+      }
+    });
+
+    it('the limits of a table count the rows of all savepoints, released or not', () => {
+      const limited = (write: (id: string) => void, limits: { rows: number; characters: number }) => {
+        for (const release of [true, false]) {
+          journal = new Journal(limits);
+          for (const id of ['1', '2', '3']) {
+            journal.savepoint('a');
+            write(id);
+            if (release) {
+              journal.release('a');
+            }
+            expect(ids() === undefined, `${id} of ${JSON.stringify(limits)}`).to.equal(id === '3');
+          }
+          expect(journal.describe()).to.have.length(1);
+        }
+      };
+      const update = (id: string) =>
+        journal.record('t', { old: image(id, '5', 'a'), new: image(id, '5', 'b') });
+      const updateOfNewRow = (id: string) =>
+        journal.recordUpdate('t', image(id, '5', 'a'), new Set(['status']));
+      const remove = (id: string) => journal.record('t', { old: image(id, '5', 'a') });
+      for (const write of [insert, remove, updateOfNewRow]) {
+        limited(write, { rows: 2, characters: 1000 });
+        limited(write, { rows: 1000, characters: 6 });
+      }
+      limited(update, { rows: 4, characters: 1000 });
+      limited(update, { rows: 1000, characters: 12 });
+    });
+
+    it('the changes of savepoints are counted', () => {
+      insert('1');
+      journal.savepoint('a');
+      insert('2');
+      journal.record('t', { old: image('1', '5', 'a'), new: image('1', '6', 'a') });
+      journal.record('t', { old: image('1', '6', 'a') });
+      const summary = { table: 't', inserted: 2, updated: 1, deleted: 1, wide: false };
+      expect(journal.describe()).to.deep.equal([summary]);
+      journal.release('a');
+      expect(journal.describe()).to.deep.equal([summary]);
+    });
+
     it('after unknown savepoints no changes are dropped', () => {
       journal.savepoint('a');
       insert('1');
