@@ -1,34 +1,36 @@
 import { formatWithOptions } from 'node:util';
-import type { MikroORM } from '@mikro-orm/core';
+import { MikroORM } from '@mikro-orm/core';
 import { type Cacheops, getCacheops, type ReadEvent } from '../../lib/index.js';
 import { patternOf } from './pattern.js';
 
-/** Helpers for the program of a page, which check the claims of the page: see `readPage()`. */
+/** Helpers for the programs of pages, which check the claims of the page: see `readPage()`. */
 const open = new Set<string>(JSON.parse(process.env.DOCS_CLAIMS!));
 const watched: Cacheops[] = [];
 let last: ReadEvent | undefined;
 
-/** Listens to the reads of an ORM. */
-export function watch(orm: MikroORM<any>): void {
+const init = MikroORM.init;
+MikroORM.init = async function (this: typeof MikroORM, ...args: [never]) {
+  const orm = await init.apply(this, args);
   const cache = getCacheops(orm);
   cache.events.on('read', read => {
     last = read;
   });
   watched.push(cache);
-}
+  return orm;
+} as typeof MikroORM.init;
 
 /** @throws Error if the last read was answered from elsewhere, or if there was none since the last claim */
 export async function answeredFrom(claim: string, source: 'cache' | 'database'): Promise<void> {
+  await Promise.all(watched.map(cache => cache.idle()));
   const found = last;
   last = undefined;
-  await Promise.all(watched.map(cache => cache.idle()));
   if (!found) {
-    throw new Error(`${claim}: nothing was read, or watch(orm) is missing`);
+    throw new Error(`${claim}: nothing was read`);
   }
   if ((found.source === 'cache') !== (source === 'cache')) {
     throw new Error(`${claim}: it was answered from the ${found.source}: ${found.reason ?? ''}`);
   }
-  kept(claim);
+  open.delete(claim);
 }
 
 /** @throws Error if this is not what is printed */
@@ -37,10 +39,6 @@ export function printed(claim: string, expected: string, ...values: unknown[]): 
   if (!patternOf(expected).test(text)) {
     throw new Error(`${claim}: it prints ${text}`);
   }
-  kept(claim);
-}
-
-export function kept(claim: string): void {
   open.delete(claim);
 }
 
@@ -50,3 +48,10 @@ process.once('exit', code => {
     process.exitCode = 1;
   }
 });
+
+/** Ends the process if this program has been started, and not imported by another. */
+export function end(program: string): void {
+  if (program === process.env.DOCS_PROGRAM) {
+    process.exit();
+  }
+}

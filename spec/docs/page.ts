@@ -1,4 +1,4 @@
-/** A file that a page shows, or the program that its blocks make. */
+/** A file that a page shows. */
 export interface PageFile {
   readonly name: string;
   readonly text: string;
@@ -11,19 +11,25 @@ export interface PageCommand {
   readonly output: string;
 }
 
-export interface Page {
-  readonly files: readonly PageFile[];
-  readonly commands: readonly PageCommand[];
-  /** what the page says that has to come true, as `file:line` */
+/** A block of TypeScript, which runs by itself. */
+export interface PageProgram extends PageFile {
+  /** what the block says that has to come true, as `file:line` */
   readonly claims: readonly string[];
+  /** run after the program, on its database */
+  readonly commands: readonly PageCommand[];
 }
 
-/** What the blocks of a page that name no file are the program of. */
-export const MAIN = 'main.ts';
+export interface Page {
+  readonly programs: readonly PageProgram[];
+  /** other files that programs read */
+  readonly files: readonly PageFile[];
+  /** lines of blocks of shell commands */
+  readonly shell: readonly string[];
+}
 
 interface Block {
   readonly language: string;
-  /** the file that it belongs to */
+  /** the file that it is */
   readonly name: string | undefined;
   /** number of its first line; the first of the page is 1 */
   readonly line: number;
@@ -31,59 +37,67 @@ interface Block {
 }
 
 /**
- * A page as a program.
+ * The blocks of a page. A reader can take each of them as it stands:
  *
- * - All blocks ```` ```ts ```` of a page are one program, in their order; those with a name (```` ```ts article.ts ````)
- *   are a file of their own, which may be in several blocks as well.
- * - What readers need not see is in comments: `<!-- ts … -->`.
+ * - Each block ```` ```ts ```` is a program. It shares no name with other blocks and starts with an empty database. It
+ *   imports packages, `./orm.js` of the page "Getting started", or files that the same page shows: ```` ```ts app.ts ````.
+ *   Nothing is hidden from the reader. An ORM or a server that is left open does not keep it from ending here.
  * - `find(…); // from the cache` and `// from the database` are claims, and so is `console.log(…); // what it prints`.
- * - In a block ```` ```console ````, `$ npx mikro-orm-cacheops …` is run after the program has ended, and prints what
- *   comes below it; `…` stands for anything.
- * - Blocks ```` ```sh ```` and ```` ```mermaid ```` are for reading.
+ * - In a block ```` ```console ````, `$ npx mikro-orm-cacheops …` is run after the program above it, on its database,
+ *   and prints what comes below it; `…` stands for anything.
+ * - Blocks of other languages with a name are files which a program of the page reads.
+ * - Blocks ```` ```sh ```` are not run: the names of packages and scripts in them are checked. Blocks ```` ```mermaid ````
+ *   are for reading.
  *
  * Lines keep their numbers, so that complaints name those of the page.
  *
- * @throws Error if there is a block that would not be run
+ * @throws Error if there is a block that would not be checked
  */
 export function readPage(markdown: string): Page {
-  const texts = new Map<string, string[]>();
-  const commands: PageCommand[] = [];
-  const claims: string[] = [];
+  const programs: (PageProgram & { readonly commands: PageCommand[] })[] = [];
+  const files: PageFile[] = [];
+  const shell: string[] = [];
   for (const { language, name, line, lines } of blocksOf(markdown)) {
-    if (language === 'console') {
-      commands.push(...commandsOf(line, lines));
-    } else if (language === 'ts') {
-      const file = name ?? MAIN;
-      const text = texts.get(file) ?? [loaded(file, claims)];
-      texts.set(file, text);
-      for (const [i, each] of lines.entries()) {
-        text[line - 1 + i] = checked(each, `${file}:${line + i}`, claims);
+    if (language === 'ts') {
+      const file = name ?? `line-${line - 1}.ts`;
+      const claims: string[] = [];
+      const text = lines.map((each, i) => checked(each, `${file}:${line + i}`, claims));
+      const before = '\n'.repeat(line - 2); // the fence's own line is the prologue
+      programs.push({
+        name: file,
+        text: `${before}import * as $page from 'claims';\n${text.join('\n')}\n$page.end('${file}');\n`,
+        claims,
+        commands: [],
+      });
+    } else if (language === 'console') {
+      const program = programs.at(-1);
+      if (!program) {
+        throw new Error(`line ${line}: commands without a program above them`);
       }
+      program.commands.push(...commandsOf(line, lines));
+    } else if (language === 'sh') {
+      shell.push(...lines);
     } else if (name !== undefined) {
-      texts.set(name, [...lines]);
-    } else if (language !== 'sh' && language !== 'mermaid') {
-      throw new Error(`line ${line}: nobody runs this block of '${language}': give it the name of a file`);
+      files.push({ name, text: `${lines.join('\n')}\n` });
+    } else if (language !== 'mermaid') {
+      throw new Error(`line ${line}: this block of '${language}' is not checked: give it the name of a file`);
     }
   }
-  const files = [...texts].map(([name, lines]) => ({
-    name,
-    text: `${Array.from(lines, text => text ?? '').join('\n')}\n`,
-  }));
-  return { files, commands, claims };
+  return { programs, files, shell };
 }
 
 function blocksOf(markdown: string): Block[] {
   const blocks: Block[] = [];
   const lines = markdown.split('\n');
   for (let i = 0; i < lines.length; i++) {
-    const [, fence, language, name] = /^(```|<!-- )(\w+)(?: (\S+))?$/.exec(lines[i]!) ?? [];
-    if (!fence || !language) {
-      if (lines[i]!.startsWith('```')) {
-        throw new Error(`line ${i + 1}: a block without a language: ${lines[i]}`);
-      }
+    if (!lines[i]!.trimStart().startsWith('```')) {
       continue;
     }
-    const end = lines.indexOf(fence === '```' ? '```' : '-->', i + 1);
+    const [, language, name] = /^```(\w+)(?: (\S+))?$/.exec(lines[i]!) ?? [];
+    if (!language) {
+      throw new Error(`line ${i + 1}: a block without a language, or within a list: ${lines[i]}`);
+    }
+    const end = lines.indexOf('```', i + 1);
     if (end < 0) {
       throw new Error(`line ${i + 1}: a block without an end`);
     }
@@ -91,13 +105,6 @@ function blocksOf(markdown: string): Block[] {
     i = end;
   }
   return blocks;
-}
-
-/** That a file is used at all is a claim, too. */
-function loaded(file: string, claims: string[]): string {
-  const claim = `${file}:1`;
-  claims.push(claim);
-  return `import * as $page from 'claims'; import { watch } from 'claims'; $page.kept('${claim}');`;
 }
 
 /** A line that checks what it says. */

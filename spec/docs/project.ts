@@ -1,22 +1,22 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { freePort } from '../support/free_port.js';
 import { freshDatabase, redisUrl } from '../support/servers.js';
 import { temporaryDirectory } from '../support/temporary_directory.js';
 import { complaintsOfCompiler } from '../support/typescript.js';
-import { GIVEN } from './given.js';
-import { MAIN, type Page, type PageCommand } from './page.js';
+import type { Page, PageCommand, PageFile, PageProgram } from './page.js';
 import { patternOf } from './pattern.js';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PROGRAM = join(ROOT, 'dist', 'lib', 'cli', 'main.js');
 
-/** A user's project with the programs of pages, each in a folder of its own. */
+/** A user's project with the programs of pages, each page in a folder of its own. */
 export interface PagesProject {
   /** the compiler's complaints about a page */
-  complaints(name: string): readonly string[];
-  /** Runs the program of a page, then its commands. Returns what is not as the page says. */
-  run(name: string): Promise<string[]>;
+  complaints(page: string): readonly string[];
+  /** Runs a program of a page, then its commands. Returns what is not as the page says. */
+  run(page: string, program: PageProgram): Promise<string[]>;
   remove(): void;
 }
 
@@ -34,59 +34,79 @@ const COMPILER_OPTIONS = {
   types: ['node'],
 };
 
-/** @param pages by name */
-export async function makePagesProject(pages: ReadonlyMap<string, Page>): Promise<PagesProject> {
+/**
+ * A project in a temporary directory, with the packages of this repository.
+ *
+ * @param pages by name
+ * @param shared files that every page may import
+ */
+export async function makePagesProject(
+  pages: ReadonlyMap<string, Page>,
+  shared: readonly PageFile[] = [],
+): Promise<PagesProject> {
   const directory = temporaryDirectory('docs');
   const modules = join(directory.path, 'node_modules');
-  mkdirSync(join(modules, 'claims'), { recursive: true });
+  mkdirSync(modules);
   for (const name of readdirSync(join(ROOT, 'node_modules')).filter(name => !name.startsWith('.'))) {
     symlinkSync(join(ROOT, 'node_modules', name), join(modules, name), 'junction');
   }
   symlinkSync(ROOT, join(modules, 'mikro-orm-cacheops'), 'junction');
+  return { ...(await writePages(directory.path, pages, shared)), remove: () => directory.remove() };
+}
+
+/** Writes the pages to a directory in which packages are installed, and compiles them. */
+export async function writePages(
+  directory: string,
+  pages: ReadonlyMap<string, Page>,
+  shared: readonly PageFile[],
+): Promise<Omit<PagesProject, 'remove'>> {
   const write = (name: string, text: string) => {
-    mkdirSync(dirname(join(directory.path, name)), { recursive: true });
-    writeFileSync(join(directory.path, name), text);
+    mkdirSync(dirname(join(directory, name)), { recursive: true });
+    writeFileSync(join(directory, name), text);
   };
-  const claims = join(import.meta.dirname, 'claims');
-  write('node_modules/claims/index.js', `export * from ${JSON.stringify(`${claims}.js`)};`);
-  write('node_modules/claims/index.d.ts', `export * from ${JSON.stringify(`${claims}.js`)};`);
-  write('node_modules/claims/package.json', '{ "type": "module", "exports": "./index.js" }');
-  write('package.json', '{ "type": "module" }');
-  write('tsconfig.json', JSON.stringify({ compilerOptions: COMPILER_OPTIONS }));
-  for (const [page, { files }] of pages) {
-    write(`${page}/package.json`, JSON.stringify({ type: 'module', dependencies: DEPENDENCIES }));
-    for (const { name, text } of [...GIVEN, ...files]) {
-      write(`${page}/${name}`, text);
+  // copies, which import the packages of the directory
+  for (const name of ['claims', 'pattern']) {
+    for (const end of ['js', 'd.ts']) {
+      const text = readFileSync(join(import.meta.dirname, `${name}.${end}`), 'utf8');
+      write(`node_modules/claims/${name}.${end}`, text.replace('../../lib/index.js', 'mikro-orm-cacheops'));
     }
   }
-  const complaints = await complaintsOfCompiler(directory.path);
+  write('node_modules/claims/package.json', '{ "type": "module", "exports": "./claims.js" }');
+  write('package.json', '{ "type": "module" }');
+  write('tsconfig.json', JSON.stringify({ compilerOptions: COMPILER_OPTIONS }));
+  for (const [page, { programs, files }] of pages) {
+    write(`${page}/package.json`, JSON.stringify({ type: 'module', dependencies: DEPENDENCIES }));
+    for (const { name, text } of [...shared, ...programs, ...files]) {
+      // which another process may use
+      write(
+        `${page}/${name}`,
+        /\b3000\b/.test(text) ? text.replaceAll('3000', String(await freePort())) : text,
+      );
+    }
+  }
+  const complaints = await complaintsOfCompiler(directory);
 
   return {
-    complaints: name => complaints.filter(complaint => complaint.startsWith(`${name}/`)),
-    async run(name) {
-      const { commands, claims } = pages.get(name)!;
-      const cwd = join(directory.path, name);
+    complaints: page => complaints.filter(complaint => complaint.startsWith(`${page}/`)),
+    async run(page, { name, claims, commands }) {
+      const cwd = join(directory, page);
       const env = {
         ...process.env,
         DATABASE_URL: await freshDatabase('docs'),
         REDIS_URL: await redisUrl(),
         DOCS_CLAIMS: JSON.stringify(claims),
+        DOCS_PROGRAM: name,
         NO_COLOR: '1',
       };
-      const problems: string[] = [];
-      if (claims.length > 0) {
-        const { output, failed } = await execute(process.execPath, [MAIN.replace('.ts', '.js')], {
-          cwd,
-          env,
-        });
-        if (failed) {
-          return [output];
-        }
+      const { output, failed } = await execute(process.execPath, [name.replace('.ts', '.js')], { cwd, env });
+      if (failed) {
+        return [output];
       }
+      const problems: string[] = [];
       for (const { line, command, output: expected } of commands) {
         const { output } = await execute('sh', ['-c', runnable(command)], {
           cwd,
-          env: { ...env, DOCS_CLAIMS: '[]' }, // of the program
+          env: { ...env, DOCS_CLAIMS: '[]', DOCS_PROGRAM: '' },
         });
         if (!patternOf(expected).test(output)) {
           problems.push(`line ${line}: ${command} prints\n${output}`);
@@ -94,7 +114,6 @@ export async function makePagesProject(pages: ReadonlyMap<string, Page>): Promis
       }
       return problems;
     },
-    remove: () => directory.remove(),
   };
 }
 
