@@ -37,15 +37,21 @@ export function columnsNow(tables: readonly Table[]): string {
     select a.attrelid as oid, ${COLUMNS_AS} = any ('{${tables.map(({ oid }) => oid)}}') group by 1) as t)`);
 }
 
-const DEFINITIONS_OF_TABLE = inPgCatalog(
-  `select $1::text as oid, ${DEFINITIONS} as definitions, (select ${COLUMNS_AS} = $1) as columns`,
-);
+/** In the message of the error by which the check fails. */
+export const CHECK_FAILED = 'cacheops: definitions changed';
 
-/** {@link DEFINITIONS}, and the columns of the table with this oid. The name tells versions of the question apart. */
-export const DEFINITIONS_NOW = {
-  name: `cacheops_${hash('sha256', DEFINITIONS_OF_TABLE, 'hex').slice(0, 16)}`,
-  types: 'pg_catalog.oid',
-  sql: DEFINITIONS_OF_TABLE,
+const CHECK_DEFINITIONS = inPgCatalog(`
+  select case when definitions = $2 and columns = $3 then 0 else concat('${CHECK_FAILED}: ', definitions)::pg_catalog.int4 end
+  from (select ${DEFINITIONS} as definitions, coalesce((select ${COLUMNS_AS} = $1), '') as columns) as now`);
+
+/**
+ * Fails unless {@link DEFINITIONS}, and the columns of a table, are as expected. (Text that is no number becomes a number,
+ * because SQL has no other way to fail.) The name tells versions of the check apart.
+ */
+export const DEFINITIONS_CHECK = {
+  name: `cacheops_${hash('sha256', CHECK_DEFINITIONS, 'hex').slice(0, 16)}`,
+  types: 'pg_catalog.oid, pg_catalog.text, pg_catalog.text',
+  sql: CHECK_DEFINITIONS,
 };
 
 export const SYSTEM = '(select system_identifier::text from pg_control_system())';

@@ -34,38 +34,24 @@ export class Clients {
 }
 
 /**
- * Several statements in one message of PostgreSQL's simple protocol, which cost one round trip instead of one each. After
- * one that fails, PostgreSQL skips the rest.
+ * Two statements in one message of PostgreSQL's simple protocol, which cost one round trip instead of two. If the first
+ * fails, PostgreSQL skips the second, whose result the message has.
  *
- * kysely hands this to the client as the parameters of the message. A client that {@link join} has changed fills in the
- * results; any other would take it for an empty list of parameters.
+ * kysely hands this to the client as the parameters of the message. A client that {@link join} has not changed takes it for
+ * an empty list.
  */
-export class JoinedStatements extends Array<never> {
-  /** index of the statement whose result the message has */
-  readonly main: number;
-  /** the result of each statement, once the message was answered */
-  results: readonly StatementResult[] = [];
-
-  constructor(main = 0) {
-    super();
-    this.main = main;
-  }
-}
-
-interface StatementResult {
-  readonly rows: readonly Record<string, any>[];
-}
+export const JOINED: readonly never[] = Object.freeze([]);
 
 /** Lets a client send joined statements. Other messages pass unchanged. */
 export function join(client: Client): void {
   const { query } = client;
   client.query = function (...args) {
-    const [text, joined] = args;
-    return joined instanceof JoinedStatements ? send.call(this, text, joined) : query.apply(this, args);
+    const [text, parameters] = args;
+    return parameters === JOINED ? second.call(this, text) : query.apply(this, args);
   };
-  async function send(this: Client, text: unknown, joined: JoinedStatements): Promise<StatementResult> {
+  async function second(this: Client, text: unknown): Promise<unknown> {
     const results = await query.call(this, text, []);
-    joined.results = Array.isArray(results) ? results : [results];
-    return joined.results[joined.main]!;
+    // a text without a statement adds no result
+    return Array.isArray(results) ? results[1] : results;
   }
 }

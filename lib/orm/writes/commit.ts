@@ -2,17 +2,17 @@ import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
 import type { Store, Writer } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
-import { columnsNow, DEFINITIONS, DEFINITIONS_NOW, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
+import { columnsNow, DEFINITIONS, DEFINITIONS_CHECK, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
 import { allAffected } from '../catalog/propagation.js';
 import { isRefusal } from '../catalog/rights.js';
-import type { Ask, Table } from '../catalog/table.js';
+import type { Ask } from '../catalog/table.js';
 import type { AddBackground } from '../context/background.js';
 import type { Session, TransactionState } from '../context/session.js';
 import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
 import { CATALOG, definedIn } from '../protocol/virtual_tables.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
-import { IN_FAILED_TRANSACTION, type TrackedConnection } from './tracked_connection.js';
+import type { TrackedConnection } from './tracked_connection.js';
 
 export interface CommitParts {
   readonly store: Store;
@@ -38,11 +38,14 @@ export class CommitProtocol {
     this.#parts = parts;
   }
 
-  /** @param options.prepared PREPARE TRANSACTION: the marks stay, because COMMIT follows later and elsewhere */
+  /**
+   * @param options.prepared PREPARE TRANSACTION: the marks stay, because COMMIT follows later and elsewhere
+   * @param options.joins it is a plain COMMIT, which may be sent in one message with the question for the definitions
+   */
   async commit(
     connection: TrackedConnection,
     commit: () => Promise<unknown>,
-    options: { prepared?: boolean } = {},
+    options: { prepared?: boolean; joins?: boolean } = {},
   ): Promise<void> {
     const { session } = connection;
     const { transaction } = session;
@@ -72,30 +75,37 @@ export class CommitProtocol {
       transaction.journal.xid ?? (transaction.catalog?.obstacle ? undefined : await this.#askXid(connection));
     const writer: Writer = { id: newWriterId(), xid };
     transaction.writer = writer;
-    const [drifted] = await Promise.all([
-      this.#changedBySchemaDrift(connection, transaction),
-      store.mark(writer, transaction.journal.changes()),
-    ]);
-    if (drifted.length > 0) {
-      for (const table of drifted) {
-        transaction.journal.widen(table);
+    const mark = () => store.mark(writer, transaction.journal.changes());
+    const widenDrifted = async (marked?: Promise<void>) => {
+      const [drifted] = await Promise.all([this.#changedBySchemaDrift(connection, transaction), marked]);
+      if (drifted.length > 0) {
+        for (const table of drifted) {
+          transaction.journal.widen(table);
+        }
+        await mark();
       }
-      await store.mark(writer, transaction.journal.changes());
-    }
-    const tables = transaction.journal.changes().map(({ table }) => table);
+    };
+    const checks = options.joins ? checksOf(transaction) : [];
+    await (checks.length > 0 ? mark() : widenDrifted(mark()));
+    const tables = () => transaction.journal.changes().map(({ table }) => table);
     try {
-      await commit();
+      if (checks.length === 0) {
+        await commit();
+      } else if (!(await connection.commitIf(DEFINITIONS_CHECK, checks))) {
+        await widenDrifted();
+        await commit();
+      }
     } catch (error) {
-      background(writerFates.settleWhenEnded(writer, tables), 'a connection');
+      background(writerFates.settleWhenEnded(writer, tables()), 'a connection');
       throw error;
     } finally {
       this.end(session);
     }
     // not awaited: reads of this process follow it on the store's connection, and other processes only miss
     if (options.prepared) {
-      background(writerFates.settleWhenEnded(writer, tables), 'a connection');
+      background(writerFates.settleWhenEnded(writer, tables()), 'a connection');
     } else {
-      background(this.#settle(writer, tables));
+      background(this.#settle(writer, tables()));
     }
     this.#report(transaction.journal.describe(), [...transaction.announced.keys()]);
   }
@@ -191,15 +201,17 @@ export class CommitProtocol {
     const { database } = this.#parts;
     const ask = async () => {
       const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
-      const now = await definitionsNow(connection, written);
-      if (now.definitions !== catalog.definitionsAs) {
+      const [now] = await connection.ask(
+        `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
+      );
+      if (now!.definitions !== catalog.definitionsAs) {
         const { tables } = await database.refreshed(
           work => connection.apart(work),
           connection.session.seesCommitted,
         );
         return [...tables.keys(), ...definedIn(catalog)];
       }
-      const others = written.filter(({ oid, columnsAs }) => (now.columns?.[oid] ?? '') !== columnsAs);
+      const others = written.filter(({ oid, columnsAs }) => (now!.columns?.[oid] ?? '') !== columnsAs);
       if (others.length === 0) {
         return [];
       }
@@ -285,32 +297,28 @@ function isOfRows({ table }: { readonly table: string }): boolean {
   return !table.endsWith(`/${CATALOG}`);
 }
 
-interface DefinitionsNow {
-  readonly definitions: string;
-  /** by the oids of tables that exist */
-  readonly columns: Readonly<Record<string, string | null>> | null;
+/** PostgreSQL's error code for statements in a failed transaction. */
+const FAILED = '25P02';
+
+/** With more tables, one question that is planned anew is cheaper than a check of each. */
+const MOST_CHECKS = 4;
+
+/** The arguments of the checks that the definitions are as the transaction has seen them; none if they must be asked for. */
+function checksOf({ catalog, tables, ddl }: TransactionState): string[] {
+  if (!catalog || catalog.obstacle || ddl) {
+    return [];
+  }
+  const written = [...tables].flatMap(name => catalog.tables.get(name) ?? []);
+  const { definitionsAs } = catalog;
+  // the meaning of a backslash depends on a setting
+  const isPlain = written.every(({ columnsAs }) => !columnsAs.includes('\\'));
+  return isPlain && written.length <= MOST_CHECKS
+    ? written.map(({ oid, columnsAs }) => `${oid},${quote(definitionsAs)},${quote(columnsAs)}`)
+    : [];
 }
 
-/** With more tables, one question that is planned anew is cheaper than a call of the prepared one for each. */
-const MOST_CALLS = 4;
-
-async function definitionsNow(
-  connection: TrackedConnection,
-  written: readonly Table[],
-): Promise<DefinitionsNow> {
-  const oids = written.map(({ oid }) => oid);
-  const rows =
-    oids.length > 0 && oids.length <= MOST_CALLS
-      ? await connection.askPrepared(DEFINITIONS_NOW, oids)
-      : undefined;
-  if (rows) {
-    const columns = Object.fromEntries(rows.map(row => [row.oid, row.columns]));
-    return { definitions: rows[0]!.definitions, columns };
-  }
-  const [now] = await connection.ask(
-    `select ${DEFINITIONS} as definitions, ${columnsNow(written)} as columns`,
-  );
-  return now as unknown as DefinitionsNow;
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Empty if the transaction has failed: its COMMIT will be a ROLLBACK. */
@@ -318,7 +326,7 @@ async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readon
   try {
     return await ask();
   } catch (error) {
-    if ((error as { code?: unknown }).code === IN_FAILED_TRANSACTION) {
+    if ((error as { code?: unknown }).code === FAILED) {
       return [];
     }
     throw error;

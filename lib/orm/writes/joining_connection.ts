@@ -1,6 +1,6 @@
 import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { isSingleStatement } from '../../sql/parse_statement.js';
-import { JoinedStatements } from './clients.js';
+import { JOINED } from './clients.js';
 
 type ExecuteQuery = DatabaseConnection['executeQuery'];
 
@@ -63,7 +63,7 @@ export class JoiningConnection implements Pick<DatabaseConnection, 'executeQuery
     }
     this.#begin = undefined;
     try {
-      const joined = { ...query, sql: BEGIN + query.sql, parameters: new JoinedStatements(1) };
+      const joined = { ...query, sql: BEGIN + query.sql, parameters: JOINED };
       return await this.raw.executeQuery<R>(joined, options);
     } catch (error) {
       // the next statement, if there is one, must not run outside of the transaction; in a failed one, BEGIN fails

@@ -117,8 +117,12 @@ export class StatementInterceptor implements StatementObserver {
     session.begin(isolation, this.#parts.limits);
   }
 
-  async commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void> {
-    await this.#parts.commits.commit(connection, commit);
+  async commit(
+    connection: TrackedConnection,
+    commit: () => Promise<unknown>,
+    options: { joins: boolean },
+  ): Promise<void> {
+    await this.#parts.commits.commit(connection, commit, options);
     await this.#refreshSettings(connection);
   }
 

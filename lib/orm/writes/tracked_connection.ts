@@ -12,11 +12,12 @@ import type {
 } from 'kysely';
 import { truncate } from '../../sql/lexer/names.js';
 import type { IsolationLevel } from '../../sql/statement.js';
+import { CHECK_FAILED } from '../catalog/catalog_queries.js';
 import type { Ask } from '../catalog/table.js';
 import type { ConnectionUse } from '../context/connection_use.js';
 import { type LogStatement, plainQuery } from '../context/internal_query.js';
 import { registerSession, type Session } from '../context/session.js';
-import { type Client, type Clients, JoinedStatements, join } from './clients.js';
+import { type Client, type Clients, join } from './clients.js';
 import { JoiningConnection } from './joining_connection.js';
 
 /** The part of the statement interceptor that connections know. */
@@ -40,7 +41,12 @@ export interface StatementObserver {
     stream: () => AsyncIterableIterator<T>,
   ): AsyncIterableIterator<T>;
   begin(session: Session, isolation: IsolationLevel | undefined): void;
-  commit(connection: TrackedConnection, commit: () => Promise<unknown>): Promise<void>;
+  /** @param options.joins COMMIT may be sent in one message with other statements */
+  commit(
+    connection: TrackedConnection,
+    commit: () => Promise<unknown>,
+    options: { joins: boolean },
+  ): Promise<void>;
   rollback(connection: TrackedConnection, rollback: () => Promise<unknown>): Promise<void>;
 }
 
@@ -186,8 +192,8 @@ export class TrackedConnection implements DatabaseConnection {
   readonly inner: JoiningConnection;
   readonly session: Session;
   readonly #observer: StatementObserver;
-  /** names of the statements that are prepared in this session */
-  readonly #prepared = new Set<string>();
+  /** the check before COMMIT is prepared in this session */
+  #isPrepared = false;
   #refusals = 0;
   #client: Client | undefined;
   // optional methods exist only if the connection has them
@@ -221,8 +227,13 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   /** Sends one of the extension's own statements, which is not followed. */
-  ask(sql: string): Promise<Record<string, any>[]> {
-    return this.#send(sql);
+  async ask(sql: string): Promise<Record<string, any>[]> {
+    const started = Date.now();
+    try {
+      return (await this.inner.executeQuery<any>(plainQuery(sql))).rows;
+    } finally {
+      this.#observer.log(sql, Date.now() - started);
+    }
   }
 
   /** @param processId of the session, as the server has just told */
@@ -256,40 +267,43 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   /**
-   * Asks a question by a prepared statement, which PostgreSQL need not plan again. `undefined` if it cannot be prepared
-   * here; that does not end an open transaction.
+   * Commits in one message with a check, which is prepared so that PostgreSQL need not plan it again.
    *
-   * @param calls the arguments of each call, in SQL
+   * @param calls the arguments of each call of the check, in SQL
+   * @returns false if nothing is committed, and the transaction is as before: the check has failed, or cannot be made here
+   * @throws what COMMIT throws
    */
-  async askPrepared(
-    { name, types, sql }: PreparedQuestion,
-    calls: readonly string[],
-  ): Promise<Record<string, any>[] | undefined> {
-    if (!this.inner.isDirect || this.#refusals === MOST_REFUSALS) {
-      return undefined;
+  async commitIf({ name, types, sql }: CommitCheck, calls: readonly string[]): Promise<boolean> {
+    if (this.#refusals === MOST_REFUSALS) {
+      return false;
     }
     const statements = [
       `savepoint ${SAVEPOINT}`,
-      ...(this.#prepared.has(name) ? [] : [`prepare ${name} (${types}) as ${sql}`]),
+      ...(this.#isPrepared ? [] : [`prepare ${name} (${types}) as ${sql}`]),
       ...calls.map(call => `execute ${name}(${call})`),
-      `release savepoint ${SAVEPOINT}`,
+      'commit',
     ];
-    const joined = new JoinedStatements();
     try {
-      await this.#send(statements.join(';'), joined);
+      await this.ask(statements.join(';'));
+      this.#isPrepared = true;
+      return true;
     } catch (error) {
-      // unless the savepoint failed because the transaction has
-      if ((error as { code?: unknown }).code !== IN_FAILED_TRANSACTION) {
+      const { code, message } = error as { code?: string; message: string };
+      if (code === IN_FAILED_TRANSACTION) {
+        return false;
+      }
+      const isRefused = code === NO_SUCH_STATEMENT || code === SUCH_A_STATEMENT;
+      if (!isRefused && !message.includes(CHECK_FAILED)) {
+        throw error;
+      }
+      if (isRefused) {
         // DISCARD and DEALLOCATE, for example, remove prepared statements
         this.#refusals++;
-        this.#prepared.delete(name);
-        await this.ask(`rollback to savepoint ${SAVEPOINT}`);
-        return undefined;
+        this.#isPrepared = false;
       }
-      throw error;
+      await this.ask(`rollback to savepoint ${SAVEPOINT}`);
+      return false;
     }
-    this.#prepared.add(name);
-    return joined.results.slice(-1 - calls.length, -1).flatMap(({ rows }) => rows);
   }
 
   /** Begins a transaction for one statement. */
@@ -299,26 +313,16 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   async commit(): Promise<void> {
-    await this.#observer.commit(this, () => this.inner.commit());
+    await this.#observer.commit(this, () => this.inner.commit(), { joins: this.inner.isDirect });
   }
 
   async rollback(): Promise<void> {
     await this.#observer.rollback(this, () => this.inner.rollback());
   }
-
-  /** Sends a message with statements of the extension's own, which are not followed. */
-  async #send(sql: string, parameters: JoinedStatements | [] = []): Promise<Record<string, any>[]> {
-    const started = Date.now();
-    try {
-      return (await this.inner.executeQuery<any>({ ...plainQuery(sql), parameters })).rows;
-    } finally {
-      this.#observer.log(sql, Date.now() - started);
-    }
-  }
 }
 
-/** A question to the catalog that depends on a few values. */
-export interface PreparedQuestion {
+/** A query that fails, with {@link CHECK_FAILED} in its message, if a transaction must not be committed as it is. */
+export interface CommitCheck {
   readonly name: string;
   /** of its parameters, in SQL */
   readonly types: string;
@@ -328,7 +332,9 @@ export interface PreparedQuestion {
 const SAVEPOINT = 'cacheops_question';
 /** After that many failures, a connection prepares nothing more. */
 const MOST_REFUSALS = 3;
-/** PostgreSQL's error code for statements in a failed transaction. */
-export const IN_FAILED_TRANSACTION = '25P02';
+/** PostgreSQL's error codes. */
+const IN_FAILED_TRANSACTION = '25P02';
+const NO_SUCH_STATEMENT = '26000';
+const SUCH_A_STATEMENT = '42P05';
 
 export type StatementOptions = Parameters<DatabaseConnection['executeQuery']>[1];

@@ -18,6 +18,17 @@ const Log = defineEntity({
   properties: { id: p.integer().primary() },
 });
 
+const Quoted = defineEntity({
+  name: 'Quoted',
+  cacheops: { ops: 'all', timeout: 60 },
+  properties: { id: p.integer().primary(), it: p.string().fieldName("it's") },
+});
+const Slashed = defineEntity({
+  name: 'Slashed',
+  cacheops: { ops: 'all', timeout: 60 },
+  properties: { id: p.integer().primary(), it: p.string().fieldName('a\\b') },
+});
+
 /** The part of a client of node-postgres that is used. */
 interface Client {
   processID: number;
@@ -43,7 +54,7 @@ describe('Statements in one message:', () => {
     const store = new MemoryStore();
     const one = await MikroORM.init({
       clientUrl: url,
-      entities: [Item, Log],
+      entities: [Item, Log, Quoted, Slashed],
       pool: { max: 1 },
       extensions: [cacheops({ store })],
       ...options,
@@ -86,16 +97,14 @@ describe('Statements in one message:', () => {
     return commands();
   }
 
-  it('BEGIN is sent with the first statement of the transaction', async () => {
+  it('BEGIN is sent with the first statement of the transaction, and COMMIT with the check of the definitions', async () => {
     expect(
       await sentBy(() => orm.em.fork().transactional(em => em.find(Log, {}, { cacheops: false }))),
     ).to.deep.equal(['begin;select', 'commit']);
     const em = orm.em.fork();
     const item = await em.findOneOrFail(Item, 1, { cacheops: false });
     item.name = 'with; semicolon';
-    expect(await sentBy(() => em.flush())).to.deep.equal(['begin;update', 'savepoint;execute', 'commit']);
-    item.name = 'again';
-    expect(await sentBy(() => em.flush())).to.deep.equal(['begin;update', 'savepoint;execute', 'commit']);
+    expect(await sentBy(() => em.flush())).to.deep.equal(['begin;update', 'savepoint;execute']);
   });
 
   it('nothing is sent for a transaction that the cache answers', async () => {
@@ -186,6 +195,45 @@ describe('Statements in one message:', () => {
     expect(await orm.em.fork().count(Item, {}, { cacheops: false })).to.equal(3);
   });
 
+  it('a text without a statement may come first', async () => {
+    const em = orm.em.fork();
+    await em.begin();
+    expect(await em.execute('-- nothing')).to.deep.equal([]);
+    await rename(em, 'x');
+    await em.rollback();
+    expect(await orm.em.fork().count(Item, { name: 'x' }, { cacheops: false })).to.equal(0);
+  });
+
+  it('an error of COMMIT arrives, and nothing is committed', async () => {
+    await orm.em.execute(`alter table log add column item int references item deferrable initially deferred`);
+    const em = orm.em.fork();
+    await em.begin();
+    await em.execute('insert into log values (1, 77)');
+    await em.commit().then(
+      () => expect.fail('no error'),
+      error => expect(error.code).to.equal('23503'),
+    );
+    await em.rollback();
+    expect(await orm.em.fork().count(Log)).to.equal(0);
+    await getCacheops(orm).idle();
+    const logs = () => orm.em.fork().count(Log);
+    await logs();
+    await getCacheops(orm).idle();
+    expect(await sourcesOf(getCacheops(orm), logs), 'the mark is settled').to.deep.equal(['cache']);
+  });
+
+  it('columns with a quote in their names are checked, and with a backslash asked for', async () => {
+    expect(await sentBy(() => orm.em.fork().insert(Quoted, { id: 1, it: 'x' }))).to.deep.equal([
+      'begin;insert',
+      'savepoint;execute',
+    ]);
+    expect(await sentBy(() => orm.em.fork().insert(Slashed, { id: 1, it: 'x' }))).to.deep.equal([
+      'begin;insert',
+      'select',
+      'commit',
+    ]);
+  });
+
   it('behind a pooler, each statement has a message of its own', async () => {
     const pooled = await open({ driverOptions: POOLER });
     await rename(pooled.em.fork(), 'a');
@@ -197,7 +245,7 @@ describe('Statements in one message:', () => {
     ]);
   });
 
-  it('the question before COMMIT is asked without its prepared statement if that was removed', async () => {
+  it('the check before COMMIT is a question of its own if its prepared statement was removed', async () => {
     const pool: { client?: Client } = {};
     const other = await open({
       driverOptions: {
