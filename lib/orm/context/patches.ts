@@ -151,13 +151,17 @@ const applied = new WeakMap<object, PatchName[]>();
  */
 export function patch(owner: object, name: PatchName, make: (original: Method) => Method): void {
   const method = /\.(\w+)/.exec(name)![1]!;
-  const original = (owner as Record<string, unknown>)[method];
-  if (typeof original !== 'function') {
+  const found = (owner as Record<string, unknown>)[method];
+  if (typeof found !== 'function') {
     throw new CacheopsError(
       `cacheops(): this version of MikroORM has no ${name}(). Use a version that the peer dependencies allow.`,
     );
   }
-  const value = make(original as Method);
+  // an inherited method is looked up at each call: a tracer or a spy may have replaced it in the class since
+  const inherited: Method = function (this: unknown, ...args) {
+    return Object.getPrototypeOf(owner)[method].apply(this, args);
+  };
+  const value = make(Object.hasOwn(owner, method) ? (found as Method) : inherited);
   Object.defineProperty(owner, method, { value, configurable: true, writable: true });
   applied.set(owner, [...(applied.get(owner) ?? []), name]);
 }

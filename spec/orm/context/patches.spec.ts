@@ -1,8 +1,9 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
 import { PostgreSqlConnection, PostgreSqlDriver, QueryBuilder } from '@mikro-orm/postgresql';
-import { SqlEntityManager } from '@mikro-orm/sql';
+import { AbstractSqlConnection, SqlEntityManager } from '@mikro-orm/sql';
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { Article, entities } from '../../../fixtures/legacy/index.js';
 import { cachedEntityManager } from '../../../lib/orm/api/entity_manager.js';
 import { PATCHES, type PatchName, patch, patchesOf } from '../../../lib/orm/context/patches.js';
@@ -59,6 +60,19 @@ describe('Patches of MikroORM', () => {
       [...readFileSync(joinPath(LIB, file), 'utf8').matchAll(ASSIGNED)].map(([text]) => `${file}: ${text}`),
     );
     expect(assigned).to.deep.equal([]);
+  });
+
+  it('call what replaces a method in its class after the ORM was made', async () => {
+    await createBlog();
+    const { orm } = await join({ entities });
+    const execute = sinon.spy(AbstractSqlConnection.prototype, 'execute');
+    try {
+      await orm.em.fork().find(Article, {});
+    } finally {
+      execute.restore();
+    }
+    expect(execute.callCount).to.equal(1);
+    await orm.close();
   });
 
   it('fail with the name of the method that is missing', () => {
