@@ -26,3 +26,13 @@ function row(cells: readonly (string | number)[]): string {
   const texts = cells.map(cell => (typeof cell === 'number' ? cell.toLocaleString('en') : cell));
   return `| ${texts.join(' | ')} |`;
 }
+
+/** The most frequent of these texts, each with its number. */
+export function mostFrequent(texts: readonly string[], shown: number): string {
+  return [...Map.groupBy(texts, text => text)]
+    .map(([text, same]) => [same.length, text] as const)
+    .sort(([a], [b]) => b - a)
+    .slice(0, shown)
+    .map(([count, text]) => `${count}: ${text}`)
+    .join('\n');
+}

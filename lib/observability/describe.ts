@@ -39,23 +39,41 @@ export function describeChecks({ tables }: EntryAddress): string[] {
   );
 }
 
-/** The change that made an entry a miss, in words: `article: price 12 → 9`. */
-export function describeCause({ table, dependency: { scheme }, steps }: Moved): string {
-  const name = shortName(table);
-  const [old, now] = steps.at(-1)!;
-  if (!old || !now) {
-    return `${name}: a row ${now ? 'was added' : 'was removed'}`;
+/**
+ * The change that made an entry a miss, in words: the table, what happened, and the row as far as the delta tells it.
+ * `article: price 12 → 9 where category=7`.
+ */
+export function describeCause({ table, dependency, steps }: Moved): string {
+  const { tests = [], reads } = dependency.scheme;
+  const [old, now, read] = steps.at(-1)!;
+  const differs = (i: number) => old !== null && now !== null && old[i] !== now[i];
+  const same = [
+    ...fixedOf(dependency),
+    ...tests.flatMap((column, i) => (differs(i) ? [] : [equality(column, (now ?? old)![i]!)])),
+  ];
+  return `${shortName(table)}: ${whatHappened()}${same.length > 0 ? ` where ${same.join(' and ')}` : ''}`;
+
+  function whatHappened(): string {
+    if (!old || !now) {
+      return read === 2
+        ? `a row was ${now ? 'inserted' : 'deleted'}`
+        : `a row ${now ? 'began' : 'ceased'} to match`;
+    }
+    const changes = tests.flatMap((column, i) =>
+      differs(i) ? [`${readableName(column)} ${valueText(old[i]!)} → ${valueText(now[i]!)}`] : [],
+    );
+    return changes.length > 0 ? changes.join(', ') : `${reads ? reads.join(' or ') : 'a column'} changed`;
   }
-  const changes = (scheme.tests ?? []).flatMap((column, i) =>
-    old[i] === now[i] ? [] : [`${readableName(column)} ${valueText(old[i]!)} → ${valueText(now[i]!)}`],
-  );
-  return changes.length > 0 ? `${name}: ${changes.join(', ')}` : `${name}: columns that are read changed`;
+}
+
+function equality(column: string, value: Canonical): string {
+  return `${readableName(column)}=${valueText(value)}`;
 }
 
 function fixedOf({ scheme: { columns }, values }: Dependency): string[] {
   return columns.length === 0
     ? []
-    : decodeValues(values).map((value, i) => `${readableName(columns[i] ?? '')}=${valueText(value)}`);
+    : decodeValues(values).map((value, i) => equality(columns[i] ?? '', value));
 }
 
 function conditionsOf(dependency: Dependency & Partial<WatchedDependency>): string {

@@ -198,7 +198,7 @@ class ConditionReader {
     if (!isPlain(value) || isOperators(value)) {
       return owning
         ? this.#fields(prop.joinColumns, value, context)
-        : and([this.#pivot(meta, prop, value, context), this.#collection(prop, value, context)]);
+        : and([this.#pivot(meta, prop, value, context), this.#collection(meta, prop, value, context)]);
     }
     const target = prop.targetMeta!;
     const keys = Reflect.ownKeys(value);
@@ -223,17 +223,21 @@ class ConditionReader {
 
   /** `{ tags: 7 }` and `{ tags: [7, 8] }` are conditions on rows of the pivot table. */
   #pivot(meta: EntityMetadata, prop: EntityProperty, value: unknown, context: Context): Formula {
-    const table =
-      prop.kind === 'm:n' && context.mode === 'row' && !context.negated && !prop.pivotTable.includes('.')
-        ? this.#columns.tableOf({ schema: meta.schema, tableName: prop.pivotTable } as EntityMetadata)
-        : undefined;
-    const isByKey =
-      !isPlain(value) || Reflect.ownKeys(value).every(operator => operator === '$eq' || operator === '$in');
-    if (table === undefined || !isByKey) {
+    const table = context.mode === 'row' && !context.negated ? this.#pivotTable(meta, prop) : undefined;
+    if (table === undefined || !isByKey(value)) {
       return ANYTHING;
     }
     const source = this.#related(`${context.path}.${prop.name}`, table, context);
     return wider(this.#fields(prop.inverseJoinColumns, value, { ...context, source, optional: true }));
+  }
+
+  /** If its foreign keys are compared as they are given. */
+  #pivotTable(meta: EntityMetadata, prop: EntityProperty): string | undefined {
+    const target = prop.targetMeta!;
+    const isCompared = target.primaryKeys.every(key => isKeyColumn(target.properties[key as never]));
+    return prop.kind === 'm:n' && isCompared && !prop.pivotTable.includes('.')
+      ? this.#columns.tableOf({ schema: meta.schema, tableName: prop.pivotTable } as EntityMetadata)
+      : undefined;
   }
 
   #related(path: string, table: string, context: Context): Source {
@@ -248,28 +252,47 @@ class ConditionReader {
    * A related row that fails the subquery's condition cannot change the result of `$some`, `$none` or `$every`. The
    * condition of `$none` and `$every` says nothing about the row that has the collection.
    */
-  #collection(prop: EntityProperty, value: unknown, context: Context): Formula {
-    const table = this.#columns.tableOf(prop.targetMeta!);
+  #collection(meta: EntityMetadata, prop: EntityProperty, value: unknown, context: Context): Formula {
+    const target = prop.targetMeta!;
+    const table = this.#columns.tableOf(target);
     if (table === undefined || !isPlain(value) || context.mode === 'joined to many') {
       return ANYTHING;
     }
-    const parts = Reflect.ownKeys(value).map(operator =>
-      operator === '$some' || operator === '$none' || operator === '$every'
-        ? wider(
-            this.read(prop.targetMeta!, value[operator], {
-              source: this.source(
-                table,
-                operator === '$some' && !context.negated ? context.source.apart : true,
-              ),
-              negated: operator === '$every',
-              optional: true,
-              path: `${context.path}.${prop.name} ${this.sources.length}`,
-              mode: 'joined',
-            }),
-          )
-        : ANYTHING,
-    );
+    const parts = Reflect.ownKeys(value).map(operator => {
+      if (operator !== '$some' && operator !== '$none' && operator !== '$every') {
+        return ANYTHING;
+      }
+      const apart = operator === '$some' && !context.negated ? context.source.apart : true;
+      const inner =
+        target.primaryKeys.length === 1 ? primaryKeyCondition(target, value[operator]) : value[operator];
+      const ofTarget = this.read(target, inner, {
+        source: this.source(table, apart),
+        negated: operator === '$every',
+        optional: true,
+        path: `${context.path}.${prop.name} ${this.sources.length}`,
+        mode: 'joined',
+      });
+      return wider(
+        operator === '$every' ? ofTarget : and([ofTarget, this.#ofPivot(meta, prop, inner, apart)]),
+      );
+    });
     return joined(parts, context);
+  }
+
+  /** `$some: { id: 7 }` is also a condition on the rows of the pivot table, which the related row is joined to. */
+  #ofPivot(meta: EntityMetadata, prop: EntityProperty, where: unknown, apart: true | undefined): Formula {
+    const table = this.#pivotTable(meta, prop);
+    const [key, ...others] = prop.targetMeta!.primaryKeys;
+    const value = isPlain(where) && others.length === 0 ? where[key!] : undefined;
+    return table !== undefined && value !== undefined && isByKey(value)
+      ? this.#fields(prop.inverseJoinColumns, value, {
+          source: this.source(table, apart),
+          negated: false,
+          optional: true,
+          path: '',
+          mode: 'joined',
+        })
+      : ANYTHING;
   }
 
   /**
@@ -365,6 +388,13 @@ function isKeyColumn(prop: EntityProperty | undefined): boolean {
   return (
     prop !== undefined &&
     (prop.kind === 'scalar' ? isNarrowing(prop) : prop.kind === 'm:1' || prop.kind === '1:1')
+  );
+}
+
+/** A key, or a list of keys. */
+function isByKey(value: unknown): boolean {
+  return (
+    !isPlain(value) || Reflect.ownKeys(value).every(operator => operator === '$eq' || operator === '$in')
   );
 }
 

@@ -4,8 +4,8 @@ import { dependencyOf } from '../values/encode.js';
 import { type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
 import { columnsOf, compile } from './predicate.js';
-import { ALWAYS, type Expression, given, projectionOf } from './projection.js';
-import type { JoinedRow, JoinedRowKey, Watch, WatchedDependency, WatchedTable } from './watch.js';
+import { ALWAYS, type Expression, given, joinedConditions, projectionOf } from './projection.js';
+import type { JoinedRow, JoinedRowKey, WatchedDependency, WatchedTable } from './watch.js';
 
 /**
  * One table reference in a query's SQL, as far as it is understood. A table reference may be passed several times,
@@ -154,7 +154,10 @@ function ofOccurrence(
   fixed: readonly ReadonlyMap<string, Canonical>[],
   [index, occurrence]: [number, Occurrence],
   granularity: Granularity,
-  { joinedRows, key }: Pick<Watch, 'joinedRows'> & { readonly key: readonly string[] | undefined },
+  {
+    joinedRows,
+    key,
+  }: { readonly joinedRows: readonly Joined[]; readonly key: readonly string[] | undefined },
 ): WatchedDependency[] {
   const { source, reads, bounded = [], referenced = false } = occurrence;
   if (granularity !== 'full') {
@@ -167,7 +170,12 @@ function ofOccurrence(
   });
 
   function watching(values: ReadonlyMap<string, Canonical>, rest: Expression): WatchedDependency {
-    const dependency = dependencyOf(values, reads, [...columnsOf(rest), ...bounded]);
+    const joined = joinedRows.flatMap(({ alternative, ...joinedRow }) => {
+      const unless = given(alternative, values);
+      return unless.type === 'always' ? [] : [{ joinedRow, unless }];
+    });
+    const alternatives = joined.flatMap(({ unless }) => [...columnsOf(unless)]);
+    const dependency = dependencyOf(values, reads, [...columnsOf(rest), ...bounded, ...alternatives]);
     const { tests } = dependency.scheme;
     return tests
       ? {
@@ -178,7 +186,12 @@ function ofOccurrence(
               predicate: compile(rest, tests),
               expression: rest,
               referenced,
-              joinedRows,
+              joinedRows: joined.map(({ joinedRow, unless }) => ({
+                ...joinedRow,
+                ...(unless.type !== 'never' && {
+                  unless: { expression: unless, predicate: compile(unless, tests) },
+                }),
+              })),
               ...(key && { key }),
             },
           ],
@@ -187,17 +200,26 @@ function ofOccurrence(
   }
 }
 
+/** A joined row whose alternative has not been compiled. */
+type Joined = JoinedRow & { readonly alternative: Expression };
+
 function joinedRowsOf(
   formula: Formula,
-  { joinedRows = [] }: Occurrence,
+  { source: own, joinedRows = [] }: Occurrence,
   occurrences: readonly Occurrence[],
-): readonly JoinedRow[] {
+): readonly Joined[] {
   return joinedRows.flatMap(({ occurrence, on }) => {
     const { table, source } = occurrences[occurrence]!;
-    const expression = source ? projectionOf(formula, source).expression : ALWAYS;
-    return expression.type === 'always' ? [] : [{ occurrence, table, on, expression }];
+    const conditions = source ? joinedConditions(formula, own ?? NO_SOURCE, source) : [];
+    return conditions.map(({ expression, unless }) => ({
+      ...{ occurrence, table, on, expression },
+      alternative: unless,
+    }));
   });
 }
+
+/** Of a table reference without conditions. */
+const NO_SOURCE: Source = { table: '' };
 
 /** The key by which other table references join it. */
 function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {

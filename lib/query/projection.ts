@@ -66,6 +66,58 @@ export function projectionOf(formula: Formula, source: Source): Projection {
   return { expression: combined('and', parts), exact };
 }
 
+/** A condition that a row satisfies by the values of its joined row (`expression`), or by its own (`unless`). */
+export interface JoinedCondition {
+  readonly expression: Expression;
+  readonly unless: Expression;
+}
+
+/**
+ * The conditions that a joined row must satisfy, if the row itself does not satisfy `unless`. A part of an `or` that
+ * neither of the two decides may hold for any rows, so that such an `or` is left out.
+ */
+export function joinedConditions(formula: Formula, own: Source, joined: Source): readonly JoinedCondition[] {
+  const certain: Expression[] = [];
+  const alternatives: JoinedCondition[] = [];
+  for (const factor of factorsOf(formula)) {
+    const expression = projected(factor, joined);
+    if (expression.type !== 'always') {
+      certain.push(expression);
+      continue;
+    }
+    const [decided, others] = partition(
+      operandsOf(factor),
+      part => projected(part, joined).type !== 'always',
+    );
+    const unless = combined(
+      'or',
+      others.map(part => projected(part, own)),
+    );
+    if (decided.length > 0 && unless.type !== 'always') {
+      const parts = decided.map(part => projected(part, joined));
+      alternatives.push({ expression: combined('or', parts), unless });
+    }
+  }
+  const all = [{ expression: combined('and', certain), unless: NEVER }, ...alternatives];
+  return all.filter(({ expression, unless }) => {
+    const leaves = [...leavesOf(expression), ...leavesOf(unless)];
+    return expression.type !== 'always' && leaves.length <= MAX_LEAVES;
+  });
+}
+
+/** The operands of OR. */
+function operandsOf(formula: Formula): readonly Formula[] {
+  return formula.type === 'wider'
+    ? operandsOf(formula.part)
+    : formula.type === 'or'
+      ? formula.parts.flatMap(operandsOf)
+      : [formula];
+}
+
+function partition<T>(items: readonly T[], belongs: (item: T) => boolean): readonly [T[], T[]] {
+  return [items.filter(belongs), items.filter(item => !belongs(item))];
+}
+
 /** The expression for rows with these known values. */
 export function given(expression: Expression, known: ReadonlyMap<string, Canonical>): Expression {
   switch (expression.type) {

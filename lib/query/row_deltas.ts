@@ -76,11 +76,17 @@ function deltaMatters(
   const window = usable?.type === 'window' ? usable : keys?.window;
   const satisfies = (values: readonly Canonical[] | null): values is readonly Canonical[] =>
     values !== null && watch.predicate.matches(values);
+  // each is asked about, because any of them may fail
   const lacksJoinedRow = (values: readonly Canonical[]) =>
-    watch.joinedRows.some(joinedRow => {
+    watch.joinedRows.filter(joinedRow => {
       const key = keyOfJoinedRow(joinedRow, tests, values);
-      return key !== undefined && !containsJoinedRow(bounds, joinedRow, key) && fails(joinedRow, key);
-    });
+      return (
+        key !== undefined &&
+        !joinedRow.unless?.predicate.matches(values) &&
+        !containsJoinedRow(bounds, joinedRow, key) &&
+        fails(joinedRow, key)
+      );
+    }).length > 0;
   const mayTakePart = (values: readonly Canonical[] | null): values is readonly Canonical[] =>
     satisfies(values) && !(window && isBehind(window, tested(tests, values))) && !lacksJoinedRow(values);
   if (!keys) {

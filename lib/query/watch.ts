@@ -40,6 +40,15 @@ export interface JoinedRow {
   readonly on: JoinedRowKey;
   /** the query's condition on it; a joined row without a condition is not looked up */
   readonly expression: Expression;
+  /** for `$or`: the condition holds for some values of the row itself, whatever the joined row is */
+  readonly unless?: Alternative | undefined;
+}
+
+/** Another way for a row to satisfy a condition on its joined row. */
+export interface Alternative {
+  readonly expression: Expression;
+  /** over the `tests` of the row's scheme */
+  readonly predicate: Predicate;
 }
 
 /** Pairs of a column of the row, and the equal column of the joined row's key. */

@@ -160,9 +160,11 @@ export class BoundPlanner {
    */
   #decidesAlone(reference: TableReference): boolean {
     const { all, select } = this.#rangeTable;
-    const { nested, limited, order, orderKnown } = select!;
-    if (nested || all.some(({ occurrence }) => !occurrence.place && !occurrence.within)) {
-      return false; // subqueries may use it
+    const { inSubqueries, limited, order, orderKnown } = select!;
+    const { alias, outsideList } = reference.occurrence;
+    const mayBeUsed = !outsideList || inSubqueries.has(alias);
+    if (mayBeUsed || all.some(({ occurrence }) => !occurrence.place && !occurrence.inner)) {
+      return false; // a subquery, or a join that is not understood, may use it
     }
     const through = this.#rangeTable.joinedThrough(reference);
     const orders =

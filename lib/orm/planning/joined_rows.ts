@@ -18,7 +18,7 @@ export function joinedRowsAmong(
   rangeTable: RangeTable,
   references: readonly TableReference[],
 ): readonly JoinedPair[] {
-  if (!rangeTable.select?.plain) {
+  if (!rangeTable.select?.single) {
     return [];
   }
   return references.flatMap(one => {
@@ -65,7 +65,7 @@ function joinedPairOf(
   const on = key?.map(column => columns.find(([, own]) => own === column));
   const isFound = ([own, column]: JoinedRowKey[number]) =>
     isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
-  return rangeTable.hasCondition(joinedRow) &&
+  return rangeTable.hasJoinedCondition(joinedRow, row) &&
     readable &&
     on?.every(pair => pair !== undefined && isFound(pair))
     ? { row, joinedRow, on: on as JoinedRowKey }

@@ -16,6 +16,7 @@ import { schemeOfKinds } from '../../values/encode.js';
 import { pathOf } from '../../values/path.js';
 import { type Catalog, kindIn } from '../catalog/table.js';
 import { hasAddedFilters } from './added_filters.js';
+import { withCursor } from './cursor_condition.js';
 import { DeclaredTables, type TableNames } from './declared_tables.js';
 import { dryRun } from './dry_run.js';
 import { KeyPlanner, type KeyPlans, type ListCall } from './key_list_planner.js';
@@ -308,7 +309,7 @@ export class Planner {
     }
     const { granularity, maxConjunctions: limit, maxIn } = this.#limits;
     const columns = columnsOf(this.#catalog, this.#schemaOf(call));
-    const condition = readCondition(call.meta, call.where, columns, maxIn);
+    const condition = readCondition(call.meta, withCursor(this.#driver, call), columns, maxIn);
     const { all, bounds } = occurrencesOf(analysis, condition, call.kind === 'find');
     const seen = dependenciesOf(condition.formula, all, { limit, granularity });
     const tables = andWholly(

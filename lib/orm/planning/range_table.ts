@@ -1,6 +1,6 @@
 import type { Condition } from '../../query/condition.js';
 import { disjunctiveForm, type Source } from '../../query/formula.js';
-import { type Projection, projectionOf } from '../../query/projection.js';
+import { joinedConditions, type Projection, projectionOf } from '../../query/projection.js';
 import type { Join, Select } from '../../sql/select/select_result.js';
 import type { Table } from '../catalog/table.js';
 import type { SelectAnalysis } from './select_analysis.js';
@@ -34,9 +34,18 @@ export class RangeTable {
     return this.#condition.repeated.has(fullName);
   }
 
-  /** Is it certain that the formula's conditions on this table, if any, are about this reference? */
-  isCertain({ table }: TableReference): boolean {
-    return this.sourcesOf(table).length <= 1 && this.all.filter(other => other.table === table).length === 1;
+  /**
+   * Is it certain that the formula's conditions on this table, if any, are about this reference? If there is only one
+   * source, it is that of the root.
+   */
+  isCertain(reference: TableReference): boolean {
+    return (
+      this.sourcesOf(reference.table).length <= 1 && (reference === this.root || this.#isAlone(reference))
+    );
+  }
+
+  #isAlone({ table }: TableReference): boolean {
+    return this.all.filter(other => other.table === table).length === 1;
   }
 
   sourceOf(reference: TableReference): Source | undefined {
@@ -57,6 +66,15 @@ export class RangeTable {
     return view !== undefined && view.expression.type !== 'always';
   }
 
+  /** Can its rows exclude the rows of the other reference that are joined to them? */
+  hasJoinedCondition(joined: TableReference, other: TableReference): boolean {
+    const [own, source] = [this.sourceOf(other), this.sourceOf(joined)];
+    return (
+      source !== undefined &&
+      joinedConditions(this.#condition.formula, own ?? { table: '' }, source).length > 0
+    );
+  }
+
   /** Columns in the WHERE clause whose conditions the formula does not hold exactly. */
   inexactOf(reference: TableReference): readonly string[] {
     const exact = this.viewOf(reference)?.exact;
@@ -65,12 +83,14 @@ export class RangeTable {
     );
   }
 
-  /** The first reference, if it is the only one to its table. */
+  /** The first reference, if it is the only one to its table, or the only one with conditions. */
   #findRoot(): TableReference | undefined {
     const [source] = this.#condition.sources;
     const root = this.all.find(({ occurrence }) => occurrence.place === 'first');
-    const alone = this.all.filter(({ table }) => table === root?.table).length === 1;
-    return source && alone && root?.table.fullName === source.table && this.hasOwnAlias(root)
+    return source &&
+      root?.table.fullName === source.table &&
+      this.hasOwnAlias(root) &&
+      (this.#isAlone(root) || this.sourcesOf(root.table).length === 1)
       ? root
       : undefined;
   }
@@ -165,14 +185,10 @@ export class RangeTable {
     return (
       root !== undefined &&
       this.all.some(reference => {
-        const { on = [] } = joinOf(reference) ?? reference.occurrence.within ?? {};
-        const source = this.sourceOf(reference);
+        const on = onOf(reference);
         return (
           reference !== root &&
-          this.hasOwnAlias(reference) &&
-          source !== undefined &&
-          !source.apart &&
-          this.hasCondition(reference) &&
+          this.#isRequired(reference) &&
           on.length > 0 &&
           on.every(({ alias }) => alias === root.occurrence.alias) &&
           refers(
@@ -184,6 +200,32 @@ export class RangeTable {
       })
     );
   }
+
+  /**
+   * Does each row of the result need a row of it? It does if there is a condition, which NULL does not satisfy, on its
+   * rows or on rows that are joined to them: without a row of it, these are NULL or missing as well.
+   */
+  #isRequired(reference: TableReference): boolean {
+    const source = this.sourceOf(reference);
+    if (!this.hasOwnAlias(reference)) {
+      return false;
+    }
+    return (
+      (source !== undefined && !source.apart && this.hasCondition(reference)) ||
+      this.all.some(
+        other =>
+          other !== this.root &&
+          onOf(other).length > 0 &&
+          onOf(other).every(({ alias }) => alias === reference.occurrence.alias) &&
+          this.#isRequired(other),
+      )
+    );
+  }
+}
+
+/** How it is joined, in the outermost FROM or in a subquery; empty if that is not understood. */
+function onOf(reference: TableReference): Join['on'] {
+  return (joinOf(reference) ?? reference.occurrence.within)?.on ?? [];
 }
 
 /** Does the database enforce that rows with these columns refer to rows of the other table? */

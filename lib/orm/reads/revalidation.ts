@@ -62,19 +62,27 @@ export async function revalidate(
   return reason ? { cause: reason } : { holds: again };
 }
 
-/** The first change since an entry was sealed that may have changed its result; `undefined` if the entry holds. */
+/**
+ * The first change since an entry was sealed that may have changed its result, with the delta that matters;
+ * `undefined` if the entry holds.
+ */
 export function findCause(
   tables: readonly WatchedTable[],
   { payload, moved }: Found,
   fails: Fails = NOTHING_IS_KNOWN,
 ): Moved | undefined {
   const bounds = decodeBounds(payload);
-  return moved.find(({ table, dependency: { scheme, values }, steps }) => {
+  for (const change of moved) {
+    const { scheme, values } = change.dependency;
     const watched = tables
-      .find(each => each.table === table)
+      .find(({ table }) => table === change.table)
       ?.dependencies.find(each => each.scheme.id === scheme.id && each.values === values);
-    return !watched || deltasMatter(watched, steps, bounds, fails);
-  });
+    if (!watched || deltasMatter(watched, change.steps, bounds, fails)) {
+      const mattering = watched && change.steps.find(step => deltasMatter(watched, [step], bounds, fails));
+      return mattering ? { ...change, steps: [mattering] } : change;
+    }
+  }
+  return undefined;
 }
 
 interface ResealParts {

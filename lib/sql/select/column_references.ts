@@ -7,7 +7,7 @@ import type { ColumnName, SelectTable } from './select_result.js';
 /** Where a column is mentioned: in the list or the WHERE of the outermost SELECT, or elsewhere. */
 export type Clause = 'list' | 'where' | 'elsewhere';
 
-type Position = 'place' | 'again' | 'within';
+type Position = 'place' | 'again' | 'within' | 'inner';
 
 interface Columns {
   star: boolean;
@@ -30,6 +30,8 @@ export class ColumnReferences {
   readonly #tables: Pick<SelectTable, 'schema' | 'name' | 'alias' | Position>[] = [];
   readonly #byAlias = new Map<string, Columns>();
   #uncertain = false;
+  /** the aliases that subqueries mention */
+  readonly inSubqueries = new Set<string>();
   /** Is there no single outermost WHERE? */
   #severalSelects = false;
 
@@ -44,9 +46,10 @@ export class ColumnReferences {
   /**
    * Reads the tokens at a position where no FROM item starts.
    *
+   * @param inner Is it in a subquery?
    * @returns the index of the last token that belongs to it
    */
-  read(tokens: readonly Token[], at: number, clause: Clause): number {
+  read(tokens: readonly Token[], at: number, clause: Clause, inner: boolean): number {
     const token = tokens[at]!;
     if (token.kind === 'operator' && token.text.includes('*')) {
       this.#uncertain ||= !isProduct(tokens, at) && !isCountOfRows(tokens, at);
@@ -56,6 +59,9 @@ export class ColumnReferences {
       return at;
     }
     if (isMark(tokens[at + 1], '.')) {
+      if (inner) {
+        this.inSubqueries.add(token.text);
+      }
       return this.#readQualified(tokens, at, clause);
     }
     this.#uncertain ||= !isNoColumn(tokens, at);

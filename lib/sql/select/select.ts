@@ -27,6 +27,8 @@ interface Frame {
   inWhere: boolean;
   /** Is it the list of a SELECT? */
   inList: boolean;
+  /** Is it in a subquery? */
+  inner: boolean;
   /** number of joins whose conditions have not been read */
   joins: number;
   /** index of its opening parenthesis */
@@ -57,12 +59,15 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
     return { reason: 'a statement that is not a query' };
   }
   const references = new ColumnReferences();
-  const frames: Frame[] = [{ inFrom: false, inWhere: false, inList: false, joins: 0, start: 0 }];
+  const frames: Frame[] = [
+    { inFrom: false, inWhere: false, inList: false, inner: false, joins: 0, start: 0 },
+  ];
   /** May an item of a FROM list begin with this token? */
   let opensItem = false;
   let limited = false;
   let grouped = false;
   let plain = !isMark(tokens[0], '(');
+  let single = plain;
   let nested = false;
   let ordinal = false;
   let windowed = false;
@@ -83,6 +88,7 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
           start: i,
           inWhere: frame.inWhere,
           inList: false,
+          inner: frame.inner,
           again: frame.inWhere ? reselectedColumn(tokens, i) : undefined,
         });
         expectsItem =
@@ -113,9 +119,11 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
       if (frames.length === 1) {
         limited ||= LIMITS.has(token.text);
         plain &&= !COLLAPSES.has(token.text);
+        single &&= !SET_OPERATIONS.has(token.text) && token.text !== 'with';
         grouped ||= token.text === 'group' || SET_OPERATIONS.has(token.text);
         order = token.text === 'order' ? readOrder(tokens, i + 2) : order;
       } else {
+        frame.inner ||= token.text === 'select';
         nested ||= token.text === 'select' || token.text === 'values';
         ordinal ||= LIMITS.has(token.text);
       }
@@ -136,7 +144,7 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
         i = item.last;
       }
     } else {
-      i = references.read(tokens, i, clauseOf(frame, frames.length === 1));
+      i = references.read(tokens, i, clauseOf(frame, frames.length === 1), frame.inner);
     }
   }
   limited &&= grouped || !hasOnlyAggregates(tokens);
@@ -156,8 +164,8 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
     opaque = true;
   }
   return {
-    ...{ tables: references.tables(), limited, plain, nested, ordinal, windowed, opaque, ...order },
-    ...{ evaluation, qualified: references.qualified() },
+    ...{ tables: references.tables(), limited, plain, single, nested, ordinal, windowed, opaque, ...order },
+    ...{ evaluation, qualified: references.qualified(), inSubqueries: references.inSubqueries },
   };
 }
 
@@ -191,14 +199,17 @@ function readPage(sql: string, tokens: readonly Token[], whole: Select): Select 
             where: again!.where,
           },
           ...joined,
-          { ...again!, place: undefined, again: text!.key },
-          ...others.map(({ place, ...table }) =>
-            place && place !== 'first' ? { ...table, within: place } : table,
-          ),
+          { ...again!, place: undefined, again: text!.key, inner: true },
+          ...others.map(({ place, ...table }) => ({
+            ...table,
+            ...(place && place !== 'first' && { within: place }),
+            inner: true as const,
+          })),
         ],
         limited: true,
         plain: true,
         nested: outer.nested || page.nested,
+        inSubqueries: new Set([...outer.inSubqueries, ...page.inSubqueries, ...page.qualified.keys()]),
         ordinal: outer.ordinal || page.ordinal,
         windowed: outer.windowed || page.windowed,
         order: page.order,
@@ -325,25 +336,30 @@ function enterClause(
 
 const SET_OPERATIONS = words('union intersect except');
 
-type Position = Pick<SelectTable, 'place' | 'again' | 'within'>;
+type Position = Pick<SelectTable, 'place' | 'again' | 'within' | 'inner'>;
 
 /** @param at index of the word before the item */
 function positionOf(
   tokens: readonly Token[],
   at: number,
   item: Item,
-  { again, joins }: Frame,
+  { again, joins, inner }: Frame,
   outermost: boolean,
 ): Position {
   // a join between another join and its condition is nested in that join
   const place = (outermost || again) && joins <= 1 ? placeOf(tokens, at, item) : undefined;
-  if (!place) {
-    return {};
-  }
-  if (outermost) {
+  if (place && outermost) {
     return { place };
   }
-  return place !== 'first' ? { within: place } : item.alias === again!.alias ? { again: again!.column } : {};
+  const inSubquery = inner ? ({ inner } as const) : {};
+  if (!place) {
+    return inSubquery;
+  }
+  return place !== 'first'
+    ? { ...inSubquery, within: place }
+    : item.alias === again!.alias
+      ? { ...inSubquery, again: again!.column }
+      : inSubquery;
 }
 
 /**

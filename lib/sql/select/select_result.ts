@@ -18,6 +18,8 @@ export interface SelectTable extends TableName {
   readonly again?: string;
   /** how it is joined in such a subquery */
   readonly within?: Join;
+  /** it is in a subquery */
+  readonly inner?: true;
   /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: any */
   readonly reads: ReadonlySet<string> | undefined;
   /** the subset of `reads` that is also mentioned outside the list of the outermost SELECT; `undefined`: any */
@@ -43,8 +45,12 @@ export interface Select {
   readonly limited: boolean;
   /** Is each of its rows one row of its FROM: no DISTINCT, GROUP BY, HAVING, UNION, WITH? */
   readonly plain: boolean;
+  /** Are its rows made of rows of one FROM and WHERE: no UNION, no WITH? */
+  readonly single: boolean;
   /** Does it contain another SELECT? */
   readonly nested: boolean;
+  /** the aliases that subqueries mention */
+  readonly inSubqueries: ReadonlySet<string>;
   /**
    * Does anything except its own LIMIT depend on the order of rows: DISTINCT ON, an aggregate that lists rows, a window
    * function of neighbours, LIMIT in a subquery?

@@ -32,7 +32,7 @@ describe('queries of an application, with joins, filters, inheritance and pages'
 
   async function ask(query: Query): Promise<{ result: string; hit: boolean }> {
     reads.length = 0;
-    const result = JSON.stringify(await query(orm.em.fork()));
+    const result = textOf(query, await query(orm.em.fork()));
     return { result, hit: reads.every(({ source }) => source === 'cache') };
   }
 
@@ -90,7 +90,7 @@ describe('queries of an application, with joins, filters, inheritance and pages'
       await write(orm.em.fork(), choose).catch(ignoreConstraints);
       for (const [name, [query]] of Object.entries(queries)) {
         const { result, hit } = await ask(query);
-        const truth = JSON.stringify(await cache.disabled(() => query(orm.em.fork())));
+        const truth = textOf(query, await cache.disabled(() => query(orm.em.fork())));
         if (result !== truth) {
           stale.push(`${name} after ${kind}`);
         }
@@ -109,6 +109,16 @@ describe('queries of an application, with joins, filters, inheritance and pages'
     expect(needless / unchanged, `${needless} of ${unchanged}`).to.be.below(NEEDLESS);
   });
 });
+
+/** Without ORDER BY the order is not specified, and may change when PostgreSQL has gathered new statistics. */
+function textOf(query: Query, result: unknown): string {
+  const isOrdered = /orderBy|pageOf/.test(String(query));
+  return JSON.stringify(result, (key, value) =>
+    Array.isArray(value) && !(isOrdered && key === '')
+      ? value.map(item => JSON.stringify(item)).sort()
+      : value,
+  );
+}
 
 /** A foreign key or a unique key may forbid the write. */
 function ignoreConstraints(error: { code?: string }): void {

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-const cacheops = { timeout: 600 } as const;
+const cacheops = { timeout: 86_400 } as const;
 
 export const Tenant = defineEntity({
   name: 'Tenant',
@@ -43,6 +43,19 @@ export const Tag = defineEntity({
   properties: { id: p.integer().primary(), name: p.string() },
 });
 
+export const Category = defineEntity({
+  name: 'Category',
+  cacheops,
+  properties: {
+    id: p.integer().primary(),
+    tenant: () => p.manyToOne(Tenant),
+    parent: () => p.manyToOne(Category).nullable(),
+    children: () => p.oneToMany(Category).mappedBy('parent'),
+    name: p.string(),
+    position: p.integer().default(0),
+  },
+});
+
 export const Article = defineEntity({
   name: 'Article',
   cacheops,
@@ -51,12 +64,13 @@ export const Article = defineEntity({
     id: p.integer().primary(),
     tenant: () => p.manyToOne(Tenant),
     author: () => p.manyToOne(Staff).nullable().deleteRule('set null'),
-    category: p.integer(),
+    category: () => p.manyToOne(Category),
     status: p.string(),
     title: p.string(),
     views: p.integer().default(0),
     createdAt: p.datetime(),
     deletedAt: p.datetime().nullable(),
+    meta: p.json<{ lang: string; featured: boolean }>().nullable(),
     tags: () => p.manyToMany(Tag).owner(),
     comments: () => p.oneToMany(Comment).mappedBy('article'),
   },
@@ -81,13 +95,35 @@ export const Order = defineEntity({
     tenant: () => p.manyToOne(Tenant).primary(),
     number: p.integer().primary(),
     status: p.string(),
+    customer: () => p.manyToOne(Customer).nullable().deleteRule('set null'),
+    placedAt: p.datetime().nullable(),
+    lines: () => p.oneToMany(OrderLine).mappedBy('ord'),
+  },
+});
+
+export const Product = defineEntity({
+  name: 'Product',
+  cacheops,
+  properties: {
+    id: p.integer().primary(),
+    tenant: () => p.manyToOne(Tenant),
+    name: p.string(),
+    price: p.integer(),
+    stock: p.integer(),
   },
 });
 
 export const OrderLine = defineEntity({
   name: 'OrderLine',
   cacheops,
-  properties: { id: p.integer().primary(), ord: () => p.manyToOne(Order), quantity: p.integer() },
+  properties: {
+    id: p.integer().primary(),
+    ord: () => p.manyToOne(Order),
+    product: () => p.manyToOne(Product).nullable(),
+    quantity: p.integer(),
+  },
 });
 
-export const entities = [Tenant, User, Staff, Customer, Tag, Article, Comment, Order, OrderLine];
+export const entities = [
+  ...[Tenant, User, Staff, Customer, Tag, Category, Article, Comment, Order, Product, OrderLine],
+];

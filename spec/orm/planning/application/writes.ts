@@ -1,5 +1,16 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { Article, Comment, Customer, Order, OrderLine, Staff, Tag, Tenant, User } from './schema.js';
+import {
+  Article,
+  Category,
+  Comment,
+  Customer,
+  Order,
+  OrderLine,
+  Staff,
+  Tag,
+  Tenant,
+  User,
+} from './schema.js';
 
 /** Whole numbers from 0 on, below the given one. */
 export type Choose = (below: number) => number;
@@ -24,7 +35,7 @@ const one = (below: number, choose: Choose) => 1 + choose(below);
 
 function article(id: number, choose: Choose) {
   return {
-    ...{ id, tenant: one(3, choose), author: staff(choose), category: choose(5), title: 't', views: 0 },
+    ...{ id, tenant: one(3, choose), author: staff(choose), category: one(5, choose), title: 't', views: 0 },
     ...{ status: STATUSES[choose(3)]!, createdAt: day(choose(40)) },
   };
 }
@@ -33,7 +44,7 @@ export const writes: Readonly<Record<string, Write>> = {
   'a view': (em, n) => em.nativeUpdate(Article, one(ARTICLES, n), { views: n(1000) }, ALL),
   'a title': (em, n) => em.nativeUpdate(Article, one(ARTICLES, n), { title: name(n) }, ALL),
   'a status': (em, n) => em.nativeUpdate(Article, one(ARTICLES, n), { status: STATUSES[n(3)]! }, ALL),
-  'a category': (em, n) => em.nativeUpdate(Article, one(ARTICLES, n), { category: n(5) }, ALL),
+  'a category': (em, n) => em.nativeUpdate(Article, one(ARTICLES, n), { category: one(5, n) }, ALL),
   'another author': (em, n) =>
     em.nativeUpdate(Article, one(ARTICLES, n), { author: n(4) > 0 ? staff(n) : null }, ALL),
   'a soft delete': (em, n) =>
@@ -58,10 +69,10 @@ export const writes: Readonly<Record<string, Write>> = {
     ),
   'an upsert in SQL': (em, n) =>
     em.getConnection().execute(
-      `insert into article (id, tenant_id, category, status, title, views, created_at)
+      `insert into article (id, tenant_id, category_id, status, title, views, created_at)
        values (?, 1, ?, 'x', 't', 1, now())
-       on conflict (id) do update set status = excluded.status, category = excluded.category, deleted_at = null`,
-      [one(45, n), n(5)],
+       on conflict (id) do update set status = excluded.status, category_id = excluded.category_id, deleted_at = null`,
+      [one(45, n), one(5, n)],
     ),
   'a deleted article': (em, n) => em.nativeDelete(Article, 30 + n(15), ALL),
   'an article in the place of another': (em, n) =>
@@ -103,6 +114,16 @@ export const writes: Readonly<Record<string, Write>> = {
         one(ARTICLES, n),
         one(TAGS, n),
       ]),
+  'another parent category': (em, n) =>
+    em.nativeUpdate(Category, 3 + n(3), { parent: n(4) > 0 ? 1 + n(2) : null }),
+  "a category's name": (em, n) => em.nativeUpdate(Category, one(5, n), { name: `c${one(5, n)}` }),
+  'another category with another parent': (em, n) =>
+    em.transactional(async inner => {
+      const category = 3 + n(3);
+      await inner.nativeUpdate(Category, category, { parent: 1 + n(2) });
+      await inner.nativeUpdate(Article, one(ARTICLES, n), { category, status: 'x' }, ALL);
+      await inner.nativeUpdate(Category, category, { parent: 1 + n(2) });
+    }),
   'a new comment': (em, n) =>
     em.insert(Comment, {
       ...{ id: ++lastId, article: one(ARTICLES, n), author: customer(n), approved: n(2) > 0, body: 'b' },
@@ -125,6 +146,10 @@ export async function fillTables(em: SqlEntityManager, choose: Choose): Promise<
   await em.insertMany(
     Tenant,
     ids(3).map(id => ({ id, name: `t${id}` })),
+  );
+  await em.insertMany(
+    Category,
+    ids(5).map(id => ({ id, tenant: 1, name: `c${id}`, position: id, parent: id < 3 ? null : 1 + (id % 2) })),
   );
   await em.insertMany(
     Tag,
