@@ -266,9 +266,11 @@ export class CommitProtocol {
     }
   }
 
-  async #askXid(connection: TrackedConnection): Promise<string> {
-    const [row] = await connection.ask('select pg_catalog.pg_current_xact_id()::pg_catalog.text as xid');
-    return row!.xid;
+  async #askXid(connection: TrackedConnection): Promise<string | undefined> {
+    const [row] = await noneIfFailed(() =>
+      connection.ask('select pg_catalog.pg_current_xact_id()::pg_catalog.text as xid'),
+    );
+    return row?.xid;
   }
 
   #report(

@@ -1,5 +1,6 @@
 import type { DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { isSingleStatement } from '../../sql/parse_statement.js';
+import { plainQuery } from '../context/internal_query.js';
 import { JOINED } from './clients.js';
 
 type ExecuteQuery = DatabaseConnection['executeQuery'];
@@ -16,8 +17,7 @@ export class JoiningConnection implements Pick<DatabaseConnection, 'executeQuery
   readonly raw: DatabaseConnection;
   isDirect = false;
   readonly #driver: Driver;
-  /** `'failed'`: its message has failed, and BEGIN may have failed, too */
-  #begin: 'unsent' | 'failed' | undefined;
+  #transaction: JoinedTransaction | undefined;
 
   constructor(driver: Driver, raw: DatabaseConnection) {
     this.#driver = driver;
@@ -27,18 +27,31 @@ export class JoiningConnection implements Pick<DatabaseConnection, 'executeQuery
   /** Begins a transaction, at the latest with its first statement. */
   async begin(): Promise<void> {
     if (this.isDirect) {
-      this.#begin = 'unsent';
+      this.#transaction = { begin: 'unsent' };
     } else {
-      await this.#sendBegin();
+      await this.#driver.beginTransaction(this.raw, {});
     }
   }
 
   /** Sends a BEGIN that has waited. */
   async sendBegin(): Promise<void> {
-    if (this.#begin) {
-      this.#begin = undefined;
-      await this.#sendBegin();
+    const transaction = this.#transaction;
+    if (!transaction || transaction.begin === 'done') {
+      return;
     }
+    const { begin } = transaction;
+    // until it is answered; if it is not, it is sent again
+    transaction.begin = begin === 'refused' ? begin : 'unanswered';
+    try {
+      await (begin === 'refused'
+        ? this.raw.executeQuery(plainQuery(FAILING_BEGIN))
+        : this.#driver.beginTransaction(this.raw, {}));
+    } catch (error) {
+      if (begin === 'unsent' || !isOfServer(error)) {
+        throw error;
+      }
+    }
+    transaction.begin = 'done';
   }
 
   async commit(): Promise<void> {
@@ -54,20 +67,19 @@ export class JoiningConnection implements Pick<DatabaseConnection, 'executeQuery
   }
 
   async executeQuery<R>(...[query, options]: Parameters<ExecuteQuery>): Promise<QueryResult<R>> {
-    if (!this.#begin) {
+    const transaction = this.#transaction;
+    if (transaction?.begin !== 'unsent' || query.parameters.length > 0 || !isJoinable(query.sql)) {
+      await (transaction && this.sendBegin());
       return this.raw.executeQuery<R>(query, options);
     }
-    if (query.parameters.length > 0 || !isSingleStatement(query.sql)) {
-      await this.sendBegin();
-      return this.raw.executeQuery<R>(query, options);
-    }
-    this.#begin = undefined;
+    transaction.begin = 'unanswered';
     try {
       const joined = { ...query, sql: BEGIN + query.sql, parameters: JOINED };
-      return await this.raw.executeQuery<R>(joined, options);
+      const result = await this.raw.executeQuery<R>(joined, options);
+      transaction.begin = 'done';
+      return result;
     } catch (error) {
-      // the next statement, if there is one, must not run outside of the transaction; in a failed one, BEGIN fails
-      this.#begin = 'failed';
+      transaction.begin = isOfServer(error) ? 'refused' : 'unanswered';
       throw asInOwnMessage(error as ServerError);
     }
   }
@@ -81,21 +93,47 @@ export class JoiningConnection implements Pick<DatabaseConnection, 'executeQuery
 
   /** Returns whether the server may know of a transaction. */
   #end(): boolean {
-    const isKnown = this.#begin !== 'unsent';
-    this.#begin = undefined;
+    const isKnown = this.#transaction?.begin !== 'unsent';
+    this.#transaction = undefined;
     return isKnown;
-  }
-
-  #sendBegin(): Promise<void> {
-    return this.#driver.beginTransaction(this.raw, {});
   }
 }
 
+/** A new object for each transaction: what becomes known after its end must not count for the next one. */
+interface JoinedTransaction {
+  /**
+   * - `'unanswered'`: the server may not have got it. It is sent again, because the next statement must not run outside of the
+   *   transaction.
+   * - `'refused'`: an error was the answer to its message. After a syntax error, PostgreSQL has not begun the transaction,
+   *   which must have failed, as after any other error.
+   */
+  begin: 'unsent' | 'unanswered' | 'refused' | 'done';
+}
+
 const BEGIN = 'begin;';
+/** After it, a failed transaction is open, whether one was open or not. */
+const FAILING_BEGIN = `${BEGIN}rollback to savepoint cacheops_none`;
+
+/**
+ * Other statements may depend on being the only one of their message: transaction control and DDL that triggers repeat by
+ * `current_query()`, for example, or comments in front that are hints for the planner.
+ */
+function isJoinable(sql: string): boolean {
+  return (
+    /^(select|insert|update|delete|with|savepoint)\b/i.test(sql) &&
+    !sql.includes('/*+') &&
+    isSingleStatement(sql)
+  );
+}
 
 /** The part of a server's error that depends on the message: the offset of what is wrong, from 1. */
 interface ServerError {
   position?: string;
+}
+
+/** Whether the server is alive and has answered with an error. */
+function isOfServer(error: unknown): boolean {
+  return (error as { severity?: unknown }).severity !== undefined;
 }
 
 function asInOwnMessage(error: ServerError): ServerError {

@@ -137,15 +137,18 @@ class TrackedDriver implements Driver {
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await (connection as TrackedConnection).idle();
     await (connection as TrackedConnection).commit();
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await (connection as TrackedConnection).idle();
     await (connection as TrackedConnection).rollback();
   }
 
   async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']) {
     const { inner, session } = connection as TrackedConnection;
+    await (connection as TrackedConnection).idle();
     await inner.sendBegin();
     await this.#driver.savepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.savepoint(truncate(name));
@@ -157,6 +160,7 @@ class TrackedDriver implements Driver {
     compileQuery: QueryCompiler['compileQuery'],
   ) {
     const { inner, session } = connection as TrackedConnection;
+    await (connection as TrackedConnection).idle();
     await inner.sendBegin();
     await this.#driver.rollbackToSavepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.rollbackTo(truncate(name));
@@ -168,6 +172,7 @@ class TrackedDriver implements Driver {
     compileQuery: QueryCompiler['compileQuery'],
   ) {
     const { inner, session } = connection as TrackedConnection;
+    await (connection as TrackedConnection).idle();
     await inner.sendBegin();
     await this.#driver.releaseSavepoint!(inner.raw, name, compileQuery);
     session.transaction?.journal.release(truncate(name));
@@ -195,6 +200,7 @@ export class TrackedConnection implements DatabaseConnection {
   /** the check before COMMIT is prepared in this session */
   #isPrepared = false;
   #refusals = 0;
+  #idle: Promise<unknown> = Promise.resolve();
   #client: Client | undefined;
   // optional methods exist only if the connection has them
   readonly cancelQuery: DatabaseConnection['cancelQuery'];
@@ -217,7 +223,20 @@ export class TrackedConnection implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
-    return this.#observer.execute(this, query, options) as Promise<QueryResult<R>>;
+    const executed = this.#observer.execute(this, query, options);
+    this.#idle = Promise.allSettled([this.#idle, executed]);
+    return executed as Promise<QueryResult<R>>;
+  }
+
+  /**
+   * Waits for the statements that are being executed. kysely does not, before it ends a transaction in which one of several
+   * has failed: those that are not sent yet would be executed outside of the transaction.
+   */
+  async idle(): Promise<void> {
+    for (let seen: unknown; seen !== this.#idle; ) {
+      seen = this.#idle;
+      await seen;
+    }
   }
 
   streamQuery<R>(
@@ -239,7 +258,8 @@ export class TrackedConnection implements DatabaseConnection {
   /** @param processId of the session, as the server has just told */
   joinIfDirect(processId: number): void {
     const client = this.#client;
-    if (client?.processID === processId && !this.inner.isDirect) {
+    // a client whose method was replaced may not know results of several statements
+    if (client?.processID === processId && !this.inner.isDirect && !Object.hasOwn(client, 'query')) {
       join(client);
       this.inner.isDirect = true;
     }
