@@ -90,7 +90,8 @@ function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]
 
 /**
  * Custom settings are listed once a library that defines them is loaded, which any statement may do, so only those that
- * differ from their default count. Settings of ALTER ROLE and ALTER DATABASE are read by name.
+ * differ from their default count. Settings of ALTER ROLE and ALTER DATABASE are read by name, and those that PostgreSQL does
+ * not list but reports.
  */
 function question(own: readonly string[]): string {
   const names = own.map(name => `'${name}'`).join();
@@ -98,6 +99,7 @@ function question(own: readonly string[]): string {
   select (select json_object_agg(name, setting) from (
            select lower(name) as name, setting from pg_settings
              where lower(name) !~ '^(${HARMLESS})$' and (name !~ '[.]' or setting is distinct from boot_val)
+           union select name, current_setting(name) from unnest('{is_superuser,session_authorization}'::text[]) as name
            union select lower(name), current_setting(name, true) from (
              select unnest(array[${names}]::text[]) as name
              union select split_part(assigned, '=', 1) from pg_db_role_setting, unnest(setconfig) as assigned
