@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { MemoryStore, RedisStore, type Store } from '../../lib/index.js';
 import { SEED } from '../support/seed.js';
 import { freshDatabase, redisUrl } from '../support/servers.js';
-import { type Case, cases, Differential, describeTotals, hitRate } from './differential/case.js';
+import { type Case, caseOf, cases, Differential, describeTotals, hitRate } from './differential/case.js';
+import { EVALUATED, EVALUATED_ANYWHERE } from './differential/pieces.js';
 
 /** Generated catalogs of both stores together. */
 const CASES = Number(process.env.DIFFERENTIAL_CASES || 20);
@@ -11,6 +12,8 @@ const CASES = Number(process.env.DIFFERENTIAL_CASES || 20);
 const ENOUGH = 500;
 /** Least share of queries answered by the cache: most evaluate what users have defined, which is not cached. */
 const HITS = 0.2;
+/** Definitions in a catalog with one kind of them. */
+const OF_ONE_KIND = 32;
 /** How long a failing case is shrunk, in milliseconds. */
 const SHRINKING = 60_000;
 
@@ -46,6 +49,25 @@ describe('Generated catalogs: whatever a read evaluates and a write fires, the c
         await differential.close();
       }
     }).timeout(24 * 3_600_000);
+  }
+
+  // in a catalog of several kinds, one of them may be the reason that nothing is cached
+  for (const [kind, definitions] of Object.entries({ ...EVALUATED, ...EVALUATED_ANYWHERE })) {
+    it(`with ${kind} only`, async () => {
+      const pieces = fc.sample(definitions, { numRuns: OF_ONE_KIND, seed: SEED });
+      const differential = await Differential.create(
+        await freshDatabase('differential'),
+        () => new MemoryStore(),
+      );
+      try {
+        await differential.play(caseOf(pieces));
+        if (Object.hasOwn(EVALUATED, kind)) {
+          expect(differential.totals.hits, 'hits').to.be.greaterThan(0);
+        }
+      } finally {
+        await differential.close();
+      }
+    }).timeout(600_000);
   }
 });
 

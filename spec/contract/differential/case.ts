@@ -33,6 +33,8 @@ export interface Case {
   readonly later: readonly Piece[];
   readonly reads: readonly Read[];
   readonly writes: readonly Write[];
+  /** how many of its own expressions are read in any case */
+  readonly formulas: number;
 }
 
 export const cases: fc.Arbitrary<Case> = fc.record({
@@ -44,10 +46,17 @@ export const cases: fc.Arbitrary<Case> = fc.record({
   later: fc.array(pieces, { maxLength: 2, size: 'max' }),
   reads: fc.array(reads, { maxLength: 4, size: 'max' }),
   writes: fc.array(writes, { maxLength: 6, size: 'max' }),
+  formulas: fc.constant(8),
 });
 
-/** How many of a catalog's expressions are read in any case. */
-const MAX_FORMULAS = 8;
+/** A catalog with nothing else in it. */
+export function caseOf(pieces: readonly Piece[]): Case {
+  const [naming, path] = [0, 'app, other, public'];
+  return {
+    ...{ naming, path, action: 'cascade', qualified: true, pieces },
+    ...{ later: [], reads: [], writes: [], formulas: Number.POSITIVE_INFINITY },
+  };
+}
 
 /** Counts of all cases. */
 export interface Totals {
@@ -117,7 +126,7 @@ export class Differential {
         .replaceAll('{label}', names.label)
         .replaceAll('{part}', names.part)
         .replaceAll('{ledger}', names.ledger);
-    const compared = [...given.reads, ...own.slice(0, MAX_FORMULAS).map(formulaRead), ...PLAIN_READS];
+    const compared = [...given.reads, ...own.slice(0, given.formulas).map(formulaRead), ...PLAIN_READS];
     const expressions = compared.map(({ own: isOwn, which }) => {
       const from = isOwn && own.length > 0 ? own : BUILT_IN;
       return fill(from[which % from.length]!);
