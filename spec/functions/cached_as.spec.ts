@@ -687,6 +687,7 @@ describe('cachedAs()', () => {
         source: 'database',
         reason: 'miss',
         dependencies: ['article(category_id=2)'],
+        checks: [],
       },
       { entity: 'block', op: 'function', source: 'cache', dependencies: ['article(category_id=2)'] },
     ]);
