@@ -689,7 +689,13 @@ describe('cachedAs()', () => {
         dependencies: ['article(category_id=2)'],
         checks: [],
       },
-      { entity: 'block', op: 'function', source: 'cache', dependencies: ['article(category_id=2)'] },
+      {
+        entity: 'block',
+        op: 'function',
+        source: 'cache',
+        dependencies: ['article(category_id=2)'],
+        checks: [],
+      },
     ]);
     const after = blog.cache.stats();
     expect(after.hits - before.hits).to.equal(1);
