@@ -14,11 +14,7 @@ const NEWEST = { '@mikro-orm/core': '7.2.5', '@mikro-orm/postgresql': '7.2.5' };
 const RUNNERS: Readonly<Record<string, (project: Project) => readonly string[]>> = {
   Vitest(project) {
     project.link('vitest', 'vite');
-    project.write(
-      'vitest.config.js',
-      "export default { test: { globals: true, include: ['reads.test.js'] } };",
-    );
-    return [join('node_modules', 'vitest', 'vitest.mjs'), 'run'];
+    return [join('node_modules', 'vitest', 'vitest.mjs'), 'run', '--globals', 'reads.test.js'];
   },
   Mocha(project) {
     project.link('mocha');
@@ -124,7 +120,7 @@ describe('the packed tarball', function () {
     pinned.write('counter.js', COUNTER);
     pinned.write('cache.test.js', VITEST);
     const vitest = join(ROOT, 'node_modules', 'vitest', 'vitest.mjs');
-    await pinned.node([vitest, 'run', '--root', '.'], {
+    await pinned.node([vitest, 'run', '--root', '.', 'cache.test.js'], {
       DATABASE_URL: await freshDatabase('packaging'),
       REDIS_URL: await redisUrl(),
     });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary_directory.js';
 
@@ -71,8 +71,10 @@ export async function packProjects(): Promise<Projects> {
         link(...packages) {
           for (const name of packages) {
             const at = join(path, 'node_modules', name);
-            mkdirSync(dirname(at), { recursive: true });
-            symlinkSync(join(ROOT, 'node_modules', name), at, 'junction');
+            if (!existsSync(at)) {
+              mkdirSync(dirname(at), { recursive: true });
+              symlinkSync(join(ROOT, 'node_modules', name), at, 'junction');
+            }
           }
         },
         node: (args, env) => run([process.execPath, ...args], path, env),

@@ -29,6 +29,8 @@ export const ITEMS = lines(String.raw`
   (table only tag) q
   ((table tag)) as q
   (values (1), (2)) as v(id)
+  (values cross join tag as y)
+  values
   (select * from b) as q
   (select id from b union all table c) as q
   (with r as (select * from b) select * from r) as q

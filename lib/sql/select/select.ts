@@ -54,6 +54,11 @@ export function readSelect(sql: string, declared = false): Select | Unanalysable
   return 'reason' in select ? select : (readPage(sql, tokens, select) ?? select);
 }
 
+/** Otherwise `values` is the name of a table or column. */
+function isValuesList(tokens: readonly Token[], at: number): boolean {
+  return isWord(tokens[at], 'values') && isMark(tokens[at + 1], '(');
+}
+
 function readTokens(sql: string, tokens: readonly Token[], declared: boolean): Select | Unanalysable {
   if (!startsQuery(tokens[0])) {
     return { reason: 'a statement that is not a query' };
@@ -92,7 +97,10 @@ function readTokens(sql: string, tokens: readonly Token[], declared: boolean): S
           again: frame.inWhere ? reselectedColumn(tokens, i) : undefined,
         });
         expectsItem =
-          inFrom && !isMark(tokens[i + 1], '(') && !isWord(tokens[i + 1], 'select', 'values', 'with');
+          inFrom &&
+          !isMark(tokens[i + 1], '(') &&
+          !isWord(tokens[i + 1], 'select', 'with') &&
+          !isValuesList(tokens, i + 1);
       } else if (token.text === ')') {
         frames.pop();
         if (frames.length === 0) {
