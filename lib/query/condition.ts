@@ -124,7 +124,9 @@ class ConditionReader {
       return ANYTHING;
     }
     if (operator === '$not') {
-      return this.read(meta, value, { ...context, negated: !context.negated });
+      // the ORM takes a key for that of the root
+      const isOfRoot = context.path !== '' && hasKey(meta, value);
+      return isOfRoot ? ANYTHING : this.read(meta, value, { ...context, negated: !context.negated });
     }
     if ((operator !== '$and' && operator !== '$or') || !Array.isArray(value) || value.length === 0) {
       return ANYTHING;
@@ -389,6 +391,11 @@ function isKeyColumn(prop: EntityProperty | undefined): boolean {
     prop !== undefined &&
     (prop.kind === 'scalar' ? isNarrowing(prop) : prop.kind === 'm:1' || prop.kind === '1:1')
   );
+}
+
+/** Has it a condition on a property of the primary key? */
+function hasKey({ primaryKeys }: EntityMetadata, where: unknown): boolean {
+  return isPlain(where) && Reflect.ownKeys(where).some(name => primaryKeys.includes(name as never));
 }
 
 /** A key, or a list of keys. */
