@@ -161,15 +161,16 @@ export class BoundPlanner {
   #decidesAlone(reference: TableReference): boolean {
     const { all, select } = this.#rangeTable;
     const { inSubqueries, limited, order, orderKnown } = select!;
-    const { alias, outsideList } = reference.occurrence;
-    const mayBeUsed = !outsideList || inSubqueries.has(alias);
-    if (mayBeUsed || all.some(({ occurrence }) => !occurrence.place && !occurrence.inner)) {
-      return false; // a subquery, or a join that is not understood, may use it
-    }
     const through = this.#rangeTable.joinedThrough(reference);
+    const group = [reference, ...through];
+    const mayBeUsed = group.some(
+      ({ occurrence: { alias, outsideList } }) => !outsideList || inSubqueries.has(alias),
+    );
+    if (mayBeUsed || all.some(({ occurrence }) => !occurrence.place && !occurrence.inner)) {
+      return false; // a subquery, or a join that is not understood, may use them
+    }
     const orders =
-      !orderKnown ||
-      order.some(({ alias }) => [reference, ...through].some(({ occurrence }) => occurrence.alias === alias));
+      !orderKnown || order.some(({ alias }) => group.some(({ occurrence }) => occurrence.alias === alias));
     return (
       !(limited && orders) &&
       through.every(other => joinOf(other)!.kind === 'left' && other.occurrence.where.size === 0)
