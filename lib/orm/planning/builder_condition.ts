@@ -1,4 +1,4 @@
-import type { QueryBuilder } from '@mikro-orm/sql';
+import type { AbstractSqlDriver, QueryBuilder } from '@mikro-orm/sql';
 
 /** With these joins every row of the result has a row of the root, so that conditions on the root apply to all rows. */
 const ROOT_KEEPING = /^(nested )?(inner|left|pivot) join( lateral)?$/i;
@@ -23,15 +23,21 @@ export function conditionOf(builder: QueryBuilder<any>): unknown {
 
 type Paths = ReadonlyMap<string, readonly string[]>;
 
-/** By alias, the relations that lead from the root to its rows. Of several joins of one relation, the first. */
-function pathsOf({ alias, state }: QueryBuilder<any>): Paths {
+/**
+ * By alias, the relations that lead from the root to its rows. Of several joins of one relation, the first. A table in a
+ * schema that only the join names is another one than the relation's.
+ */
+function pathsOf(builder: QueryBuilder<any>): Paths {
+  const { alias, state } = builder;
+  const { driver } = builder as unknown as { readonly driver: AbstractSqlDriver };
   const paths = new Map<string, readonly string[]>([[alias, []]]);
   const known = new Set<string>();
-  for (const { type, ownerAlias, prop, subquery, alias: own } of Object.values(state.joins)) {
+  for (const { type, ownerAlias, prop, subquery, schema, alias: own } of Object.values(state.joins)) {
     const owner = paths.get(ownerAlias);
     const isToOne = prop?.kind === 'm:1' || (prop?.kind === '1:1' && prop.owner);
+    const isOfRelation = schema === '*' || schema === driver.getSchemaName(prop?.targetMeta);
     const path = [...(owner ?? []), prop?.name];
-    if (owner && isToOne && TO_ONE.test(type) && !subquery && !known.has(path.join())) {
+    if (owner && isToOne && isOfRelation && TO_ONE.test(type) && !subquery && !known.has(path.join())) {
       known.add(path.join());
       paths.set(own, path);
     }
