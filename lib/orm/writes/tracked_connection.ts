@@ -200,7 +200,7 @@ export class TrackedConnection implements DatabaseConnection {
   /** the check before COMMIT is prepared in this session */
   #isPrepared = false;
   #refusals = 0;
-  #idle: Promise<unknown> = Promise.resolve();
+  readonly #executing = new Set<Promise<unknown>>();
   #client: Client | undefined;
   // optional methods exist only if the connection has them
   readonly cancelQuery: DatabaseConnection['cancelQuery'];
@@ -224,7 +224,9 @@ export class TrackedConnection implements DatabaseConnection {
 
   executeQuery<R>(query: CompiledQuery, options?: StatementOptions): Promise<QueryResult<R>> {
     const executed = this.#observer.execute(this, query, options);
-    this.#idle = Promise.allSettled([this.#idle, executed]);
+    this.#executing.add(executed);
+    const forget = () => this.#executing.delete(executed);
+    executed.then(forget, forget);
     return executed as Promise<QueryResult<R>>;
   }
 
@@ -233,9 +235,8 @@ export class TrackedConnection implements DatabaseConnection {
    * has failed: those that are not sent yet would be executed outside of the transaction.
    */
   async idle(): Promise<void> {
-    for (let seen: unknown; seen !== this.#idle; ) {
-      seen = this.#idle;
-      await seen;
+    while (this.#executing.size > 0) {
+      await Promise.allSettled(this.#executing);
     }
   }
 
