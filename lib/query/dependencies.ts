@@ -210,16 +210,13 @@ function joinedRowsOf(
 ): readonly Joined[] {
   return joinedRows.flatMap(({ occurrence, on }) => {
     const { table, source } = occurrences[occurrence]!;
-    const conditions = source ? joinedConditions(formula, own ?? NO_SOURCE, source) : [];
+    const conditions = source ? joinedConditions(formula, own, source) : [];
     return conditions.map(({ expression, unless }) => ({
       ...{ occurrence, table, on, expression },
       alternative: unless,
     }));
   });
 }
-
-/** Of a table reference without conditions. */
-const NO_SOURCE: Source = { table: '' };
 
 /** The key by which other table references join it. */
 function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {

@@ -76,7 +76,11 @@ export interface JoinedCondition {
  * The conditions that a joined row must satisfy, if the row itself does not satisfy `unless`. A part of an `or` that
  * neither of the two decides may hold for any rows, so that such an `or` is left out.
  */
-export function joinedConditions(formula: Formula, own: Source, joined: Source): readonly JoinedCondition[] {
+export function joinedConditions(
+  formula: Formula,
+  own: Source | undefined,
+  joined: Source,
+): readonly JoinedCondition[] {
   const certain: Expression[] = [];
   const alternatives: JoinedCondition[] = [];
   for (const factor of factorsOf(formula)) {
@@ -91,7 +95,7 @@ export function joinedConditions(formula: Formula, own: Source, joined: Source):
     );
     const unless = combined(
       'or',
-      others.map(part => projected(part, own)),
+      others.map(part => projected(part, own ?? NO_SOURCE)),
     );
     if (decided.length > 0 && unless.type !== 'always') {
       const parts = decided.map(part => projected(part, joined));
@@ -104,6 +108,9 @@ export function joinedConditions(formula: Formula, own: Source, joined: Source):
     return expression.type !== 'always' && leaves.length <= MAX_LEAVES;
   });
 }
+
+/** Of a row without conditions. */
+const NO_SOURCE: Source = { table: '' };
 
 /** The operands of OR. */
 function operandsOf(formula: Formula): readonly Formula[] {

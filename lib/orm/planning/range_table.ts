@@ -68,10 +68,10 @@ export class RangeTable {
 
   /** Can its rows exclude the rows of the other reference that are joined to them? */
   hasJoinedCondition(joined: TableReference, other: TableReference): boolean {
-    const [own, source] = [this.sourceOf(other), this.sourceOf(joined)];
+    const source = this.sourceOf(joined);
     return (
       source !== undefined &&
-      joinedConditions(this.#condition.formula, own ?? { table: '' }, source).length > 0
+      joinedConditions(this.#condition.formula, this.sourceOf(other), source).length > 0
     );
   }
 

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { CacheopsEvents } from '../../observability/events.js';
+import { quoteText } from '../../sql/lexer/names.js';
 import type { Quarantine, Refusal, Store, Writer } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { inPgCatalog } from '../catalog/pg_catalog.js';
@@ -211,7 +212,3 @@ export class WriterFates {
 
 const FROM_LOCKS = `from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2
   and database = (select oid from pg_database where datname = current_database())`;
-
-function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}

@@ -1,5 +1,6 @@
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
+import { quoteText } from '../../sql/lexer/names.js';
 import type { Store, Writer } from '../../store/store.js';
 import type { CatalogCache } from '../catalog/catalog_cache.js';
 import { columnsNow, DEFINITIONS, DEFINITIONS_CHECK, EVENT_TRIGGERS } from '../catalog/catalog_queries.js';
@@ -12,7 +13,7 @@ import { acquireLock, releaseLock } from '../protocol/advisory_lock.js';
 import { CATALOG, definedIn } from '../protocol/virtual_tables.js';
 import { anyChange, newWriterId } from '../protocol/writer.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
-import type { TrackedConnection } from './tracked_connection.js';
+import { IN_FAILED_TRANSACTION, type TrackedConnection } from './tracked_connection.js';
 
 export interface CommitParts {
   readonly store: Store;
@@ -299,9 +300,6 @@ function isOfRows({ table }: { readonly table: string }): boolean {
   return !table.endsWith(`/${CATALOG}`);
 }
 
-/** PostgreSQL's error code for statements in a failed transaction. */
-const FAILED = '25P02';
-
 /** With more tables, one question that is planned anew is cheaper than a check of each. */
 const MOST_CHECKS = 4;
 
@@ -315,12 +313,8 @@ function checksOf({ catalog, tables, ddl }: TransactionState): string[] {
   // the meaning of a backslash depends on a setting
   const isPlain = written.every(({ columnsAs }) => !columnsAs.includes('\\'));
   return isPlain && written.length <= MOST_CHECKS
-    ? written.map(({ oid, columnsAs }) => `${oid},${quote(definitionsAs)},${quote(columnsAs)}`)
+    ? written.map(({ oid, columnsAs }) => `${oid},${quoteText(definitionsAs)},${quoteText(columnsAs)}`)
     : [];
-}
-
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }
 
 /** Empty if the transaction has failed: its COMMIT will be a ROLLBACK. */
@@ -328,7 +322,7 @@ async function noneIfFailed<T>(ask: () => Promise<readonly T[]>): Promise<readon
   try {
     return await ask();
   } catch (error) {
-    if ((error as { code?: unknown }).code === FAILED) {
+    if ((error as { code?: unknown }).code === IN_FAILED_TRANSACTION) {
       return [];
     }
     throw error;

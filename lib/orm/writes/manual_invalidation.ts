@@ -10,7 +10,7 @@ import { Journal } from '../../changes/journal.js';
 import { ImageFormat, type Row } from '../../changes/row_image.js';
 import { shortName } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import { quoteName } from '../../sql/lexer/names.js';
+import { quoteName, quoteText } from '../../sql/lexer/names.js';
 import { IMAGE_COLUMN } from '../../sql/rewrite.js';
 import type { Store, TableChange } from '../../store/store.js';
 import type { Canonical } from '../../values/comparable.js';
@@ -150,8 +150,4 @@ function dropping({ table, touched }: TableChange): TableChange {
 
 function image(row: Row) {
   return { xid: '', inserted: undefined, row };
-}
-
-function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
 }

@@ -353,8 +353,9 @@ export interface CommitCheck {
 const SAVEPOINT = 'cacheops_question';
 /** After that many failures, a connection prepares nothing more. */
 const MOST_REFUSALS = 3;
-/** PostgreSQL's error codes. */
-const IN_FAILED_TRANSACTION = '25P02';
+/** PostgreSQL's error code for statements in a failed transaction. */
+export const IN_FAILED_TRANSACTION = '25P02';
+/** Its error codes for a prepared statement that is not there, and for one that is there already. */
 const NO_SUCH_STATEMENT = '26000';
 const SUCH_A_STATEMENT = '42P05';
 

@@ -21,6 +21,11 @@ export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
 
+/** For a text without a backslash, or where string constants are read as in standard SQL. */
+export function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
 /** The part of a long name that PostgreSQL keeps. */
 export function truncate(name: string): string {
   if (name.length * 3 <= MAX_BYTES || Buffer.byteLength(name) <= MAX_BYTES) {
