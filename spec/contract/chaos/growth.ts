@@ -1,9 +1,8 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { MikroORM } from '@mikro-orm/postgresql';
 import type { Redis } from 'ioredis';
 import { type CacheopsOptions, cacheops, getCacheops } from '../../../lib/index.js';
 import { quietClient } from '../../store/redis/support.js';
+import { collectGarbage } from '../../support/garbage.js';
 import { startRedis } from '../../support/redis.js';
 import { freshDatabase } from '../../support/servers.js';
 import { until } from '../../support/until.js';
@@ -15,9 +14,6 @@ import { Article, createTables, entities } from '../processes/schema.js';
 import { type Fault, Findings } from './fault.js';
 import { pick, type Random } from './random.js';
 import { runSiege } from './siege.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
 
 const MINUTES = 60;
 /** Lifetime of an entry of these entities, in minutes. */
