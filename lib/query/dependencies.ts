@@ -29,8 +29,10 @@ export interface Occurrence {
   readonly referenced?: boolean | undefined;
   /** how it is joined to table references before it */
   readonly joins?: readonly JoinedColumn[] | undefined;
-  /** other table references that it is joined to by their whole key; the result bounds cover the columns of both */
-  readonly joinedRows?: readonly { readonly occurrence: number; readonly on: JoinedRowKey }[] | undefined;
+  /** other table references whose rows can be looked up for its rows; the result bounds cover the columns of both */
+  readonly joinedRows?:
+    | readonly { readonly occurrence: number; readonly on: JoinedRowKey; readonly isMany: boolean }[]
+    | undefined;
 }
 
 /** A column by which a table reference is joined: equal to a column of another one. */
@@ -208,11 +210,11 @@ function joinedRowsOf(
   { source: own, joinedRows = [] }: Occurrence,
   occurrences: readonly Occurrence[],
 ): readonly Joined[] {
-  return joinedRows.flatMap(({ occurrence, on }) => {
+  return joinedRows.flatMap(({ occurrence, on, isMany }) => {
     const { table, source } = occurrences[occurrence]!;
     const conditions = source ? joinedConditions(formula, own, source) : [];
     return conditions.map(({ expression, unless }) => ({
-      ...{ occurrence, table, on, expression },
+      ...{ occurrence, table, on, isMany, expression },
       alternative: unless,
     }));
   });
@@ -221,7 +223,8 @@ function joinedRowsOf(
 /** The key by which other table references join it. */
 function keyOf(index: number, occurrences: readonly Occurrence[]): readonly string[] | undefined {
   const all = occurrences.flatMap(({ joinedRows = [] }) => joinedRows);
-  return all.find(({ occurrence }) => occurrence === index)?.on.map(([, column]) => column);
+  const byKey = all.find(({ occurrence, isMany }) => occurrence === index && !isMany);
+  return byKey?.on.map(([, column]) => column);
 }
 
 function distinct(

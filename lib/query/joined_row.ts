@@ -4,7 +4,7 @@ import { encodeValues } from '../values/encode.js';
 import type { JoinedRow, Watch, WatchedTable } from './watch.js';
 
 /**
- * Is it known that the joined row with this key failed its condition in every state since the entry was sealed?
+ * Is it known that the joined rows with this key failed their condition in every state since the entry was sealed?
  *
  * @param key see {@link keyOfJoinedRow}
  */

@@ -144,6 +144,12 @@ export function given(expression: Expression, known: ReadonlyMap<string, Canonic
   }
 }
 
+/** Does a row satisfy it whose columns are all NULL? */
+export function holdsForNull(expression: Expression): boolean {
+  const nothing = new Map(leavesOf(expression).map(({ column }) => [column, null]));
+  return given(expression, nothing).type === 'always';
+}
+
 export type Leaf = Extract<Expression, { type: 'in' | 'test' }>;
 
 export function holds(leaf: Leaf, value: Canonical): boolean {

@@ -117,7 +117,11 @@ function areSame(
 function containsJoinedRow(bounds: ResultBounds, { occurrence, on }: JoinedRow, key: string): boolean {
   const bound = bounds[occurrence];
   const columns = on.map(([, column]) => column);
-  return bound?.type === 'keys' && isContained(bound, tested(columns, decodeValues(key)));
+  return (
+    bound?.type === 'keys' &&
+    bound.columns.every(column => columns.includes(column)) &&
+    isContained(bound, tested(columns, decodeValues(key)))
+  );
 }
 
 function tested(tests: readonly string[], values: readonly Canonical[]): Tested {

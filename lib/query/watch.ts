@@ -27,7 +27,7 @@ export interface WatchedTable extends TableDependencies {
 }
 
 /**
- * For an occurrence that is joined to at most one row of another, by the whole key of that: the other row.
+ * For an occurrence that is joined to another: the row of the other, if it is joined by the whole key of that, or the rows.
  *
  * If the joined row fails the query's condition on it, the row is not in the result, whatever its own values are. A
  * row delta does not contain the joined row. But the database can return it, and its own deltas show whether it was
@@ -38,6 +38,8 @@ export interface JoinedRow {
   readonly occurrence: number;
   readonly table: string;
   readonly on: JoinedRowKey;
+  /** it is joined by other columns than its key, so there may be none or several, and all must fail */
+  readonly isMany: boolean;
   /** the query's condition on it; a joined row without a condition is not looked up */
   readonly expression: Expression;
   /** for `$or`: the condition holds for some values of the row itself, whatever the joined row is */
@@ -51,5 +53,5 @@ export interface Alternative {
   readonly predicate: Predicate;
 }
 
-/** Pairs of a column of the row, and the equal column of the joined row's key. */
-export type JoinedRowKey = readonly (readonly [own: string, key: string])[];
+/** Pairs of a column of the row, and the equal column of the joined row. */
+export type JoinedRowKey = readonly (readonly [own: string, joined: string])[];

@@ -45,6 +45,13 @@ const BROKEN_IN: Record<Rule, CastName> = {
   'whole delta log': 'two writers, a reader, a resealer and the loss of a stamp or its delta log',
   'same entry': 'two writers, two readers, and a resealer of what another has filled',
   'seal that was seen': 'two writers, one with a delta that matters, a reader and a resealer',
+  'writers before the lookup':
+    'two writers whose rows become a pair, and two readers that look up the other row',
+  'deltas after the lookup':
+    'two writers of a pair and of half a pair, and two readers that look up the other row',
+  'same entry after the lookup':
+    'three writers whose rows become pairs, a reader, and one that looks up the other row',
+  'deltas of joined rows': 'two writers that part a pair, and two readers that look up the other row',
   'fate, not age': 'two writers, two readers and a crash',
   'fate of the newest': 'two writers, two readers and a crash',
   'patient lift': 'a writer, two readers and the loss of anything',

@@ -45,7 +45,7 @@ export class CommentsByArticle {
         source: comment,
         reads: [],
         bounded: on.map(([own]) => own),
-        joinedRows: [{ occurrence: 1, on }],
+        joinedRows: [{ occurrence: 1, on, isMany: false }],
       },
       { table: 'article', source: article, reads: [], bounded },
       ...others,

@@ -103,7 +103,7 @@ describe('a row delta', () => {
     function ofReferred(key: readonly string[]): WatchedDependency {
       const on = key.map((column): [string, string] => [`article_${column}`, column]);
       const occurrences: Occurrence[] = [
-        { table: 'comment', source: comment, reads: [], joinedRows: [{ occurrence: 1, on }] },
+        { table: 'comment', source: comment, reads: [], joinedRows: [{ occurrence: 1, on, isMany: false }] },
         { table: 'article', source: article, reads: [], referenced: true, bounded: key },
       ];
       const tables = dependenciesOf(more('price', '10'), occurrences, { limit: 8, granularity: 'full' });

@@ -135,6 +135,7 @@ export async function loadCatalog(ask: Ask, identity: string | undefined): Promi
         !isInherited(row.oid) && key?.every(column => kinds.has(column) && !isArray(kinds.get(column)!))
           ? key
           : undefined,
+      indexed: row.indexed,
       plain: isPlain(row),
       readable: row.readable && !row.security,
       rowSecurity: row.security,

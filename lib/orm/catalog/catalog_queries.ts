@@ -115,6 +115,13 @@ export const TABLES = inPgCatalog(`
     select i.indrelid as oid, json_agg(a.attname) as key
     from tables join pg_index i on i.indrelid = tables.oid and i.indisprimary
     join pg_attribute a on a.attrelid = i.indrelid and a.attnum = any (i.indkey) group by 1),
+  indexed as (
+    select i.indrelid as oid, json_agg((select json_agg(a.attname order by part.place)
+        from unnest(i.indkey) with ordinality as part (number, place)
+        left join pg_attribute a on a.attrelid = i.indrelid and a.attnum = part.number
+        where part.place <= i.indnkeyatts)) as indexed
+    from tables join pg_index i on i.indrelid = tables.oid and i.indisvalid and i.indpred is null
+    join pg_class x on x.oid = i.indexrelid join pg_am m on m.oid = x.relam and m.amname = 'btree' group by 1),
   actions as (
     select w.ev_class as oid, w.ev_type, json_agg(distinct d.refobjid::text) filter (where d.refclassid = 'pg_class'::regclass) as tables,
       json_agg(distinct p.proname) filter (where p.oid is not null) as routines
@@ -175,11 +182,11 @@ export const TABLES = inPgCatalog(`
   select oid::text as oid, nspname as schema, relname as name, relkind::text as kind, relpersistence::text as persistence,
     relrowsecurity as security,
     has_table_privilege(oid, 'select') and has_schema_privilege(nspname, 'usage') as readable, has_any_column_privilege(oid, 'update') as lockable,
-    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(rules, '[]') as rules,
+    coalesce(rewritten, false) as rewritten, coalesce(columns, '[]') as columns, key, coalesce(indexed, '[]') as indexed, coalesce(rules, '[]') as rules,
     coalesce(triggers, '[]') as triggers, coalesce(evaluated, '[]') as evaluated, coalesce(maintained, '[]') as maintained, coalesce(parents, '[]') as parents,
     coalesce(children, '[]') as children, coalesce(references_to.references, '[]') as references,
     coalesce(trusted, '[]') as trusted, settled, zoned, of_day
-  from tables left join columns using (oid) left join keys using (oid) left join rules using (oid)
+  from tables left join columns using (oid) left join keys using (oid) left join indexed using (oid) left join rules using (oid)
   left join triggers using (oid) left join evaluated using (oid) left join parents using (oid)
   left join children using (oid) left join references_to using (oid) left join trusted using (oid)`);
 

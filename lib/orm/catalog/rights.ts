@@ -104,6 +104,7 @@ export function unreadableCatalog(): Catalog {
     columnsAs: '',
     generated: [],
     key: undefined,
+    indexed: [],
     plain: false,
     partitioned: false,
     materialized: false,

@@ -34,6 +34,8 @@ export interface Table {
   readonly generated: readonly string[];
   /** the primary key's columns, if all are comparable; a descendant may have a row with the same key */
   readonly key: readonly string[] | undefined;
+  /** the columns of each index that can find rows by them, in the order of the index; `null` is an expression */
+  readonly indexed: readonly (readonly (string | null)[])[];
   /** an ordinary or partitioned table without rules and without a foreign partition: only writes to it change its rows */
   readonly plain: boolean;
   readonly partitioned: boolean;

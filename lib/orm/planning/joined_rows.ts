@@ -3,17 +3,15 @@ import type { Comparable } from '../../values/comparable.js';
 import { joinOf, type RangeTable } from './range_table.js';
 import type { TableReference } from './table_reference.js';
 
-/** Two references: the rows of one are the joined rows of the other's. */
+/** Two references: the rows of one can be looked up for a row of the other. */
 export interface JoinedPair {
   readonly row: TableReference;
   readonly joinedRow: TableReference;
   readonly on: JoinedRowKey;
+  readonly isMany: boolean;
 }
 
-/**
- * If two tables are joined by the key of one, the rows of that one are the joined rows of the other's. If they share a
- * key, only one side is treated so: otherwise two uncommitted changes could each hide the other.
- */
+/** The pairs of joined tables, of which one has a condition and can be looked up by the columns of the join. */
 export function joinedRowsAmong(
   rangeTable: RangeTable,
   references: readonly TableReference[],
@@ -32,26 +30,22 @@ export function joinedRowsAmong(
     if (!isClear) {
       return [];
     }
-    const found = [
-      joinedPairOf(
-        rangeTable,
-        one,
-        other,
-        on.map(({ own, column }) => [own, column]),
-      ),
-    ];
-    // for NOT IN, the outer row matters when the subquery finds no match
-    if (!within || other.occurrence.within) {
-      found.push(
-        joinedPairOf(
-          rangeTable,
-          other,
-          one,
-          on.map(({ own, column }) => [column, own]),
-        ),
-      );
-    }
-    return found.filter(each => each !== undefined).slice(0, 1);
+    const toOther = joinedPairOf(
+      rangeTable,
+      one,
+      other,
+      on.map(({ own, column }) => [own, column]),
+    );
+    const toOne = joinedPairOf(
+      rangeTable,
+      other,
+      one,
+      on.map(({ own, column }) => [column, own]),
+    );
+    // for `$none` and `$every`, the outer row matters when the subquery finds no match
+    const isNeeded =
+      !within || !rangeTable.sourceOf(one)?.apart || (other.occurrence.within && !toOne?.isMany);
+    return [toOther, isNeeded ? toOne : undefined].filter(each => each !== undefined);
   });
 }
 
@@ -61,15 +55,31 @@ function joinedPairOf(
   joinedRow: TableReference,
   columns: JoinedRowKey,
 ): JoinedPair | undefined {
-  const { key, kinds, readable } = joinedRow.table;
-  const on = key?.map(column => columns.find(([, own]) => own === column));
+  const { table } = joinedRow;
+  const byKey = table.key?.map(column => columns.find(([, own]) => own === column));
+  const isMany = byKey?.includes(undefined) ?? true;
+  const on = isMany ? columns : (byKey as JoinedRowKey);
+  const join = joinOf(joinedRow);
+  const mayBeMissing = isMany ? join?.kind !== 'inner' : join?.kind === 'left' && join.filtered;
   const isFound = ([own, column]: JoinedRowKey[number]) =>
-    isAskable(kinds.get(column)) && row.table.kinds.get(own) === kinds.get(column);
-  return rangeTable.hasJoinedCondition(joinedRow, row) &&
-    readable &&
-    on?.every(pair => pair !== undefined && isFound(pair))
-    ? { row, joinedRow, on: on as JoinedRowKey }
+    isAskable(table.kinds.get(column)) && row.table.kinds.get(own) === table.kinds.get(column);
+  return table.key &&
+    table.readable &&
+    on.every(isFound) &&
+    (!isMany || isIndexed(table.indexed, on)) &&
+    rangeTable.hasJoinedCondition(joinedRow, row) &&
+    !(mayBeMissing && rangeTable.acceptsNull(joinedRow, row))
+    ? { row, joinedRow, on, isMany }
     : undefined;
+}
+
+/** Does an index begin with these columns? Otherwise a lookup may read the whole table. */
+function isIndexed(indexed: readonly (readonly (string | null)[])[], on: JoinedRowKey): boolean {
+  const columns = new Set(on.map(([, column]) => column));
+  return indexed.some(index => {
+    const first = index.slice(0, columns.size);
+    return first.length === columns.size && first.every(column => column !== null && columns.has(column));
+  });
 }
 
 /** By kind of a key that joined rows are looked up by: a type that its canonical form is a literal of, and that an index supports. */

@@ -61,7 +61,7 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
     }
   }
   const certain = [...indexes.keys()].filter(reference => rangeTable.isCertain(reference));
-  for (const { row, joinedRow, on } of joinedRowsAmong(rangeTable, certain)) {
+  for (const { row, joinedRow, on, isMany } of joinedRowsAmong(rangeTable, certain)) {
     const [i, j] = [indexes.get(row)!, indexes.get(joinedRow)!];
     const { joinedRows = [] } = all[i]!;
     all[i] = {
@@ -69,11 +69,11 @@ export function occurrencesOf(analysis: SelectAnalysis, condition: Condition, ha
         all[i]!,
         on.map(([own]) => own),
       ),
-      joinedRows: [...joinedRows, { occurrence: j, on }],
+      joinedRows: [...joinedRows, { occurrence: j, on, isMany }],
     };
     all[j] = withBound(
       all[j]!,
-      on.map(([, key]) => key),
+      on.map(([, column]) => column),
     );
   }
   return { all, bounds };

@@ -1,6 +1,6 @@
 import type { Condition } from '../../query/condition.js';
 import { disjunctiveForm, type Source } from '../../query/formula.js';
-import { joinedConditions, type Projection, projectionOf } from '../../query/projection.js';
+import { holdsForNull, joinedConditions, type Projection, projectionOf } from '../../query/projection.js';
 import type { Join, Select } from '../../sql/select/select_result.js';
 import type { Table } from '../catalog/table.js';
 import type { SelectAnalysis } from './select_analysis.js';
@@ -72,6 +72,17 @@ export class RangeTable {
     return (
       source !== undefined &&
       joinedConditions(this.#condition.formula, this.sourceOf(other), source).length > 0
+    );
+  }
+
+  /** Does NULL in place of a joined row satisfy one of these conditions? */
+  acceptsNull(joined: TableReference, other: TableReference): boolean {
+    const source = this.sourceOf(joined);
+    return (
+      source !== undefined &&
+      joinedConditions(this.#condition.formula, this.sourceOf(other), source).some(({ expression }) =>
+        holdsForNull(expression),
+      )
     );
   }
 

@@ -12,7 +12,7 @@ import { TYPES } from '../planning/joined_rows.js';
 /** By joined row, the keys to look up. */
 export type Questions = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
-/** By joined row, the keys of existing rows that do not satisfy the condition. */
+/** By joined row, the keys whose rows do not satisfy the condition. Of one row, only that of an existing one is known to fail. */
 export type Failing = ReadonlyMap<JoinedRow, ReadonlySet<string>>;
 
 export type LookUpJoinedRows = (questions: Questions) => Promise<Failing>;
@@ -40,7 +40,7 @@ export function joinedRowLookup(catalog: Catalog, execute: Execute): LookUpJoine
 
 async function failingOf(
   table: Table | undefined,
-  { on, expression }: JoinedRow,
+  { on, isMany, expression }: JoinedRow,
   keys: readonly string[],
   execute: Execute,
 ): Promise<ReadonlySet<string>> {
@@ -58,20 +58,30 @@ async function failingOf(
     from ${quoteName(table.schema)}.${quoteName(table.name)} as t
     where (${key.map(column => `t.${quoteName(column)}`).join(', ')}) in`;
   const rows = await execute(
-    `${select.replaceAll('?', '\\?')} (${keys.map(() => `(${casts.join(', ')})`).join(', ')})`,
+    `${select.replaceAll('?', '\\?')} (${keys.map(() => `(${casts.join(', ')})`).join(', ')})
+    limit ${MAX_ROWS + 1}`,
     keys.flatMap(decodeValues),
   );
   // if the types of columns have changed, they may be compared in another way
   const known = stored.map(column => table.types.get(column)?.replace(MODIFIER, ''));
   const predicate = compile(expression, names);
-  return new Set(
-    rows
-      .filter(({ types }) => known.every((type, i) => type === types[i]))
-      .map(row => format.readRow(row[IMAGE_COLUMN]).values)
-      .filter(values => !predicate.matches(values))
-      .map(values => encodeValues(values.slice(0, key.length) as Canonical[])),
-  );
+  const found = rows.map(row => {
+    const { values } = format.readRow(row[IMAGE_COLUMN]);
+    const fails = known.every((type, i) => type === row.types[i]) && !predicate.matches(values);
+    return { key: encodeValues(values.slice(0, key.length) as Canonical[]), fails };
+  });
+  if (!isMany) {
+    return new Set(found.flatMap(({ key, fails }) => (fails ? [key] : [])));
+  }
+  if (found.length > MAX_ROWS || found.some(({ key }) => !keys.includes(key))) {
+    return new Set();
+  }
+  const satisfying = new Set(found.flatMap(({ key, fails }) => (fails ? [] : [key])));
+  return new Set(keys.filter(key => !satisfying.has(key)));
 }
+
+/** If more rows are found, which may take long to read, nothing is known. */
+const MAX_ROWS = 1000;
 
 /** `(10,2)` of `numeric(10,2)` */
 const MODIFIER = /\(.*\)/;

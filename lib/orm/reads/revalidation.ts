@@ -24,6 +24,11 @@ const MAX_LOOKED_UP = 100;
  * is as the database said, and has been so since the entry was sealed. This does not follow for an entry that was
  * sealed after the database had answered.
  *
+ * A row and its joined row may be changed by two writers at the same time. Each of the two deltas could hide the other: the
+ * database shows neither change before it is committed. So a lookup counts only if no writer of the joined rows was in
+ * flight before it. Whichever delta is judged last, the other writer is then in flight, or the database shows its change.
+ * (The actor `Looker` of the explorer.)
+ *
  * @param lookUp left out: the database must not be asked
  * @returns `undefined` if the entry is gone
  */
@@ -45,7 +50,8 @@ export async function revalidate(
   if (cause || count === 0) {
     return cause ? { cause } : { holds: found };
   }
-  const lookedUp = count <= MAX_LOOKED_UP ? await lookUp!(questions) : undefined;
+  const mayAsk = count <= MAX_LOOKED_UP && (await isNobodyWriting(store, address, [...questions.keys()]));
+  const lookedUp = mayAsk ? await lookUp!(questions) : undefined;
   const again = lookedUp ? await store.read(address) : found;
   if (!again) {
     return undefined;
@@ -61,6 +67,20 @@ export async function revalidate(
   );
   return reason ? { cause: reason } : { holds: again };
 }
+
+/** A lease is refused while a writer of its dependencies is in flight, or while it is not known who is. */
+async function isNobodyWriting(
+  store: Store,
+  { key, tables }: Address,
+  joinedRows: readonly JoinedRow[],
+): Promise<boolean> {
+  const names = new Set(joinedRows.map(({ table }) => table));
+  const lease = await store.lease({ key, tables: tables.filter(({ table }) => names.has(table)) }, TTL);
+  return lease.granted;
+}
+
+/** Seconds. The stamps exist already, with a longer time to live. */
+const TTL = 1;
 
 /**
  * The first change since an entry was sealed that may have changed its result, with the delta that matters;

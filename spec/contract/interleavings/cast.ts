@@ -14,6 +14,8 @@ export interface Cast {
   readonly writers: readonly WriterPart[];
   /** each reads once, and reseals the entry if it still holds after row deltas */
   readonly resealers?: readonly Query[];
+  /** each reads once, and reseals the entry if lookups of joined rows show that it still holds */
+  readonly lookers?: readonly Query[];
   /** number of writers that may die. Default: none */
   readonly crashes?: number;
   /** how many things the store may lose, and their kinds. Default: none */

@@ -1,7 +1,7 @@
 import type { Cast } from './cast.js';
 import type { Row } from './database.js';
 import type { Kept } from './loss.js';
-import { count, DEFINITION, redefined, where } from './query.js';
+import { count, DEFINITION, pairs, redefined, where } from './query.js';
 import type { WriterPart } from './writer.js';
 
 const rows: readonly Row[] = [
@@ -36,6 +36,28 @@ const NEW_ONES = count({ category: '1' }, { title: 'new' });
 const RETITLE: WriterPart = { id: 'a', to: { category: '1', title: 'another' } };
 const UNRELATED: WriterPart = { id: 'b', to: { category: '1', title: 'newer' } };
 const LEAVE: WriterPart = { id: 'a', to: { category: '2', title: 'old' } };
+
+/** One of each category; none of them satisfies the condition of PAIRS. */
+const apart: readonly Row[] = [
+  { id: 'a', category: '1', title: 'out' },
+  { id: 'b', category: '2', title: 'out' },
+];
+/** One pair, and a row that may become half of another. */
+const half: readonly Row[] = [
+  { id: 'a', category: '1', title: 'out' },
+  { id: 'b', category: '2', title: 'in' },
+  { id: 'c', category: '1', title: 'in' },
+];
+const together: readonly Row[] = [
+  { id: 'a', category: '1', title: 'in' },
+  { id: 'b', category: '2', title: 'in' },
+];
+const PAIRS = pairs('1', '2', { title: 'in' });
+const A_IN: WriterPart = { id: 'a', to: { category: '1', title: 'in' } };
+const A_OUT: WriterPart = { id: 'a', to: { category: '1', title: 'out' } };
+const C_IN: WriterPart = { id: 'c', to: { category: '1', title: 'in' } };
+const B_IN: WriterPart = { id: 'b', to: { category: '2', title: 'in' } };
+const B_OUT: WriterPart = { id: 'b', to: { category: '2', title: 'out' } };
 
 const ANYTHING: readonly Kept[] = ['entry', 'table stamp', 'dependency stamp', 'delta log', 'registry'];
 
@@ -130,6 +152,27 @@ export const CASTS = {
     resealers: [OLD_ONES],
     losses: { of: ['dependency stamp', 'delta log'], count: 1 },
   },
+  'two writers whose rows become a pair, and two readers that look up the other row': {
+    rows: apart,
+    cached: [PAIRS],
+    writers: [A_IN, B_IN],
+    readers: [],
+    lookers: [PAIRS, PAIRS],
+  },
+  'two writers of a pair and of half a pair, and two readers that look up the other row': {
+    rows: half,
+    cached: [PAIRS],
+    writers: [A_IN, B_OUT],
+    readers: [],
+    lookers: [PAIRS, PAIRS],
+  },
+  'two writers that part a pair, and two readers that look up the other row': {
+    rows: together,
+    cached: [PAIRS],
+    writers: [A_OUT, B_OUT],
+    readers: [],
+    lookers: [PAIRS, PAIRS],
+  },
   'a writer that cannot mark, two readers and a crash': {
     rows,
     cached: [ONE, ALL],
@@ -185,6 +228,22 @@ export const CASTS = {
 
 /** These take minutes. */
 export const LONG_CASTS = {
+  'three writers whose rows become pairs, a reader, and one that looks up the other row': {
+    rows: apart,
+    cached: [PAIRS],
+    writers: [A_IN, B_IN, C_IN],
+    readers: [PAIRS],
+    lookers: [PAIRS],
+  },
+  'two writers whose rows become a pair, a reader that looks up the other row, a crash and a loss': {
+    rows: apart,
+    cached: [PAIRS],
+    writers: [A_IN, B_IN],
+    readers: [],
+    lookers: [PAIRS],
+    crashes: 1,
+    losses: { of: ['registry', 'dependency stamp', 'delta log'], count: 1 },
+  },
   'two writers, two readers, a crash and the loss of anything': {
     rows,
     cached: [ONE, ALL],

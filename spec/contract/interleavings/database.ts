@@ -19,11 +19,19 @@ const FIRST_XID = 100;
 
 /** The part of PostgreSQL that the protocol uses: one table, READ COMMITTED, row locks and transaction ids. */
 export class TinyDatabase {
-  readonly #rows: Map<string, Row>;
+  #rows: ReadonlyMap<string, Row>;
+  /** the rows after each commit so far */
+  readonly #past: ReadonlyMap<string, Row>[];
   readonly #transactions: Transaction[] = [];
 
   constructor(rows: readonly Row[]) {
     this.#rows = new Map(rows.map(row => [row.id, row]));
+    this.#past = [this.#rows];
+  }
+
+  /** Counts the commits. */
+  get now(): number {
+    return this.#past.length - 1;
   }
 
   get(id: string): Row | undefined {
@@ -36,11 +44,26 @@ export class TinyDatabase {
   }
 
   /** The result of a statement that starts now. */
-  select({ anyOf, tested, counts, redefined }: Omit<Query, 'address'>): string {
+  select(query: Omit<Query, 'address'>): string {
+    return this.#selectFrom(this.#rows, query);
+  }
+
+  /** The results since a time, each different from the one before. */
+  selectSince(time: number, query: Query): string[] {
+    const results = this.#past.slice(time).map(rows => this.#selectFrom(rows, query));
+    return results.filter((result, i) => result !== results[i - 1]);
+  }
+
+  #selectFrom(
+    all: ReadonlyMap<string, Row>,
+    { anyOf, tested, counts, joins, redefined }: Omit<Query, 'address'>,
+  ): string {
     const meant = redefined && this.isDefined ? redefined.anyOf : anyOf;
-    const rows = [...this.#rows.values()].filter(row =>
-      meant.some(wanted => matches(row, { ...wanted, ...tested })),
-    );
+    const sets = meant.map(wanted => [...all.values()].filter(row => matches(row, { ...wanted, ...tested })));
+    if (joins) {
+      return JSON.stringify(sets.reduce((product, rows) => product * rows.length, 1));
+    }
+    const rows = [...new Set(sets.flat())];
     return JSON.stringify(counts ? rows.length : rows.sort((x, y) => x.id.localeCompare(y.id)));
   }
 
@@ -58,11 +81,9 @@ export class TinyDatabase {
 
   commit(transaction: Transaction): void {
     const { id, after } = transaction;
-    if (after) {
-      this.#rows.set(id, after);
-    } else {
-      this.#rows.delete(id);
-    }
+    const others = [...this.#rows].filter(([other]) => other !== id);
+    this.#rows = new Map(after ? [...others, [id, after]] : others);
+    this.#past.push(this.#rows);
     transaction.status = 'committed';
   }
 

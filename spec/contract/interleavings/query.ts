@@ -13,6 +13,8 @@ export interface Query {
   readonly tested: Partial<Row>;
   /** the query counts the articles instead of returning them */
   readonly counts: boolean;
+  /** the query counts the pairs of an article of each set */
+  readonly joins?: boolean;
   readonly address: EntryAddress;
   /** once {@link DEFINITION} is visible, the query has this meaning and these dependencies */
   readonly redefined?: { readonly anyOf: readonly Partial<Row>[]; readonly address: EntryAddress };
@@ -57,6 +59,21 @@ export function count(wanted: Partial<Row>, tested: Partial<Row>): Query {
     tested,
     counts: true,
     address: { ...articles(dependencyOf(wanted, tested, true)), key: JSON.stringify([wanted, tested]) },
+  };
+}
+
+/** The number of pairs of an article of each category that satisfy a condition. */
+export function pairs(one: string, other: string, tested: Partial<Row>): Query {
+  const anyOf = [{ category: one }, { category: other }];
+  return {
+    anyOf,
+    tested,
+    counts: true,
+    joins: true,
+    address: {
+      ...articles(...anyOf.map(wanted => dependencyOf(wanted, tested, true))),
+      key: JSON.stringify(['pairs', anyOf, tested]),
+    },
   };
 }
 

@@ -41,6 +41,12 @@ export const RULES = {
   'same entry': 'only the entry that was found is resealed',
   'seal that was seen': 'an entry is resealed with the stamps that were read, not with the current ones',
 
+  'writers before the lookup':
+    'a joined row is looked up after it was seen that no writer of such rows is in flight',
+  'deltas after the lookup': 'the row deltas are read again after a joined row was looked up',
+  'same entry after the lookup': 'a lookup does not judge an entry that was sealed after it',
+  'deltas of joined rows': 'a row delta shows a joined row that satisfied the condition meanwhile',
+
   'fate, not age':
     'a reader settles for a writer in flight only after the database has decided its transaction',
   'fate of the newest': 'a transaction newer than all ended ones counts as running',

@@ -4,6 +4,7 @@ import type { Cast } from './cast.js';
 import { TinyDatabase } from './database.js';
 import type { ExploredStore } from './explored_store.js';
 import { StaleHit } from './flaw.js';
+import { Looker } from './looker.js';
 import { Loss } from './loss.js';
 import { addressesOf, CATALOG_ADDRESS, holds, type Query } from './query.js';
 import { Reader } from './reader.js';
@@ -25,12 +26,23 @@ export class World {
       ...cast.readers,
       ...(cast.eager ?? []),
       ...(cast.resealers ?? []),
+      ...(cast.lookers ?? []),
       ...(cast.cached ?? []),
     ]);
   }
 
   static async open(cast: Cast, store: ExploredStore, keeps: Keeps): Promise<World> {
-    const { rows, cached, readers, eager = [], writers, resealers = [], crashes = 0, losses } = cast;
+    const {
+      rows,
+      cached,
+      readers,
+      eager = [],
+      writers,
+      resealers = [],
+      lookers = [],
+      crashes = 0,
+      losses,
+    } = cast;
     const database = new TinyDatabase(rows);
     const scene: Scene = {
       store,
@@ -46,6 +58,7 @@ export class World {
       ...readers.map((query, i) => new Reader(`R${i + 1}`, query, scene)),
       ...eager.map((query, i) => new Reader(`E${i + 1}`, query, scene, true)),
       ...resealers.map((query, i) => new Resealer(`S${i + 1}`, query, scene)),
+      ...lookers.map((query, i) => new Looker(`L${i + 1}`, query, scene)),
       ...(losses
         ? [
             new Loss(

@@ -69,6 +69,27 @@ const eitherOfOthers = [list(either(5)), list(either({ $gt: 4 }))];
 const withAuthors = (where: object, options: object = {}) =>
   list(where, { populate: ['author'], strategy: 'joined', ...options });
 
+/** Articles that have a tag and a status: a list, a page, a number. */
+const tagged = (tag: number, status: unknown): Step[] => [
+  list({ tags: tag, status }),
+  list({ tags: tag, status }, { limit: 5 }),
+  list({ tags: { $some: { id: tag } }, status }),
+  list({ tags: { $some: { id: tag } }, status }, { limit: 5, populate: ['author'] }),
+  em => em.count(Article, { tags: tag, status } as never),
+];
+const taggedByName = (tag: number, status: unknown): Step[] => [
+  list({ tags: { name: `tag ${tag}` }, status }),
+  list({ tags: { name: { $like: `tag ${tag}%` } }, status }, { limit: 5 }),
+];
+const untagged = (tag: number, status: unknown): Step[] => [
+  list({ tags: { $none: { id: tag } }, status }),
+  list({ $not: { tags: { $some: { id: tag } } }, status }, { limit: 5 }),
+];
+const addTag = (article: number, tag: number) =>
+  `insert into article_tags (article_id, tag_id) values (${article}, ${tag})`;
+const dropTag = (article: number, tag: number) =>
+  `delete from article_tags where article_id = ${article} and tag_id = ${tag}`;
+
 /*
  * At the start: categories 3 and 6 are under 1, category 4 under 2. Articles: 1 of author 1 in category 3, 2 of author 3
  * in category 3, 3 of author 1 in category 4. Tag 2 is that of articles 1 and 2, tag 1 that of article 1.
@@ -281,6 +302,63 @@ const CASES: Record<string, WritePath> = {
     ],
     keeps: [built({ 'c.name': 'c6' })],
   },
+  'an article gets the status of another': {
+    write: run(setArticle(3, `status = 'y'`)),
+    changes: [
+      list({ status: 'y' }),
+      list({ status: { $ne: 'x' } }),
+      ...untagged(2, 'y'),
+      ...untagged(1, 'y'),
+    ],
+    keeps: [...tagged(2, 'y'), ...tagged(1, { $ne: 'x' }), ...tagged(3, 'y')],
+  },
+  'an article with a tag gets the status of another': {
+    write: run(setArticle(1, `status = 'y'`)),
+    changes: [...tagged(1, 'y'), ...tagged(2, 'y'), ...tagged(2, { $ne: 'x' }), ...taggedByName(1, 'x')],
+    keeps: [...tagged(3, 'y'), ...tagged(3, { $ne: 'y' })],
+  },
+  'an article gets a status, and then a tag': {
+    write: run(setArticle(3, `status = 'y'`), addTag(3, 2)),
+    changes: [...tagged(2, 'y'), ...tagged(2, { $ne: 'x' }), ...taggedByName(2, 'y'), ...untagged(2, 'x')],
+    keeps: tagged(1, 'y'),
+  },
+  'an article gets a tag, and then a status': {
+    write: run(addTag(3, 2), setArticle(3, `status = 'y'`)),
+    changes: [...tagged(2, 'y'), ...tagged(2, { $ne: 'x' }), ...taggedByName(2, 'y'), ...untagged(2, 'x')],
+  },
+  'an article loses its status and its tag': {
+    write: run(setArticle(2, `status = 'x'`), dropTag(2, 2)),
+    changes: [...tagged(2, 'y'), ...tagged(2, { $ne: 'x' }), ...taggedByName(2, 'y'), ...untagged(2, 'x')],
+    keeps: [...tagged(1, 'y'), ...tagged(3, 'x')],
+  },
+  'an article loses its tag and its status': {
+    write: run(dropTag(2, 2), setArticle(2, `status = 'x'`)),
+    changes: [...tagged(2, 'y'), ...tagged(2, { $ne: 'x' }), ...taggedByName(2, 'y'), ...untagged(2, 'x')],
+  },
+  'an article gets a status and the tag of another': {
+    write: run(
+      setArticle(4, `status = 'y'`),
+      'update article_tags set article_id = 4 where article_id = 1 and tag_id = 2',
+    ),
+    changes: [...tagged(2, 'y'), ...tagged(2, 'x')],
+    keeps: [...tagged(1, 'x'), ...tagged(3, 'y')],
+  },
+  'an article with another tag gets a status, and the tag is replaced': {
+    write: run(
+      addTag(3, 3),
+      setArticle(3, `status = 'y'`),
+      'update article_tags set tag_id = 2 where article_id = 3',
+    ),
+    changes: tagged(2, 'y'),
+    keeps: tagged(1, 'y'),
+  },
+  'a tag gets a name, and an article of it a status': {
+    write: run(`update tag set name = 'tag 3' where id = 1`, setArticle(1, `status = 'z'`)),
+    changes: [
+      em => em.count(Article, { tags: { name: 'tag 3' } }),
+      list({ tags: { name: 'tag 3' }, status: 'z' }),
+    ],
+  },
   // MikroORM compares the root's key here
   'a comment with the key that $not excludes': {
     write: run(insertComment(9, 4)),
@@ -319,7 +397,7 @@ describe('conditions on several tables of an application', () => {
       truncate tenant, "user", tag, category, article, article_tags, comment cascade;
       insert into tenant (id, name) values (1, 't');
       insert into "user" (id, kind, name) values (1, 'staff', 'u1'), (3, 'staff', 'u3'), (5, 'staff', 'u5'), (2, 'customer', 'u2');
-      insert into tag (id, name) values (1, 'one'), (2, 'two'), (3, 'three');
+      insert into tag (id, name) values (1, 'tag 1'), (2, 'tag 2'), (3, 'tag 3');
       insert into category (id, tenant_id, parent_id, name)
         values (1, 1, null, 'c1'), (2, 1, null, 'c2'), (3, 1, 1, 'c3'), (4, 1, 2, 'c4'), (6, 1, 1, 'c6');
       insert into article (id, tenant_id, author_id, category_id, status, title, created_at)

@@ -42,9 +42,20 @@ describe('the lookup of joined rows', () => {
       return orm.em.getConnection().execute(sql, [...parameters]);
     });
 
-  function joinedRow(name: string, key: readonly string[], expression: Expression): JoinedRow {
+  function joinedRow(
+    name: string,
+    key: readonly string[],
+    expression: Expression,
+    isMany = false,
+  ): JoinedRow {
     const table = catalog.named(name)[0]!.fullName;
-    return { occurrence: 0, table, on: key.map(column => [`its_${column}`, column] as const), expression };
+    return {
+      occurrence: 0,
+      table,
+      on: key.map(column => [`its_${column}`, column] as const),
+      isMany,
+      expression,
+    };
   }
 
   const equal = (column: string, value: string | null): Expression => ({
@@ -83,6 +94,22 @@ describe('the lookup of joined rows', () => {
     expect(await failing(turned, [encodeValues(['de,at', UUID]), encodeValues(['en', UUID])])).to.deep.equal([
       encodeValues(['de,at', UUID]),
     ]);
+  });
+
+  it('gives the keys of which no row satisfies the condition, if there may be several', async () => {
+    const many = (on: string, expression: Expression) => joinedRow('text', [on], expression, true);
+    expect(await failing(many('lang', equal('n', '1')), ['en', 'fr'])).to.have.members(['en', 'fr']);
+    expect(await failing(many('lang', equal('n', '2')), ['en', 'fr'])).to.deep.equal(['fr']);
+    expect(await failing(many('id', equal('n', '1')), [UUID])).to.deep.equal([]);
+    expect(await failing(many('id', equal('n', '7')), [UUID])).to.deep.equal([UUID]);
+  });
+
+  it('tells nothing if more rows are found than are worth reading', async () => {
+    const many = joinedRow('text', ['lang'], equal('n', '7'), true);
+    await execute(`insert into text select gen_random_uuid(), 'many', 1 from generate_series(1, 1000)`);
+    expect(await failing(many, ['many', 'none'])).to.have.members(['many', 'none']);
+    await execute(`insert into text values (gen_random_uuid(), 'many', 1)`);
+    expect(await failing(many, ['many', 'none'])).to.deep.equal([]);
   });
 
   it('takes one statement for each joined row', async () => {
