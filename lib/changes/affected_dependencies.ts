@@ -2,7 +2,7 @@ import type { Canonical } from '../values/comparable.js';
 import { encodeValues } from '../values/encode.js';
 import { storedColumn } from '../values/path.js';
 import type { RowDelta } from '../values/row_delta.js';
-import type { Scheme } from '../values/scheme.js';
+import { ALL_COLUMNS, type Scheme } from '../values/scheme.js';
 import type { Row } from './row_image.js';
 
 /** The change of one row. Columns missing in its old or new state are unknown. */
@@ -58,8 +58,19 @@ export function affectedBy(pairs: Iterable<RowPair>, scheme: Scheme): Affected |
 
 /** Whether a column that readers of the scheme read may have changed. */
 function isRead({ changed }: RowPair, { reads }: Scheme): boolean {
-  return !changed || !reads || reads.some(column => changed.has(column));
+  return (
+    !changed ||
+    !reads ||
+    reads.some(column =>
+      column === ALL_COLUMNS ? [...changed].some(each => !SYSTEM_COLUMNS.has(each)) : changed.has(column),
+    )
+  );
 }
+
+/** The catalog does not list them, but a query may name them, and every update changes them. */
+export const SYSTEM_COLUMNS: ReadonlySet<string> = new Set([
+  ...['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin'],
+]);
 
 /** Whether a row with known changes may have moved to another dependency, or another tested value. */
 function mayMove({ changed }: RowPair, { columns, tests = [] }: Scheme): boolean {

@@ -5,7 +5,7 @@ import type { EntryAddress, Moved } from '../store/store.js';
 import type { Canonical } from '../values/comparable.js';
 import { decodeValues } from '../values/encode.js';
 import { readableName } from '../values/path.js';
-import type { Dependency } from '../values/scheme.js';
+import { ALL_COLUMNS, type Dependency } from '../values/scheme.js';
 
 /**
  * The dependencies of an entry in words: `article(category=7 and price<10; reads title)`, or just `article` for the
@@ -62,7 +62,9 @@ export function describeCause({ table, dependency, steps }: Moved): string {
     const changes = tests.flatMap((column, i) =>
       differs(i) ? [`${readableName(column)} ${valueText(old[i]!)} → ${valueText(now[i]!)}`] : [],
     );
-    return changes.length > 0 ? changes.join(', ') : `${reads ? reads.join(' or ') : 'a column'} changed`;
+    return changes.length > 0
+      ? changes.join(', ')
+      : `${reads && !reads.includes(ALL_COLUMNS) ? reads.join(' or ') : 'a column'} changed`;
   }
 }
 
@@ -85,7 +87,7 @@ function conditionsOf(dependency: Dependency & Partial<WatchedDependency>): stri
 }
 
 function readsOf({ scheme: { columns, reads } }: Dependency): string {
-  if (!reads) {
+  if (!reads || reads.includes(ALL_COLUMNS)) {
     return '';
   }
   const others = reads.filter(column => !columns.includes(column));

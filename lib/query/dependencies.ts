@@ -1,7 +1,7 @@
 import type { Granularity } from '../config/granularity.js';
 import type { Canonical } from '../values/comparable.js';
 import { dependencyOf } from '../values/encode.js';
-import { type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
+import { ALL_COLUMNS, type TableDependencies, WHOLE_TABLE } from '../values/scheme.js';
 import { type Conjunction, disjunctiveForm, type Formula, type Source } from './formula.js';
 import { columnsOf, compile } from './predicate.js';
 import { ALWAYS, type Expression, given, joinedConditions, projectionOf } from './projection.js';
@@ -16,7 +16,8 @@ export interface Occurrence {
   /** its source in the formula; left out: the formula says nothing about it */
   readonly source?: Source | undefined;
   /**
-   * Columns whose change matters even if the row satisfies the condition before and after it; left out: any. A column
+   * Columns whose change matters even if the row satisfies the condition before and after it, or {@link ALL_COLUMNS}; left
+   * out: any change, even if it only moves the row. A column
    * is omitted only if the formula contains all conditions on it exactly (see `Projection.exact`).
    */
   readonly reads?: readonly string[] | undefined;
@@ -177,7 +178,9 @@ function ofOccurrence(
       return unless.type === 'always' ? [] : [{ joinedRow, unless }];
     });
     const alternatives = joined.flatMap(({ unless }) => [...columnsOf(unless)]);
-    const dependency = dependencyOf(values, reads, [...columnsOf(rest), ...bounded, ...alternatives]);
+    const tested = [...columnsOf(rest), ...bounded, ...alternatives];
+    const isWhole = values.size + tested.length === 0 && reads?.includes(ALL_COLUMNS);
+    const dependency = dependencyOf(values, isWhole ? undefined : reads, tested);
     const { tests } = dependency.scheme;
     return tests
       ? {

@@ -1,3 +1,6 @@
+/** Stands for all columns of a table, except the system columns, among the columns that a query reads. */
+export const ALL_COLUMNS = '*';
+
 /** The shape of a dependency: the columns that it compares, and the changes that matter to its readers. */
 export interface Scheme {
   /** all other fields, encoded (see `schemeOf`); `''` for any change of the whole table */

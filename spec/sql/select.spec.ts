@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { entities } from '../../fixtures/legacy/index.js';
 import { readSelect } from '../../lib/sql/select/select.js';
 import type { Select } from '../../lib/sql/select/select_result.js';
+import { ALL_COLUMNS } from '../../lib/values/scheme.js';
 import { emptyEmbedded } from '../orm/support/embedded.js';
 import { joinUncached } from '../orm/support/start.js';
 import { columnsIn, occurrencesIn } from '../query/occurrences.js';
@@ -25,13 +26,14 @@ function occurrences(sql: string): Record<string, number> | string {
   return Object.fromEntries(Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The columns read, by table; `undefined` if any may be read. */
+/** The columns read, by table; `undefined` if any or all may be read. */
 function columns(sql: string): Record<string, Set<string> | undefined> {
   const select = readSelect(sql);
   const found: Record<string, Set<string> | undefined> = {};
   for (const { name, reads, where } of 'tables' in select ? select.tables : []) {
     const before = name in found ? found[name] : new Set<string>();
-    found[name] = reads && before && new Set([...before, ...reads, ...where.keys()]);
+    const all = reads?.has(ALL_COLUMNS);
+    found[name] = reads && before && !all ? new Set([...before, ...reads, ...where.keys()]) : undefined;
   }
   return found;
 }
@@ -244,7 +246,7 @@ describe('readSelect', () => {
       ['select a.id from (select a.n from a) as q, a', ['id', 'n'], {}],
       ['select a.id, row_number() over (partition by a.n order by a.t) from a', ['id', 'n', 't'], {}],
       ['select (select max(b.id) from b where b.a_id = a.n) from a', ['id', 'a_id'], {}],
-      ['select "a".* from a', any, {}],
+      ['select "a".* from a', ['*'], {}],
       ['select * from a', any, {}],
       ['select distinct on (a.id) * from a', any, {}],
       ['select (select b.id) * from a, b', any, {}],
@@ -256,7 +258,7 @@ describe('readSelect', () => {
       ['select a from a', any, {}],
       ['select row_to_json(x) from a as x', any, {}],
       ['select count(x) from a as x', any, {}],
-      ['select x.id, (x.*)::text from a as x', any, {}],
+      ['select x.id, (x.*)::text from a as x', ['*', 'id'], {}],
       ['select public.a.n from public.a', any, {}],
       ['select a.id from a join b using (id)', any, {}],
       ['select a.id from a natural join b', any, {}],

@@ -6,6 +6,7 @@ import {
   OPERATORS_OF_KEYWORDS,
 } from '../../lib/sql/keywords.js';
 import type { Evaluation, Select, SelectTable } from '../../lib/sql/select/select_result.js';
+import { ALL_COLUMNS } from '../../lib/values/scheme.js';
 import {
   aliasOf,
   type Found,
@@ -242,11 +243,10 @@ function problemsOfReference(
   clause: 'where' | 'list' | 'elsewhere',
 ): string[] {
   const { reads, outsideList, where, alias } = table;
-  const isIn = (columns: ReadonlySet<string> | undefined) => columns === undefined || columns.has(column);
+  const isIn = (columns: ReadonlySet<string> | undefined) =>
+    columns === undefined || columns.has(ALL_COLUMNS) || columns.has(column);
   if (column === STAR) {
-    return reads === undefined && (clause === 'list' || outsideList === undefined)
-      ? []
-      : [`${alias}.* is not seen`];
+    return isIn(reads) && (clause === 'list' || outsideList === undefined) ? [] : [`${alias}.* is not seen`];
   }
   const isSeen = clause === 'where' ? isIn(reads) || where.has(column) : isIn(reads);
   const isSeenOutside = clause !== 'elsewhere' || isIn(outsideList);

@@ -1,5 +1,6 @@
 import type { Condition } from '../../query/condition.js';
 import type { JoinedColumn, Occurrence } from '../../query/dependencies.js';
+import { ALL_COLUMNS } from '../../values/scheme.js';
 import { type BoundPlan, BoundPlanner, columnsOfBound } from './bound_plans.js';
 import { isAskable, joinedRowsAmong } from './joined_rows.js';
 import { joinOf, RangeTable } from './range_table.js';
@@ -121,7 +122,9 @@ function readsOf(
       reads.add(column);
     }
   }
+  const hasAll = reads.delete(ALL_COLUMNS);
   // a name that is no column may be a function of the whole row, or a system column (`xmin`)
   const { types } = references[0]!.table;
-  return [...reads].every(column => types.has(column)) ? [...reads] : undefined;
+  const areKnown = [...reads].every(column => types.has(column));
+  return areKnown ? (hasAll ? [ALL_COLUMNS] : [...reads]) : undefined;
 }

@@ -1,9 +1,10 @@
+import { SYSTEM_COLUMNS } from '../../changes/affected_dependencies.js';
 import type { Image, ImageFormat } from '../../changes/row_image.js';
 import { quoteName } from '../../sql/lexer/names.js';
 import { columnQualifier, IMAGE_COLUMN, lockingSql, type Query } from '../../sql/rewrite.js';
 import { mayCallRoutine } from '../../sql/routines.js';
 import type { ForeignKey, Table } from '../catalog/table.js';
-import { fieldOf, formatOf, SYSTEM_COLUMNS } from './row_capture_statement.js';
+import { fieldOf, formatOf } from './row_capture_statement.js';
 import type { RowWrite } from './row_write.js';
 
 /** The maximum number of statements that look for the rows that a write reaches, such as one for each level of a tree. */

@@ -1,4 +1,5 @@
 import type { QueryResult } from 'kysely';
+import { SYSTEM_COLUMNS } from '../../changes/affected_dependencies.js';
 import type { Image } from '../../changes/row_image.js';
 import { conflictSql } from '../../sql/conflicting_rows.js';
 import { lockingSql, type Query } from '../../sql/rewrite.js';
@@ -6,7 +7,7 @@ import type { Insert, Update } from '../../sql/statement.js';
 import { cascades } from '../catalog/propagation.js';
 import type { Table } from '../catalog/table.js';
 import { CascadeCapture } from './cascade_capture.js';
-import { RowCapture, SYSTEM_COLUMNS } from './row_capture_statement.js';
+import { RowCapture } from './row_capture_statement.js';
 import type { RowWrite } from './row_write.js';
 
 type Result = QueryResult<any>;

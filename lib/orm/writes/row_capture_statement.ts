@@ -203,9 +203,6 @@ export class RowCapture {
   }
 }
 
-/** The catalog does not list them, but a query may name them, and every update changes them. */
-export const SYSTEM_COLUMNS = ['cmax', 'cmin', 'ctid', 'tableoid', 'xmax', 'xmin'];
-
 /** `old` in RETURNING may then have another meaning; a name with escapes may be `old`. */
 const MAY_NAME_OLD = /\bold\b|u&/i;
 

@@ -1,3 +1,4 @@
+import { ALL_COLUMNS } from '../../values/scheme.js';
 import { RESERVED } from '../keywords.js';
 import { isMark, isWord } from '../lexer/cursor.js';
 import type { Token } from '../lexer/tokens.js';
@@ -76,10 +77,10 @@ export class ColumnReferences {
         this.#uncertain || this.#severalSelects || columns?.starOutsideList
           ? undefined
           : (columns?.outsideList ?? new Set<string>());
-      if (this.#uncertain || columns?.star) {
+      if (this.#uncertain) {
         return { ...table, reads: undefined, outsideList, where };
       }
-      const reads = columns?.reads ?? new Set<string>();
+      const reads = new Set([...(columns?.star ? [ALL_COLUMNS] : []), ...(columns?.reads ?? [])]);
       return this.#severalSelects
         ? { ...table, reads: new Set([...reads, ...where.keys()]), outsideList, where: new Map() }
         : { ...table, reads, outsideList, where };

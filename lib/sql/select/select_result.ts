@@ -20,7 +20,7 @@ export interface SelectTable extends TableName {
   readonly within?: Join;
   /** it is in a subquery */
   readonly inner?: true;
-  /** columns mentioned anywhere but in the WHERE of the outermost SELECT; `undefined`: any */
+  /** columns mentioned anywhere but in the WHERE of the outermost SELECT, or {@link ALL_COLUMNS}; `undefined`: any */
   readonly reads: ReadonlySet<string> | undefined;
   /** the subset of `reads` that is also mentioned outside the list of the outermost SELECT; `undefined`: any */
   readonly outsideList: ReadonlySet<string> | undefined;
