@@ -1,10 +1,10 @@
 import {
   type AnyEntity,
+  DriverException,
   type EntityMetadata,
   type EntityProperty,
   helper,
   Utils,
-  ValidationError,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import type { Question } from './arbitrary.js';
