@@ -118,7 +118,7 @@ export const OrderLine = defineEntity({
   cacheops,
   properties: {
     id: p.integer().primary(),
-    ord: () => p.manyToOne(Order),
+    ord: () => p.manyToOne(Order).index(),
     product: () => p.manyToOne(Product).nullable(),
     quantity: p.integer(),
   },
