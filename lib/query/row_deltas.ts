@@ -83,7 +83,7 @@ function deltaMatters(
       return (
         key !== undefined &&
         !joinedRow.unless?.predicate.matches(values) &&
-        !containsJoinedRow(bounds, joinedRow, key) &&
+        !(containsJoinedRow(bounds, joinedRow, key) && !joinedRow.unless) &&
         fails(joinedRow, key)
       );
     }).length > 0;
@@ -113,7 +113,7 @@ function areSame(
   return columns.every(column => old[tests.indexOf(column)] === now[tests.indexOf(column)]);
 }
 
-/** A row in the result satisfied the conditions on it, so no lookup is needed. */
+/** A row in the result satisfied the conditions on it, unless there was another way, so no lookup is needed. */
 function containsJoinedRow(bounds: ResultBounds, { occurrence, on }: JoinedRow, key: string): boolean {
   const bound = bounds[occurrence];
   const columns = on.map(([, column]) => column);
