@@ -115,6 +115,56 @@ describe('C1 and C7, while a transaction is undecided, or its outcome is unknown
     expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
   });
 
+  for (const begins of [true, false]) {
+    it(`PREPARE TRANSACTION in a text of several statements that ${begins ? 'begins' : 'continues'} it is noticed`, async () => {
+      const [subject, other] = await Promise.all([open(line.server.url), open(line.server.url)]);
+      await other.lookUntilHit(row);
+      const name = randomUUID();
+      const em = subject.orm.em.fork();
+      const text = `update article set version = 2 where id = ${row}; prepare transaction '${name}'`;
+      if (begins) {
+        await em.execute(`begin; ${text}`);
+      } else {
+        await em.begin();
+        await em.execute(text);
+        await em.commit();
+      }
+      for (const { look } of [subject, other]) {
+        expect(await look(row)).to.deep.equal({ version: 1, hit: false });
+      }
+      await decide(other, 'commit', name);
+      for (const { lookUntilHit } of [subject, other]) {
+        expect(new Set(await lookUntilHit(row))).to.deep.equal(new Set([2]));
+      }
+    });
+  }
+
+  it('a statement outside of transactions that loses its connection is undecided while the database executes it', async () => {
+    await using relay = await startRelay(portOf(database));
+    const other = await open(line.server.url);
+    const subject = await openSubject(through(relay, database), at(line.server.url));
+    await other.lookUntilHit(row);
+    await subject.lookUntilHit(row);
+    const blocking = other.orm.em.fork();
+    await blocking.begin();
+    await blocking.execute(`select pg_advisory_xact_lock(${row})`);
+    const text = `begin; select pg_advisory_xact_lock(${row}); update article set version = 2 where id = ${row}; commit`;
+    const written = expect(subject.orm.em.fork().execute(text)).to.be.rejected;
+    const locks = async () => {
+      const sql = `select granted from pg_locks where locktype = 'advisory' and classid = 0 and objid = ${row}`;
+      return other.orm.em.fork().execute<{ granted: boolean }[]>(sql);
+    };
+    await until(async () => (await locks()).some(({ granted }) => !granted));
+    relay.closed = true;
+    relay.cut();
+    await written;
+    await getCacheops(subject.orm).close();
+    expect(await other.look(row)).to.deep.equal({ version: 1, hit: false });
+    await blocking.commit();
+    await until(async () => (await locks()).length === 0);
+    expect(new Set(await other.lookUntilHit(row))).to.deep.equal(new Set([2]));
+  });
+
   for (const [name, outage] of Object.entries(outages)) {
     describe(`and the store ${name}`, () => {
       for (const decision of ['commit', 'rollback'] as const) {

@@ -145,11 +145,17 @@ export class WriterFates {
     return ended;
   }
 
-  /** The advisory locks that are held: their statements are being executed. */
+  /**
+   * The advisory locks that are held, because their statements are being executed. While a transaction is prepared, all
+   * count as held: their statements may have prepared it, and it does not have their locks.
+   */
   async #held(locks: readonly string[], ask: Ask): Promise<string[]> {
-    const rows = await ask(inPgCatalog(`select objid::text as number ${FROM_LOCKS}`));
-    const held = new Set(rows.map(({ number }) => Number(number)));
-    return locks.filter(lock => held.has(lockNumberOf(lock)!));
+    const rows = await ask(
+      inPgCatalog(`select objid::text as number ${FROM_LOCKS}
+        union all select null ${FROM_LOCKS_HERE} and pid is null`),
+    );
+    const held = new Set(rows.map(({ number }) => number));
+    return locks.filter(lock => held.has(null) || held.has(String(lockNumberOf(lock))));
   }
 
   /**
@@ -210,5 +216,7 @@ export class WriterFates {
   }
 }
 
-const FROM_LOCKS = `from pg_locks where locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2
-  and database = (select oid from pg_database where datname = current_database())`;
+const FROM_LOCKS_HERE =
+  'from pg_locks where database = (select oid from pg_database where datname = current_database())';
+
+const FROM_LOCKS = `${FROM_LOCKS_HERE} and locktype = 'advisory' and classid = ${LOCK_CLASS} and objsubid = 2`;

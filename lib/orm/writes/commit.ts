@@ -149,27 +149,44 @@ export class CommitProtocol {
     return { writer, tables, ask };
   }
 
-  /** After such a statement, even if it failed. It marks again, because the store may have lost the first mark. */
-  async settleAfter({ writer, tables, ask }: MarkedWrite): Promise<void> {
+  /**
+   * After such a statement, even if it failed. It marks again, because the store may have lost the first mark.
+   *
+   * The marks stay if the database may still execute the statement, because its answer was lost, or if the statement may
+   * have prepared a transaction: then the database is asked.
+   *
+   * @param mayPrepare the statement may contain PREPARE TRANSACTION
+   */
+  async settleAfter({ writer, tables, ask }: MarkedWrite, mayPrepare = false): Promise<void> {
     try {
       await this.#parts.store.mark(writer, tables.map(anyChange));
     } catch (error) {
       this.#parts.events.reportError('mark', error); // it is too late to fail the write
     }
-    await this.#settle(writer, tables);
-    await this.#release(ask, writer.xid);
+    const isAnswered = await this.#release(ask, writer.xid);
+    if (isAnswered && !mayPrepare) {
+      await this.#settle(writer, tables);
+    } else {
+      await this.#parts.writerFates.settleWhenEnded(writer, tables);
+    }
     this.#report(
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
       [],
     );
   }
 
-  /** If this fails, the session has ended and with it the lock, or the lock ends when the connection is closed. */
-  async #release(ask: Ask | undefined, lock: string | undefined): Promise<void> {
+  /**
+   * If this fails, the lock ends with the session.
+   *
+   * @returns whether the database has answered, which it does not before the statement has ended
+   */
+  async #release(ask: Ask | undefined, lock: string | undefined): Promise<boolean> {
     try {
       await (ask && lock && releaseLock(ask, lock));
+      return true;
     } catch (error) {
       this.#parts.events.reportError('conclude', error);
+      return (error as { code?: unknown }).code === IN_FAILED_TRANSACTION;
     }
   }
 

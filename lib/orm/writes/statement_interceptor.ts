@@ -221,7 +221,8 @@ export class StatementInterceptor implements StatementObserver {
       yield* stream();
     } finally {
       await this.#applySessionEffects(statement, connection, marked.effects);
-      await this.#parts.commits.settleAfter(marked);
+      const mayPrepare = statement.kind === 'other' && statement.controlsTransaction;
+      await this.#parts.commits.settleAfter(marked, mayPrepare);
     }
   }
 
@@ -419,7 +420,7 @@ export class StatementInterceptor implements StatementObserver {
           commits.end(session);
         }
       }
-      await commits.settleAfter(marked);
+      await commits.settleAfter(marked, statement.controlsTransaction);
     }
   }
 
