@@ -18,6 +18,7 @@ export interface Identity {
   readonly isPrivate?: boolean;
 }
 
+type AnyClass = abstract new (...args: never[]) => object;
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
@@ -81,8 +82,9 @@ export function functionIdentity(
 }
 
 /**
- * The identity of a method: the class of the object that it is called on, because an inherited method may give another
- * result there; its name, its source text, and the place where it is decorated.
+ * The identity of a method: the class of the object that it is called on, and the texts of the classes that inherit it,
+ * because an inherited method may give another result there; its name, its source text, and the place where it is
+ * decorated.
  *
  * @param name the option `name`
  * @param wrapper the decorator: the place is its caller
@@ -99,15 +101,56 @@ export function methodIdentityOf(
   const source = String(fn);
   const known = new Wrapped(String(method), source, wrapper);
   const classes = new ClassNames();
+  const heirs = new HeirTexts(method);
   return self => {
     const [className, ofClass] = classes.of(self);
     return {
       name: `${className}.${String(method)}`,
       digest: known.digest,
-      variant: `${isNative(source) ? identityOf(known) : ''}${ofClass}${known.variant}`,
+      variant: `${isNative(source) ? identityOf(known) : ''}${ofClass}${heirs.of(self)}${known.variant}`,
       isPrivate: known.isPrivate || ofClass !== '' || isNative(source),
     };
   };
+}
+
+/**
+ * Digests of the texts of the classes that inherit a method. Another process may have another class of the same name, in
+ * which the method gives other results.
+ */
+class HeirTexts {
+  readonly #method: string | symbol;
+  readonly #known = new WeakMap<object, string>();
+
+  constructor(method: string | symbol) {
+    this.#method = method;
+  }
+
+  /** `''` for an object of the class that has the method. */
+  of(self: unknown): string {
+    const first = typeof self === 'function' ? self : classOf(self)?.prototype;
+    if (!first) {
+      return '';
+    }
+    let digest = this.#known.get(first);
+    if (digest === undefined) {
+      const texts = this.#textsFrom(first);
+      digest = texts.length > 0 ? hash('sha256', texts.join('\n'), 'base64url') : '';
+      this.#known.set(first, digest);
+    }
+    return digest;
+  }
+
+  #textsFrom(first: object): string[] {
+    const texts: string[] = [];
+    let heirs = 0;
+    for (let holder: object | null = first; holder; holder = Object.getPrototypeOf(holder)) {
+      if (Object.hasOwn(holder, this.#method)) {
+        heirs = texts.length; // an heir may have a method that calls the inherited one
+      }
+      texts.push(String(typeof holder === 'function' ? holder : holder.constructor));
+    }
+    return texts.slice(0, heirs);
+  }
 }
 
 /**
@@ -137,13 +180,13 @@ class ClassNames {
   }
 }
 
-function classOf(self: unknown): object | undefined {
+function classOf(self: unknown): AnyClass | undefined {
   const owner = typeof self === 'function' ? self : (self as object | null | undefined)?.constructor;
-  return typeof owner === 'function' ? owner : undefined;
+  return typeof owner === 'function' ? (owner as AnyClass) : undefined;
 }
 
-function nameOf(self: unknown, owner: object | undefined): string {
-  const name = (owner as { readonly name: string } | undefined)?.name;
+function nameOf(self: unknown, owner: AnyClass | undefined): string {
+  const name = owner?.name;
   return `${typeof self === 'function' ? 'static ' : ''}${name || 'a class without a name'}`;
 }
 

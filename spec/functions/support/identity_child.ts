@@ -22,6 +22,47 @@ class Decorated {
   }
 }
 
+class Kind {
+  kind(): string {
+    return '';
+  }
+
+  @CachedAs(Tag)
+  async sampled(_em: Em): Promise<string> {
+    return this.kind();
+  }
+
+  @Cached({ timeout: 600 })
+  static async timed(_em: Em): Promise<string> {
+    // biome-ignore lint/complexity/noThisInStatic: `this` may be an heir
+    return this.kind();
+  }
+
+  static kind(): string {
+    return '';
+  }
+}
+// as in two modules, of which each process calls another one first
+const ofModule: Record<string, typeof Kind> = {
+  a: class Report extends Kind {
+    override kind() {
+      return 'a';
+    }
+    static override kind() {
+      return 'a';
+    }
+  },
+  b: class Report extends Kind {
+    override kind() {
+      return 'b';
+    }
+    static override kind() {
+      return 'b';
+    }
+  },
+};
+const Report = ofModule[captured]!;
+
 const orm = await MikroORM.init({
   clientUrl,
   entities,
@@ -69,6 +110,8 @@ const functions: Record<string, (em: Em) => Promise<string>> = {
   function: functionOf(captured),
   timedFunction: timedOf(captured),
   mapped: mapped!,
+  inherited: em => new Report().sampled(em),
+  inheritedStatic: em => Report.timed(em),
   awaited,
 };
 const results: Record<string, string> = {};
