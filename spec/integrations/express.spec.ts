@@ -167,6 +167,23 @@ describe('views of Express', () => {
     expect(await askAll(make, all)).to.equal(3);
   });
 
+  it('are separate for addresses that middleware has rewritten', async () => {
+    const make = () => {
+      const pages = express.Router({ mergeParams: true });
+      pages.get('/', view(), (request: Request<{ role: string }>, response) => {
+        runs++;
+        response.send(`for ${request.params.role}`);
+      });
+      return express()
+        .use((request, _response, next) => {
+          request.url = `/${request.get('user-agent')}`;
+          next();
+        })
+        .use('/:role', pages);
+    };
+    expect(await askAll(make, all)).to.equal(3);
+  });
+
   it('store nothing at several places before routers, because the place is ambiguous', async () => {
     const shared = view();
     const routerOf = (role: string) =>

@@ -137,4 +137,27 @@ describe('views of Fastify', () => {
       await orm.close(true);
     }
   });
+
+  it('are separate for addresses that the server has rewritten', async () => {
+    const { orm, cache } = await startBlog();
+    const rewriteUrl = ({ headers }: IncomingMessage) => `/${headers['user-agent']}`;
+    const app = fastify({ forceCloseConnections: true, rewriteUrl });
+    let runs = 0;
+    app.get<{ Params: { role: string } }>('/:role', cachedView({ timeout: 60, orm }), async request => {
+      runs++;
+      return request.params.role;
+    });
+    const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/page`;
+    try {
+      for (const role of ['admin', 'guest', 'admin', 'guest']) {
+        const { body } = await ask(url, { 'user-agent': role });
+        expect(body.toString()).to.equal(role);
+        await cache.idle();
+      }
+      expect(runs).to.equal(2);
+    } finally {
+      await app.close();
+      await orm.close(true);
+    }
+  });
 });

@@ -1,10 +1,12 @@
 import type { Server } from 'node:http';
 import { Readable } from 'node:stream';
 import { createAdaptorServer } from '@hono/node-server';
+import { expect } from 'chai';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { cachedView, cachedViewAs } from '../../lib/integrations/hono/index.js';
-import { type Fields, type Framework, listen, nextRequestId, type Route } from './support/site.js';
+import { startBlog } from '../orm/support/blog.js';
+import { ask, type Fields, type Framework, listen, nextRequestId, type Route } from './support/site.js';
 import { describeViews } from './support/views.js';
 
 const framework: Framework = {
@@ -79,3 +81,27 @@ function viewOf({ samples, options }: Route) {
 }
 
 describeViews(framework);
+
+describe('views of Hono', () => {
+  it('are separate for paths that the application has chosen', async () => {
+    const { orm, cache } = await startBlog();
+    let runs = 0;
+    const app = new Hono({ getPath: request => `/${request.headers.get('user-agent')}` });
+    app.get('/:role', cachedView({ timeout: 60, orm }), context => {
+      runs++;
+      return context.text(context.req.param('role'));
+    });
+    const site = await listen(createAdaptorServer({ fetch: app.fetch }) as Server);
+    try {
+      for (const role of ['admin', 'guest', 'admin', 'guest']) {
+        const { body } = await ask(`${site.origin}/page`, { 'user-agent': role });
+        expect(body.toString()).to.equal(role);
+        await cache.idle();
+      }
+      expect(runs).to.equal(2);
+    } finally {
+      await site.close();
+      await orm.close(true);
+    }
+  });
+});

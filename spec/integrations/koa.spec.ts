@@ -101,4 +101,31 @@ describe('views of Koa', () => {
       await orm.close(true);
     }
   });
+
+  it('are separate for addresses that middleware has rewritten', async () => {
+    const { orm, cache } = await startBlog();
+    let runs = 0;
+    const app = new Koa()
+      .use((context, next) => {
+        context.path = `/${context.get('user-agent')}`;
+        return next();
+      })
+      .use(cachedView({ timeout: 60, orm }))
+      .use(context => {
+        runs++;
+        context.body = context.path;
+      });
+    const site = await listen(createServer(app.callback()));
+    try {
+      for (const role of ['admin', 'guest', 'admin', 'guest']) {
+        const { body } = await ask(`${site.origin}/page`, { 'user-agent': role });
+        expect(body.toString()).to.equal(`/${role}`);
+        await cache.idle();
+      }
+      expect(runs).to.equal(2);
+    } finally {
+      await site.close();
+      await orm.close(true);
+    }
+  });
 });

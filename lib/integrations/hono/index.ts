@@ -95,7 +95,7 @@ function viewRequestOf(context: Context, present: HeaderFields, place: Place): V
   return {
     method: req.method,
     headers,
-    address: { scheme: protocol.slice(0, -1), host, target },
+    address: { scheme: protocol.slice(0, -1), host, target, routed: req.path },
     hasMore: hasMore(incoming ?? { headers }),
     present,
     place,

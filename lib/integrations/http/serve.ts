@@ -47,6 +47,7 @@ export function addressOf({ headers, socket, url = '/' }: IncomingMessage): Addr
     scheme: (socket as TLSSocket).encrypted ? 'https' : 'http',
     host: headers.host ?? (headers[':authority'] as string | undefined) ?? '',
     target: url,
+    routed: url,
   };
 }
 
@@ -57,6 +58,9 @@ interface FrameworkRequest {
   readonly protocol: string;
   readonly host: string | undefined;
   readonly originalUrl: string;
+  readonly url: string;
+  /** of Express: the part of the path that has led to the router */
+  readonly baseUrl?: string;
 }
 
 /** @param body as a parser has left it */
@@ -67,11 +71,11 @@ export function describeRequest<R extends FrameworkRequest>(
   present: HeaderFields,
   place: Place | undefined,
 ): ViewRequest<R> {
-  const { method, headers, protocol, host, originalUrl } = request;
+  const { method, headers, protocol, host, originalUrl, url, baseUrl = '' } = request;
   return {
     method,
     headers: { ...headers },
-    address: { scheme: protocol, host: host ?? '', target: originalUrl },
+    address: { scheme: protocol, host: host ?? '', target: originalUrl, routed: baseUrl + url },
     hasMore: hasMore(raw, body),
     present,
     place,

@@ -9,14 +9,19 @@ export interface Address {
   readonly host: string;
   /** path and query as they were sent */
   readonly target: string;
+  /** path and query that led to the handler, which middleware may have rewritten */
+  readonly routed: string;
 }
 
 /**
  * Identifies an address. Only scheme and host are normalised, because only the application knows whether two paths or
  * queries mean the same.
  */
-export function addressKey({ scheme, host, target }: Address, headers: RequestFields): readonly unknown[] {
-  return [scheme.toLowerCase(), host.toLowerCase(), target, ...fieldsInKey(headers)];
+export function addressKey(
+  { scheme, host, target, routed }: Address,
+  headers: RequestFields,
+): readonly unknown[] {
+  return [scheme.toLowerCase(), host.toLowerCase(), target, routed, ...fieldsInKey(headers)];
 }
 
 /** A request of `node:http`, over HTTP/1 or HTTP/2. */
