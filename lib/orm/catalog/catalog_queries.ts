@@ -41,7 +41,7 @@ export function columnsNow(tables: readonly Table[]): string {
 export const CHECK_FAILED = 'cacheops: definitions changed';
 
 const CHECK_DEFINITIONS = inPgCatalog(`
-  select case when definitions = $2 and columns = $3 then 0 else concat('${CHECK_FAILED}: ', definitions)::pg_catalog.int4 end
+  select case when definitions = $2 and columns = $3 then 0 else concat_ws(': ', '${CHECK_FAILED}', definitions)::pg_catalog.int4 end
   from (select ${DEFINITIONS} as definitions, coalesce((select ${COLUMNS_AS} = $1), '') as columns) as now`);
 
 /**
