@@ -8,7 +8,7 @@ import { describeManagers, describeUsed } from '../orm/computed/computed_results
 import { entityKey } from '../orm/computed/entity_graph.js';
 import { fingerprint } from '../orm/computed/fingerprint.js';
 import { copyArguments } from '../orm/computed/storable.js';
-import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
+import { CacheMiss, type TimedCache, Unstored } from '../orm/computed/timed_cache.js';
 import { StoreCache, type ValueVariant } from '../orm/computed/timed_values.js';
 import { functionPartsIn, onlyOrm } from '../orm/context/orm_registry.js';
 import { Computation, currentScope, withScope } from '../orm/context/scope.js';
@@ -204,18 +204,6 @@ export function timed<F extends AnyFunction>(
   Object.defineProperty(made, 'length', { value: fn.length });
   known.set(made, { targetOf, timeout });
   return made as unknown as CachedFunction<F>;
-}
-
-/** Takes a value past a cache that must not store it, because errors are not stored. */
-class Unstored extends CacheopsError {
-  readonly compute: unknown;
-  readonly value: unknown;
-
-  constructor(compute: unknown, value: unknown, reason: string) {
-    super(`A value is not stored: ${reason}.`);
-    this.compute = compute;
-    this.value = value;
-  }
 }
 
 /**

@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/pglite';
 import { expect } from 'chai';
 import { Article, Author, entities, Tag } from '../../fixtures/legacy/index.js';
 import type { CacheopsEventMap, FillEvent, InvalidationEvent, ReadEvent } from '../../lib/index.js';
-import { cachedAs, MemoryStore } from '../../lib/index.js';
+import { cached, cachedAs, MemoryStore } from '../../lib/index.js';
 import { invalidateView } from '../../lib/integrations/http/index.js';
 import { fragments } from '../../lib/integrations/templates/index.js';
 import type { Lease } from '../../lib/store/store.js';
@@ -85,6 +85,57 @@ describe('events', () => {
       expect(stats.entities.Article![op]).to.include({ misses: 0, errors: 1 });
     });
   }
+
+  for (const [name, op, fail] of [
+    [
+      'a function',
+      'function',
+      () =>
+        cachedAs(Tag, { name: 'failing' })(async (_em: EntityManager) => {
+          throw new Error('broken');
+        })(fork()),
+    ],
+    [
+      'a timed function',
+      'value',
+      () =>
+        cached({ timeout: 60, name: 'failing' })(async (_em: EntityManager) => {
+          throw new Error('broken');
+        })(fork()),
+    ],
+    [
+      'a value',
+      'value',
+      () =>
+        blog.cache.cache.through('failing', async () => {
+          throw new Error('broken');
+        }),
+    ],
+  ] as const) {
+    for (const disabled of [false, true]) {
+      it(`report that ${name} failed, which counts as an error only${disabled ? ', if the cache is disabled' : ''}`, async () => {
+        const reads = (await heard('read', () =>
+          (disabled ? blog.cache.disabled(fail) : fail()).catch(() => undefined),
+        )) as ReadEvent[];
+        expect(reads.map(({ source, reason }) => [source, reason])).to.deep.equal([['database', 'error']]);
+        expect(reads[0]!.error).to.have.property('message', 'broken');
+        expect(blog.cache.stats().ops[op]).to.include({ hits: 0, misses: 0, bypassed: 0, errors: 1 });
+      });
+    }
+  }
+
+  it('report a timed function whose result is not stored as a miss', async () => {
+    const hidden = fork();
+    hidden.setFilterParams('tenant', { id: 1 });
+    const fn = cached({ timeout: 60, name: 'hidden' })(async (_em: EntityManager) =>
+      hidden.count(Tag, {}, { cacheops: false }),
+    );
+    const reads = (await heard('read', () => fn(fork()))) as ReadEvent[];
+    expect(reads.map(({ op, source, reason }) => [op, source, reason])).to.deep.equal([
+      ['count', 'database', 'call'],
+      ['value', 'database', 'miss'],
+    ]);
+  });
 
   it('report reads of pivot tables by their entity', async () => {
     const reads = await heard('read', () =>

@@ -33,7 +33,7 @@ import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
 import { Filler, type Target } from '../reads/fill.js';
-import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
+import { type ReportedRead, reportFailure, reportRead, traceRead } from '../reads/read_report.js';
 import { SingleFlight } from '../reads/single_flight.js';
 import {
   decodeList,
@@ -165,8 +165,16 @@ export class ComputedResults {
     compute: (bypass: boolean) => Promise<Computed<T>>,
   ): Promise<Answer<T>> {
     const { name, kind } = request;
+    const { events } = this.#parts;
     return noting(note =>
-      traceRead(this.#parts.events, name, kind, read => this.#answer(em, request, compute, note, read)),
+      traceRead(events, name, kind, async read => {
+        try {
+          return await this.#answer(em, request, compute, note, read);
+        } catch (error) {
+          reportFailure(events, this.#countsOf(request), read, error);
+          throw error;
+        }
+      }),
     );
   }
 
@@ -183,8 +191,8 @@ export class ComputedResults {
     const session = ctx && (await sessionOf(ctx));
     const plan = await this.#plan(em, request, ctx);
     if (typeof plan === 'string') {
-      counts.bypassed++;
       const { value } = await compute(true);
+      counts.bypassed++;
       note?.(plan);
       reportRead(events, read, 'bypass', plan);
       return { source: 'computed', value, reason: plan };

@@ -10,9 +10,9 @@ import type { LeaseParts } from '../protocol/lease.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
 import { KEYS } from '../protocol/virtual_tables.js';
 import { Filler, type Target } from '../reads/fill.js';
-import { type ReportedRead, reportRead, traceRead } from '../reads/read_report.js';
+import { type ReportedRead, reportFailure, reportRead, traceRead } from '../reads/read_report.js';
 import { SingleFlight } from '../reads/single_flight.js';
-import { CacheMiss, findOrCompute, type TimedCache } from './timed_cache.js';
+import { CacheMiss, findOrCompute, type TimedCache, Unstored } from './timed_cache.js';
 import { decodeValue, encodeValue } from './value_codec.js';
 
 export interface StoreCacheParts extends LeaseParts {
@@ -147,9 +147,18 @@ export class StoreCache implements TimedCache {
   ): Promise<T> {
     const timeout = timeoutOf(options);
     return noting(note =>
-      traceRead(this.#parts.events, key, 'value', read =>
-        this.#through(key, compute, timeout, variant, note, read),
-      ),
+      traceRead(this.#parts.events, key, 'value', async read => {
+        try {
+          return await this.#through(key, compute, timeout, variant, note, read);
+        } catch (error) {
+          if (error instanceof Unstored) {
+            this.#report(read, undefined, false);
+          } else {
+            reportFailure(this.#parts.events, this.#counts, read, error);
+          }
+          throw error;
+        }
+      }),
     );
   }
 

@@ -31,7 +31,7 @@ import { type KeyListRead, KeyListReader } from './key_list_reader.js';
 import { KnownKeys } from './known_keys.js';
 import { answerBuilders, type BuiltRead } from './query_builders.js';
 import { QueryReader, type QueryReaderParts, type ReadResult } from './query_reader.js';
-import { reportRead } from './read_report.js';
+import { reportFailure, reportRead } from './read_report.js';
 import type { Observation, Options, Request } from './request.js';
 import type { ResultCodec } from './result_codec.js';
 import { SingleFlight } from './single_flight.js';
@@ -200,8 +200,8 @@ export class ReadInterceptor {
     try {
       return await this.#answerDecided(request, decision);
     } catch (error) {
-      request.counts.errors++;
-      this.#reportFailure(request, error);
+      const { subject, op, started, counts } = request;
+      reportFailure(this.#parts.events, counts, { entity: subject.className, op, started }, error);
       throw error;
     }
   }
@@ -348,19 +348,6 @@ export class ReadInterceptor {
       this.#planner = { catalog, environmentState, planner };
     }
     return this.#planner;
-  }
-
-  #reportFailure({ subject, op, started }: Request, error: unknown): void {
-    if (started !== undefined) {
-      this.#parts.events.announce('read', () => ({
-        entity: subject.className,
-        op,
-        source: 'database',
-        reason: 'error',
-        error,
-        duration: performance.now() - started,
-      }));
-    }
   }
 
   #reportRead(request: Request, { cause }: ReadResult, address: EntryAddress | undefined): void {

@@ -1,6 +1,6 @@
 import { describeChecks, describeDependencies } from '../../observability/describe.js';
 import type { CacheopsEvents } from '../../observability/events.js';
-import type { ReadOp } from '../../observability/stats.js';
+import type { ReadCounts, ReadOp } from '../../observability/stats.js';
 import { channels, conclude, type ReadMessage, traced } from '../../observability/tracing.js';
 import type { EntryAddress } from '../../store/store.js';
 
@@ -53,6 +53,27 @@ export function reportRead(
       dependencies: op === 'value' ? [] : describeDependencies(address),
       checks: describeChecks(address),
     }),
+    duration: performance.now() - started,
+  }));
+}
+
+/** Counts and reports a read that has failed. */
+export function reportFailure(
+  events: CacheopsEvents,
+  counts: ReadCounts,
+  { entity, op, started }: Omit<ReportedRead, 'message'>,
+  error: unknown,
+): void {
+  counts.errors++;
+  if (started === undefined) {
+    return;
+  }
+  events.announce('read', () => ({
+    entity,
+    op,
+    source: 'database',
+    reason: 'error',
+    error,
     duration: performance.now() - started,
   }));
 }
