@@ -75,8 +75,8 @@ export class FileCache implements TimedCache {
   readonly #serializer: Serializer | undefined;
   readonly #format: string;
   readonly #flights = new SingleFlight();
-  /** by key: how often this process has deleted it during a computation */
-  readonly #deletions = new Map<string, number>();
+  /** computations of this process; a key may have several, by its variants */
+  readonly #running = new Set<{ readonly key: string; isOutdated: boolean }>();
   /** bytes that were written since the last scan of the files; infinite, so that the first write scans them */
   #written = Number.POSITIVE_INFINITY;
   #making: Promise<unknown> | undefined;
@@ -133,6 +133,7 @@ export class FileCache implements TimedCache {
     if (typeof variant === 'string') {
       return;
     }
+    this.#outdate(key);
     const slot = this.#slotOf(key, variant);
     if (!(await this.#write(slot, payload, timeout))) {
       await remove(slot.file);
@@ -142,10 +143,7 @@ export class FileCache implements TimedCache {
   /** @throws the error of the file system, if it cannot be removed */
   async delete(key: string): Promise<void> {
     currentScope().computation?.noteWrite();
-    const deletions = this.#deletions.get(key);
-    if (deletions !== undefined) {
-      this.#deletions.set(key, deletions + 1);
-    }
+    this.#outdate(key);
     const { folder, name, file } = this.#slotOf(key);
     await remove(file);
     for (const other of await namesIn(folder)) {
@@ -174,20 +172,28 @@ export class FileCache implements TimedCache {
       slot.file,
       () => this.#find(slot),
       async () => {
-        const before = this.#deletions.get(key) ?? 0;
-        this.#deletions.set(key, before);
+        const computation = { key, isOutdated: false };
+        this.#running.add(computation);
         try {
           const encoded = encodeValue(await compute(), this.#serializer);
-          if (this.#deletions.get(key) === before) {
-            await this.#write(slot, encoded, timeout);
+          const isWritten = !computation.isOutdated && (await this.#write(slot, encoded, timeout));
+          if (isWritten && computation.isOutdated) {
+            await remove(slot.file).catch(error => this.#warn('write', error));
           }
           return encoded;
         } finally {
-          this.#deletions.delete(key);
+          this.#running.delete(computation);
         }
       },
     );
     return ('found' in result ? result.found.value : decodeValue(result.computed, this.#serializer)) as T;
+  }
+
+  /** Values that are being computed must not be stored any more. */
+  #outdate(key: string): void {
+    for (const computation of this.#running) {
+      computation.isOutdated ||= computation.key === key;
+    }
   }
 
   /** Deletes expired files and abandoned temporary files. */

@@ -19,7 +19,9 @@ import { expect, use } from 'chai';
 import chaiAsPromised from 'chai-as-promised';
 import fc from 'fast-check';
 import { CacheMiss, CacheopsError, cached, type FileCache, fileCache } from '../../lib/index.js';
+import { gate } from '../support/gate.js';
 import { type TemporaryDirectory, temporaryDirectory } from '../support/temporary_directory.js';
+import { until } from '../support/until.js';
 
 use(chaiAsPromised);
 
@@ -196,6 +198,46 @@ describe('fileCache()', () => {
     });
     expect(value).to.equal('old');
     await expect(cache.get('a')).to.be.rejectedWith(CacheMiss);
+  });
+
+  it('does not store a value that was deleted while it was written', async () => {
+    for (let i = 0; i < 20; i++) {
+      let deleted: Promise<void> | undefined;
+      await cache.through(`key ${i}`, async () => {
+        setImmediate(() => {
+          deleted = cache.delete(`key ${i}`);
+        });
+        return 'old';
+      });
+      await until(() => deleted !== undefined);
+      await deleted;
+      await expect(cache.get(`key ${i}`)).to.be.rejectedWith(CacheMiss);
+    }
+  });
+
+  it('does not store a value that was set while it was computed', async () => {
+    await cache.through('a', async () => {
+      await cache.set('a', 'new');
+      return 'old';
+    });
+    expect(await cache.get('a')).to.equal('new');
+  });
+
+  it('does not store a value that was deleted while it was computed, whatever other variants do', async () => {
+    const variants = ['one', 'two'].map(text => ({ text, managers: [] }));
+    const [slow, other] = [gate(), gate()];
+    const outdated = cache.through('a', () => slow.pass().then(() => 'old'), {}, variants[0]);
+    await slow.reached;
+    await cache.through('a', async () => 'other', {}, variants[1]);
+    await cache.delete('a');
+    const computing = cache.through('a', () => other.pass().then(() => 'new'), {}, variants[1]);
+    await other.reached;
+    slow.open();
+    expect(await outdated).to.equal('old');
+    other.open();
+    await computing;
+    await expect(cache.get('a', variants[0])).to.be.rejectedWith(CacheMiss);
+    expect(await cache.get('a', variants[1])).to.equal('new');
   });
 
   it('serves cached functions', async () => {
