@@ -78,6 +78,7 @@ export function install(orm: MikroORM<any>, options: ResolvedOptions, given: Sto
           ? `the store is not available, and reads go to the database: ${error instanceof Error ? error.message : error}`
           : 'the store is available again.',
       ),
+    onLateMark: () => lifetime.writes(),
   });
   const ask: Ask = askerOf(driver);
   const connect: Connect = connectorOf(driver);

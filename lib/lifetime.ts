@@ -3,7 +3,7 @@ export interface LifetimeSteps {
   readonly beforeEnd: () => Promise<void>;
   /** after the last statement was sent to the database */
   readonly afterEnd: () => Promise<void>;
-  /** the ORM connects again after it was closed */
+  /** the ORM connects again after it was closed, or writes after its cache was closed */
   readonly reopen: () => void;
 }
 
@@ -54,10 +54,21 @@ export class Lifetime {
   /** The ORM connects, which it also does by itself for a statement. */
   connects(): void {
     if (this.#mayReopen) {
-      this.#closing = undefined;
-      this.#hasEnded = false;
-      this.#mayReopen = false;
-      this.#steps.reopen();
+      this.#reopen();
     }
+  }
+
+  /** The ORM writes: it may have stayed connected when its cache was closed. */
+  writes(): void {
+    if (this.#hasEnded) {
+      this.#reopen();
+    }
+  }
+
+  #reopen(): void {
+    this.#closing = undefined;
+    this.#hasEnded = false;
+    this.#mayReopen = false;
+    this.#steps.reopen();
   }
 }

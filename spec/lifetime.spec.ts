@@ -86,6 +86,19 @@ describe('the cache of an ORM that is closed', () => {
     }
   }
 
+  for (const onStoreFailure of ['degrade', 'throw'] as const) {
+    it(`invalidates for writes of an ORM that stays connected (${onStoreFailure})`, async () => {
+      const backend = { redis: await redisUrl(), prefix: `spec:${randomUUID()}:` };
+      const [orm, other] = [await open({ ...backend, onStoreFailure }), await open(backend)];
+      await expectAlive(other, []);
+      await getCacheops(orm).close();
+      const name = randomUUID();
+      await orm.em.fork().insert(Tag, { name });
+      expect((await other.em.fork().find(Tag, {})).map(tag => tag.name)).to.include(name);
+      await expectAlive(orm, []);
+    });
+  }
+
   it('can be closed without having been connected', async () => {
     const orm = await open({ redis: await redisUrl(), prefix: `spec:${randomUUID()}:` });
     const errors: unknown[] = [];

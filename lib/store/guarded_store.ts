@@ -20,6 +20,8 @@ export interface GuardOptions {
   readonly report: (operation: string, error: unknown) => void;
   /** An outage has begun, or has ended if there is no error. */
   readonly onOutage?: (error?: unknown) => void;
+  /** There is an invalidation after {@link GuardedStore.close}. To be answered by {@link GuardedStore.reopen}. */
+  readonly onLateMark?: () => void;
 }
 
 const NOT_AVAILABLE = 'it has failed a moment ago';
@@ -110,6 +112,9 @@ export class GuardedStore implements Store {
 
   async mark(writer: Writer, changes: readonly TableChange[]): Promise<void> {
     const tables = changes.map(({ table }) => table);
+    if (this.#isEnded) {
+      this.#options.onLateMark?.();
+    }
     if (this.#isClosed()) {
       this.#postpone(writer, tables, new StoreError('mark', NOT_AVAILABLE));
       return;
@@ -181,11 +186,12 @@ export class GuardedStore implements Store {
 
   /** Keeps what could not be delivered for {@link reopen}. */
   async close(): Promise<void> {
+    const store = this.#store;
     this.#isEnded = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.flush(true);
-    await this.#store.close();
+    await store.close();
   }
 
   /** Continues after {@link close} with another store of the same contents, and delivers first what that has missed. */

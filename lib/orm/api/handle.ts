@@ -126,7 +126,7 @@ export class Cacheops {
   /**
    * Closes the connection to the store, if this package made it. Pending invalidations are delivered before, if the store
    * can be reached. `orm.close()` does the same, after the last transaction has ended. When the ORM connects again, so does
-   * the cache.
+   * the cache. If the ORM stays connected and writes, the cache opens again, because other processes must hear of it.
    */
   async close(): Promise<void> {
     await this.#parts.close();
