@@ -341,6 +341,34 @@ describe('cached tags of Nunjucks', () => {
     expect(runs).to.equal(3);
   });
 
+  it('separate fragments by the blocks that they contain', async () => {
+    let runs = 0;
+    const render = templates({
+      layout:
+        '{% cached timeout=60 %}{{ run() }}{% endcached %}' +
+        '{% cached timeout=60 %}[{% block content %}{% endblock %}]{% endcached %}',
+      other: '{% cached timeout=60 %}({% block content %}{% endblock %}){% endcached %}',
+      one: '{% extends "layout" %}{% block content %}one{% endblock %}',
+      two: '{% extends "layout" %}{% block content %}two{% endblock %}',
+      three: '{% extends "one" %}{% block content %}{{ super() }} three{% endblock %}',
+      chosen:
+        '{% extends from %}{% block content %}{% cached timeout=60 %}{{ super() }}{% endcached %}{% endblock %}',
+    });
+    const run = () => {
+      runs++;
+      return '';
+    };
+    for (const _ of [1, 2]) {
+      expect(await render('one', { run })).to.equal('[one]');
+      expect(await render('two', { run })).to.equal('[two]');
+      expect(await render('three', { run })).to.equal('[one three]');
+      for (const from of ['one', 'two']) {
+        expect(await render('chosen', { run, from })).to.equal(`[${from}]`);
+      }
+    }
+    expect(runs).to.equal(1);
+  });
+
   it('pass on errors of their body, and store nothing then', async () => {
     const render = template('{% cached timeout=60 %}{{ fail() }}{% endcached %}');
     const fail = () => {

@@ -6,6 +6,7 @@ import type { Samples } from '../answers.js';
 import type { FragmentOptions, Fragments } from '../templates/fragments.js';
 import { checkArguments, splitArguments } from './arguments.js';
 import { nameOf, placeNodes } from './block_tag.js';
+import { blocksKey } from './blocks.js';
 
 type Callback = (error: unknown, result?: unknown) => void;
 type RenderItem = (item: unknown) => unknown;
@@ -56,7 +57,7 @@ export class RandomTag {
       parameters,
       body,
     );
-    const all = [...placeNodes(parser, nodes, token), render, count, items.right, ...rest];
+    const all = [...placeNodes(parser, nodes, token, body), render, count, items.right, ...rest];
     return new nodes.CallExtensionAsync(
       `cacheops.${this.tag}`,
       'run',
@@ -66,22 +67,24 @@ export class RandomTag {
 
   /** Called by the compiled template. */
   run(
-    _context: unknown,
+    context: object,
     template: string | undefined,
     place: string,
+    hasBlocks: boolean,
     render: RenderItem,
     count: unknown,
     items: unknown,
     ...rest: unknown[]
   ): void {
     const callback = rest.pop() as Callback;
-    this.#render({ template, place, render, count, items, rest }).then(
+    const key = [template ?? null, place, hasBlocks && blocksKey(context)];
+    this.#render({ template, key, render, count, items, rest }).then(
       html => callback(null, new nunjucks.runtime.SafeString(html)),
       error => callback(error),
     );
   }
 
-  async #render({ template, place, render, count, items, rest }: Rendering): Promise<string> {
+  async #render({ template, key: place, render, count, items, rest }: Rendering): Promise<string> {
     const given = splitArguments(rest);
     checkArguments(this.tag, given, [0, 0], ['sample', 'timeout', 'extra', 'name']);
     const { sample, extra, name = nameOf(template), ...options } = given.named as Named;
@@ -96,7 +99,7 @@ export class RandomTag {
         `{% ${this.tag} %}: ${show(list)} is not a list. Give an array, or a function that returns one.`,
       );
     }
-    const key = JSON.stringify([template ?? null, place, this.#environment()]);
+    const key = JSON.stringify([...place, this.#environment()]);
     const chosen = choose([...list], count as number);
     const html = await Promise.all(
       chosen.map(item =>
@@ -118,7 +121,7 @@ export class RandomTag {
 
 interface Rendering {
   readonly template: string | undefined;
-  readonly place: string;
+  readonly key: readonly unknown[];
   readonly render: RenderItem;
   readonly count: unknown;
   readonly items: any;
