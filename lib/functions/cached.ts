@@ -225,6 +225,7 @@ async function observed<T>(
     ownSettings: new Set(managers.flatMap(em => [...settingsInKey(em)])),
     store: undefined,
     managers: variant.managers,
+    known: new Set(managers),
     collects: false,
     mayWrite: true,
   });

@@ -158,12 +158,43 @@ describe('the EntityManagers that a cached function may use', () => {
     }
   });
 
-  it('do not prevent caching if they equal those in the key', async () => {
-    const captured = fork();
+  it('are recorded also if they equal those in the key, because they may be others the next time', async () => {
+    class Private {
+      readonly #em: Em;
+
+      constructor(em: Em) {
+        this.#em = em;
+      }
+
+      @CachedAs(Tag)
+      async sampled(_em: Em): Promise<string> {
+        return seen(this.#em);
+      }
+
+      @Cached({ timeout: 60 })
+      async timed(_em: Em): Promise<string> {
+        return seen(this.#em);
+      }
+    }
+    const kept = cachedAs(Tag, { name: name() })(async (_em: Em) => seen(captured));
+    const outer = cachedAs(Tag, { name: name() })(async (_em: Em) => kept(captured));
+    let captured: Em = fork();
+    for (const tenant of [undefined, 'green']) {
+      captured = tenant ? of(tenant) : captured;
+      const expected = tenant ?? 'red,green,blue';
+      expect(await new Private(captured).sampled(fork()), 'sampled').to.equal(expected);
+      expect(await new Private(captured).timed(fork()), 'timed').to.equal(expected);
+      expect(await kept(fork()), 'captured').to.equal(expected);
+      expect(await outer(fork()), 'nested').to.equal(expected);
+      await blog.cache.idle();
+    }
+  });
+
+  it('do not prevent caching if they are forked from those in the key', async () => {
     let computed = 0;
     const compute = async (em: Em) => {
       computed++;
-      return `${await seen(captured)} ${await seen(em.fork())} ${await em.transactional(seen)}`;
+      return `${await seen(fork())} ${await seen(em.fork())} ${await em.transactional(seen)}`;
     };
     for (const fn of [
       cached({ timeout: 60, name: name() })(compute),

@@ -80,6 +80,7 @@ function makeClass(Base: EntityManagerClass): EntityManagerClass {
       const parent = options.disableContextResolution ? this : this.getContext(false);
       const fork = super.fork(options);
       inheritContext(fork, parent);
+      currentScope().computation?.noteFork(parent, fork);
       return fork;
     }
 

@@ -359,6 +359,7 @@ export class ComputedResults {
     const target = this.#targetOf(request, address, timeout);
     const seal = await this.#filler.lease(target, session !== undefined, catalog);
     const { own: store } = this.#parts;
+    const { given = [], reached = [] } = request.managers ?? {};
     const computation = new Computation({
       key: address.key,
       readCommitted,
@@ -366,6 +367,8 @@ export class ComputedResults {
       ownSettings: settingsInKey(em),
       store,
       managers,
+      // handlers and templates have what their request brings with it
+      ...(request.managers && { known: new Set([em, ...given, ...reached]) }),
       collects: (request.samples?.length ?? 0) > 0,
     });
     if (!request.isolated && this.#hasLoaded(em, address)) {

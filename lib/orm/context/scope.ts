@@ -139,6 +139,8 @@ export interface ComputationParts {
   readonly store: object | undefined;
   /** the EntityManagers that are in the key, each as text */
   readonly managers: readonly string[];
+  /** these; if omitted, others with the same text may be used, too */
+  readonly known?: ReadonlySet<SqlEntityManager>;
   /** its result depends on its ingredients; a result that depends only on time leaves them to the outer computation */
   readonly collects: boolean;
   /** its result may be stored for some time even if it writes */
@@ -157,6 +159,8 @@ export class Computation {
   readonly #ingredients: Ingredient[] = [];
   /** EntityManagers that the function uses: their filters and contexts decide about the result */
   readonly used = new Set<SqlEntityManager>();
+  /** EntityManagers that were forked meanwhile */
+  readonly #forks = new Set<SqlEntityManager>();
   /** number of ingredients that are being read or computed */
   #open = 0;
   #hasEnded = false;
@@ -198,15 +202,33 @@ export class Computation {
     }
   }
 
+  noteFork(parent: SqlEntityManager, fork: SqlEntityManager): void {
+    this.noteManager(parent);
+    for (let each: Computation | undefined = this; each; each = each.#parts.outer) {
+      each.#forks.add(fork);
+    }
+  }
+
   /**
-   * Compares the EntityManagers that were used with those in the key.
+   * Compares the EntityManagers that were used with those in the key. Another one (captured, `#private`) may be a
+   * different one in the next call, with other filters: nobody would notice on a hit.
    *
    * @param used each as text; `undefined` if it cannot be distinguished from others
    */
   compareManagers(used: readonly (string | undefined)[]): void {
-    if (!used.every(text => text !== undefined && this.#parts.managers.includes(text))) {
+    const isInKey = used.every(text => text !== undefined && this.#parts.managers.includes(text));
+    if (!isInKey || ![...this.used].every(em => this.#isKnown(em))) {
       this.veto('it uses an EntityManager that is not in the key');
     }
+  }
+
+  #isKnown(em: SqlEntityManager): boolean {
+    const { known } = this.#parts;
+    if (!known || known.has(em) || this.#forks.has(em) || em.global) {
+      return true;
+    }
+    const replaced = [...(currentScope().standIns ?? [])].find(([, standIn]) => standIn === em);
+    return replaced !== undefined && this.#isKnown(replaced[0] as SqlEntityManager);
   }
 
   /** The function writes, and a caller that gets its stored result would not write. */
