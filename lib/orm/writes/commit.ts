@@ -163,11 +163,11 @@ export class CommitProtocol {
     } catch (error) {
       this.#parts.events.reportError('mark', error); // it is too late to fail the write
     }
-    const isAnswered = await this.#release(ask, writer.xid);
-    if (isAnswered && !mayPrepare) {
-      await this.#settle(writer, tables);
-    } else {
+    const end = await this.#release(ask, writer.xid);
+    if (end === 'unknown' || (mayPrepare && end !== 'failed')) {
       await this.#parts.writerFates.settleWhenEnded(writer, tables);
+    } else {
+      await this.#settle(writer, tables);
     }
     this.#report(
       tables.map(table => ({ table, inserted: 0, updated: 0, deleted: 0, wide: true })),
@@ -178,15 +178,16 @@ export class CommitProtocol {
   /**
    * If this fails, the lock ends with the session.
    *
-   * @returns whether the database has answered, which it does not before the statement has ended
+   * @returns `released`; `failed`: the statement has ended, and left a failed transaction, which cannot be prepared;
+   *   `unknown`: the database does not answer, and may still execute the statement
    */
-  async #release(ask: Ask | undefined, lock: string | undefined): Promise<boolean> {
+  async #release(ask: Ask | undefined, lock: string | undefined): Promise<'released' | 'failed' | 'unknown'> {
     try {
       await (ask && lock && releaseLock(ask, lock));
-      return true;
+      return 'released';
     } catch (error) {
       this.#parts.events.reportError('conclude', error);
-      return (error as { code?: unknown }).code === IN_FAILED_TRANSACTION;
+      return (error as { code?: unknown }).code === IN_FAILED_TRANSACTION ? 'failed' : 'unknown';
     }
   }
 

@@ -611,13 +611,16 @@ function refuseUnknown({ opaque, writes, ddl, effects }: Other, sql: string): vo
 
 /** Whether a transaction that began with an earlier statement is open. A failed one is open, and answers nothing. */
 async function isOpen(connection: TrackedConnection): Promise<boolean> {
+  const ask = askOver(connection);
   try {
-    const [row] = await askOver(connection)(
-      'select pg_catalog.now() <> pg_catalog.statement_timestamp() as open',
-    );
+    const [row] = await ask('select pg_catalog.now() <> pg_catalog.statement_timestamp() as open');
     return row!.open;
   } catch {
-    return true;
+    // the right may be missing, or the time be over: that has failed an open transaction
+    return ask('select').then(
+      () => false,
+      () => true,
+    );
   }
 }
 

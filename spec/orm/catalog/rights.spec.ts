@@ -222,6 +222,23 @@ describe('A role', function () {
     });
   }
 
+  it('writes as before after a text that ends its transaction, if the right to ask about that was revoked', async () => {
+    const { orm } = await startApp();
+    await orm.em.fork().find(Book, {});
+    const right = 'execute on function pg_catalog.statement_timestamp()';
+    await owner.em.execute(`revoke ${right} from public`);
+    try {
+      await orm.em.fork().execute(`begin; update book set title = 'text' where id = 1; commit`);
+      expect(await titles()).to.deep.equal(['text', 'two']);
+      await getCacheops(owner).idle();
+      await orm.em.fork().nativeUpdate(Book, { id: 2 }, { title: 'native' });
+      expect(await titles()).to.deep.equal(['text', 'native']);
+    } finally {
+      await owner.em.execute(`grant ${right} to public`);
+      await orm.close();
+    }
+  });
+
   it('needs for COMMIT only functions whose rights are known before', () => {
     const called = (sql: string) =>
       new Set([...sql.matchAll(/pg_catalog\.(\w+)\(/g)].map(([, name]) => name!));
