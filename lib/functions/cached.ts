@@ -186,7 +186,7 @@ export function timed<F extends AnyFunction>(
     if (typeof variant === 'string') {
       const conclude = currentScope().computation?.enter();
       try {
-        return await compute();
+        return await (cache instanceof StoreCache ? cache.bypass(key, variant, compute) : compute());
       } finally {
         conclude?.(variant);
       }

@@ -124,6 +124,20 @@ describe('events', () => {
     }
   }
 
+  it('report why a timed function bypassed the cache', async () => {
+    const fn = cached({ timeout: 60, name: 'late' })(async (_em: EntityManager) => 1);
+    const reads = (await heard('read', () =>
+      fork().transactional(async em => {
+        await em.nativeUpdate(Tag, { id: 1 }, { name: 'crimson' });
+        await fn(em);
+      }),
+    )) as ReadEvent[];
+    expect(reads.map(({ op, source, reason }) => [op, source, reason])).to.deep.equal([
+      ['value', 'database', 'a transaction that has written'],
+    ]);
+    expect(blog.cache.stats().ops.value).to.include({ hits: 0, misses: 0, bypassed: 1 });
+  });
+
   it('report a timed function whose result is not stored as a miss', async () => {
     const hidden = fork();
     hidden.setFilterParams('tenant', { id: 1 });

@@ -138,6 +138,16 @@ export class StoreCache implements TimedCache {
     events.announceInvalidation(() => ({ names: [{ op: 'value', name: key }] }));
   }
 
+  /** @internal computes a value that is neither read nor stored */
+  bypass<T>(key: string, reason: string, compute: () => Promise<T>): Promise<T> {
+    return this.#followed(key, async read => {
+      const value = await compute();
+      this.#counts.bypassed++;
+      reportRead(this.#parts.events, read, 'bypass', reason);
+      return value;
+    });
+  }
+
   /** @param variant @internal */
   async through<T>(
     key: string,
@@ -147,19 +157,25 @@ export class StoreCache implements TimedCache {
   ): Promise<T> {
     const timeout = timeoutOf(options);
     return noting(note =>
-      traceRead(this.#parts.events, key, 'value', async read => {
-        try {
-          return await this.#through(key, compute, timeout, variant, note, read);
-        } catch (error) {
-          if (error instanceof Unstored) {
-            this.#report(read, undefined, false);
-          } else {
-            reportFailure(this.#parts.events, this.#counts, read, error);
-          }
-          throw error;
-        }
-      }),
+      this.#followed(key, read => this.#through(key, compute, timeout, variant, note, read)),
     );
+  }
+
+  /** Reports the read if it fails. */
+  #followed<T>(key: string, run: (read: ReportedRead) => Promise<T>): Promise<T> {
+    const { events } = this.#parts;
+    return traceRead(events, key, 'value', async read => {
+      try {
+        return await run(read);
+      } catch (error) {
+        if (error instanceof Unstored) {
+          this.#report(read, undefined, false);
+        } else {
+          reportFailure(events, this.#counts, read, error);
+        }
+        throw error;
+      }
+    });
   }
 
   async #through<T>(
