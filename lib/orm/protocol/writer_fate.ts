@@ -67,10 +67,17 @@ export class WriterFates {
    * Settles for a transaction that may or may not have ended (it is prepared, or its COMMIT failed) once the database
    * says that it has ended. Resolves after the first question; the others follow in the background, less and less often.
    * Meanwhile readers that find its mark ask for themselves. Never rejects.
+   *
+   * @param ask for the first question, over the caller's connection, if the pool may have no other
    */
-  async settleWhenEnded(writer: Writer, tables: readonly string[], pause = RETRY_MS.first): Promise<void> {
+  async settleWhenEnded(
+    writer: Writer,
+    tables: readonly string[],
+    ask = this.#ask,
+    pause = RETRY_MS.first,
+  ): Promise<void> {
     try {
-      if (writer.xid === undefined || (await this.#hasEnded([writer.xid], this.#ask)).has(writer.xid)) {
+      if (writer.xid === undefined || (await this.#hasEnded([writer.xid], ask)).has(writer.xid)) {
         await this.#store.settle(writer.id, tables);
         return;
       }
@@ -81,7 +88,7 @@ export class WriterFates {
       const timer = setTimeout(() => {
         this.#timers.delete(timer);
         this.#background(
-          this.settleWhenEnded(writer, tables, Math.min(2 * pause, RETRY_MS.longest)),
+          this.settleWhenEnded(writer, tables, this.#ask, Math.min(2 * pause, RETRY_MS.longest)),
           'a connection',
         );
       }, pause).unref();

@@ -164,8 +164,11 @@ export class CommitProtocol {
       this.#parts.events.reportError('mark', error); // it is too late to fail the write
     }
     const end = await this.#release(ask, writer.xid);
-    if (end === 'unknown' || (mayPrepare && end !== 'failed')) {
-      await this.#parts.writerFates.settleWhenEnded(writer, tables);
+    const { writerFates, background } = this.#parts;
+    if (end === 'unknown') {
+      background(writerFates.settleWhenEnded(writer, tables), 'a connection');
+    } else if (mayPrepare && end === 'released') {
+      await writerFates.settleWhenEnded(writer, tables, ask);
     } else {
       await this.#settle(writer, tables);
     }

@@ -170,6 +170,20 @@ describe('Committed changes are noticed, whatever happens to savepoints:', () =>
     }
   });
 
+  it('several statements in a transaction need no other connection', async () => {
+    const single = await start(1);
+    try {
+      const reading = async () => (await single.em.fork().findOneOrFail(Item, 1)).n;
+      await reading();
+      await single.em.fork().transactional(async em => {
+        await em.execute('update item set n = 7 where id = 1; savepoint a');
+      });
+      expect(await reading()).to.equal(7);
+    } finally {
+      await single.close();
+    }
+  });
+
   it('several statements end a transaction, and the next statement is outside of any', () =>
     expectNoticed(async em => {
       await em.begin();
