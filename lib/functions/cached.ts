@@ -8,8 +8,9 @@ import { describeManagers, describeUsed } from '../orm/computed/computed_results
 import { entityKey } from '../orm/computed/entity_graph.js';
 import { fingerprint } from '../orm/computed/fingerprint.js';
 import { copyArguments } from '../orm/computed/storable.js';
-import { CacheMiss, type TimedCache, Unstored } from '../orm/computed/timed_cache.js';
+import { CacheMiss, type TimedCache } from '../orm/computed/timed_cache.js';
 import { StoreCache, type ValueVariant } from '../orm/computed/timed_values.js';
+import { Unstored } from '../orm/computed/unstored.js';
 import { functionPartsIn, onlyOrm } from '../orm/context/orm_registry.js';
 import { Computation, currentScope, withScope } from '../orm/context/scope.js';
 import { settingsInKey } from '../orm/context/session.js';

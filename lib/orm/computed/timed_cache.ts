@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { CacheopsError } from '../../config/error.js';
 import type { SingleFlight } from '../reads/single_flight.js';
 
 /** There is no value under a key, or it has expired. */
@@ -10,18 +9,6 @@ export class CacheMiss extends Error {
 
   constructor(readonly key: string) {
     super(`There is nothing in the cache under ${JSON.stringify(key)}.`);
-  }
-}
-
-/** Takes a value past a cache that must not store it, because errors are not stored. */
-export class Unstored extends CacheopsError {
-  readonly compute: unknown;
-  readonly value: unknown;
-
-  constructor(compute: unknown, value: unknown, reason: string) {
-    super(`A value is not stored: ${reason}.`);
-    this.compute = compute;
-    this.value = value;
   }
 }
 

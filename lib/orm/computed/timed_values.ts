@@ -12,7 +12,8 @@ import { KEYS } from '../protocol/virtual_tables.js';
 import { Filler, type Target } from '../reads/fill.js';
 import { type ReportedRead, reportFailure, reportRead, traceRead } from '../reads/read_report.js';
 import { SingleFlight } from '../reads/single_flight.js';
-import { CacheMiss, findOrCompute, type TimedCache, Unstored } from './timed_cache.js';
+import { CacheMiss, findOrCompute, type TimedCache } from './timed_cache.js';
+import { Unstored } from './unstored.js';
 import { decodeValue, encodeValue } from './value_codec.js';
 
 export interface StoreCacheParts extends LeaseParts {
