@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { ReflectMetadataProvider } from '@mikro-orm/decorators/legacy';
 import type { MikroORM as EmbeddedORM } from '@mikro-orm/pglite';
-import { MikroORM } from '@mikro-orm/postgresql';
+import { type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { expect } from 'chai';
+import sinon from 'sinon';
 import { entities, Tag } from '../fixtures/legacy/index.js';
-import { type CacheopsOptions, cacheops, getCacheops, MemoryStore } from '../lib/index.js';
+import { type CacheopsOptions, cachedAs, cacheops, getCacheops, MemoryStore } from '../lib/index.js';
 import { startBlog } from './orm/support/blog.js';
 import { sourcesOf } from './orm/support/observe.js';
 import { gate } from './support/gate.js';
@@ -96,6 +97,32 @@ describe('the cache of an ORM that is closed', () => {
       await orm.em.fork().insert(Tag, { name });
       expect((await other.em.fork().find(Tag, {})).map(tag => tag.name)).to.include(name);
       await expectAlive(orm, []);
+    });
+  }
+
+  for (const lock of [false, true]) {
+    it(`can be closed while a function hangs${lock ? ' that others wait for' : ''}`, async () => {
+      const orm = await open({});
+      await orm.em.fork().count(Tag);
+      const hanging = gate();
+      const clock = sinon.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      try {
+        const fn = cachedAs(Tag, { name: randomUUID(), lock })(async (_em: EntityManager) => hanging.pass());
+        const given = fn(orm.em.fork());
+        await hanging.reached;
+        let isClosed = false;
+        const closing = orm.close().then(() => {
+          isClosed = true;
+        });
+        await until(async () => {
+          await clock.tickAsync(1000);
+          return isClosed;
+        });
+        hanging.open();
+        await Promise.all([closing, given]);
+      } finally {
+        clock.restore();
+      }
     });
   }
 

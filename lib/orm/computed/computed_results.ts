@@ -30,6 +30,7 @@ import { modelDigest } from '../planning/model_digest.js';
 import type { Sample, Samples } from '../planning/samples.js';
 import { FillLocks } from '../protocol/fill_lock.js';
 import { dropNamed, namedDependency } from '../protocol/named_dependency.js';
+import { endOrMaxWait } from '../protocol/patience.js';
 import { KEYS, TAGS } from '../protocol/virtual_tables.js';
 import type { WriterFates } from '../protocol/writer_fate.js';
 import { Filler, type Target } from '../reads/fill.js';
@@ -417,13 +418,18 @@ export class ComputedResults {
     key: string,
     work: (settle: (filled: Promise<unknown> | undefined) => void) => Promise<T>,
   ): Promise<T> {
+    const { background } = this.#parts;
     let filled: Promise<unknown> | undefined;
     const working = work(settled => {
-      filled = settled;
+      filled = settled?.catch(() => undefined);
+      if (filled) {
+        background(filled, 'a connection');
+      }
     });
     const flight = working.then(() => filled).catch(() => undefined);
     this.#flights.track(key, flight);
-    this.#parts.background(flight, 'a connection');
+    // not longer, because a function that hangs must not keep the ORM from being closed
+    background(endOrMaxWait(flight), 'a connection');
     return working;
   }
 
