@@ -101,13 +101,13 @@ export function methodIdentityOf(
   const source = String(fn);
   const known = new Wrapped(String(method), source, wrapper);
   const classes = new ClassNames();
-  const heirs = new HeirTexts(method);
+  const subclasses = new SubclassTexts(method);
   return self => {
     const [className, ofClass] = classes.of(self);
     return {
       name: `${className}.${String(method)}`,
       digest: known.digest,
-      variant: `${isNative(source) ? identityOf(known) : ''}${ofClass}${heirs.of(self)}${known.variant}`,
+      variant: `${isNative(source) ? identityOf(known) : ''}${ofClass}${subclasses.of(self)}${known.variant}`,
       isPrivate: known.isPrivate || ofClass !== '' || isNative(source),
     };
   };
@@ -117,7 +117,7 @@ export function methodIdentityOf(
  * Digests of the texts of the classes that inherit a method. Another process may have another class of the same name, in
  * which the method gives other results.
  */
-class HeirTexts {
+class SubclassTexts {
   readonly #method: string | symbol;
   readonly #known = new WeakMap<object, string>();
 
@@ -142,14 +142,14 @@ class HeirTexts {
 
   #textsFrom(first: object): string[] {
     const texts: string[] = [];
-    let heirs = 0;
+    let count = 0;
     for (let holder: object | null = first; holder; holder = Object.getPrototypeOf(holder)) {
       if (Object.hasOwn(holder, this.#method)) {
-        heirs = texts.length; // an heir may have a method that calls the inherited one
+        count = texts.length; // a subclass may have a method that calls the inherited one
       }
       texts.push(String(typeof holder === 'function' ? holder : holder.constructor));
     }
-    return texts.slice(0, heirs);
+    return texts.slice(0, count);
   }
 }
 

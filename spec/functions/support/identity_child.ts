@@ -34,7 +34,7 @@ class Kind {
 
   @Cached({ timeout: 600 })
   static async timed(_em: Em): Promise<string> {
-    // biome-ignore lint/complexity/noThisInStatic: `this` may be an heir
+    // biome-ignore lint/complexity/noThisInStatic: `this` may be a subclass
     return this.kind();
   }
 
