@@ -166,6 +166,15 @@ export const CASTS = {
     readers: [],
     lookers: [PAIRS, PAIRS],
   },
+  'two writers whose rows become a pair, a reader that looks up the other row, a crash and a loss': {
+    rows: apart,
+    cached: [PAIRS],
+    writers: [A_IN, B_IN],
+    readers: [],
+    lookers: [PAIRS],
+    crashes: 1,
+    losses: { of: ['registry', 'dependency stamp', 'delta log'], count: 1 },
+  },
   'two writers that part a pair, and two readers that look up the other row': {
     rows: together,
     cached: [PAIRS],
@@ -234,15 +243,6 @@ export const LONG_CASTS = {
     writers: [A_IN, B_IN, C_IN],
     readers: [PAIRS],
     lookers: [PAIRS],
-  },
-  'two writers whose rows become a pair, a reader that looks up the other row, a crash and a loss': {
-    rows: apart,
-    cached: [PAIRS],
-    writers: [A_IN, B_IN],
-    readers: [],
-    lookers: [PAIRS],
-    crashes: 1,
-    losses: { of: ['registry', 'dependency stamp', 'delta log'], count: 1 },
   },
   'two writers, two readers, a crash and the loss of anything': {
     rows,
