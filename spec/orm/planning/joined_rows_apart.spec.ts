@@ -9,7 +9,11 @@ import { threeReads } from '../support/three_reads.js';
 const Maker = defineEntity({
   name: 'Maker',
   cacheops: { timeout: 60 },
-  properties: { id: p.integer().primary(), country: p.string() },
+  properties: {
+    id: p.integer().primary(),
+    country: p.string(),
+    things: () => p.oneToMany(Thing).mappedBy('maker'),
+  },
 });
 
 const Thing = defineEntity({
@@ -18,7 +22,7 @@ const Thing = defineEntity({
   properties: {
     id: p.integer().primary(),
     kind: p.integer(),
-    maker: () => p.manyToOne(Maker).nullable().updateRule('no action').deleteRule('no action'),
+    maker: () => p.manyToOne(Maker).nullable().index().updateRule('no action').deleteRule('no action'),
   },
 });
 
@@ -72,8 +76,21 @@ describe('a row and its joined row, whose deltas reach a store one after the oth
 
   after(() => orm.close(true));
 
-  const where = { kind: 1, maker: { country: { $nin: ['BE', 'CH'] } } };
-  const READS = threeReads(() => orm, Thing, where);
+  const country = { $nin: ['BE', 'CH'] };
+  const makers = async (things: object, options: object = {}) => {
+    const found = await orm.em
+      .fork()
+      .find(Maker, { country, things } as never, { ...options, orderBy: { id: 1 } });
+    return found.map(({ id }) => id);
+  };
+  const READS: Record<string, () => Promise<unknown>> = {
+    ...threeReads(() => orm, Thing, { kind: 1, maker: { country } }),
+    'counted from the other side': () =>
+      orm.em.fork().count(Maker, { country, things: { $some: { kind: 1 } } } as never),
+    'listed from the other side': () => makers({ kind: 1 }),
+    'populated from the other side': () =>
+      makers({ $some: { kind: 1 } }, { populate: ['things'], strategy: 'joined', limit: 9 }),
+  };
   const WRITES: Record<string, readonly string[]> = {
     'another one with its key': [
       'delete from maker where id = 3',
@@ -89,6 +106,10 @@ describe('a row and its joined row, whose deltas reach a store one after the oth
       'update maker set id = 8 where id = 3',
       'update maker set id = 3 where id = 7',
       'update maker set id = 7 where id = 8',
+      'update thing set maker_id = 3 where id = 3',
+    ],
+    'one that begins to satisfy the condition': [
+      `update maker set country = 'AT' where id = 3`,
       'update thing set maker_id = 3 where id = 3',
     ],
   };
