@@ -11,6 +11,6 @@ export class StoreError extends Error {
     cause: unknown,
   ) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    super(`The operation "${operation}" of the store failed: ${reason}`, { cause });
+    super(`The store has failed at "${operation}": ${reason}`, { cause });
   }
 }

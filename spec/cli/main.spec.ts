@@ -180,7 +180,7 @@ describe('the command mikro-orm-cacheops', function () {
         for (const target of ['Article.1', 'Article']) {
           const { code, stderr } = await project.run('invalidate', target);
           expect(code, target).to.equal(1);
-          expect(stderr, target).to.contain('of the store failed');
+          expect(stderr, target).to.contain('The store has failed at');
         }
       } finally {
         await redis.restart();

@@ -90,9 +90,7 @@ describe('the guarded store', () => {
     expect(await guarded.read(ADDRESS)).to.equal(undefined);
     expect((await guarded.lease(ADDRESS, 60)).granted).to.equal(false);
     const filled = await guarded.fill(ADDRESS, 'seal', Buffer.from('x'), 60).catch(String);
-    expect(filled).to.equal(
-      'StoreError: The operation "fill" of the store failed: it has failed a moment ago',
-    );
+    expect(filled).to.equal('StoreError: The store has failed at "fill": it has failed a moment ago');
     await guarded.reseal(ADDRESS, {
       payload: Buffer.from('x'),
       moved: [],

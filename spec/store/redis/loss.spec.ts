@@ -284,7 +284,7 @@ describe('A loss of data in Redis', () => {
 
     const refusal = await store.fill(eight, 'seal', Buffer.alloc(1000), LONG).catch(error => error);
     expect(refusal).to.be.instanceOf(StoreError);
-    expect(refusal.message).to.match(/could not fill.*OOM/);
+    expect(refusal.message).to.match(/failed at "fill".*OOM/);
     const w = writer();
     await other.mark(w, [touching(ARTICLE, category('7'))]);
     await expectMiss(store, seven);

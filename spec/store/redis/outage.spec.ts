@@ -89,7 +89,7 @@ describe('An outage of Redis', () => {
       );
       expect(error, name).to.be.instanceOf(StoreError);
       expect(error.operation).to.equal(name);
-      expect(error.message).to.match(new RegExp(`^The operation "${name}" of the store failed: `));
+      expect(error.message).to.match(new RegExp(`^The store has failed at "${name}": `));
       expect(error.cause).to.be.instanceOf(Error);
       expect(performance.now() - start, name).to.be.lessThan(within);
     }
