@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { show } from '../config/check.js';
 import { CacheopsError } from '../config/error.js';
 import { identityOf } from '../orm/context/unknown_code.js';
 import { definitionPlace } from './definition_place.js';
@@ -59,7 +60,7 @@ class Wrapped {
  *
  * @param name the option `name`
  * @param wrapper the function that wraps it: the place is its caller
- * @throws CacheopsError if it has neither a name nor a text
+ * @throws CacheopsError if it has neither a name nor a text, or is no function
  */
 export function functionIdentity(
   fn: AnyFunction,
@@ -67,6 +68,11 @@ export function functionIdentity(
   where: string,
   wrapper: AnyFunction,
 ): () => Identity {
+  if (typeof fn !== 'function') {
+    throw new CacheopsError(
+      `${where}: ${show(fn)} is no function. The function stands in parentheses of its own: ${where.replace('()', '(…)')}(async em => …).`,
+    );
+  }
   if (name !== undefined) {
     return named(name);
   }

@@ -195,6 +195,10 @@ describe('cachedAs()', () => {
         'cachedAs(): timeout: 0 is not a whole number of seconds',
       );
       expect(() => misuse(Article, { name: '' })).to.throw("name: '' is no name");
+      const forgotten = misuse(Article, async () => 1) as unknown as (em: unknown) => unknown;
+      expect(() => forgotten({ em: 1 })).to.throw(
+        'cachedAs(): { em: 1 } is no function. The function stands in parentheses of its own: cachedAs(…)(async em => …).',
+      );
     });
 
     it('throws for a sample that is no entity of this ORM', async () => {
